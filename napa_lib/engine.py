@@ -1,0 +1,182 @@
+"""Seeds, devices, progress bars and checkpoints: what every training loop needs and no paper writes down."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+Item = TypeVar("Item")
+
+CHECKPOINT_FORMAT = "napa-checkpoint-1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is corrupt, truncated, or was written for another model."""
+
+
+def seed_everything(seed: int) -> torch.Generator:
+    """Seed torch's global generator, ask for deterministic kernels, and return a CPU generator with the same seed.
+
+    Initial weights draw from the global generator, everything else in napa from the generator that is passed along.
+    Kernels without a deterministic version warn and go on.
+
+    >>> a = torch.rand(2, generator=seed_everything(3)); b = torch.rand(2, generator=seed_everything(3))
+    >>> bool((a == b).all())
+    True
+    """
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be an integer from 0 to 2**63 - 1, got {seed}")
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return torch.Generator().manual_seed(seed)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to compute on: 'auto' takes CUDA, then Apple's MPS, then the CPU; any other name must exist.
+
+    Raises:
+        ValueError: if the name is no device, or the machine does not have it.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {name!r}") from None
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present.get(device.type, False):
+        raise ValueError(f"device {name!r} is not on this machine; use 'auto' or 'cpu'")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {name!r} is not on this machine, it has {torch.cuda.device_count()} GPU(s)")
+    return device
+
+
+def progress(iterable: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    """Iterate with a progress bar that fits the terminal or the notebook. `NAPA_PROGRESS_BAR=off` hides it."""
+    hidden = os.environ.get("NAPA_PROGRESS_BAR", "").lower() == "off"
+    return iter(tqdm(iterable, desc=label, total=total, disable=hidden, leave=False))
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write named tensors to a safetensors file atomically: the old file stays whole until the new one is on disk."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        save_file(flat, temporary, metadata=dict(metadata or {}))
+        os.chmod(temporary, 0o644)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file: its tensors (on the CPU) and its metadata.
+
+    Raises:
+        CheckpointError: if the file is missing, truncated, or no safetensors file.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Copy named tensors into a model, or say which names and shapes do not fit and change nothing."""
+    own = model.state_dict()
+    missing = sorted(own.keys() - tensors.keys())
+    foreign = sorted(tensors.keys() - own.keys())
+    wrong = [
+        f"{name} is {tuple(tensors[name].shape)}, expected {tuple(own[name].shape)}"
+        for name in sorted(own.keys() & tensors.keys())
+        if tensors[name].shape != own[name].shape
+    ]
+    if missing or foreign or wrong:
+        raise CheckpointError(
+            f"{source} does not fit {type(model).__name__}: {len(missing)} missing {missing[:3]}, "
+            f"{len(foreign)} foreign {foreign[:3]}, wrong shapes {wrong[:3]}"
+        )
+    model.load_state_dict(dict(tensors))
+
+
+def save_checkpoint(
+    path: str | Path,
+    step: int,
+    models: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    generator: torch.Generator,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write all that a training needs to go on exactly where it is: weights, optimizer states, random state, step."""
+    tensors = {f"model/{key}/{name}": value for key, model in models.items() for name, value in model.state_dict().items()}
+    groups = {}
+    for key, optimizer in optimizers.items():
+        state = optimizer.state_dict()
+        groups[key] = state["param_groups"]
+        for index, slots in state["state"].items():
+            for slot, value in slots.items():
+                if value is not None:
+                    tensors[f"optimizer/{key}/{index}/{slot}"] = torch.as_tensor(value)
+    tensors["generator"] = generator.get_state()
+    tensors["global_generator"] = torch.get_rng_state()
+    header = {"format": CHECKPOINT_FORMAT, "step": str(step), "param_groups": json.dumps(groups)}
+    save_tensors(path, tensors, {**(metadata or {}), **header})
+
+
+def load_checkpoint(
+    path: str | Path,
+    models: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    generator: torch.Generator,
+) -> int:
+    """Put a checkpoint's state back into models, optimizers and generators, and return its step.
+
+    Raises:
+        CheckpointError: if the file is corrupt, is no napa checkpoint, or was written for other models or optimizers.
+    """
+    tensors, metadata = load_tensors(path)
+    if metadata.get("format") != CHECKPOINT_FORMAT:
+        raise CheckpointError(f"{path} is no napa checkpoint: format is {metadata.get('format')!r}, expected {CHECKPOINT_FORMAT!r}")
+    groups = json.loads(metadata["param_groups"])
+    found = {name.split("/")[1] for name in tensors if name.startswith("model/")}
+    if found != set(models) or set(groups) != set(optimizers):
+        raise CheckpointError(
+            f"{path} holds models {sorted(found)} and optimizers {sorted(groups)}, "
+            f"expected {sorted(models)} and {sorted(optimizers)}"
+        )
+    for key, model in models.items():
+        load_weights(model, _below(tensors, f"model/{key}/"), str(path))
+    for key, optimizer in optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below(tensors, f"optimizer/{key}/").items():
+            index, slot = name.split("/")
+            state.setdefault(int(index), {})[slot] = value
+        try:
+            optimizer.load_state_dict({"state": state, "param_groups": groups[key]})
+        except ValueError as error:
+            raise CheckpointError(f"{path} does not fit optimizer {key!r}: {error}") from error
+    generator.set_state(tensors["generator"])
+    torch.set_rng_state(tensors["global_generator"])
+    return int(metadata["step"])
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
