@@ -1,0 +1,124 @@
+"""Find the files that ship with the course, and verify each against the manifest before it is used.
+
+`assets/manifest.json` is a plain dictionary: path below `assets/` -> {"sha256", "bytes", "source", "licence"}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import cache, lru_cache
+from pathlib import Path, PurePosixPath
+
+MANIFEST = "manifest.json"
+
+
+class AssetError(ValueError):
+    """A shipped file is missing, changed, not listed, or the name does not point into `assets/`."""
+
+
+def assets_root() -> Path:
+    """The folder `assets/`: the environment variable `NAPA_ASSETS` if set, else the one beside the package.
+
+    Raises:
+        AssetError: if that folder has no `manifest.json`.
+    """
+    override = os.environ.get("NAPA_ASSETS")
+    root = Path(override) if override else Path(__file__).resolve().parents[2] / "assets"
+    if not (root / MANIFEST).is_file():
+        raise AssetError(
+            f"no {MANIFEST} in {root}: run from a checkout of the repository (pip install -e .), "
+            "or set NAPA_ASSETS to its assets folder"
+        )
+    return root.resolve()
+
+
+def read_manifest() -> dict[str, dict]:
+    """Every shipped file: path below `assets/` -> {"sha256", "bytes", "source", "licence"}.
+
+    Raises:
+        AssetError: if the manifest is not JSON of that form.
+
+    >>> sorted(read_manifest()["paintings/monalisa.jpg"])
+    ['bytes', 'licence', 'sha256', 'source']
+    """
+    path = assets_root() / MANIFEST
+    return _parse_manifest(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _parse_manifest(path: Path, modified: int) -> dict[str, dict]:
+    """Read the manifest once for each time it is written (`modified` is part of the cache's key)."""
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        if not all(isinstance(entry["sha256"], str) for entry in manifest.values()):
+            raise TypeError("sha256 is not a string")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AssetError(
+            f"{path} is not a manifest (expected JSON, path -> sha256, bytes, source, licence): {error}"
+        ) from error
+    return manifest
+
+
+def list_assets(folder: str) -> list[str]:
+    """Names of the shipped files below a folder, sorted: what `asset_path` takes.
+
+    >>> list_assets("paintings")[:2]
+    ['paintings/albrechtdurer.jpg', 'paintings/arcimboldo_librarian.jpg']
+    """
+    return sorted(name for name in read_manifest() if name.startswith(folder.rstrip("/") + "/"))
+
+
+def asset_path(name: str) -> Path:
+    """Where a shipped file lies on this machine, after checking that it is the file that was shipped.
+
+    A silently damaged or replaced file would change results without a trace, so the SHA-256 of a file is compared
+    with the manifest the first time the process asks for it.
+
+    Args:
+        name: path below `assets/` with forward slashes, such as "paintings/monalisa.jpg".
+
+    Returns:
+        The path of an existing, verified file.
+
+    Raises:
+        AssetError: a ValueError that names the file, if it is missing, changed, not in the manifest or not inside
+            `assets/`.
+
+    >>> asset_path("paintings/monalisa.jpg").name
+    'monalisa.jpg'
+    """
+    root = assets_root()
+    parts = PurePosixPath(name).parts
+    if PurePosixPath(name).is_absolute() or ".." in parts:
+        raise AssetError(f"asset {name!r} must be a path below assets/ without '..'")
+    entry = read_manifest().get(name)
+    if entry is None:
+        raise AssetError(f"asset {name!r} is not listed in {root / MANIFEST}")
+    path = root / name
+    if not path.is_file():
+        raise AssetError(f"asset {name!r} is missing: expected the file {path}")
+    if not path.resolve().is_relative_to(root):
+        raise AssetError(f"asset {name!r} leads out of assets/ to {path.resolve()}")
+    _verify(path, name, entry["sha256"])
+    return path
+
+
+@cache
+def _verify(path: Path, name: str, expected: str) -> None:
+    found = sha256(path)
+    if found != expected:
+        raise AssetError(
+            f"asset {name!r} has changed: SHA-256 is {found[:12]}…, the manifest says {expected[:12]}… ({path}). "
+            "Restore the file, or run `python -m napa_lib.data.manifest` if the change is yours"
+        )
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file as 64 hexadecimal digits, read in pieces of one megabyte."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
