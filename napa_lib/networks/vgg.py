@@ -73,11 +73,11 @@ class VGG19Features(nn.Module):
     def _load_torchvision(self) -> None:
         from napa_lib.networks.torchvision_compat import imagenet_vgg19
 
-        source = [layer for layer in imagenet_vgg19().features if isinstance(layer, nn.Conv2d)]
+        tensors = list(imagenet_vgg19().values())  # weight and bias of the 16 convolutions, in the network's order
         with torch.no_grad():
-            for own, other in zip(self.convolutions.values(), source, strict=True):
-                own.weight.copy_(other.weight)
-                own.bias.copy_(other.bias)
+            for own, weight, bias in zip(self.convolutions.values(), tensors[::2], tensors[1::2], strict=True):
+                own.weight.copy_(weight)
+                own.bias.copy_(bias)
             # torchvision standardises pictures with these; its features are then on a scale of their own.
             self.mean.copy_(torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1))
             self.scale.copy_(torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1))
