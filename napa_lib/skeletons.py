@@ -8,9 +8,9 @@ own documentation stands in brackets):
 |---|---|
 | `pelvis` | midpoint of the hip joints [BODY25: MidHip; Human3.6M: Hips] |
 | `thorax` | midpoint of the shoulder joints [MPII: thorax; BODY25: Neck; CrossModal and FlexPose: neck] |
-| `neck` | base of the neck, where it leaves the trunk; a few centimetres above `thorax` [Human3.6M, NAPA, 3DHP: neck] |
-| `upper_neck` | where the neck meets the head, at the level of the chin [MPII: upper neck; art figures, OpenPose-MPI: neck] |
-| `nose` | tip of the nose in a picture; Human3.6M's marker model puts it inside the head, behind the nose [Neck/Nose, Head] |
+| `neck` | base of the neck, a few centimetres above `thorax` [Human3.6M, NAPA, 3DHP: neck] |
+| `upper_neck` | where neck and head meet, level with the chin [MPII: upper neck; art figures, OpenPose-MPI: neck] |
+| `nose` | tip of the nose; in Human3.6M's 3D model a joint inside the head, behind the nose [Neck/Nose, Head] |
 | `head_joint` | joint between the neck and the head, inside the skull's base [3DHP: head] |
 | `head_center` | centre of the head, between the ears [FlexPose: head] |
 | `head` | upper end of Human3.6M's head bone, inside the skull just below its top [Human3.6M: Site; NAPA: head] |
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ class Skeleton:
     Attributes:
         name: the name that `get_skeleton` knows.
         joints: the joints' names, in the order in which a pose lists them.
-        parents: index of each joint's parent in the tree; -1 for the one root. The root is the pelvis where there is one.
+        parents: index of each joint's parent in the tree; -1 for the one root, the pelvis where there is one.
         flip_pairs: (left, right) indices that trade places in a mirror.
         bones: (start, end) joints of each drawn bone, in drawing order: a later bone lies over an earlier one.
         colors: 8-bit RGB of each bone.
@@ -78,15 +78,16 @@ class Skeleton:
 
 
 # One colour a part, told apart by readers with any kind of colour vision (Okabe and Ito's palette).
-_ARM, _LEG, _MIDDLE = ("shoulder", "elbow", "wrist", "hand", "pinky", "index", "thumb", "collar", "clavicle"), (
-    "hip", "knee", "ankle", "foot", "toe", "heel"), (0, 158, 115)  # fmt: skip
+_ARM = ("shoulder", "elbow", "wrist", "hand", "pinky", "index", "thumb", "collar", "clavicle")
+_LEG = ("hip", "knee", "ankle", "foot", "toe", "heel")
 _PART_COLORS = {"l_arm": (0, 114, 178), "r_arm": (213, 94, 0), "l_leg": (86, 180, 233), "r_leg": (230, 159, 0)}
+_MIDDLE_COLOR = (0, 158, 115)
 
 
 def _part_color(joint: str) -> Color:
-    words = joint[2:].split("_")
-    part = "arm" if any(w in _ARM for w in words) else "leg" if any(w in _LEG for w in words) else ""
-    return _PART_COLORS.get(f"{joint[:1]}_{part}", _MIDDLE)
+    side, words = joint[:2], joint[2:].split("_")
+    part = "leg" if any(word in _LEG for word in words) else "arm" if any(word in _ARM for word in words) else "head"
+    return _PART_COLORS.get(side + part, _MIDDLE_COLOR)
 
 
 def _skeleton(
@@ -96,7 +97,7 @@ def _skeleton(
     bones: Iterable[tuple[int, int]] | None = None,
     colors: Iterable[Color] | None = None,
 ) -> Skeleton:
-    """Build a set: mirror pairs from the l_/r_ names; bones (by default the tree's) coloured by the part they end in."""
+    """Build a set: mirror pairs from the l_/r_ names; bones (by default the tree's) coloured by body part."""
     names, tree = tuple(joints.split()), tuple(parents)
     pairs = tuple((i, names.index("r_" + n[2:])) for i, n in enumerate(names) if n.startswith("l_"))
     edges = tuple(bones) if bones is not None else tuple((p, i) for i, p in enumerate(tree) if p >= 0)
@@ -136,8 +137,9 @@ H36M32 = _skeleton(
     "pelvis r_hip r_knee r_ankle r_toe_base r_toe_end l_hip l_knee l_ankle l_toe_base l_toe_end "
     "spine_base torso neck nose head l_collar l_shoulder l_elbow l_wrist l_thumb l_thumb_end l_hand_tip l_hand_end "
     "r_collar r_shoulder r_elbow r_wrist r_thumb r_thumb_end r_hand_tip r_hand_end",
-    (-1, 0, 1, 2, 3, 4, 0, 6, 7, 8, 9, 0, 11, 12, 13, 14, 12, 16, 17, 18, 19, 20, 19, 22, 12, 24, 25, 26, 27, 28, 27, 30),
-)
+    (-1, 0, 1, 2, 3, 4, 0, 6, 7, 8, 9, 0, 11, 12, 13, 14, 12, 16, 17, 18, 19, 20, 19, 22, 12, 24, 25, 26, 27, 28, 27,
+     30),
+)  # fmt: skip
 
 MPII16 = _skeleton(
     "MPII16",
@@ -157,7 +159,8 @@ COCO17 = _skeleton(
 )  # fmt: skip
 
 # FlexPose's 15: "three for each limb in addition to the head, neck, and pelvis". The paper does not say which point of
-# the head and the neck; we take those that every other set here can give: the head's centre and the shoulders' midpoint.
+# the head and the neck; we take those that every other body set here can give: the head's centre and the midpoint
+# of the shoulders.
 SHARED15 = _skeleton(
     "SHARED15",
     "pelvis r_hip r_knee r_ankle l_hip l_knee l_ankle thorax head_center "
@@ -185,17 +188,17 @@ OPENPOSE15 = _skeleton(
 
 BODY25 = _skeleton(
     "BODY25",
-    "nose thorax r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist pelvis r_hip r_knee r_ankle l_hip l_knee l_ankle "
-    "r_eye l_eye r_ear l_ear l_big_toe l_small_toe l_heel r_big_toe r_small_toe r_heel",
+    "nose thorax r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist pelvis r_hip r_knee r_ankle l_hip l_knee "
+    "l_ankle r_eye l_eye r_ear l_ear l_big_toe l_small_toe l_heel r_big_toe r_small_toe r_heel",
     (1, 8, 1, 2, 3, 1, 5, 6, -1, 8, 9, 10, 8, 12, 13, 0, 0, 15, 16, 14, 19, 14, 11, 22, 11),
 )
 
 # BlazePose has no pelvis: the tree hangs from the nose. The bones are MediaPipe's own 35.
 BLAZEPOSE33 = _skeleton(
     "BlazePose33",
-    "nose l_eye_inner l_eye l_eye_outer r_eye_inner r_eye r_eye_outer l_ear r_ear l_mouth r_mouth l_shoulder r_shoulder "
-    "l_elbow r_elbow l_wrist r_wrist l_pinky r_pinky l_index r_index l_thumb_tip r_thumb_tip l_hip r_hip l_knee r_knee "
-    "l_ankle r_ankle l_heel r_heel l_foot_index r_foot_index",
+    "nose l_eye_inner l_eye l_eye_outer r_eye_inner r_eye r_eye_outer l_ear r_ear l_mouth r_mouth l_shoulder "
+    "r_shoulder l_elbow r_elbow l_wrist r_wrist l_pinky r_pinky l_index r_index l_thumb_tip r_thumb_tip l_hip r_hip "
+    "l_knee r_knee l_ankle r_ankle l_heel r_heel l_foot_index r_foot_index",
     (-1, 0, 1, 2, 0, 4, 5, 3, 6, 0, 0, 0, 0, 11, 12, 13, 14, 15, 16, 15, 16, 15, 16, 11, 12, 23, 24, 25, 26, 27, 28,
      29, 30),
     bones=((0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 8), (9, 10), (11, 12), (11, 13), (13, 15),
@@ -208,7 +211,8 @@ BLAZEPOSE33 = _skeleton(
 # it and both shoulders, it lies 0.40 (median) of the way from the shoulders' midpoint to the head box's centre.
 ART14 = _skeleton(
     "ART14",
-    "r_ankle r_knee r_hip l_hip l_knee l_ankle r_wrist r_elbow r_shoulder l_shoulder l_elbow l_wrist upper_neck head_top",
+    "r_ankle r_knee r_hip l_hip l_knee l_ankle r_wrist r_elbow r_shoulder l_shoulder l_elbow l_wrist "
+    "upper_neck head_top",
     (1, 2, 8, 9, 3, 4, 7, 8, 12, 12, 9, 10, -1, 12),
     bones=((12, 13), (12, 8), (12, 9), (8, 2), (9, 3), (2, 3), (2, 1), (1, 0), (3, 4), (4, 5), (8, 7), (7, 6), (9, 10),
            (10, 11)),
@@ -224,7 +228,8 @@ FACE68 = _skeleton(
     "r_eye_outer r_eye_lid_0 r_eye_lid_1 r_eye_inner r_eye_lid_2 r_eye_lid_3 "
     "l_eye_inner l_eye_lid_1 l_eye_lid_0 l_eye_outer l_eye_lid_3 l_eye_lid_2 "
     "r_mouth r_lip_0 r_lip_1 lip_top l_lip_1 l_lip_0 l_mouth l_lip_2 l_lip_3 lip_bottom r_lip_3 r_lip_2 "
-    "r_mouth_inner r_lip_inner_0 lip_inner_top l_lip_inner_0 l_mouth_inner l_lip_inner_1 lip_inner_bottom r_lip_inner_1",
+    "r_mouth_inner r_lip_inner_0 lip_inner_top l_lip_inner_0 l_mouth_inner l_lip_inner_1 lip_inner_bottom "
+    "r_lip_inner_1",
     (1, 2, 3, 4, 5, 6, 7, 8, 57, 8, 9, 10, 11, 12, 13, 14, 15, 18, 19, 20, 21, 27, 27, 22, 23, 24, 25,
      -1, 27, 28, 29, 32, 33, 30, 33, 34, 37, 38, 39, 27, 39, 40, 27, 42, 43, 44, 47, 42,
      49, 50, 51, 33, 51, 52, 53, 56, 57, 66, 57, 58, 61, 62, 51, 62, 63, 66, 62, 66),
@@ -233,12 +238,15 @@ FACE68 = _skeleton(
            (41, 36), (47, 42), (59, 48), (67, 60)),
 )  # fmt: skip
 
-_SKELETONS = (NAPA18, H36M17, H36M32, MPII16, COCO17, SHARED15, MPI3DHP28, OPENPOSE15, BODY25, BLAZEPOSE33, FACE68, ART14)
+_SKELETONS = (NAPA18, H36M17, H36M32, MPII16, COCO17, SHARED15, MPI3DHP28, OPENPOSE15, BODY25, BLAZEPOSE33, FACE68,
+              ART14)  # fmt: skip
 
-# How `convert` finds a joint that the source set lacks: the mean of the listed joints, the first row that the source can
-# serve. A joint listed twice counts twice. "is": true by the joint's definition. "near": the two sets mark nearly the same place
-# and the literature uses one for the other, or a fixed fraction of the way between two heights of a standing adult
-# (shoulders 0.82 of the stature, base of the neck 0.85, chin 0.87, ears 0.93: Drillis and Contini, 1966).
+# How `convert` finds a joint that the source set lacks: the mean of the listed joints, by the first row that the source
+# can serve; a joint listed twice counts twice.
+#   "is":   true by the joint's definition.
+#   "near": the two sets mark nearly the same place and the literature uses one for the other; or the joint is put at the
+#           height it has on a standing adult, a quarter or half of the way between two others (shoulders at 0.82 of
+#           the stature, chin 0.87, eyes and ears 0.94: Drillis and Contini, 1966; base of the neck between the first two).
 _SHOULDERS, _HIPS, _EARS = ("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"), ("l_ear", "r_ear")
 DERIVED_JOINTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("pelvis", _HIPS, "is"),
@@ -288,7 +296,7 @@ def check_pose(pose: Tensor, skeleton: Skeleton, name: str = "pose") -> None:
         raise ValueError(f"{name} must be {expected}, got {pose.dtype} {shape}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sources(source: Skeleton, target: Skeleton) -> tuple[tuple[int, ...], ...]:
     """For each target joint eight source indices whose mean it is; none where it cannot be had."""
 
@@ -305,9 +313,10 @@ def _sources(source: Skeleton, target: Skeleton) -> tuple[tuple[int, ...], ...]:
 def convert(pose: Tensor, source: str | Skeleton, target: str | Skeleton) -> Tensor:
     """Re-list a pose in another joint set.
 
-    A joint that both sets have is copied; one that the target alone has is derived by the rules in `DERIVED_JOINTS`, all
-    means of other joints, which hold in 2D and in 3D, and in every projection that keeps means (up to perspective);
-    any other is NaN. What is derived from a missing (NaN) joint is missing. Linear, so gradients flow to the source.
+    A joint that both sets have is copied. One that only the target has is derived by the rules in `DERIVED_JOINTS`, all
+    means of other joints, so that they serve 2D and 3D poses alike (a perspective picture of a midpoint is the midpoint
+    of the pictures up to the foreshortening of that bone). Any other is NaN. What is derived from a missing (NaN) joint
+    is missing. The map is linear, so gradients flow to the source.
 
     Args:
         pose: (..., J, D) floating, in the order of `source`; D of 2 or 3; any units.
@@ -340,8 +349,8 @@ def flip(pose: Tensor, skeleton: str | Skeleton, width: int | None) -> Tensor:
     Args:
         pose: (..., J, D) floating, D of 2 or 3.
         skeleton: joint set of `pose`, or its name.
-        width: the picture's width in pixels, whose mirror is x -> width - 1 - x, since the top-left pixel's centre is at
-            (0, 0); None mirrors about 0, x -> -x, for 3D poses and for 2D ones in [-1, 1].
+        width: the picture's width in pixels; its mirror is x -> width - 1 - x, since the top-left pixel's centre is at
+            (0, 0). None mirrors about 0, x -> -x, for 3D poses and for 2D ones in [-1, 1].
 
     Returns:
         (..., J, D), same units.
