@@ -1,0 +1,202 @@
+"""Exercises: what a learner is asked, and a check that answers with words rather than with a traceback."""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SYMBOLS = {"right": "✓", "wrong": "✗", "untouched": "○"}
+WORDS = {"right": "right", "wrong": "not yet", "untouched": "not attempted yet"}
+KINDS = ("predict", "code", "break")
+
+
+class Wrong(Exception):
+    """Raised inside a check to end it with a "not yet" and this message."""
+
+
+class Untouched(Exception):
+    """Raised when the learner's function returns nothing: the stub is still as it was."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: `status` is "right", "wrong" or "untouched"; `message` says why in one or two sentences."""
+
+    status: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{WORDS[self.status]}: {self.message}"
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """A usual mistake. `code` replaces the stub; the verdict must then contain `hint`, which no other mistake gets."""
+
+    name: str
+    code: str
+    hint: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", tidy(self.code))
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise of a lesson: the only place where its task, stub, hints, solution and check are written down.
+
+    Args:
+        id: lesson and number, as "01.2".
+        title: a few words.
+        kind: "predict" (say what will happen), "code" (write it) or "break" (an open question: make it fail).
+        difficulty: 1 (a line), 2 (a few lines) or 3 (think first).
+        minutes: how long a reader who knows the prerequisites needs.
+        task: Markdown; says what is given, what is wanted and in which units.
+        stub: Python that the learner completes; `...` marks the place.
+        answer: the name in the stub that is handed to `study.check`.
+        hints: two, the second nearer to the solution.
+        if_you_see: Markdown, the usual error messages or numbers and what they mean.
+        solution: Python that replaces the stub.
+        why: Markdown, a sentence or two about the solution.
+        check: takes the answer, returns a `Verdict` (or raises `Wrong`).
+        wrong_answers: the usual mistakes, each with its own hint.
+    """
+
+    id: str
+    title: str
+    kind: str
+    difficulty: int
+    minutes: int
+    task: str
+    stub: str
+    answer: str
+    hints: tuple[str, str]
+    if_you_see: str
+    solution: str
+    why: str
+    check: Callable[[Any], Verdict]
+    wrong_answers: tuple[WrongAnswer, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("task", "stub", "if_you_see", "solution", "why"):
+            object.__setattr__(self, name, tidy(getattr(self, name)))
+        if self.kind not in KINDS:
+            raise ValueError(f"exercise {self.id}: kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.difficulty not in (1, 2, 3):
+            raise ValueError(f"exercise {self.id}: difficulty must be 1, 2 or 3, got {self.difficulty!r}")
+
+
+def tidy(text: str) -> str:
+    r"""Text as it was meant when it was written indented between triple quotes.
+
+    >>> tidy('''
+    ...     def f():
+    ...         return 1
+    ... ''')
+    'def f():\n    return 1'
+    """
+    return textwrap.dedent(text.rstrip()).strip("\n")
+
+
+def right(message: str) -> Verdict:
+    """A verdict "right" with one sentence about what was understood."""
+    return Verdict("right", message)
+
+
+def wrong(message: str) -> Verdict:
+    """A verdict "not yet" with a sentence that helps: what this answer is, and where to look."""
+    return Verdict("wrong", message)
+
+
+def numbers(value: Any, shape: tuple[int, ...], what: str = "your answer") -> np.ndarray:
+    """`value` (a tensor, an array, a list, a number) as float64 of the given shape, for use inside a check.
+
+    Raises:
+        Wrong: with a sentence for the learner, if it is not numbers or has another shape.
+
+    >>> numbers([1, 2], (2,))
+    array([1., 2.])
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise Wrong(f"{what} should be numbers of shape {shape}, but it is {type(value).__name__} {value!r}.") from None
+    if array.shape != shape:
+        raise Wrong(f"{what} has shape {array.shape}, but {shape} is expected.")
+    return array
+
+
+def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
+    """Whether two sets of numbers have the same shape and agree to `tolerance` (NaN agrees with NaN).
+
+    >>> close([1.0, 2.00001], [1, 2]), close([1.0], [1, 2])
+    (True, False)
+    """
+    expected = np.asarray(expected, dtype=np.float64)
+    array = numbers(value, np.shape(value))
+    return array.shape == expected.shape and bool(np.allclose(array, expected, atol=tolerance, rtol=0, equal_nan=True))
+
+
+def is_blank(answer: Any) -> bool:
+    """Whether an answer is still the stub's: `None`, `...`, or a collection of nothing else.
+
+    >>> is_blank(...), is_blank({"a": ...}), is_blank(0)
+    (True, True, False)
+    """
+    if isinstance(answer, Mapping):
+        answer = tuple(answer.values())
+    if isinstance(answer, (list, tuple)) and answer:
+        return all(is_blank(item) for item in answer)
+    return answer is None or answer is Ellipsis
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The learner's function, with its errors turned into a sentence and an empty result into "untouched"."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = function(*args, **kwargs)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise Wrong(f"your function stopped with {what}{_where(function, error)}") from None
+        if is_blank(result):
+            raise Untouched
+        return result
+
+    return call
+
+
+def _where(function: Callable[..., Any], error: Exception) -> str:
+    code = getattr(function, "__code__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
+    return f" (in the line `{mine[-1].line}`)" if mine and mine[-1].line else ""
+
+
+def judge(exercise: Exercise, answer: Any) -> Verdict:
+    """Check an answer and never raise: whatever a learner may hand over ends in a `Verdict`."""
+    blank = Verdict("untouched", "replace the `...` above, then run this cell again.")
+    if is_blank(answer):
+        return blank
+    try:
+        return exercise.check(guarded(answer) if callable(answer) else answer)
+    except Untouched:
+        return blank
+    except Wrong as error:
+        return wrong(str(error))
+    except Exception as error:  # the answer is of a kind that the check did not foresee
+        return wrong(f"this answer, {_brief(answer)}, could not be checked ({type(error).__name__}: {error}).")
+
+
+def _brief(answer: Any) -> str:
+    text = repr(answer)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,89 @@
+"""The frame of a lesson: `start` at its top, `report` at its end."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+
+import torch
+
+from napa_lib.engine import choose_device, seed_everything
+from napa_lib.study.figures import use_style
+from napa_lib.study.plans import load_plan
+from napa_lib.study.record import read_record
+
+MODES = ("quick", "laptop", "full")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A running lesson: what was chosen at its start.
+
+    `generator` is the source of all its random numbers; hand it on to whatever draws.
+    """
+
+    number: str
+    mode: str
+    seed: int
+    device: torch.device
+    generator: torch.Generator
+    started: float = field(repr=False)
+
+    def pick(self, *, quick: T, laptop: T, full: T) -> T:
+        """The value for the lesson's mode, such as a number of training steps."""
+        return {"quick": quick, "laptop": laptop, "full": full}[self.mode]
+
+    def report(self) -> None:
+        """Print what this run used: mode, versions, time, peak memory, and the exercises done so far."""
+        plan, record = load_plan(self.number), read_record()
+        done = sum(record.get(exercise.id, {}).get("status") == "right" for exercise in plan.exercises)
+        packages = ("torch", "numpy", "matplotlib", "napa_lib")
+        print(f"lesson {self.number} · mode {self.mode} · seed {self.seed} · device {self.device}")
+        print(f"python {platform.python_version()} · " + " · ".join(f"{name} {_version(name)}" for name in packages))
+        print(f"time {time.perf_counter() - self.started:.1f} s · peak memory {peak_memory()}")
+        print(f"exercises done: {done} of {len(plan.exercises)}")
+
+
+def start(number: str, mode: str = "quick", seed: int = 0, device: str = "auto") -> Lesson:
+    """Begin a lesson: check its settings, seed the random numbers, choose the device, set the look of the plots.
+
+    Args:
+        number: the lesson, as "01".
+        mode: "quick" (seconds), "laptop" (minutes) or "full" (a GPU's half hour).
+        seed: of every random number in the lesson.
+        device: "auto" for the GPU if there is one, else "cpu" or "cuda".
+
+    Raises:
+        ValueError: if there is no such lesson, mode or device.
+    """
+    plan = load_plan(number)
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+    use_style()
+    torch.set_num_threads(min(torch.get_num_threads(), 8))  # the course's tensors are too small to feed more
+    lesson = Lesson(number, mode, seed, choose_device(device), seed_everything(seed), time.perf_counter())
+    threads = torch.get_num_threads()
+    print(f"Lesson {number}, {plan.title}: {mode} mode, seed {seed}, {lesson.device}, {threads} threads")
+    return lesson
+
+
+def peak_memory() -> str:
+    """The most memory this process has held so far, as text; "unknown" where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return "unknown"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{peak / (1e6 if sys.platform == 'darwin' else 1e3):.0f} MB"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

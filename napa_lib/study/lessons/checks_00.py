@@ -1,0 +1,107 @@
+"""Lesson 00: what is right, what is wrong and why."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napa_lib.study.exercises import Verdict, close, numbers, right, wrong
+
+
+def check_mirrored_x(answer) -> Verdict:
+    x = float(numbers(answer, (), "the coordinate"))
+    if x == 339:
+        return right("with W pixels the last centre is at W - 1, so x goes to W - 1 - x = 400 - 1 - 60 = 339.")
+    if x == 340:
+        return wrong("340 is W - x. Pixel centres run from 0 to W - 1: where does the first one, x = 0, go?")
+    if x == 60:
+        return wrong("60 is where the wrist was. The name changes sides, and the point moves as well.")
+    return wrong("count from the other side: the first pixel centre is 0, the last one is 399.")
+
+
+def check_flip(flip_pose) -> Verdict:
+    pose = np.array([[10.0, 5.0], [90.0, 6.0], [50.0, 40.0], [np.nan, np.nan], [70.0, 80.0]])
+    pairs, width = [(0, 1), (3, 4)], 101
+    expected = pose[[1, 0, 2, 4, 3]] * [-1, 1] + [width - 1, 0]
+    got = numbers(flip_pose(pose.copy(), pairs, width), (5, 2), "the flipped pose")
+    if close(got, expected):
+        twice = numbers(flip_pose(got.copy(), pairs, width), (5, 2), "the pose flipped twice")
+        if close(twice, pose):
+            return right("x is mirrored and the sides trade names; doing it twice gives the pose back.")
+    if close(got, pose * [-1, 1] + [width - 1, 0]):
+        return wrong("x is mirrored, but the joint called left is still the person's old left. Swap each pair.")
+    if close(got, pose[[1, 0, 2, 4, 3]]):
+        return wrong("the sides have traded names, but every joint stays where it was. Mirror x as well.")
+    if close(got, expected + [1, 0]):
+        return wrong("every x is one pixel too large: the last pixel centre is at width - 1.")
+    if close(got[:, 0], expected[:, 0]):
+        return wrong("x is right, y is not: a mirror leaves heights alone.")
+    return wrong("compare with the toy arm: for width 5 its wrist at (4, 3) goes to (0, 3).")
+
+
+def check_pckh(my_pckh) -> Verdict:
+    rng = np.random.default_rng(0)
+    target = rng.uniform(20, 80, (14, 2))
+    angle, miss = rng.uniform(0, 2 * np.pi, 14), rng.uniform(1, 30, 14)
+    prediction = target + miss[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+    head = 30.0
+    target[[3, 9]] = np.nan
+    seen = ~np.isnan(target[:, 0])
+    got = float(numbers(my_pckh(prediction.copy(), target.copy(), head), (), "the score"))
+    expected = float((miss[seen] < 0.5 * head).mean())
+    edge = float(numbers(my_pckh(np.array([[3.0, 4.0]]), np.zeros((1, 2)), 10.0), (), "the score"))
+    l1 = np.abs(prediction - target).sum(-1)[seen]
+    usual = {
+        float((miss[seen] < 0.5 * head).sum() / 14): "you divide by all 14 joints. A joint that nobody annotated (NaN) "
+        "is neither right nor wrong: leave it out of the count.",
+        float((miss[seen] < head).mean()): "that is the share within a whole head size; the threshold is half of it.",
+        float((l1 < 0.5 * head).mean()): "that measures |dx| + |dy|. The distance is sqrt(dx² + dy²).",
+        1 - expected: "that is the share of wrong joints.",
+        100 * expected: "that is a percentage; scores here are fractions from 0 to 1.",
+    }
+    if close(got, expected) and edge == 0.0:
+        return right(f"{expected:.3f} on this test pose. NaN joints are left out, and exactly half a head is a miss.")
+    if close(got, expected):
+        return wrong("nearly: a joint exactly half a head away counts as a miss. The comparison is strict, `<`.")
+    if np.isnan(got):
+        return wrong("your score is NaN: a missing joint got into the mean.")
+    for value, hint in usual.items():
+        if close(got, value):
+            return wrong(hint)
+    return wrong(f"on a test pose the score should be {expected:.3f}, yours is {got:.3f}.")
+
+
+def check_crop(to_crop) -> Verdict:
+    points = np.array([[100.0, 50.0], [129.5, 69.5], [159.0, 89.0]])
+    box, size = (99.5, 49.5, 159.5, 89.5), (30, 20)
+    got = numbers(to_crop(points.copy(), box, size), (3, 2), "the cropped pose")
+    shifted = (points - [99.5, 49.5]) * 0.5
+    if close(got, shifted - 0.5):
+        other = numbers(to_crop(points.copy(), (99.5, 49.5, 159.5, 89.5), (120, 20)), (3, 2), "the cropped pose")
+        if close(other, (points - [99.5, 49.5]) * [2.0, 0.5] - 0.5):
+            return right("the box's edge is half a pixel outside the first pixel centre, before and after the resize.")
+        return wrong("right for this crop, but with another width the two axes need their own factor each.")
+    if close(got, shifted):
+        return wrong("half a pixel is missing: the crop's edge lies at -0.5, its first pixel centre at 0.")
+    if close(got, points * 0.5 - 0.5) or close(got, points * 0.5):
+        return wrong("the points are scaled but not moved: subtract the box's corner first.")
+    if close(got, (points - [99.5, 49.5]) * 2 - 0.5) or close(got, (points - [99.5, 49.5]) * 2):
+        return wrong("the factor is upside down: it is new size / old size.")
+    return wrong("step by step: distance from the box's corner, times new size / box size, minus half a pixel.")
+
+
+def check_worst_pose(worst_pose) -> Verdict:
+    target, head = np.random.default_rng(1).uniform(50, 200, (14, 2)), 40.0
+    got = numbers(worst_pose(target.copy(), head), (14, 2), "the pose")
+    if np.isnan(got).any():
+        return wrong("leaving joints out (NaN) is no answer: a prediction names every joint.")
+    distance = np.linalg.norm(got - target, axis=-1)
+    if (distance >= 0.5 * head).all() and close(distance.max(), 0.5 * head):
+        return wrong("every joint is exactly half a head away, and the comparison is strict: this scores 0.")
+    if (distance >= 0.5 * head).any():
+        return wrong(f"PCKh is {np.mean(distance < 0.5 * head):.2f}: some joints are further off than half a head.")
+    if distance.mean() < 0.45 * head:
+        return wrong(f"PCKh is 1, but the mean error is only {distance.mean() / head:.2f} heads; 0.45 is asked.")
+    return right(
+        f"PCKh is 1.00 and every joint is {distance.mean() / head:.2f} heads off. A score says how often a prediction "
+        "is near enough, not how near."
+    )

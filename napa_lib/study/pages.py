@@ -1,0 +1,136 @@
+"""A notebook as one HTML page that reads offline: formulas as MathML, pictures inside, no script, no request.
+
+nbconvert's own pages fetch MathJax and require.js from the network; these need nothing but a browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import mimetypes
+import re
+from pathlib import Path
+
+from latex2mathml.converter import convert
+from nbconvert.filters import ansi2html, strip_ansi
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+
+def to_mathml(tex: str, display: bool) -> str:
+    """A formula as MathML, which every current browser and screen reader knows; as its source where that fails.
+
+    >>> "<mfrac>" in to_mathml(r"\\frac{1}{2}", display=False)
+    True
+    """
+    plain = tex.replace("{aligned}", "{align*}")
+    plain = re.sub(r"\\(?:mathrm|operatorname)\{([A-Za-z ,\\-]{2,})\}", lambda m: rf"\text{{{_words(m[1])}}}", plain)
+    try:
+        return convert(plain.strip(), display="block" if display else "inline")
+    except Exception:  # the converter raises many kinds of error for TeX that it does not know
+        return f"<code>{html.escape(tex)}</code>"
+
+
+def _words(text: str) -> str:
+    return re.sub(r"\\[,; ]", " ", text)
+
+
+class PageRenderer(IPythonRenderer):
+    """Markdown to HTML with MathML and with the pictures that it links to built in."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(escape=False, exclude_anchor_links=True)
+        self.folder = folder
+
+    def block_math(self, body: str) -> str:
+        return to_mathml(body, display=True)
+
+    def inline_math(self, body: str) -> str:
+        return to_mathml(body, display=False)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return to_mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", display=True)
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        return super().image(text, self.embed(url), title)
+
+    def block_html(self, html: str) -> str:
+        return super().block_html(self._embed_sources(html))
+
+    def inline_html(self, html: str) -> str:
+        return super().inline_html(self._embed_sources(html))
+
+    def _embed_sources(self, text: str) -> str:
+        return re.sub(r'(<img\b[^>]*\bsrc=")([^"]+)"', lambda m: f'{m[1]}{self.embed(m[2])}"', text)
+
+    def embed(self, url: str) -> str:
+        """A picture beside the notebook as a data address; other addresses stay as they are."""
+        path = self.folder / url
+        kind = mimetypes.guess_type(path.name)[0]
+        if ":" in url or kind is None or not path.is_file():
+            return url
+        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+def notebook_body(notebook: NotebookNode, folder: Path) -> str:
+    """The cells of an executed notebook as HTML.
+
+    Args:
+        notebook: executed.
+        folder: where the notebook lies in the repository: pictures in its text are found from there.
+    """
+    return "\n".join(_cell(cell, folder) for cell in notebook.cells if cell.source.strip())
+
+
+def _cell(cell: NotebookNode, folder: Path) -> str:
+    if cell.cell_type == "markdown":
+        text = MarkdownWithMath(renderer=PageRenderer(folder)).render(cell.source)
+        return f'<section class="text">{_wrap_tables(text)}</section>'
+    if cell.cell_type != "code":
+        return ""
+    code = highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip()
+    outputs = "".join(_output(output) for output in cell.outputs)
+    return (
+        f'<section class="cell"><pre class="code" tabindex="0"><code>{code}</code></pre>'
+        f"{f'<div class=output>{outputs}</div>' if outputs else ''}</section>"
+    )
+
+
+def _wrap_tables(text: str) -> str:
+    """Tables scroll on their own on a narrow screen."""
+    return text.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
+
+
+def _output(output: NotebookNode) -> str:
+    if output.output_type == "stream":
+        return f"<pre>{html.escape(strip_ansi(_last_states(output.text)))}</pre>"
+    if output.output_type == "error":
+        return f'<pre class="error" role="alert">{ansi2html(chr(10).join(output.traceback))}</pre>'
+    data = output.get("data", {})
+    if "text/html" in data:
+        return data["text/html"]
+    for kind in ("image/png", "image/jpeg"):
+        if kind in data:
+            text = html.escape(data.get("text/plain", ""), quote=True)
+            return f'<img src="data:{kind};base64,{data[kind].strip()}" alt="{text}">'
+    return f"<pre>{html.escape(data['text/plain'])}</pre>" if "text/plain" in data else ""
+
+
+def _last_states(text: str) -> str:
+    """What a terminal would show in the end: a carriage return writes a line anew."""
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def first_picture(notebook: NotebookNode) -> tuple[str, bytes, str] | None:
+    """The first picture among the outputs: MIME type, bytes and alt text; None if there is none."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            found = re.search(
+                r'<img src="data:(image/\w+);base64,([^"]+)" alt="([^"]*)"', output.get("data", {}).get("text/html", "")
+            )
+            if found:
+                return found[1], base64.b64decode(found[2]), html.unescape(found[3])
+    return None

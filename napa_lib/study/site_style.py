@@ -1,0 +1,52 @@
+"""The look of the course's pages: light and dark, readable at any width, contrast at least 4.5 to 1."""
+
+CSS = """
+:root { color-scheme: light dark; --ground: #fbf8f2; --raised: #f2ece1; --ink: #231f1a; --soft: #5d554a;
+  --line: #d8cfbf; --accent: #8a3413; --good: #1d6b3a; --bad: #a3211b }
+@media (prefers-color-scheme: dark) { :root { --ground: #191714; --raised: #24211d; --ink: #ece6da; --soft: #b3a999;
+  --line: #423c33; --accent: #f2a679; --good: #7fd39b; --bad: #ff9c92 } }
+* { box-sizing: border-box }
+body { margin: 0; background: var(--ground); color: var(--ink); line-height: 1.55;
+  font-family: ui-serif, Charter, "Bitstream Charter", Cambria, Georgia, serif; font-size: 1.06rem }
+a { color: var(--accent); text-underline-offset: .15em }
+a:focus-visible, summary:focus-visible, [tabindex]:focus-visible {
+  outline: 3px solid var(--accent); outline-offset: 2px }
+h1, h2, h3, h4 { line-height: 1.2; text-wrap: balance }
+.top, .lessons, nav, .lesson { max-width: 68rem; margin-inline: auto; padding-inline: 1.25rem }
+.top { padding-block: 3rem 1rem }
+.top h1 { font-size: clamp(2.4rem, 6vw, 3.6rem); margin: 0 }
+.top p { max-width: 44rem; margin: .6rem 0 }
+.kicker { text-transform: uppercase; letter-spacing: .18em; font-size: .85rem; color: var(--accent); margin: 0 }
+.run, .lessons p { color: var(--soft); font-family: ui-sans-serif, system-ui, sans-serif; font-size: .92rem }
+.lessons { list-style: none; display: grid; gap: 1.75rem 1.5rem; padding-block: 1rem 4rem;
+  grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)) }
+.lessons h2 { font-size: 1.2rem; margin: .6rem 0 .1rem }
+.lessons p { margin: 0 }
+.frame { aspect-ratio: 16 / 10; background: var(--raised); border: 1px solid var(--line); border-radius: .5rem;
+  overflow: hidden }
+.frame img { width: 100%; height: 100%; object-fit: cover; display: block; background: #fff }
+.in-preparation .frame { border-style: dashed; background: none }
+.in-preparation h2 { font-weight: normal; color: var(--soft) }
+.passed .status { color: var(--good) }
+.failed .status, p.failed { color: var(--bad); font-weight: bold }
+nav { display: flex; flex-wrap: wrap; gap: .4rem 1.5rem; padding-block: 1rem; border-bottom: 1px solid var(--line);
+  font-family: ui-sans-serif, system-ui, sans-serif; font-size: .92rem }
+.lesson { max-width: 50rem; padding-bottom: 5rem }
+.text img { max-width: 100%; height: auto }
+pre { font: .86rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-x: auto; margin: 0 }
+pre.code { background: var(--raised); border: 1px solid var(--line); border-radius: .4rem; padding: .7rem .9rem }
+.text .highlight pre { background: var(--raised); padding: .7rem .9rem; border-radius: .4rem }
+.cell { margin-block: 1.1rem }
+.output { padding: .6rem .9rem 0; border-left: 3px solid var(--line); margin-top: .5rem }
+.error { color: var(--bad) }
+figure { margin: .4rem 0 .8rem }
+figure img { background: #fff; border-radius: .3rem; height: auto }
+figcaption { color: var(--soft); font-size: .92rem }
+.table { overflow-x: auto }
+table { border-collapse: collapse; font-size: .95rem }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top }
+details { border: 1px solid var(--line); border-radius: .4rem; padding: .35rem .8rem; margin-block: .4rem }
+summary { cursor: pointer; color: var(--accent) }
+math[display=block] { margin-block: .8rem; overflow-x: auto }
+code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .92em }
+"""

@@ -1,0 +1,84 @@
+"""Explorables: a pure function, a few controls, and the picture that follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from napa_lib.study.figures import bundle, to_protocol
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+_WIDE = {"style": {"description_width": "12em"}, "layout": {"width": "32em"}}
+
+
+def slider(label: str, value: float, low: float, high: float, step: float) -> ipywidgets.Widget:
+    """A labelled slider for numbers, whole or not; it acts when it is let go, and the arrow keys move it."""
+    whole = all(float(number).is_integer() for number in (value, low, high, step))
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    number = int if whole else float
+    return kind(
+        value=number(value), min=number(low), max=number(high), step=number(step), description=label,
+        continuous_update=False, **_WIDE,
+    )  # fmt: skip
+
+
+def choice(label: str, options: Sequence[str], value: str | None = None) -> ipywidgets.Widget:
+    """A labelled drop-down list; `value` is chosen at first (the first option if left out)."""
+    return ipywidgets.Dropdown(options=list(options), value=value or options[0], description=label, **_WIDE)
+
+
+class Explorable:
+    """A picture that follows its controls: `controls` by argument name, `picture` the HTML widget that shows it."""
+
+    def __init__(
+        self, function: Callable[..., Any], alt: Callable[..., str], controls: Mapping[str, ipywidgets.Widget]
+    ) -> None:
+        self.function, self.alt, self.controls = function, alt, dict(controls)
+        self.picture = ipywidgets.HTML()
+        self.bundle: dict[str, Any] = {}
+        for control in self.controls.values():
+            control.observe(self._update, names="value")
+        self._update()
+        self.box = ipywidgets.VBox([*self.controls.values(), self.picture])
+
+    def _update(self, change: object = None) -> None:
+        values = {name: control.value for name, control in self.controls.items()}
+        picture, alt = self.function(**values), self.alt(**values)
+        self.bundle = bundle(picture, alt, caption=alt)
+        if isinstance(picture, Figure):
+            plt.close(picture)
+        self.picture.value = self.bundle["text/html"]
+
+
+def explore(function: Callable[..., Any], *, alt: Callable[..., str], **controls: ipywidgets.Widget) -> Explorable:
+    """Show `function(**values)` beside its controls, and again whenever one of them changes.
+
+    Where there is no kernel (a rendered notebook, the course's pages) the picture for the first values stands in.
+
+    Args:
+        function: pure; takes the controls' values by name, returns what `show` takes.
+        alt: takes the same values, returns the picture's alt text; it is printed below the picture, too.
+        controls: by argument name, made with `slider` and `choice`.
+
+    Returns:
+        The explorable; setting `explorable.controls["width"].value` does what moving the slider does.
+
+    Raises:
+        ValueError: if there is no control.
+    """
+    if not controls:
+        raise ValueError("controls must be at least one slider or choice, got none")
+    explorable = Explorable(function, alt, controls)
+    show_live(explorable.box, explorable.bundle)
+    return explorable
+
+
+def show_live(box: ipywidgets.Widget, static: Mapping[str, Any]) -> None:
+    """Display a widget with its static twin in one output: front ends without a kernel fall back to the twin."""
+    live = {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": box.model_id}}
+    display({**to_protocol(dict(static)), **live}, raw=True)
