@@ -244,9 +244,10 @@ _SKELETONS = (NAPA18, H36M17, H36M32, MPII16, COCO17, SHARED15, MPI3DHP28, OPENP
 # How `convert` finds a joint that the source set lacks: the mean of the listed joints, by the first row that the source
 # can serve; a joint listed twice counts twice.
 #   "is":   true by the joint's definition.
-#   "near": the two sets mark nearly the same place and the literature uses one for the other; or the joint is put at the
-#           height it has on a standing adult, a quarter or half of the way between two others (shoulders at 0.82 of
-#           the stature, chin 0.87, eyes and ears 0.94: Drillis and Contini, 1966; base of the neck between the first two).
+#   "near": the two sets mark nearly the same place and the literature uses one for the other; or the joint is put at
+#           the height it has on a standing adult, a quarter or half of the way between two others (shoulders at 0.82
+#           of the stature, chin 0.87, eyes and ears 0.94: Drillis and Contini, 1966; the base of the neck is taken half
+#           way between shoulders and chin).
 _SHOULDERS, _HIPS, _EARS = ("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"), ("l_ear", "r_ear")
 DERIVED_JOINTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("pelvis", _HIPS, "is"),
