@@ -23,7 +23,7 @@ from napa_lib.skeletons import Skeleton, check_pose
 
 def _unit(vector: Tensor) -> tuple[Tensor, Tensor]:
     """Unit vectors along the last dimension, and where there is none: (..., 1) True for zero and NaN vectors."""
-    clean = vector.masked_fill(vector.isnan().any(-1, keepdim=True), 0.0)  # before squaring, whose gradient is NaN there
+    clean = vector.masked_fill(vector.isnan().any(-1, keepdim=True), 0.0)  # before the NaN gets a gradient
     squared = clean.square().sum(-1, keepdim=True)
     none = squared == 0
     return clean * squared.masked_fill(none, 1.0).rsqrt(), none
