@@ -8,12 +8,16 @@ The video frames are made by `tools/make_video.py`, which needs a video decoder.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from napa_lib.data.body25 import MISSING, STEP
 from napa_lib.data.manifest import update_manifest
 
 GCOMPRIS = "Debian package gcompris-qt-data 3.1-2"
@@ -73,10 +77,25 @@ def make_paintings(raw: Path, assets: Path) -> None:
     (assets / "paintings/paintings.json").write_text(text + "\n", "utf-8")
 
 
+def make_body25(raw: Path, assets: Path) -> None:
+    """The table of poses as int16 steps, y down, missing joints (0, 0) marked; `napa_lib.data.body25` reads it."""
+    with (raw / "poses2d/body25_poses.csv").open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    classes, labels = np.unique([row[0] for row in rows], return_inverse=True)
+    points = np.array([row[2:] for row in rows], dtype=np.float64).reshape(-1, 25, 2)
+    stored = np.rint(points * (1, -1) / STEP).astype(np.int16)
+    stored[(points == 0).all(-1)] = MISSING
+    copy_folder(raw / "poses2d", assets / "poses2d", ("LICENSE",))
+    np.savez_compressed(
+        assets / "poses2d/body25_poses.npz", keypoints=stored, labels=labels.astype(np.uint8), classes=classes
+    )
+
+
 def main(raw: Path, assets: Path) -> None:
     make_paintings(raw, assets)
     copy_folder(raw / "art_figures", assets / "art_figures", ("*.png", "annotations.json"))
     copy_folder(raw / "mocap", assets / "mocap", ("humanoid3d_*.txt", "humanoid.urdf", "LICENSE.pybullet.txt"))
+    make_body25(raw, assets)
     copy_folder(raw / "weights", assets / "weights", ("vgg19_q8.safetensors",))
     for name, (source, licence) in SOURCES.items():  # a folder first, then the exceptions in it
         if (assets / name).exists():

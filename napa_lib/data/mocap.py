@@ -1,0 +1,201 @@
+"""Fifteen motion-capture clips as 3D poses: the clip format, the body model and its forward kinematics.
+
+A clip is JSON with `Frames`; a frame is 44 numbers: its duration in seconds, the root's position in metres, the root's
+rotation, then the rotations of chest, neck, right hip, right knee, right ankle, right shoulder, right elbow and the
+same on the left. Rotations are quaternions (w, x, y, z); a knee or elbow is one angle in radians about its z axis. The
+body is the one of `mocap/humanoid.urdf`, shrunk to a quarter (the file is in units of 0.25 m): at rest it looks along
+x, y is up, its right is z, and it stands 1.62 m tall.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napa_lib.data.assets import asset_path, list_assets
+from napa_lib.geometry import look_at, quaternion_to_matrix
+from napa_lib.skeletons import NAPA18
+
+CLIP_SPLIT = {  # whole clips, so that no frame of a tested movement is ever trained on
+    "train": (
+        "backflip", "crawl", "dance_b", "getup_facedown", "getup_faceup", "jump", "punch", "roll", "spin", "walk",
+    ),
+    "validation": ("kick", "spinkick"),
+    "test": ("cartwheel", "dance_a", "run"),
+}  # fmt: skip
+
+QUATERNIONS = (4, 8, 12, 16, 30, 25, 39)  # root, chest, neck, right and left hip, right and left shoulder start here
+BENDS = [20, 34, 29, 43]  # right and left knee, right and left elbow
+
+# Offsets from the parent joint in mm, in the parent's frame (x forward, y up, z right): humanoid.urdf x 250.
+CHEST, NECK = (0.0, 236.151, 0.0), (0.0, 223.894, 0.0)
+HEAD_CENTRE, HEAD_RADIUS = 175.0, 102.5  # the sphere that stands for the head, above the neck joint
+HEAD_POINTS = {
+    "neck": (0.0, HEAD_CENTRE - HEAD_RADIUS, 0.0),
+    "nose": (HEAD_RADIUS, HEAD_CENTRE, 0.0),
+    "head": (0.0, HEAD_CENTRE + HEAD_RADIUS, 0.0),
+}
+# The limbs: right leg, left leg, right arm, left arm.
+LIMB_JOINTS = (
+    ("r_hip", "l_hip", "r_shoulder", "l_shoulder"),
+    ("r_knee", "l_knee", "r_elbow", "l_elbow"),
+    ("r_ankle", "l_ankle", "r_wrist", "l_wrist"),
+)
+LIMB_OFFSETS = ((0.0, 0.0, -24.05, -24.05), (0.0, 0.0, 243.5, 243.5), (84.887, -84.887, 183.11, -183.11))  # x, y, z
+UPPER, LOWER = (421.546, 421.546, 274.788, 274.788), (409.87, 409.87, 258.947, 258.947)
+CHUNK = 2048  # frames at a time: they stay in the cache, and one operation is too small to be worth a second thread
+
+
+@dataclass(frozen=True)
+class MocapClip:
+    """One clip: `poses` (T, 18, 3) in NAPA18 order, mm, world axes with y up; `seconds` (T,) each frame lasts."""
+
+    name: str
+    poses: Tensor
+    seconds: Tensor
+    loops: bool  # the movement starts again where it ends
+
+
+def list_mocap_clips(split: str | None = None) -> list[str]:
+    """Names of the clips, all or those of one part of the fixed split "train", "validation" or "test".
+
+    The split is by whole clip: neighbouring frames are nearly equal, so a split by frame would test on training poses.
+
+    >>> list_mocap_clips("test")
+    ['cartwheel', 'dance_a', 'run']
+    """
+    if split is not None:
+        if split not in CLIP_SPLIT:
+            raise ValueError(f"split must be one of {sorted(CLIP_SPLIT)}, got {split!r}")
+        return list(CLIP_SPLIT[split])
+    prefix = "mocap/humanoid3d_"
+    return [n[len(prefix) : -len(".txt")] for n in list_assets("mocap") if n.startswith(prefix)]
+
+
+def load_mocap(clip: str) -> MocapClip:
+    """Read one clip and turn it into 3D joints.
+
+    Raises:
+        ValueError: if there is no such clip.
+
+    >>> load_mocap("walk").poses.shape
+    torch.Size([39, 18, 3])
+    """
+    if clip not in list_mocap_clips():
+        raise ValueError(f"clip must be one of {list_mocap_clips()}, got {clip!r}")
+    path = asset_path(f"mocap/humanoid3d_{clip}.txt")
+    document = json.loads(path.read_text("utf-8"))
+    frames = torch.tensor(document["Frames"], dtype=torch.float64)
+    return MocapClip(clip, mocap_to_joints(frames).float(), frames[:, 0].float(), document["Loop"] == "wrap")
+
+
+def load_mocap_poses(split: str) -> Tensor:
+    """All poses of one part of the split, (N, 18, 3) in mm, each moved so that its pelvis is the origin.
+
+    Consecutive frames are a sixtieth to a sixteenth of a second apart, so there are fewer different poses than frames:
+    turned to face one way and thinned until none is within 50 mm (mean over the joints) of another, 448 of 1,620 stay.
+
+    >>> load_mocap_poses("validation").shape
+    torch.Size([125, 18, 3])
+    """
+    poses = torch.cat([load_mocap(clip).poses for clip in list_mocap_clips(split)])
+    return poses - poses[:, :1]
+
+
+def mocap_to_joints(frames: Tensor) -> Tensor:
+    """Forward kinematics: where the joints are, given the root's position and every joint's rotation.
+
+    Going down the tree, a joint's frame is its parent's turned by its own rotation, and a child lies at a fixed offset
+    in that frame:
+
+        R_child = R_parent Q_child,  p_child = p_parent + R_parent o_child
+
+    All frames move together; only the tree is walked joint by joint. The joints of NAPA18 that the model does not
+    have are taken from its shapes: `torso` is the chest joint, `neck` the lowest, `nose` the foremost and `head` the
+    highest point of the head's sphere in the neck's frame, `thorax` the middle of the shoulders. Quaternions are
+    normalised first (some in the files are off by up to 40 %).
+
+    Args:
+        frames: (T, 44), the numbers of the clip format.
+
+    Returns:
+        (T, 18, 3) NAPA18 joints in mm, world axes: y up, the others as in the file.
+
+    Raises:
+        ValueError: if `frames` is not (T, 44).
+
+    >>> rest = torch.zeros(1, 44); rest[:, [4, 8, 12, 16, 21, 25, 30, 35, 39]] = 1.0
+    >>> mocap_to_joints(rest)[0, NAPA18.index("r_ankle")].tolist()
+    [0.0, -831.416015625, 84.88700103759766]
+    """
+    if frames.ndim != 2 or frames.shape[1] != 44:
+        raise ValueError(f"frames must be (T, 44), got {tuple(frames.shape)}")
+    poses = frames.new_empty(len(frames), NAPA18.num_joints, 3)
+    for chunk, output in zip(frames.split(CHUNK), poses.split(CHUNK), strict=True):
+        output.copy_(_forward_kinematics(chunk))
+    return poses
+
+
+def _forward_kinematics(frames: Tensor) -> Tensor:
+    numbers = frames.T.contiguous()  # (44, T): the batch lies last, so each operation below runs along memory
+    turns = torch.stack([numbers[i : i + 4].T for i in QUATERNIONS])
+    turns = quaternion_to_matrix(turns).permute(2, 3, 0, 1).contiguous()  # (3, 3, 7, T)
+    root, pelvis = turns[:, :, 0], numbers[1:4] * 1000.0
+    torso, chest = pelvis + _turn(root, CHEST), _compose(root, turns[:, :, 1])
+    neck_joint, neck = torso + _turn(chest, NECK), _compose(chest, turns[:, :, 2])
+    joints = {"pelvis": pelvis, "torso": torso} | {n: neck_joint + _turn(neck, o) for n, o in HEAD_POINTS.items()}
+
+    parents = torch.stack([root, root, chest, chest], 2)  # right leg, left leg, right arm, left arm
+    offset, upper, lower = (numbers.new_tensor(x)[..., None] for x in (LIMB_OFFSETS, UPPER, LOWER))
+    start = torch.stack([pelvis, pelvis, torso, torso], 1) + _turn(parents, offset)
+    limbs, bend = _compose(parents, turns[:, :, 3:]), numbers[BENDS]
+    middle = start - limbs[:, 1] * upper  # a thigh or upper arm hangs along -y
+    end = middle + (limbs[:, 0] * bend.sin() - limbs[:, 1] * bend.cos()) * lower  # -y turned about z by the bend
+    for names, points in zip(LIMB_JOINTS, (start, middle, end), strict=True):
+        joints |= zip(names, points.unbind(1), strict=True)
+    joints["thorax"] = (joints["l_shoulder"] + joints["r_shoulder"]) / 2
+    return torch.stack([joints[name] for name in NAPA18.joints]).permute(2, 0, 1)
+
+
+def _compose(parent: Tensor, child: Tensor) -> Tensor:
+    """The product of two batches of rotations, (3, 3, ..., T) each."""
+    return parent[:, :1] * child[0] + parent[:, 1:2] * child[1] + parent[:, 2:] * child[2]
+
+
+def _turn(rotation: Tensor, offset: Iterable[float | Tensor]) -> Tensor:
+    """(3, 3, ..., T) rotations applied to a fixed offset (x, y, z): (3, ..., T)."""
+    x, y, z = offset
+    return rotation[:, 0] * x + rotation[:, 1] * y + rotation[:, 2] * z
+
+
+def to_camera(poses: Tensor, azimuth: Tensor | float, elevation: Tensor | float = 0.0) -> Tensor:
+    """Poses as a camera sees them that looks at the pelvis from a given side; add a distance to z to project them.
+
+    The camera stands in the direction (cos a cos e, sin e, sin a cos e) of the world, upright: for a person who looks
+    along x, azimuth 0 is the view from the front.
+
+    Args:
+        poses: (B, J, 3) world axes, y up; joint 0 is the pelvis.
+        azimuth: a in radians, one number or (B,).
+        elevation: e in radians above the horizon, one number or (B,).
+
+    Returns:
+        (B, J, 3) in the same unit, the pelvis at the origin, camera axes x right, y down, z away from the viewer.
+
+    Raises:
+        ValueError: if `poses` is not (B, J, 3).
+
+    >>> to_camera(torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]]), 0.0)[0, 1:].tolist()
+    [[0.0, 0.0, -1.0], [0.0, -1.0, 0.0], [-1.0, 0.0, 0.0]]
+    """
+    if poses.ndim != 3 or poses.shape[-1] != 3:
+        raise ValueError(f"poses must be (B, J, 3), got {tuple(poses.shape)}")
+    a = torch.as_tensor(azimuth, dtype=poses.dtype, device=poses.device).expand(len(poses))
+    e = torch.as_tensor(elevation, dtype=poses.dtype, device=poses.device).expand(len(poses))
+    direction = torch.stack([a.cos() * e.cos(), e.sin(), a.sin() * e.cos()], -1)
+    camera = look_at(direction, direction.new_zeros(3), direction.new_tensor([0.0, 1.0, 0.0]), focal=1.0, size=(1, 1))
+    return (poses - poses[:, :1]) @ camera.R.mT
