@@ -30,7 +30,7 @@ from napa_lib.data.manifest import update_manifest
 from napa_lib.engine import progress
 from napa_lib.study.cells import TIMES, read_times, solved
 from napa_lib.study.lesson import MODES
-from napa_lib.study.notebooks import FOLDER, find_notebooks, write
+from napa_lib.study.notebooks import FOLDER, QUIET_KERNEL, find_notebooks, write
 from napa_lib.study.plans import load_plan
 from napa_lib.study.site import write_site
 
@@ -68,7 +68,7 @@ def run_lesson(path: Path, out: Path, mode: str, solve: bool = False) -> LessonR
     try:
         papermill.execute_notebook(
             source, str(output), {"MODE": mode}, kernel_name="python3", progress_bar=False, cwd=str(path.parent),
-            execution_timeout=TIME_LIMIT[mode],
+            execution_timeout=TIME_LIMIT[mode], extra_arguments=QUIET_KERNEL,
         )  # fmt: skip
         error = parameter_problem(nbformat.read(output, as_version=4), mode)
     except PapermillExecutionError as failure:

@@ -20,6 +20,7 @@ from napa_lib.study.notebook_check import KERNEL, WIDGET_VIEW
 from napa_lib.study.plans import load_plan
 
 FOLDER = Path("notebooks")
+QUIET_KERNEL = ["--IPKernelApp.log_level=40"]  # errors only: no notes about the way it talks to its client
 
 
 def find_notebooks(folder: Path, only: str = "") -> list[Path]:
@@ -66,7 +67,9 @@ def write(path: Path, run: bool = True) -> None:
     if run:
         os.environ["NAPA_PROGRESS"] = "off"
         place = {"metadata": {"path": str(path.parent)}}
-        NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute()
+        NotebookClient(
+            notebook, timeout=600, kernel_name="python3", resources=place, extra_arguments=QUIET_KERNEL
+        ).execute()
     elif changed := [c.id for c in notebook.cells if c.cell_type == "code" and c.execution_count is None]:
         raise ValueError(f"{path.name} has cells without outputs, {changed}: run it")
     scratch = path.with_suffix(".new")

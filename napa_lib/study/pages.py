@@ -93,10 +93,11 @@ def _cell(cell: NotebookNode, folder: Path) -> str:
         return ""
     code = highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip()
     outputs = "".join(_output(output) for output in cell.outputs)
-    return (
-        f'<section class="cell"><pre class="code" tabindex="0"><code>{code}</code></pre>'
-        f"{f'<div class=output>{outputs}</div>' if outputs else ''}</section>"
-    )
+    block = f'<pre class="code" tabindex="0"><code>{code}</code></pre>'
+    if {"setup", "injected-parameters"} & set(cell.metadata.get("tags", [])):
+        block = f"<details><summary>Set-up</summary>{block}</details>"
+    below = f'<div class="output">{outputs}</div>' if outputs else ""
+    return f'<section class="cell">{block}{below}</section>'
 
 
 def _wrap_tables(text: str) -> str:

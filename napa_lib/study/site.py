@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import nbformat
 from pygments.formatters import HtmlFormatter
 
 from napa_lib.study.pages import first_picture, notebook_body
-from napa_lib.study.plans import TITLES
+from napa_lib.study.plans import TITLES, available
 from napa_lib.study.site_style import CSS
 
 
@@ -20,14 +20,14 @@ class Card:
     """One lesson on the index page."""
 
     number: str
-    status: str  # "passed", "failed" or "in preparation"
+    status: str  # "passed" or "failed"
     detail: str
     picture: str
     alt: str
     stem: str
 
 
-SYMBOLS = {"passed": "✓", "failed": "✗", "in preparation": "○"}
+SYMBOLS = {"passed": "✓", "failed": "✗"}
 
 
 def write_site(runs: Sequence, out: Path) -> Path:
@@ -43,8 +43,7 @@ def write_site(runs: Sequence, out: Path) -> Path:
     for folder in ("pages", "pictures"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     cards = {run.notebook.name[:2]: _write_lesson(run, runs, out) for run in runs}
-    numbers = sorted(set(TITLES) | set(cards))
-    items = "\n".join(_card_html(cards.get(n) or Card(n, "in preparation", "", "", "", "")) for n in numbers)
+    items = "\n".join(_card_html(card) for _, card in sorted(cards.items()))
     failed = sum(card.status == "failed" for card in cards.values())
     summary = f"{len(cards) - failed} of {len(cards)} lessons passed" if cards else "no lesson was run"
     mode = runs[0].mode if runs else "quick"
@@ -52,7 +51,7 @@ def write_site(runs: Sequence, out: Path) -> Path:
         f'<header class="top"><p class="kicker">napa</p><h1>Pose in art</h1>'
         f"<p>A course that teaches a computer to see the human figure in paintings and drawings, one step a lesson.</p>"
         f'<p class="run">Run in {mode} mode: {summary}.</p></header>'
-        f'<main><ol class="lessons">{items}</ol></main>'
+        f'<main><ol class="lessons">{items}</ol>{_other_lessons(cards)}</main>'
     )
     index = out / "index.html"
     index.write_text(page("Pose in art: the napa course", body), encoding="utf-8")
@@ -102,16 +101,27 @@ def _card_html(card: Card) -> str:
         title = f'<a href="pages/{card.stem}.html">{title}</a>'
     picture = f'<img src="{card.picture}" alt="{html.escape(card.alt, quote=True)}">' if card.picture else ""
     detail = f" · {html.escape(card.detail)}" if card.detail else ""
-    kind = card.status.replace(" ", "-")
     return (
-        f'<li class="{kind}"><div class="frame" {"" if picture else "aria-hidden=true"}>{picture}</div>'
-        f"<h2>{title}</h2><p><span class=status>{SYMBOLS[card.status]} {card.status}</span>{detail}</p></li>"
+        f'<li class="{card.status}"><div class="frame">{picture}</div><h2>{title}</h2>'
+        f'<p><span class="status">{SYMBOLS[card.status]} {card.status}</span>{detail}</p></li>'
+    )
+
+
+def _other_lessons(cards: Mapping[str, Card]) -> str:
+    """The lessons that were left out of this run, and those that do not exist yet."""
+    groups = {"Not run this time": [], "In preparation": []}  # type: dict[str, list[str]]
+    for number in sorted(set(TITLES) - set(cards)):
+        groups["Not run this time" if number in available() else "In preparation"].append(f"{number} {_title(number)}")
+    return "".join(
+        f'<section class="other"><h2>{title}</h2><ul>{"".join(f"<li>{name}</li>" for name in names)}</ul></section>'
+        for title, names in groups.items()
+        if names
     )
 
 
 def page(title: str, body: str) -> str:
     """A whole HTML document in the site's look."""
-    light, dark = (HtmlFormatter(style=name).get_style_defs(".code") for name in ("friendly", "github-dark"))
+    light, dark = (HtmlFormatter(style=name).get_style_defs(".code") for name in ("default", "github-dark"))
     style = f"{CSS}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n.code {{ background: var(--raised) }}"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -18,15 +18,16 @@ h1, h2, h3, h4 { line-height: 1.2; text-wrap: balance }
 .top p { max-width: 44rem; margin: .6rem 0 }
 .kicker { text-transform: uppercase; letter-spacing: .18em; font-size: .85rem; color: var(--accent); margin: 0 }
 .run, .lessons p { color: var(--soft); font-family: ui-sans-serif, system-ui, sans-serif; font-size: .92rem }
-.lessons { list-style: none; display: grid; gap: 1.75rem 1.5rem; padding-block: 1rem 4rem;
+.lessons { list-style: none; display: grid; gap: 1.75rem 1.5rem; padding-block: 1rem 2rem;
   grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)) }
 .lessons h2 { font-size: 1.2rem; margin: .6rem 0 .1rem }
 .lessons p { margin: 0 }
 .frame { aspect-ratio: 16 / 10; background: var(--raised); border: 1px solid var(--line); border-radius: .5rem;
   overflow: hidden }
 .frame img { width: 100%; height: 100%; object-fit: cover; display: block; background: #fff }
-.in-preparation .frame { border-style: dashed; background: none }
-.in-preparation h2 { font-weight: normal; color: var(--soft) }
+.other { max-width: 68rem; margin-inline: auto; padding: 0 1.25rem 2rem }
+.other h2 { font-size: 1.1rem; border-top: 1px solid var(--line); padding-top: 1.2rem }
+.other ul { list-style: none; padding: 0; margin: 0; columns: 17rem auto; column-gap: 1.5rem; color: var(--soft) }
 .passed .status { color: var(--good) }
 .failed .status, p.failed { color: var(--bad); font-weight: bold }
 nav { display: flex; flex-wrap: wrap; gap: .4rem 1.5rem; padding-block: 1rem; border-bottom: 1px solid var(--line);

@@ -1,0 +1,83 @@
+# make            what there is to make
+# Settings, on the command line (make course MODE=laptop ONLY=02):
+MODE   ?= quick
+ONLY   ?=
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0
+# An extra package index for torch. On Linux without an NVIDIA driver: PyTorch's CPU builds, because the default build
+# brings gigabytes of CUDA. Empty for none; https://download.pytorch.org/whl/cu130 and the like for a certain CUDA.
+TORCH_INDEX ?= $(shell test "$$(uname -s)" = Linux && ! command -v nvidia-smi >/dev/null 2>&1 \
+                 && echo https://download.pytorch.org/whl/cpu)
+# Exact versions of everything, as tested. Empty for the newest that requirements.txt allows.
+CONSTRAINTS ?= constraints.txt
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install $(addprefix -c ,$(CONSTRAINTS))
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --timeout 10 --retries 0)
+COURSE := $(BIN)/.napa-course
+TESTS := $(BIN)/.napa-tests
+
+# One thread a process: two processes share the cores. No record of exercises done, no progress bars in the log.
+PYTEST := OMP_NUM_THREADS=1 NAPA_PROGRESS=off NAPA_PROGRESS_BAR=off $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help course test lab bench notebooks clean
+
+help:
+	@echo 'make course      run every lesson, write build/course/index.html  (MODE=quick|laptop|full  ONLY=02)'
+	@echo 'make lab         open the first lesson in JupyterLab'
+	@echo 'make test        check notebooks, library and course'
+	@echo 'make bench       measure speeds'
+	@echo 'make notebooks   write the committed notebooks afresh             (ONLY=02)'
+	@echo 'make clean       remove build/'
+	@echo
+	@echo 'Everything is installed into .venv at first use. PYTHON=python3.12 chooses another Python (3.10 to 3.13).'
+	@echo 'TORCH_INDEX= and TORCH= choose another build of PyTorch; README.md says how.'
+
+course: $(COURSE)
+	$(BIN)/python -m napa_lib.study.course --mode $(MODE) $(if $(ONLY),--only $(ONLY))
+
+lab: $(COURSE)
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+bench: $(COURSE)
+	$(BIN)/python -m benchmarks
+
+notebooks: $(COURSE)
+	$(BIN)/python -m napa_lib.study.notebooks $(if $(ONLY),--only $(ONLY))
+
+test: $(TESTS)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m napa_lib.study.notebook_check
+	$(PYTEST) --numprocesses 2 tests
+	$(PYTEST) --numprocesses 2 --doctest-modules napa_lib
+	$(PYTEST) --numprocesses 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks
+
+clean:
+	rm -rf build
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo 'There is no $(PYTHON) here. Install Python 3.10 to 3.13' \
+	  '(Debian, Ubuntu: sudo apt install python3 python3-venv), or name yours: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), but the course needs Python 3.10 to 3.13." \
+	  'Name another one: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) lacks its venv module. Install it' \
+	  "(Debian, Ubuntu: sudo apt install python3-venv or python$$($(PYTHON) -c \
+	  'import sys; print("%d.%d" % sys.version_info[:2])')-venv), then run make again." >&2; exit 1; }
+	@echo 'Making .venv with '"$$($(PYTHON) --version)"' …'
+	@$(PYTHON) -m venv .venv
+
+$(COURSE): $(BIN)/python requirements.txt constraints.txt pyproject.toml
+	@echo 'Installing PyTorch (the largest part; some minutes) …'
+	@$(PIP) $(INDEX) $(TORCH)
+	@echo 'Installing JupyterLab and the rest …'
+	@$(PIP) -r requirements.txt
+	@$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps -e .
+	@touch $@
+
+$(TESTS): $(COURSE) requirements-dev.txt
+	@echo 'Installing the test tools …'
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,368 @@
+"""The lessons' machinery: exercises and their checks, quizzes, pictures, widgets, the record, the frame of a lesson."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from napa_lib import study
+from napa_lib.study import quizzes
+from napa_lib.study.exercises import Exercise, Verdict, close, is_blank, judge, numbers
+from napa_lib.study.figures import MAX_BYTES, MAX_WIDTH, bundle, encode
+from napa_lib.study.plans import TITLES, available, find_exercise, load_plan
+from napa_lib.study.record import read_record, remember
+from napa_lib.study.widgets import Explorable
+
+PLANS = [load_plan(number) for number in available()]
+EXERCISES = [(plan, exercise) for plan in PLANS for exercise in plan.exercises]
+each_exercise = pytest.mark.parametrize(("plan", "exercise"), EXERCISES, ids=[e.id for _, e in EXERCISES])
+
+
+def answer_of(code: str, plan, exercise) -> Verdict:
+    """Run code in the place of the stub, as the notebook would, and judge what it leaves."""
+    names: dict = {}
+    exec(plan.prelude, names)
+    exec(code, names)
+    return judge(exercise, names[exercise.answer])
+
+
+# Every lesson's exercises
+
+
+@each_exercise
+def test_stub_is_untouched(plan, exercise):
+    assert answer_of(exercise.stub, plan, exercise).status == "untouched"
+
+
+@each_exercise
+def test_solution_is_right(plan, exercise):
+    verdict = answer_of(exercise.solution, plan, exercise)
+    assert verdict.status == "right", verdict.message
+
+
+@each_exercise
+def test_every_usual_mistake_gets_its_own_hint(plan, exercise):
+    assert exercise.wrong_answers
+    verdicts = {mistake.name: answer_of(mistake.code, plan, exercise) for mistake in exercise.wrong_answers}
+    for mistake in exercise.wrong_answers:
+        assert verdicts[mistake.name].status == "wrong", mistake.name
+        others = [verdict.message for name, verdict in verdicts.items() if name != mistake.name]
+        assert mistake.hint in verdicts[mistake.name].message
+        assert not any(mistake.hint in message for message in others), mistake.name
+
+
+@each_exercise
+def test_strange_answers_get_words_instead_of_errors(plan, exercise):
+    def broken(*args):
+        return args[0] / "two"
+
+    for answer in ("text", -1, [], {}, np.zeros((0, 2)), torch.full((3,), math.nan), broken, lambda: 1, object()):
+        verdict = judge(exercise, answer)
+        assert verdict.status == "wrong" and verdict.message
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=[plan.number for plan in PLANS])
+def test_plan_is_whole(plan):
+    assert plan.number in TITLES
+    identifiers = [exercise.id for exercise in plan.exercises]
+    assert identifiers == [f"{plan.number}.{place}" for place, _ in enumerate(identifiers, 1)]
+    for question in plan.quiz:
+        assert len({option.text for option in question.options}) == len(question.options)
+
+
+# The machinery
+
+
+def make_exercise(check=lambda answer: study.right("well done."), **changes) -> Exercise:
+    fields = dict(
+        id="99.1", title="t", kind="code", difficulty=1, minutes=1, task="t", stub="answer = ...", answer="answer",
+        hints=("a", "b"), if_you_see="c", solution="answer = 1", why="d", check=check, wrong_answers=(),
+    )  # fmt: skip
+    return Exercise(**(fields | changes))
+
+
+@pytest.mark.parametrize("answer", [None, ..., [...], (None, ...), {"a": None}, lambda: None, lambda: ...])
+def test_untouched_is_recognised(answer):
+    exercise = make_exercise(lambda got: study.right("x") if got() else study.wrong("x"))
+    assert judge(exercise, answer).status == "untouched"
+
+
+@pytest.mark.parametrize("answer", [0, False, "", [], [0, ...], np.zeros(2)])
+def test_falsy_answers_are_answers(answer):
+    assert not is_blank(answer)
+
+
+def test_an_error_in_the_learners_function_names_error_and_line(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def half(x):\n    y = x\n    return y / 0\n")
+    names: dict = {}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    verdict = judge(make_exercise(lambda half: study.right(str(half(1)))), names["half"])
+    assert verdict.status == "wrong"
+    assert "ZeroDivisionError" in verdict.message and "`return y / 0`" in verdict.message
+
+
+def test_an_answer_the_check_cannot_read_is_not_an_error():
+    verdict = judge(make_exercise(lambda answer: study.right(answer.shape)), 3)
+    assert verdict.status == "wrong" and "AttributeError" in verdict.message and "3" in verdict.message
+
+
+def test_numbers_reads_tensors_arrays_and_lists_and_refuses_other_shapes():
+    for value in (torch.tensor([1.0, 2.0], requires_grad=True), np.array([1, 2]), [1, 2.0]):
+        assert numbers(value, (2,)).tolist() == [1.0, 2.0]
+    exercise = make_exercise(lambda answer: study.right(str(numbers(answer, (2,), "the pair"))))
+    for value in ([1, 2, 3], "ab", [[1], [2, 3]]):
+        assert judge(exercise, value).message.startswith("the pair")
+
+
+def test_close_compares_nan_with_nan_and_refuses_other_shapes():
+    assert close([1.0, np.nan], torch.tensor([1.0, math.nan]))
+    assert not close([1.0, np.nan], [1.0, 2.0])
+    assert not close([[1.0, 2.0]], [1.0, 2.0])
+    assert not close([1.0], [1.001]) and close([1.0], [1.001], tolerance=0.01)
+
+
+def test_check_prints_symbol_and_words(capsys):
+    study.check("00.1", ...)
+    study.check("00.1", 339)
+    study.check("00.1", 340)
+    lines = capsys.readouterr().out.splitlines()
+    starts = ["○ Exercise 00.1, not attempted yet: ", "✓ Exercise 00.1, right: ", "✗ Exercise 00.1, not yet: "]
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=True)] == [True] * 3
+
+
+@pytest.mark.parametrize("changes", [{"kind": "sing"}, {"difficulty": 4}])
+def test_exercise_refuses_unknown_kinds(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        make_exercise(**changes)
+
+
+@pytest.mark.parametrize("identifier", ["00.99", "77.1", "nonsense"])
+def test_unknown_exercise_is_named(identifier):
+    with pytest.raises(ValueError, match="must be one of"):
+        find_exercise(identifier)
+
+
+# Quizzes
+
+OPTIONS = (quizzes.Option("no", "look again."), quizzes.Option("yes & so", "count.", True))
+QUESTION = quizzes.Question("Is 1 < 2?", OPTIONS)
+
+
+def test_quiz_answers_in_place():
+    box = quizzes.QuizBox((QUESTION,))
+    assert box.choices[0].value is None and box.replies[0].value == ""
+    box.choices[0].value = "no"
+    assert "✗ not this one: look again." in box.replies[0].value
+    box.choices[0].value = "yes & so"
+    assert "✓ right: count." in box.replies[0].value and 'role="status"' in box.replies[0].value
+
+
+def test_static_quiz_explains_every_answer():
+    page = quizzes.static_html((QUESTION,))
+    assert page.count("<details>") == 2 and "yes &amp; so" in page and "look again." in page
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        (("a", "x", True),),
+        (("a", "x"), ("b", "y")),
+        (("a", "x", True), ("b", "y", True)),
+        (("a", "", True), ("b", "y")),
+    ],
+)
+def test_question_needs_one_right_answer_and_reasons(options):
+    with pytest.raises(ValueError, match="question"):
+        quizzes.Question("?", tuple(quizzes.Option(*option) for option in options))
+
+
+# Pictures
+
+
+@pytest.fixture
+def figure():
+    figure, axis = plt.subplots(figsize=(4, 3))
+    axis.plot([0, 1], [0, 1])
+    yield figure
+    plt.close(figure)
+
+
+def test_bundle_says_what_it_shows(figure):
+    data = bundle(figure, alt='A line with "quotes" & <tags>.', caption="Rising.")
+    assert 'alt="A line with &quot;quotes&quot; &amp; &lt;tags&gt;."' in data["text/html"]
+    assert "<figure>" in data["text/html"] and "<figcaption>Rising.</figcaption>" in data["text/html"]
+    assert Image.open(io.BytesIO(data["image/png"])).size == (400, 300)
+    assert "A line" in data["text/plain"]
+    with pytest.raises(ValueError, match="alt"):
+        bundle(figure, alt="  ")
+
+
+def test_show_sends_the_bundle_and_closes_the_figure(figure, monkeypatch):
+    sent = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))
+    study.show(alt="A line.")
+    assert not plt.fignum_exists(figure.number)
+    png = base64.b64decode(sent[0]["image/png"])
+    assert png.startswith(b"\x89PNG") and base64.b64encode(png).decode() in sent[0]["text/html"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5000), (5000, 3), (3000, 2000)])
+def test_encoded_noise_is_small(size, rng):
+    picture = Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8))
+    mime, data = encode(picture)
+    decoded = Image.open(io.BytesIO(data))
+    assert len(data) <= MAX_BYTES and decoded.width <= MAX_WIDTH
+    assert mime == f"image/{decoded.format.lower()}"
+
+
+def test_flat_pictures_keep_their_colours():
+    picture = torch.zeros(3, 40, 60)
+    picture[0, :, :30], picture[2, :, 30:] = 1.0, 1.0
+    mime, data = encode(study.figures.to_picture(picture))
+    assert mime == "image/png"
+    array = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert (array[:, :30] == [255, 0, 0]).all() and (array[:, 30:] == [0, 0, 255]).all()
+
+
+NO_PICTURES = [torch.zeros(2, 3, 4, 4), torch.zeros(4, 4), np.zeros((3, 4, 4)), torch.zeros(3, 0, 4), "x"]
+
+
+@pytest.mark.parametrize("picture", NO_PICTURES)
+def test_what_is_no_picture_is_refused(picture):
+    with pytest.raises(ValueError, match="picture must be"):
+        bundle(picture, alt="Nothing.")
+
+
+def test_pictures_makes_a_grid():
+    figure = study.pictures([torch.rand(3, 8, 8), np.zeros((4, 9, 3))] * 3, titles=list("abcdef"), columns=4)
+    assert len(figure.axes) == 8 and [axis.get_title() for axis in figure.axes[:6]] == list("abcdef")
+    plt.close(figure)
+    with pytest.raises(ValueError, match="images"):
+        study.pictures([])
+    with pytest.raises(ValueError, match="title"):
+        study.pictures([torch.rand(3, 8, 8)], titles=["a", "b"])
+
+
+# Widgets
+
+
+def test_moving_a_slider_redraws_the_picture():
+    seen = []
+
+    def draw(width, style):
+        seen.append((width, style))
+        return torch.full((3, 6, 6), width / 10)
+
+    controls = {"width": study.slider("Width (px)", 2, 0, 10, 1), "style": study.choice("Style", ["wave", "night"])}
+    explorable = Explorable(draw, lambda width, style: f"{style}, {width} px wide", controls)
+    before = explorable.picture.value
+    explorable.controls["width"].value = 7
+    explorable.controls["style"].value = "night"
+    assert seen == [(2, "wave"), (7, "wave"), (7, "night")]
+    assert before != explorable.picture.value and 'alt="night, 7 px wide"' in explorable.picture.value
+
+
+def test_sliders_wait_until_they_are_let_go_and_are_labelled():
+    for slider in (study.slider("Whole", 2, 0, 10, 1), study.slider("Part", 0.5, 0, 1, 0.1)):
+        assert slider.continuous_update is False and slider.description
+    assert isinstance(study.slider("Whole", 2, 0, 10, 1).value, int)
+
+
+def test_explore_shows_a_static_twin_beside_the_widget(monkeypatch):
+    sent = []
+    monkeypatch.setattr("napa_lib.study.widgets.display", lambda data, raw: sent.append(data))
+    slider = study.slider("x", 1, 0, 2, 1)
+    explorable = study.explore(lambda x: torch.zeros(3, 4, 4), alt=lambda x: f"x is {x}", x=slider)
+    view = sent[0]["application/vnd.jupyter.widget-view+json"]
+    assert view["model_id"] == explorable.box.model_id
+    assert 'alt="x is 1"' in sent[0]["text/html"] and "image/png" in sent[0]
+    with pytest.raises(ValueError, match="controls"):
+        study.explore(lambda: None, alt=lambda: "x")
+
+
+# The record
+
+
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "progress.json"
+    monkeypatch.setenv("NAPA_PROGRESS", str(path))
+    return path
+
+
+def test_record_keeps_what_was_right(record):
+    for status in ("untouched", "wrong", "right", "wrong"):
+        remember("00.1", status)
+    entry = json.loads(record.read_text())["00.1"]
+    assert (entry["status"], entry["attempts"]) == ("right", 3)
+    assert [path.name for path in record.parent.iterdir()] == ["progress.json"]
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[1]", '{"00.1": 3}', '{"00.1": {"attempts": "many"}}'])
+def test_a_broken_record_is_no_obstacle(record, text):
+    record.parent.mkdir()
+    record.write_text(text)
+    remember("00.1", "right")
+    assert read_record()["00.1"]["status"] == "right"
+
+
+def test_an_unwritable_record_is_no_obstacle(record, capsys):
+    record.parent.write_text("a file where the folder should be")
+    study.check("00.1", 339)
+    assert "right" in capsys.readouterr().out and read_record() == {}
+
+
+def test_no_record_is_kept_when_it_is_off(record, monkeypatch, capsys):
+    monkeypatch.setenv("NAPA_PROGRESS", "off")
+    remember("00.1", "right")
+    assert not record.exists() and read_record() == {}
+    study.progress()
+    assert "No record is kept" in capsys.readouterr().out
+
+
+def test_progress_lists_what_is_done(record, capsys):
+    study.check("00.1", 339)
+    study.check("00.2", lambda *args: args[0])
+    capsys.readouterr()
+    study.progress()
+    text = capsys.readouterr().out
+    assert f"00 {TITLES['00']}: 1 of {len(load_plan('00').exercises)} exercises done" in text
+    assert "✓ 00.1" in text and "✗ 00.2" in text and "○ 00.3" in text
+
+
+# The frame
+
+
+def test_lesson_chooses_seeds_and_reports(capsys):
+    lesson = study.start("00", "laptop", 3, "cpu")
+    first = torch.rand(2, generator=lesson.generator)
+    assert torch.equal(first, torch.rand(2, generator=study.start("00", "laptop", 3, "cpu").generator))
+    assert lesson.pick(quick=1, laptop=2, full=3) == 2
+    lesson.report()
+    text = capsys.readouterr().out
+    assert "laptop mode, seed 3, cpu" in text
+    assert "· mode laptop · seed 3 · device cpu" in text and f"torch {torch.__version__}" in text
+    assert "peak memory" in text and "exercises done: 0 of" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"), [(("77",), "lesson"), (("00", "fast"), "mode"), (("00", "quick", 0, "abacus"), "device")]
+)
+def test_start_names_what_it_does_not_know(arguments, name):
+    with pytest.raises(ValueError, match=name):
+        study.start(*arguments)
+
+
+def test_memory_is_unknown_where_the_system_does_not_say(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "resource", None)
+    assert study.lesson.peak_memory() == "unknown"
