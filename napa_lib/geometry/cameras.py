@@ -188,11 +188,23 @@ def undistort(pixels: Tensor, camera: Camera) -> Tensor:
     return estimate
 
 
-def triangulate(pixels: Tensor, cameras: Sequence[Camera]) -> Tensor:
-    """World points from their pictures in several cameras (linear least squares, DLT).
+def _lines_of_sight(pixels: Tensor, camera: Camera) -> tuple[Tensor, Tensor, Tensor]:
+    """What one view says of a point p, as rows p = right, and how to read its depth; zeros where the pixel is NaN."""
+    missing = pixels.isnan().any(-1, keepdim=True)
+    xy = undistort(pixels.masked_fill(missing, 0.0), camera)[..., None]  # (..., N, 2, 1)
+    rotation, translation = camera.R.to(xy), camera.t.to(xy)
+    rows = (rotation[:2] - xy * rotation[2]).masked_fill(missing[..., None], 0.0)  # (..., N, 2, 3)
+    right = (xy.squeeze(-1) * translation[2] - translation[:2]).masked_fill(missing, 0.0)  # (..., N, 2)
+    return rows, right, torch.cat([rotation[2], translation[2:]])
 
-    A view at (x, y) after undistortion says (r1 - x r3) p + t1 - x t3 = 0 and the same for y; the point that satisfies
-    all views best in the least-squares sense is returned. A NaN pixel (a joint missing in that view) is left out.
+
+def triangulate(pixels: Tensor, cameras: Sequence[Camera]) -> Tensor:
+    """World points from their pictures in several cameras: linear least squares (DLT), reweighted by depth.
+
+    A view at (x, y) after undistortion says (r1 - x r3) p + t1 - x t3 = 0 and the same for y. The left side is the
+    error in the picture times the point's depth, so three further solutions divide each view's rows by the depth of the
+    last one: the point then has the least squared error in the pictures (x and y, not pixels) but for second-order
+    terms. A NaN pixel (a joint missing in that view) is left out.
 
     Args:
         pixels: (V, ..., N, 2), one entry a camera.
@@ -205,25 +217,21 @@ def triangulate(pixels: Tensor, cameras: Sequence[Camera]) -> Tensor:
     Raises:
         ValueError: if the number of cameras is not V, or below two.
 
-    Source: Hartley and Sturm (1997), linear-least-squares method.
+    Source: Hartley and Sturm (1997), Iterative-LS.
     """
     _check_points(pixels, "pixels", 2)
     if len(cameras) < 2 or len(cameras) != pixels.shape[0]:
         raise ValueError(f"cameras must be as many as views, at least 2; got {len(cameras)} for {tuple(pixels.shape)}")
-    normal = pixels.new_zeros((*pixels.shape[1:-1], 3, 3), dtype=torch.float64)
-    moment = pixels.new_zeros((*pixels.shape[1:-1], 3), dtype=torch.float64)
-    seen = torch.zeros(pixels.shape[1:-1], dtype=torch.int64, device=pixels.device)
-    for view, camera in zip(pixels.double(), cameras, strict=True):
-        missing = view.isnan().any(-1, keepdim=True)
-        xy = undistort(view.masked_fill(missing, 0.0), camera)[..., None]  # (..., N, 2, 1)
-        rotation, translation = camera.R.to(xy), camera.t.to(xy)
-        rows = (rotation[:2] - xy * rotation[2]).masked_fill(missing[..., None], 0.0)  # (..., N, 2, 3)
-        right = (xy.squeeze(-1) * translation[2] - translation[:2]).masked_fill(missing, 0.0)  # (..., N, 2)
-        normal = normal + rows.mT @ rows
-        moment = moment + (rows.mT @ right[..., None]).squeeze(-1)
-        seen = seen + ~missing.squeeze(-1)
-    det = torch.linalg.det(normal)
-    unknown = (seen < 2) | (det <= 1e-12 * seen**3)
-    eye = torch.eye(3, dtype=normal.dtype, device=normal.device)
-    points = torch.linalg.solve(torch.where(unknown[..., None, None], eye, normal), moment)
+    views = [_lines_of_sight(view, camera) for view, camera in zip(pixels.double(), cameras, strict=True)]
+    rows, right, depth = (torch.stack(parts) for parts in zip(*views, strict=True))  # (V, ..., N, 2, 3) ...
+    seen = (~pixels.isnan().any(-1)).sum(0)
+    unknown = (seen < 2) | (torch.linalg.det((rows.mT @ rows).sum(0)) <= 1e-12 * seen**3)
+    spare = unknown[..., None, None] * torch.eye(3, dtype=rows.dtype, device=rows.device)
+    weight = torch.ones_like(right[..., :1])
+    for _ in range(4):
+        a, b = rows * weight[..., None], right * weight
+        points = torch.linalg.solve((a.mT @ a).sum(0) + spare, (a.mT @ b[..., None]).sum(0).squeeze(-1))
+        direction = depth.reshape(-1, *(1,) * (points.ndim - 1), 4)
+        z = (points * direction[..., :3]).sum(-1, keepdim=True) + direction[..., 3:]
+        weight = 1 / torch.where(z.abs() > 1e-6, z, 1.0)
     return points.masked_fill(unknown[..., None], torch.nan).to(pixels.dtype)
