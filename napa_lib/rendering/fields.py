@@ -1,0 +1,143 @@
+"""Maps that networks read and predict: heat maps, part affinity fields, depth maps. All smooth, one channel a part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from napa_lib.rendering.inputs import (
+    bone_indices,
+    check_points,
+    check_positive,
+    image_size,
+    without_missing,
+    working_dtype,
+)
+from napa_lib.rendering.painting import BoneAxes, bone_axes
+from napa_lib.skeletons import Skeleton
+
+
+def render_heatmaps(keypoints: Tensor, size: int | Sequence[int], sigma: float) -> Tensor:
+    """One Gaussian bump a joint, 1 at the joint: the target of heat-map regression.
+
+        S_j(u) = max_p exp(-|u - x_{j,p}|² / (2 sigma²))
+
+    Of several people in one picture the strongest answers, so that two near peaks stay two peaks.
+
+    Args:
+        keypoints: (B, J, 2) in pixels of the map, or (B, P, J, 2) for P people; a missing (NaN) joint gives no bump.
+        size: side, or (height, width), in pixels.
+        sigma: standard deviation in pixels; 1 on AdvPose's 64² maps.
+
+    Returns:
+        (B, J, H, W) in [0, 1]; not normalised to sum 1.
+
+    Raises:
+        ValueError: if a shape, a size or sigma is not as said.
+
+    Source: AdvPose, section 3.4 (variance 1); CrossModal, section 3.2 (HM, several people, after Cao et al., 2017).
+
+    >>> render_heatmaps(torch.tensor([[[1.0, 0.0]]]), (1, 3), 1.0).log()[0, 0, 0].tolist()
+    [-0.5, 0.0, -0.5]
+    """
+    height, width = image_size(size)
+    people = _by_person(keypoints)
+    check_positive("sigma", sigma)
+    clean, present = without_missing(people.to(working_dtype(people)))
+    columns, rows = (
+        torch.exp(-0.5 * ((torch.arange(n, dtype=clean.dtype, device=clean.device) - clean[..., i, None]) / sigma) ** 2)
+        for i, n in ((0, width), (1, height))
+    )
+    bumps = (rows * present[..., None])[..., :, None] * columns[..., None, :]  # (B, P, J, H, W)
+    merged = bumps.amax(1) if people.shape[1] > 1 else bumps.squeeze(1)
+    return merged.to(keypoints.dtype)
+
+
+def render_part_affinity_fields(
+    keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], width: float
+) -> Tensor:
+    """On every limb the unit vector along it, elsewhere zero: which joints belong together.
+
+        L_c(u) = v where 0 <= v · (u - x_1) <= l and |v_perp · (u - x_1)| <= width / 2,  v = (x_2 - x_1) / l
+
+    Where limbs of one kind but of several people overlap, the field is the mean of their vectors. The vectors carry
+    gradients to the keypoints, the limbs' outlines do not.
+
+    Args:
+        keypoints: (B, J, 2) in pixels of the map, or (B, P, J, 2) for P people.
+        skeleton: its bones, from start to end, are the limbs. One with a missing (NaN) end or no length has no field.
+        size: side, or (height, width), in pixels.
+        width: of a limb in pixels, edge to edge.
+
+    Returns:
+        (B, 2 K, H, W): x and y of bone k in channels 2k and 2k + 1.
+
+    Raises:
+        ValueError: if a shape, a size or the width is not as said.
+
+    Source: CrossModal, section 3.2 (PAF of K = 14 limbs, 28 channels, after Cao et al., 2017).
+    """
+    height, across = image_size(size)
+    people = _by_person(keypoints, skeleton.num_joints)
+    check_positive("width", width)
+    clean, present = without_missing(people.to(working_dtype(people)))
+    start, end = bone_indices(skeleton.bones, skeleton.num_joints, clean.device)
+    axes = bone_axes(clean.flatten(0, 1), present.flatten(0, 1), start, end)
+    inside = _on_limb(axes, height, across, width).unflatten(0, people.shape[:2]).to(clean.dtype)  # (B, P, K, H, W)
+    direction = axes.direction.unflatten(0, people.shape[:2])  # (B, P, K, 2)
+    total = (inside[:, :, :, None] * direction[..., None, None]).sum(1)
+    return (total / inside.sum(1)[:, :, None].clamp_min(1)).flatten(1, 2).to(keypoints.dtype)
+
+
+def _on_limb(axes: BoneAxes, height: int, width: int, thickness: float) -> Tensor:
+    """(N, K, H, W) whether a pixel lies in a bone's rectangle."""
+    x = torch.arange(width, dtype=axes.length.dtype, device=axes.length.device)
+    y = torch.arange(height, dtype=x.dtype, device=x.device)[:, None]
+    mx, my = axes.centre.detach()[..., None, None].unbind(2)
+    ex, ey = axes.direction.detach()[..., None, None].unbind(2)
+    half, visible = 0.5 * axes.length.detach()[..., None, None], axes.visible[..., None, None]
+    along, across = (x - mx) * ex + (y - my) * ey, (y - my) * ex - (x - mx) * ey
+    return (along.abs() <= half) & (across.abs() <= 0.5 * thickness) & visible
+
+
+def render_depth_maps(keypoints: Tensor, depths: Tensor, size: int | Sequence[int], sigma: float) -> Tensor:
+    """The depth of each joint at the joint's place, beside its heat map: a pose as pictures, for a discriminator.
+
+    The paper says only that a map holds "the depth of a body joint at the corresponding location"; here the depth is
+    spread as the heat map is, z_j S_j(u), so that the two sources agree on where and both are differentiable.
+
+    Args:
+        keypoints: (B, J, 2) in pixels of the map.
+        depths: (B, J), relative to the root, in any unit. A joint with a missing (NaN) coordinate or depth gives 0.
+        size: side, or (height, width), in pixels.
+        sigma: standard deviation in pixels.
+
+    Returns:
+        (B, J, H, W) in the unit of `depths`.
+
+    Raises:
+        ValueError: if a shape, a size or sigma is not as said.
+
+    Source: AdvPose, section 3.2.2, the third information source.
+
+    >>> render_depth_maps(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[-120.0]]), (1, 2), 0.05)[0, 0, 0].tolist()
+    [-0.0, -120.0]
+    """
+    check_points("keypoints", keypoints)
+    if depths.shape != keypoints.shape[:2] or not depths.is_floating_point():
+        raise ValueError(f"depths must be floating (B, J) = {tuple(keypoints.shape[:2])}, got {tuple(depths.shape)}")
+    known = torch.where(depths.isfinite(), depths, torch.zeros_like(depths))
+    return render_heatmaps(keypoints, size, sigma) * known[..., None, None]
+
+
+def _by_person(keypoints: Tensor, joints: int | None = None) -> Tensor:
+    """(B, P, J, 2) of poses (B, J, 2), which are one person, or (B, P, J, 2)."""
+    if isinstance(keypoints, Tensor) and keypoints.ndim == 3:
+        check_points("keypoints", keypoints, "(B, J, 2)", joints)
+        return keypoints[:, None]
+    check_points("keypoints", keypoints, "(B, P, J, 2)", joints)
+    if keypoints.shape[1] == 0:
+        raise ValueError(f"keypoints must hold at least one person, got {tuple(keypoints.shape)}")
+    return keypoints

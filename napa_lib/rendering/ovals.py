@@ -1,0 +1,200 @@
+"""NAPA's bone maps: a pose drawn as one coloured oval a bone, hard as in the paper or soft and differentiable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from napa_lib.rendering.inputs import (
+    bone_indices,
+    check_points,
+    check_positive,
+    image_size,
+    without_missing,
+    working_dtype,
+)
+from napa_lib.rendering.painting import (
+    SPAN,
+    BoneAxes,
+    Spans,
+    bone_axes,
+    ellipse_frames,
+    paint,
+    plane_rows,
+    reached_spans,
+    span_frame,
+    span_lines,
+)
+from napa_lib.skeletons import Skeleton
+
+
+def render_bone_map(
+    keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], width: float, softness: float = 0.0
+) -> Tensor:
+    """A pose as NAPA's bone map: one oval a bone, coloured, on black.
+
+    A point is all but lost in a picture that a network reads; an oval is not, and two of them show how bones hang
+    together. With L the bone's length, d its width, and (along, perp) a pixel's distances from the oval's axes,
+
+        r² = perp² / (d/2)² + along² / (L/2)²,  inside where r < 1
+
+    is the hard map, the paper's; it is piecewise constant and carries no gradient. The soft map, differentiable in the
+    keypoints, lets each oval cover a pixel by a fraction a that falls from 1 to 0 over its edge:
+
+        a = o sigmoid((1 - r) (d/2) / softness),  with h = hypot(L/2, softness) for L/2 in r,  o = (L/2) / h
+
+    (1 - r) d/2 is the distance to the edge in pixels at the bone's waist; at the tips the edge is L/d times as wide.
+    The opacity o lets a bone shorter than the softness fade out, where a needle would have unbounded gradients. As
+    softness goes to 0 the soft map goes to the hard one. Where ovals overlap, a later bone of the skeleton is painted
+    over the earlier ones: colour = a c + (1 - a) below. Not twice differentiable.
+
+    Args:
+        keypoints: (B, J, 2) in pixels, the centre of the top-left pixel at (0, 0); they may lie outside the picture. A
+            bone with a missing (NaN) joint or of zero length is not drawn and gets no gradient.
+        skeleton: its bones, in drawing order, and their 8-bit colours.
+        size: side, or (height, width), in pixels.
+        width: d, the full width of a bone in pixels; 20 at 224 x 224 in NAPA.
+        softness: width of the soft edge in pixels; 0 for the hard map. The time grows with it.
+
+    Returns:
+        (B, 3, H, W) in [0, 1]; an empty batch gives an empty picture.
+
+    Raises:
+        ValueError: if a shape, a size, the width or the softness is not as said.
+
+    Source: NAPA, section 3 (bone map rendering function R) and Appendix K.
+
+    >>> from napa_lib.skeletons import Skeleton
+    >>> stick = Skeleton("stick", ("a", "b"), (-1, 0), (), ((0, 1),), ((255, 0, 0),))
+    >>> pose = torch.tensor([[[0.0, 1.0], [4.0, 1.0]]])
+    >>> render_bone_map(pose, stick, (3, 5), width=2.2)[0, 0].tolist()
+    [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0]]
+    """
+    shape = image_size(size)
+    check_points("keypoints", keypoints, joints=skeleton.num_joints)
+    check_positive("width", width)
+    if not 0.0 <= softness < math.inf:
+        raise ValueError(f"softness must be >= 0 pixels, got {softness}")
+    points, present = without_missing(keypoints.to(working_dtype(keypoints)))
+    start, end = bone_indices(skeleton.bones, skeleton.num_joints, points.device)
+    axes = bone_axes(points, present, start, end)
+    colors = torch.tensor(skeleton.colors, dtype=points.dtype, device=points.device) / 255
+    if softness == 0.0:
+        return _hard_ovals(axes, colors, shape, width).to(keypoints.dtype)
+    half = torch.hypot(0.5 * axes.length, torch.full_like(axes.length, softness))
+    opacity = torch.where(axes.visible, 0.5 * axes.length / half, torch.zeros_like(half))
+    frames = ellipse_frames(axes, half, 0.5 * width)
+    return _SoftOvals.apply(frames, opacity, colors, shape, 0.5 * width / softness).to(keypoints.dtype)
+
+
+def oval_coordinates(keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], width: float) -> Tensor:
+    """Where every pixel lies as each bone sees it: signed distances from the oval's axes, in units of its semi-axes.
+
+    The plain form of what `render_bone_map` computes where it must: a pixel is inside where the two squares sum to
+    less than 1.
+
+    Args:
+        keypoints: (B, J, 2) in pixels.
+        skeleton: its bones.
+        size: side, or (height, width), in pixels.
+        width: of a bone in pixels.
+
+    Returns:
+        (B, K, 2, H, W): along / (L/2), positive towards the bone's second joint, and perp / (d/2). NaN for a bone with
+        a missing joint or of zero length.
+
+    Raises:
+        ValueError: if a shape, a size or the width is not as said.
+
+    Source: NAPA, section 3 and Appendix K.
+    """
+    height, columns = image_size(size)
+    check_points("keypoints", keypoints, joints=skeleton.num_joints)
+    check_positive("width", width)
+    points, present = without_missing(keypoints)
+    axes = bone_axes(points, present, *bone_indices(skeleton.bones, skeleton.num_joints, points.device))
+    ux, uy, u0 = ellipse_frames(axes, 0.5 * axes.length, 0.5 * width)[..., None, None].unbind(3)  # (B, K, 2, 1, 1)
+    x = torch.arange(columns, dtype=points.dtype, device=points.device)
+    y = torch.arange(height, dtype=points.dtype, device=points.device)[:, None]
+    places = ux * x + uy * y + u0
+    return torch.where(axes.visible[..., None, None, None], places, torch.full_like(places, torch.nan))
+
+
+def _hard_ovals(axes: BoneAxes, colors: Tensor, size: tuple[int, int], width: float) -> Tensor:
+    """The hard map, (B, 3, H, W)."""
+    frames = ellipse_frames(axes, 0.5 * axes.length, 0.5 * width).detach()
+
+    def inside(bone: int, spans: Spans) -> Tensor:
+        u, v = span_frame(frames[:, bone], spans)
+        return u.square_().addcmul_(v, v) < 1
+
+    return paint(reached_spans(frames, axes.visible, size), inside, colors, len(frames), size)
+
+
+def _edge_profile(frames: Tensor, spans: Spans, steepness: float) -> tuple[Tensor, Tensor]:
+    """r and sigmoid(steepness (1 - r)) at the pixels of one bone's spans, (n, SPAN) each."""
+    u, v = span_frame(frames, spans)
+    r = u.square_().addcmul_(v, v).sqrt_().clamp_min_(torch.finfo(u.dtype).tiny)
+    return r, torch.rsub(r, steepness, alpha=steepness).sigmoid_()
+
+
+class _SoftOvals(torch.autograd.Function):
+    """The soft map, (B, 3, H, W), and its gradient, bone by bone on the spans that matter.
+
+    Spans are left out where the coverage is below the dtype's epsilon. With G the gradient of the loss, w_k the light
+    that reaches bone k and s_k = c_k · G, the loss changes with the coverage a_k by w_k (s_k - S_k), where S_k is the
+    picture of s_1 ... s_{k-1}, painted from the back as the colours are. Along a span u and v are linear in the pixel's
+    number j, so the sums of da/du and da/dv over it, as da/dr times u / r and v / r, follow from three moments in j.
+    """
+
+    @staticmethod
+    def forward(ctx, frames, opacity, colors, size, steepness):
+        reach = 1 - math.log(torch.finfo(frames.dtype).eps) / steepness
+        spans = reached_spans(frames / reach, opacity > 0, size)
+
+        def coverage(bone: int, span: Spans) -> Tensor:
+            fade = opacity[:, bone].index_select(0, span.pose)[:, None]
+            return _edge_profile(frames[:, bone], span, steepness)[1].mul_(fade)
+
+        light: list[Tensor] | None = [] if any(ctx.needs_input_grad) else None
+        picture = paint(spans, coverage, colors, len(frames), size, light)
+        ctx.save_for_backward(frames, opacity, colors)
+        ctx.spans, ctx.light, ctx.steepness = spans, light, steepness
+        return picture
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        frames, opacity, colors = ctx.saved_tensors
+        planes = torch.nn.functional.pad(gradient, (0, -gradient.shape[-1] % SPAN)).reshape(-1, SPAN)
+        rows = len(planes) // max(3 * len(frames), 1)
+        behind = torch.zeros_like(planes[: len(frames) * rows])  # S
+        grad_frames, grad_opacity = torch.zeros_like(frames), torch.zeros_like(opacity)
+        for k, (span, light) in enumerate(zip(ctx.spans, reversed(ctx.light), strict=True)):
+            r, profile = _edge_profile(frames[:, k], span, ctx.steepness)
+            fade = opacity[:, k].index_select(0, span.pose)[:, None]
+            back = behind.index_select(0, span.row)
+            gain = -back  # becomes s - S, then dL/do, then -(dL/dr) / (r steepness fade)
+            for channel, value in enumerate(colors[k].tolist()):
+                gain.add_(planes.index_select(0, plane_rows(span, channel, rows)), alpha=value)
+            behind.index_copy_(0, span.row, back.addcmul_(profile * fade, gain))
+            gain.mul_(light).mul_(profile)
+            grad_opacity[:, k].index_add_(0, span.pose, gain.sum(1))
+            gain.mul_(profile.sub_(1)).div_(r)
+            grad_frames[:, k].index_add_(0, span.pose, _frame_gradient(gain, frames[:, k], span, ctx.steepness * fade))
+        return grad_frames, grad_opacity, None, None, None
+
+
+def _frame_gradient(pull: Tensor, frames: Tensor, span: Spans, scale: Tensor) -> Tensor:
+    """(n, 2, 3) gradient of each span's sum to its frame, given (dL/dr) / r = scale pull, (n, 1) and (n, SPAN)."""
+    step = torch.arange(SPAN, dtype=pull.dtype, device=pull.device)
+    with torch.autocast(pull.device.type, enabled=False):
+        moments = pull @ torch.stack([torch.ones_like(step), step, step * step], 1)
+    m0, m1, m2 = (moments * scale).T[..., None]
+    slope, offset = span_lines(frames, span)
+    total, first = offset * m0 + slope * m1, offset * m1 + slope * m2
+    return torch.stack([first + total * span.x[:, None], total * span.y[:, None], total], -1)
