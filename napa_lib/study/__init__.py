@@ -5,6 +5,7 @@ from napa_lib.study.exercises import Exercise, Verdict, WrongAnswer, close, judg
 from napa_lib.study.figures import pictures, show
 from napa_lib.study.lesson import Lesson, start
 from napa_lib.study.plans import LessonPlan, find_exercise, load_plan
+from napa_lib.study.plots import draw_pose
 from napa_lib.study.quizzes import Option, Question
 from napa_lib.study.record import progress
 from napa_lib.study.widgets import choice, explore, slider
@@ -20,6 +21,7 @@ __all__ = [
     "check",
     "choice",
     "close",
+    "draw_pose",
     "explore",
     "find_exercise",
     "judge",

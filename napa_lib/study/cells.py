@@ -1,4 +1,4 @@
-"""The cells of a notebook that come from its lesson's plan: the card, and card, stub and help of each exercise.
+"""The cells of a notebook that come from its lesson's plan: title, card, and card, stub and help of each exercise.
 
 They are written by `make notebooks` and recognised by their id, so that task, hints and solution stand in one place.
 A new exercise is placed by a Markdown cell that holds nothing but `%exercise 01.2`.
@@ -21,6 +21,11 @@ from napa_lib.study.plans import LessonPlan
 MARKER = re.compile(r"%exercise (\d\d\.\d+)")
 STARS = {1: "one line (●○○)", 2: "a few lines (●●○)", 3: "think first (●●●)"}
 KIND_WORDS = {"predict": "Predict", "code": "Code", "break": "Break it"}
+LAUNCH = (
+    "*Run it:* `make lab` on your own computer; [Binder](https://mybinder.org) or "
+    "[Colab](https://colab.research.google.com) with this repository's address, as the README describes. "
+    "It reads well without running, too."
+)
 TIMES = "results/course_times.json"
 
 
@@ -50,6 +55,18 @@ def _help(exercise: Exercise) -> str:
     parts = [(f"Hint {number}", text.strip()) for number, text in enumerate(exercise.hints, 1)]
     parts += [("What if I see …", exercise.if_you_see.strip()), ("Solution", solution)]
     return "\n\n".join(f"<details><summary>{title}</summary>\n\n{text}\n\n</details>" for title, text in parts)
+
+
+def title_cell(plan: LessonPlan) -> NotebookNode:
+    """The top of a lesson: its title and promise, its picture, and the places where it can be run."""
+    picture = f"![{plan.hero_alt}](../assets/{hero_asset(plan.number)})"
+    text = f"# {plan.number} {plan.title}\n\n{plan.promise}\n\n{picture}\n\n{LAUNCH}"
+    return nbformat.v4.new_markdown_cell(text, id="title")
+
+
+def hero_asset(number: str) -> str:
+    """Where the picture at the top of a lesson lies below `assets/`."""
+    return f"figures/{number}.jpg"
 
 
 def card_cell(plan: LessonPlan) -> NotebookNode:
@@ -97,8 +114,8 @@ def _data_row(folder: str) -> str:
 
 def generated_cells(plan: LessonPlan) -> dict[str, NotebookNode]:
     """Every generated cell of a lesson by its id."""
-    cells = [card_cell(plan)] + [cell for exercise in plan.exercises for cell in exercise_cells(exercise)]
-    return {cell["id"]: cell for cell in cells}
+    exercises = [cell for exercise in plan.exercises for cell in exercise_cells(exercise)]
+    return {cell["id"]: cell for cell in [title_cell(plan), card_cell(plan), *exercises]}
 
 
 def rebuild(notebook: NotebookNode, plan: LessonPlan) -> NotebookNode:

@@ -46,6 +46,7 @@ def check_notebook(path: Path) -> list[Violation]:
     notebook = nbformat.read(path, as_version=4)
     found = [(0, message) for message in _whole(path, notebook)]
     found += [(number, m) for number, cell in enumerate(notebook.cells, 1) for m in _cell(cell)]
+    found += [(number, m) for number, cell in enumerate(notebook.cells, 1) for m in _links(cell, path.parent)]
     found += list(_order(notebook))
     found += list(_plan(path, notebook))
     return [Violation(path.name, number, message) for number, message in sorted(found)]
@@ -94,6 +95,12 @@ def _cell(cell: NotebookNode) -> Iterator[str]:
     if cell.execution_count is None and cell.source.strip():
         yield "has not been executed: run `make notebooks`"
     yield from _outputs(cell, compared=IGNORE not in tags)
+
+
+def _links(cell: NotebookNode, folder: Path) -> Iterator[str]:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", cell.source if cell.cell_type == "markdown" else ""):
+        if "://" not in target and not (folder / target).exists():
+            yield f"links to {target}, which does not exist"
 
 
 def _outputs(cell: NotebookNode, compared: bool) -> Iterator[str]:
@@ -167,8 +174,7 @@ def _folded(cell: NotebookNode) -> bool:
 
 
 _OPENING = (
-    ("the title: an H1, a promise and a hero picture with alt text",
-     lambda c: c.cell_type == "markdown" and c.source.startswith("# ") and ("![" in c.source or "<img" in c.source)),
+    ("the title (id 'title')", lambda c: c.cell_type == "markdown" and c.get("id") == "title"),
     ("the card (id 'card')", lambda c: c.cell_type == "markdown" and c.get("id") == "card"),
     (f"the set-up, tagged setup and {IGNORE}", lambda c: _tagged(c, "setup", IGNORE)),
     ("tagged parameters, and literals only: MODE, SEED, DEVICE",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from matplotlib.figure import Figure
 
 from napa_lib.study.exercises import Exercise
 from napa_lib.study.quizzes import Question
@@ -34,6 +37,9 @@ class LessonPlan:
 
     Args:
         number: two digits, as in the notebook's name.
+        promise: one paragraph of Markdown: the question that the lesson answers, and what the reader will see.
+        hero: draws the picture at its top, a matplotlib figure (`python -m napa_lib.study.hero` stores it).
+        hero_alt: its alt text.
         verbs: at most five things the reader will be able to do, each starting with a verb.
         prerequisites: one sentence.
         minutes: to read it, without the exercises.
@@ -44,6 +50,9 @@ class LessonPlan:
     """
 
     number: str
+    promise: str
+    hero: Callable[[], Figure]
+    hero_alt: str
     verbs: tuple[str, ...]
     prerequisites: str
     minutes: int

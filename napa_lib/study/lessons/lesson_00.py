@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napa_lib.study.lessons.exercises_00 import EXERCISES
+from napa_lib.study.lessons.hero_00 import hero
 from napa_lib.study.plans import LessonPlan
 from napa_lib.study.quizzes import Option, Question
 
@@ -47,6 +48,16 @@ QUIZ = (
 
 PLAN = LessonPlan(
     number="00",
+    promise=(
+        "How does a computer see the pose of a painted figure, and how do we tell whether it is right? Before any "
+        "network is trained, this lesson checks your computer, shows you the course and its data, and makes you fluent "
+        "in the few conventions on which everything else rests: joints, pixels, mirrors, crops and one score."
+    ),
+    hero=hero,
+    hero_alt=(
+        "Two paintings by Van Gogh, a walking painter and a seated man, each with its pose drawn on it as lines "
+        "between joints, and beside each the same pose as a map of coloured ovals, one for each bone."
+    ),
     verbs=(
         "check that your computer is ready for the course",
         "find your way through its ten chapters and its data",
