@@ -140,4 +140,4 @@ def auc(prediction: Tensor, target: Tensor, root: int | None = None) -> MetricRe
     distances = joint_distances(relative_to(prediction, root), relative_to(target, root))
     thresholds = torch.arange(0, 151, 5, dtype=target.dtype, device=target.device)
     failed = torch.bucketize(distances.nan_to_num(), thresholds, right=True)  # thresholds at or below the distance
-    return summarize(((31 - failed) / 31).to(target.dtype).masked_fill(distances.isnan(), torch.nan), thresholds)
+    return summarize(((31 - failed).to(target.dtype) / 31).masked_fill(distances.isnan(), torch.nan), thresholds)
