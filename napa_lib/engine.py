@@ -126,7 +126,9 @@ def save_checkpoint(
     metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write all that a training needs to go on exactly where it is: weights, optimizer states, random state, step."""
-    tensors = {f"model/{key}/{name}": value for key, model in models.items() for name, value in model.state_dict().items()}
+    tensors = {
+        f"model/{key}/{name}": value for key, model in models.items() for name, value in model.state_dict().items()
+    }
     groups = {}
     for key, optimizer in optimizers.items():
         state = optimizer.state_dict()
@@ -154,7 +156,9 @@ def load_checkpoint(
     """
     tensors, metadata = load_tensors(path)
     if metadata.get("format") != CHECKPOINT_FORMAT:
-        raise CheckpointError(f"{path} is no napa checkpoint: format is {metadata.get('format')!r}, expected {CHECKPOINT_FORMAT!r}")
+        raise CheckpointError(
+            f"{path} is no checkpoint of napa: its format is {metadata.get('format')!r}, not {CHECKPOINT_FORMAT!r}"
+        )
     groups = json.loads(metadata["param_groups"])
     found = {name.split("/")[1] for name in tensors if name.startswith("model/")}
     if found != set(models) or set(groups) != set(optimizers):

@@ -1,0 +1,289 @@
+"""NAPA's style-transfer losses, one function a term (NAPA, section 3.2).
+
+The paper gives each term and its ratio (appendix table 2), not the reduction: sum, mean or norm. The reductions here
+are those under which the paper's ratios balance the terms' gradients; each docstring states its own and lesson 01
+shows the balance. Every loss returns one number a sample, (B,), so that a batch can be weighed or averaged at will.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+# Below this chroma (one step of an 8-bit picture) a pixel is grey and its hue is undefined.
+LEAST_CHROMA = 1 / 255
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Which channels fire together, with the positions summed out: the texture of a picture at one layer.
+
+        G_ij = sum_hw F_ihw F_jhw / (C H W)
+
+    Args:
+        features: (B, C, H, W).
+
+    Returns:
+        (B, C, C), symmetric and positive semidefinite.
+
+    Raises:
+        ValueError: if `features` is not four-dimensional or has an empty side.
+
+    Source: Gatys et al., 2016, eq. 3; normalised as in Johnson et al., 2016, eq. 3.
+
+    >>> gram_matrix(torch.ones(1, 2, 4, 4)).tolist()
+    [[[0.5, 0.5], [0.5, 0.5]]]
+    """
+    _check_maps("features", features)
+    f = features.flatten(2)
+    return f @ f.transpose(1, 2) / (f.shape[1] * f.shape[2])
+
+
+def style_loss(output_features: Sequence[Tensor], style_features: Sequence[Tensor]) -> Tensor:
+    """L_style: squared Frobenius norm of the difference of Gram matrices, summed over layers.
+
+    The two pictures may differ in size; style has no position.
+
+    Args:
+        output_features, style_features: for each layer (B, C, H, W); H and W may differ between the two.
+
+    Returns:
+        (B,) non-negative.
+
+    Source: NAPA, section 3.2, L_style (after Johnson et al., 2016, eq. 4).
+    """
+    pairs = _pairs("output_features", output_features, "style_features", style_features)
+    return sum_layers([(gram_matrix(o) - gram_matrix(s)).square().sum((1, 2)) for o, s in pairs])
+
+
+def feature_loss(a: Tensor, b: Tensor) -> Tensor:
+    """L_feat: mean squared difference of two feature maps of one layer, ||a - b||^2 / (C H W).
+
+    Returns:
+        (B,) non-negative.
+
+    Source: NAPA, section 3.2, L_feat (Johnson et al., 2016, eq. 2).
+    """
+    _check_same("a", a, "b", b)
+    return (a - b).square().mean((1, 2, 3))
+
+
+def content_loss(a: Tensor, b: Tensor) -> Tensor:
+    """L_content: Euclidean (L2) distance between two feature maps of one layer, ||a - b||_2.
+
+    Unlike L_feat it is not squared: its gradient keeps its length however close the two come, and is taken as 0
+    where they are equal.
+
+    Returns:
+        (B,) non-negative.
+
+    Source: NAPA, section 3.2, L_content at relu4_2.
+
+    >>> content_loss(torch.zeros(1, 1, 1, 2), torch.tensor([[[[3.0, 4.0]]]])).tolist()
+    [5.0]
+    """
+    _check_same("a", a, "b", b)
+    return torch.linalg.vector_norm(a - b, dim=(1, 2, 3))
+
+
+def cosine_loss(a: Tensor, b: Tensor) -> Tensor:
+    """L_cos: one minus the cosine of the angle between two feature maps of one layer, each taken as one long vector.
+
+    A similarity must be subtracted: minimising the cosine itself would push the pictures apart. Where one of the maps
+    is all zero the angle is undefined and the loss is 1.
+
+    Returns:
+        (B,) in [0, 2].
+
+    Source: NAPA, section 3.2, L_cos at relu4_2.
+
+    >>> cosine_loss(torch.ones(1, 1, 2, 2), 7 * torch.ones(1, 1, 2, 2)).tolist()
+    [0.0]
+    """
+    _check_same("a", a, "b", b)
+    return 1 - torch.cosine_similarity(a.flatten(1), b.flatten(1), dim=1)
+
+
+def jensen_shannon(a: Tensor, b: Tensor) -> Tensor:
+    """Jensen-Shannon divergence of two non-negative feature maps, each divided by its sum, in nats.
+
+        JS(p, q) = 1/2 sum p log(p / m) + 1/2 sum q log(q / m),  m = (p + q) / 2
+
+    A softmax, the other way to make a distribution, puts nearly all mass on the one strongest activation of a layer,
+    and its gradient vanishes everywhere else.
+
+    Args:
+        a, b: (B, C, H, W), not negative. A map that is zero everywhere is taken as the uniform distribution.
+
+    Returns:
+        (B,) in [0, log 2].
+    """
+    _check_same("a", a, "b", b)
+    return _JensenShannon.apply(_distribution(a), _distribution(b))
+
+
+def style_entropy_loss(output_features: Sequence[Tensor], style_features: Sequence[Tensor]) -> Tensor:
+    """L_sent: Jensen-Shannon divergence between output and style at relu1_1, relu1_2, relu2_1.
+
+    Each layer's divergence is averaged over its C H W elements, which makes numbers of about 1e-7: the reading under
+    which the paper's ratios of 1e9 here and 1e6 for L_cent make sense.
+
+    Returns:
+        (B,) non-negative.
+
+    Source: NAPA, section 3.2, L_sent.
+    """
+    pairs = _pairs("output_features", output_features, "style_features", style_features)
+    return sum_layers([jensen_shannon(o, s) / o[0].numel() for o, s in pairs])
+
+
+def content_entropy_loss(output_features: Sequence[Tensor], content_features: Sequence[Tensor]) -> Tensor:
+    """L_cent: as `style_entropy_loss`, between output and content at relu5_2, relu5_3, relu5_4 (NAPA, section 3.2)."""
+    pairs = _pairs("output_features", output_features, "content_features", content_features)
+    return sum_layers([jensen_shannon(o, c) / o[0].numel() for o, c in pairs])
+
+
+def total_variation_loss(image: Tensor) -> Tensor:
+    """L_tv: squared differences of neighbouring pixels, down and to the right, summed. A 1 x 1 picture has none.
+
+    Args:
+        image: (B, 3, H, W) in [0, 1].
+
+    Returns:
+        (B,) non-negative.
+
+    Source: NAPA, section 3.2, L_tv (Johnson et al., 2016, section 3.2).
+
+    >>> total_variation_loss(torch.tensor([0.0, 1.0, 1.0]).expand(1, 3, 2, 3)).tolist()
+    [6.0]
+    """
+    _check_picture("image", image)
+    right = (image[..., :, 1:] - image[..., :, :-1]).square().sum((1, 2, 3))
+    down = (image[..., 1:, :] - image[..., :-1, :]).square().sum((1, 2, 3))
+    return right + down
+
+
+def srgb_loss(output: Tensor, style: Tensor) -> Tensor:
+    """L_srgb: one minus the cosine between two pictures, each taken as one vector of sRGB values.
+
+    Pictures in napa are sRGB-encoded throughout, so no conversion is needed.
+
+    Returns:
+        (B,) in [0, 1] for pictures in [0, 1]; 1 where one of the pictures is black.
+
+    Source: NAPA, section 3.2, L_srgb.
+    """
+    _check_picture("output", output)
+    _check_same("output", output, "style", style)
+    return 1 - torch.cosine_similarity(output.flatten(1), style.flatten(1), dim=1)
+
+
+def rgb_to_hsv(image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Hue in turns [0, 1), saturation, value, and a mask of the pixels whose hue is defined.
+
+    Where the chroma max - min is below one 8-bit step the pixel is grey: its hue is undefined, its mask False.
+
+    Args:
+        image: (B, 3, H, W) in [0, 1].
+
+    Returns:
+        four tensors (B, H, W).
+
+    >>> hue, saturation, value, coloured = rgb_to_hsv(torch.tensor([0.0, 0.5, 0.0]).view(1, 3, 1, 1))
+    >>> round(hue.item(), 3), saturation.item(), value.item(), coloured.item()
+    (0.333, 1.0, 0.5, True)
+    """
+    _check_picture("image", image)
+    red, green, blue = image.unbind(1)
+    value, strongest = image.max(1)
+    chroma = value - image.min(1).values
+    coloured = chroma >= LEAST_CHROMA
+    safe = torch.where(coloured, chroma, torch.ones_like(chroma))
+    first, second, offset = _hue_sector(red, green, blue, strongest)
+    hue = ((first - second) / safe + offset) / 6 % 1.0
+    saturation = chroma / value.clamp_min(LEAST_CHROMA)
+    return hue, saturation, value, coloured
+
+
+def hsv_loss(output: Tensor, style: Tensor) -> Tensor:
+    """L_hsv: mean absolute difference of hue, saturation and value, pixel by pixel, the three summed.
+
+        L_hsv = |h_s - h_o| + |s_s - s_o| + |v_s - v_o|
+
+    Hue is an angle: 0.95 and 0.05 of a turn are 0.1 apart, not 0.9. A pixel that is grey in either picture has no
+    hue and counts as no hue difference.
+
+    Returns:
+        (B,) in [0, 2.5].
+
+    Source: NAPA, section 3.2, L_hsv.
+    """
+    _check_same("output", output, "style", style)
+    hue_o, saturation_o, value_o, coloured_o = rgb_to_hsv(output)
+    hue_s, saturation_s, value_s, coloured_s = rgb_to_hsv(style)
+    apart = (hue_o - hue_s).abs()
+    hue = torch.where(coloured_o & coloured_s, torch.minimum(apart, 1 - apart), torch.zeros_like(apart))
+    return (hue + (saturation_o - saturation_s).abs() + (value_o - value_s).abs()).mean((1, 2))
+
+
+def sum_layers(losses: Sequence[Tensor]) -> Tensor:
+    """Sum of the layers' losses, (B,)."""
+    return torch.stack(list(losses)).sum(0)
+
+
+class _JensenShannon(torch.autograd.Function):
+    """JS of two distributions with its analytic gradient: dJS/dp = 1/2 log(p / m), finite because p > 0."""
+
+    @staticmethod
+    def forward(ctx, p: Tensor, q: Tensor) -> Tensor:
+        middle = (p + q).mul_(0.5)
+        log_p = torch.log(p / middle)
+        log_q = torch.log(q / middle)
+        ctx.save_for_backward(log_p, log_q)
+        return 0.5 * (torch.linalg.vecdot(p, log_p) + torch.linalg.vecdot(q, log_q)).clamp_min(0)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+        log_p, log_q = ctx.saved_tensors
+        half = 0.5 * gradient[:, None]
+        return (
+            half * log_p if ctx.needs_input_grad[0] else None,
+            half * log_q if ctx.needs_input_grad[1] else None,
+        )
+
+
+def _distribution(features: Tensor) -> Tensor:
+    # The small constant keeps log and gradient finite at the many exact zeros behind a ReLU.
+    positive = features.flatten(1) + 1e-6
+    return positive / positive.sum(1, keepdim=True)
+
+
+def _hue_sector(red: Tensor, green: Tensor, blue: Tensor, strongest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The two channels whose difference gives the hue within its third of the circle, and the third's offset."""
+    is_red, is_green = strongest == 0, strongest == 1
+    first = torch.where(is_red, green, torch.where(is_green, blue, red))
+    second = torch.where(is_red, blue, torch.where(is_green, red, green))
+    return first, second, 2.0 * strongest
+
+
+def _check_maps(name: str, features: Tensor) -> None:
+    if features.ndim != 4 or features.numel() == 0:
+        raise ValueError(f"{name} must be (B, C, H, W) with no empty side, got {tuple(features.shape)}")
+
+
+def _check_picture(name: str, image: Tensor) -> None:
+    if image.ndim != 4 or image.shape[1] != 3 or image.numel() == 0:
+        raise ValueError(f"{name} must be (B, 3, H, W) with no empty side, got {tuple(image.shape)}")
+
+
+def _check_same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
+    _check_maps(name_a, a)
+    if a.shape != b.shape:
+        raise ValueError(f"{name_a} and {name_b} must have one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+
+
+def _pairs(name_a: str, a: Sequence[Tensor], name_b: str, b: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    if not a or len(a) != len(b):
+        raise ValueError(f"{name_a} and {name_b} must list the same layers, got {len(a)} and {len(b)}")
+    return list(zip(a, b, strict=True))

@@ -1,0 +1,69 @@
+"""Stylizers that ship, and the one call that uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib.data import asset_path, list_paintings
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.networks import VGG19Features
+from napa_lib.style.networks import TransformNet
+
+# The pool of styles: every shipped painting that no test figure was cut from.
+POOL = tuple(painting.name for painting in list_paintings() if not painting.in_art_figures)
+
+
+def stylize(
+    image: Tensor, network: TransformNet, style: Tensor | None = None, features: VGG19Features | None = None
+) -> Tensor:
+    """Give pictures another style in one forward pass.
+
+    Args:
+        image: (B, 3, H, W) in [0, 1], sides of at least 16 pixels.
+        network: a trained network.
+        style: for a pool network, one style picture or B of them, (1 or B, 3, H', W'); else None.
+        features: for a pool network, the VGG-19 that looks at the style picture; made when not given.
+
+    Returns:
+        (B, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: for wrong shapes, pictures under 16 pixels, or a style picture where none is used.
+    """
+    if image.ndim != 4 or image.shape[1] != 3 or image.shape[0] == 0 or min(image.shape[2:]) < 16:
+        raise ValueError(f"image must be (B, 3, H, W) with B >= 1 and sides of at least 16, got {tuple(image.shape)}")
+    if (style is not None) != (network.norm == "pool"):
+        raise ValueError(f"a pool network needs a style picture, others take none; this one has norm={network.norm!r}")
+    height, width = image.shape[2:]
+    padded = torch.nn.functional.pad(image, (0, -width % 4, 0, -height % 4), mode="reflect")
+    with torch.no_grad():
+        code = None
+        if style is not None:
+            code = network.encode_style(style, features if features is not None else VGG19Features().to(style.device))
+        return network(padded, code)[..., :height, :width]
+
+
+def save_stylizer(path: str | Path, network: TransformNet, styles: Sequence[str]) -> None:
+    """Write a network's weights in half precision, with what kind of network it is and its styles."""
+    state = network.state_dict()
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    save_tensors(path, halves, {"format": "napa-stylizer-1", "norm": network.norm, "styles": ",".join(styles)})
+
+
+def load_stylizer(name: str | Path) -> TransformNet:
+    """A trained network in evaluation mode: a shipped one by name ("pool", or a style), or a file's.
+
+    Raises:
+        ValueError: if there is no such network, or the file is corrupt or holds something else.
+    """
+    path = Path(name) if str(name).endswith(".safetensors") else asset_path(f"weights/stylizer_{name}.safetensors")
+    tensors, metadata = load_tensors(path)
+    if metadata.get("format") != "napa-stylizer-1":
+        raise CheckpointError(f"{path} is no stylizer: its format is {metadata.get('format')!r}, not 'napa-stylizer-1'")
+    network = TransformNet(metadata["norm"])  # type: ignore[arg-type]
+    load_weights(network, {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}, str(path))
+    return network.eval()
