@@ -1,0 +1,157 @@
+"""Is this computer ready for the course? Every check says what it found and, if need be, how to mend it.
+
+Nothing but Python's own library is imported before it is checked, so that this works where the rest does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+OLDEST, NEWEST = (3, 10), (3, 13)  # Python
+FREE_SPACE = 1.0  # GB, for results and checkpoints
+REBUILD = "remove .venv and run `make course` again"
+REINSTALL = "run `make course` again, or `pip install -r requirements.txt`"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; `mend` is empty where all is well."""
+
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"✗ {self.what}\n  mend: {self.mend}" if self.mend else f"✓ {self.what}"
+
+
+def diagnose() -> list[Finding]:
+    """Check Python, packages, torch, Jupyter's kernel, the shipped data and the disk. Never raises."""
+    findings = []
+    for check in (python, packages, torch_works, kernel, data, disk):
+        try:
+            findings += list(check())
+        except Exception as error:  # whatever is broken here is what this is for
+            problem = f"{check.__name__} could not be checked: {type(error).__name__}: {error}"
+            findings.append(Finding(problem, REINSTALL))
+    return findings
+
+
+def doctor(say: Callable[[str], object] = print) -> bool:
+    """Print every finding; whether all is well."""
+    findings = diagnose()
+    for finding in findings:
+        say(str(finding))
+    ill = sum(bool(finding.mend) for finding in findings)
+    say("Ready." if not ill else f"{ill} of {len(findings)} checks found something to mend.")
+    return not ill
+
+
+def python() -> Iterator[Finding]:
+    version = sys.version_info[:2]
+    text = f"Python {sys.version.split()[0]}"
+    name = f"python{NEWEST[0]}.{NEWEST[1]}"
+    yield Finding(text) if OLDEST <= version <= NEWEST else Finding(
+        f"{text}, but the course needs {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}",
+        f"remove .venv and run `make course PYTHON={name}`",
+    )
+
+
+def packages() -> Iterator[Finding]:
+    """The packages that napa_lib asks for in its own metadata, with their lowest versions."""
+    wanted = requirements()
+    missing = [f"{name} (missing)" for name, _ in wanted if installed(name) is None]
+    old = [
+        f"{name} {found} (needs {lowest})"
+        for name, lowest in wanted
+        if (found := installed(name)) is not None and _numbers(found) < _numbers(lowest)
+    ]
+    if missing or old:
+        yield Finding(f"packages: {', '.join(missing + old)}", REINSTALL)
+    else:
+        yield Finding(f"{len(wanted)} packages, new enough")
+
+
+def requirements() -> list[tuple[str, str]]:
+    """(name, lowest version) of what the course needs; empty if napa_lib is run from its folder, not installed."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        lines = [line for line in metadata.requires("napa_lib") or [] if "vision" not in line]
+        return [(m[1], m[2]) for line in lines if (m := re.match(r"([\w.-]+)\s*>=\s*([\d.]+)", line))]
+    return []
+
+
+def installed(name: str) -> str | None:
+    """The version of an installed package, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
+
+
+def torch_works() -> Iterator[Finding]:
+    """torch imports, computes, and says on what."""
+    try:
+        torch = importlib.import_module("torch")
+    except Exception as error:  # a broken wheel raises OSError, a mismatched one RuntimeError
+        yield Finding(f"torch does not import: {error}", REBUILD)
+        return
+    total = float((torch.ones(8, 8) @ torch.ones(8, 8)).sum())
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    if total != 512.0:
+        yield Finding(f"torch {torch.__version__} computes 8 x 8 x 8 = {total}", REBUILD)
+    else:
+        yield Finding(f"torch {torch.__version__} computes ({device})")
+
+
+def kernel() -> Iterator[Finding]:
+    """Jupyter's kernel `python3` is this Python."""
+    spec = importlib.import_module("jupyter_client.kernelspec").get_kernel_spec("python3")
+    command, here = Path(spec.argv[0]), Path(sys.executable)
+    if command.name == str(command) or command.resolve() == here.resolve():  # a bare name means the running Python
+        yield Finding("Jupyter runs notebooks with this Python")
+    else:
+        mend = f"{here.name} -m ipykernel install --sys-prefix --name python3"
+        yield Finding(f"Jupyter runs notebooks with another Python, {command}", mend)
+
+
+def data() -> Iterator[Finding]:
+    """Every shipped file is there and unchanged."""
+    assets = importlib.import_module("napa_lib.data.assets")
+    try:
+        names = list(assets.read_manifest())
+    except assets.AssetError as error:
+        yield Finding(f"the data of the course: {error}", "run from a checkout of the repository")
+        return
+    bad = []
+    for name in names:
+        try:
+            assets.asset_path(name)
+        except assets.AssetError as error:
+            bad.append(str(error))
+    for problem in bad:
+        yield Finding(problem, "restore it with `git checkout -- assets`")
+    if not bad:
+        yield Finding(f"{len(names)} files of data, each as it was shipped")
+
+
+def disk() -> Iterator[Finding]:
+    """There is room for results in the current folder, and leave to write."""
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    if not os.access(Path.cwd(), os.W_OK):
+        yield Finding(f"{Path.cwd()} cannot be written to", "run from a folder of your own")
+    elif free < FREE_SPACE:
+        yield Finding(f"{free:.1f} GB of free space, {FREE_SPACE:.0f} GB is wanted", "make room on this disk")
+    else:
+        yield Finding(f"{free:.0f} GB of free space")

@@ -1,0 +1,125 @@
+"""The command `napa` and its doctor: right findings, and words instead of errors where something is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from napa_lib import cli, doctor
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # comes with pytest there
+
+ROOT = Path(__file__).parents[1]
+
+
+def problems() -> list[str]:
+    return [finding.what for finding in doctor.diagnose() if finding.mend]
+
+
+def test_doctor_is_content_here(capsys):
+    assert cli.main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "Ready." and all(line.startswith("✓ ") for line in lines[:-1]) and len(lines) == 7
+
+
+@pytest.mark.parametrize("version", [(3, 9, 1), (3, 14, 0)])
+def test_doctor_names_the_wrong_python(monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setattr(sys, "version", ".".join(map(str, version)) + " (main)")
+    (found,) = problems()
+    assert found == f"Python {version[0]}.{version[1]}.{version[2]}, but the course needs 3.10 to 3.13"
+
+
+def test_doctor_names_missing_and_old_packages(monkeypatch):
+    course = ["torch>=999.0", "no-such-package>=1.2; extra == 'course'", "numpy>=1.0"]
+    wanted = [*course, "torchvision>=99; extra == 'vision'"]
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: wanted)
+    (found,) = problems()
+    assert found == f"packages: no-such-package (missing), torch {metadata.version('torch')} (needs 999.0)"
+
+
+def test_doctor_survives_a_torch_that_does_not_import(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert not doctor.doctor()
+    text = capsys.readouterr().out
+    assert "✗ torch does not import" in text and "mend: " in text and "to mend." in text
+
+
+def test_doctor_finds_changed_and_missing_files(monkeypatch, tmp_path):
+    (tmp_path / "manifest.json").write_text(
+        '{"a.txt": {"sha256": "0", "bytes": 1, "source": "s", "licence": "l"},'
+        ' "b.txt": {"sha256": "0", "bytes": 1, "source": "s", "licence": "l"}}'
+    )
+    (tmp_path / "a.txt").write_text("changed")
+    monkeypatch.setenv("NAPA_ASSETS", str(tmp_path))
+    found = problems()
+    assert len(found) == 2 and "'a.txt' has changed" in found[0] and "'b.txt' is missing" in found[1]
+    monkeypatch.setenv("NAPA_ASSETS", str(tmp_path / "nowhere"))
+    assert "manifest.json" in problems()[0]
+
+
+def test_doctor_reports_a_full_disk(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1e8}))
+    assert problems() == ["0.1 GB of free space, 1 GB is wanted"]
+
+
+def test_doctor_reports_a_foreign_kernel(monkeypatch):
+    spec = type("Spec", (), {"argv": ["/somewhere/else/python"]})
+    monkeypatch.setattr("jupyter_client.kernelspec.get_kernel_spec", lambda name: spec)
+    assert problems() == ["Jupyter runs notebooks with another Python, /somewhere/else/python"]
+
+
+def test_a_check_that_breaks_is_a_finding(monkeypatch):
+    monkeypatch.setattr(doctor, "disk", lambda: 1 / 0)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: 1 / 0)
+    assert problems() == ["<lambda> could not be checked: ZeroDivisionError: division by zero"]
+
+
+def test_command_line_from_outside(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "napa_lib.cli", "course", "--notebooks", "nowhere"],
+        capture_output=True, text=True, cwd=tmp_path, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 2 and "no notebook" in run.stderr and "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["sing"], ["doctor", "--loudly"]])
+def test_unknown_commands_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2 and "usage: napa" in capsys.readouterr().err
+
+
+# The files that say what is installed
+
+
+def listed(name: str) -> list[str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def test_requirements_are_the_packages_own():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert listed("requirements.txt") == project["dependencies"] + extras["course"]
+    assert set(extras["vision"]) <= set(listed("requirements-dev.txt"))
+
+
+def test_torchvision_is_never_asked_for_by_the_course():
+    assert not [line for line in listed("requirements.txt") if "vision" in line]
+    assert all(">=" in line for line in listed("requirements.txt"))
+
+
+def test_constraints_are_exact_and_installed():
+    lines = listed("constraints.txt")
+    assert all(line.partition(";")[0].count("==") == 1 for line in lines)
+    names = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
+    asked = {line.partition(">=")[0].lower() for line in listed("requirements.txt") + listed("requirements-dev.txt")}
+    assert asked <= names
