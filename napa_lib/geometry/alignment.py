@@ -104,6 +104,30 @@ def _check_pair(prediction: Tensor, target: Tensor) -> None:
         raise ValueError(f"prediction and target must have the same shape, got {shapes}")
 
 
+def _components(pose: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates as (3, N, J) with zeros for missing joints, and which are missing, (N, J)."""
+    parts = pose.reshape(-1, *pose.shape[-2:]).permute(2, 0, 1).contiguous()
+    missing = parts.isnan().any(0)
+    return parts.masked_fill(missing, 0.0), missing
+
+
+def _solve(x: Tensor, y: Tensor, missing: Tensor, scale: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """`similarity_transform` in components: scale (N), rotation (3, 3, N), translation (3, N)."""
+    count = (~missing).sum(-1).clamp(min=1)
+    x, y = x.masked_fill(missing, 0.0), y.masked_fill(missing, 0.0)
+    mean_x, mean_y = x.sum(-1) / count, y.sum(-1) / count
+    x = (x - mean_x[..., None]).masked_fill(missing, 0.0)
+    y = (y - mean_y[..., None]).masked_fill(missing, 0.0)
+    h = torch.linalg.vecdot(y[:, None], x[None]).double()
+    rotation = _refine(_best_rotation(h.detach()), h)
+    size = torch.ones_like(mean_x[0])
+    if scale:
+        spread, gain = x.square().sum((0, -1)), (rotation * h).sum((0, 1)).to(x.dtype)
+        size = torch.where(spread > 0, gain / torch.where(spread > 0, spread, 1.0), 1.0)
+    rotation = rotation.to(x.dtype)
+    return size, rotation, mean_y - size * (rotation * mean_x).sum(1)
+
+
 def similarity_transform(prediction: Tensor, target: Tensor, scale: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     """The similarity that brings `prediction` closest to `target` in the least-squares sense, without mirroring.
 
@@ -127,21 +151,10 @@ def similarity_transform(prediction: Tensor, target: Tensor, scale: bool = True)
     Source: Umeyama (1991), eq. 40-42.
     """
     _check_pair(prediction, target)
-    missing = (prediction + target).isnan().any(-1, keepdim=True)
-    count = (~missing).sum(-2).clamp(min=1)
-    x, y = prediction.masked_fill(missing, 0.0), target.masked_fill(missing, 0.0)
-    mean_x, mean_y = x.sum(-2) / count, y.sum(-2) / count
-    x = (x - mean_x[..., None, :]).masked_fill(missing, 0.0)
-    y = (y - mean_y[..., None, :]).masked_fill(missing, 0.0)
-    h = (y.mT @ x).double().reshape(-1, 3, 3).permute(1, 2, 0).contiguous()
-    rotation = _refine(_best_rotation(h.detach()), h)
-    size = torch.ones_like(x[..., 0, 0])
-    if scale:
-        spread, gain = x.square().sum((-2, -1)), (rotation * h).sum((0, 1)).to(x.dtype).reshape(size.shape)
-        size = torch.where(spread > 0, gain / torch.where(spread > 0, spread, 1.0), 1.0)
-    rotation = rotation.permute(2, 0, 1).to(x.dtype).reshape(*size.shape, 3, 3)
-    translation = mean_y - size[..., None] * (rotation @ mean_x[..., None]).squeeze(-1)
-    return size, rotation, translation
+    (x, lost_x), (y, lost_y) = _components(prediction), _components(target)
+    size, rotation, translation = _solve(x, y, lost_x | lost_y, scale)
+    batch = prediction.shape[:-2]
+    return size.reshape(batch), rotation.permute(2, 0, 1).reshape(*batch, 3, 3), translation.T.reshape(*batch, 3)
 
 
 def procrustes_align(prediction: Tensor, target: Tensor, scale: bool = True) -> Tensor:
@@ -165,8 +178,9 @@ def procrustes_align(prediction: Tensor, target: Tensor, scale: bool = True) -> 
     >>> torch.allclose(procrustes_align(turned, target), target, atol=1e-5)
     True
     """
-    size, rotation, translation = similarity_transform(prediction, target, scale)
-    missing = prediction.isnan().any(-1, keepdim=True)
-    x = prediction.masked_fill(missing, 0.0)
-    aligned = x @ (size[..., None, None] * rotation).mT + translation[..., None, :]
-    return aligned.masked_fill(missing, torch.nan)
+    _check_pair(prediction, target)
+    (x, lost_x), (y, lost_y) = _components(prediction), _components(target)
+    size, rotation, translation = _solve(x, y, lost_x | lost_y, scale)
+    matrix = (size * rotation)[..., None]
+    aligned = matrix[:, 0] * x[0] + matrix[:, 1] * x[1] + matrix[:, 2] * x[2] + translation[..., None]
+    return aligned.masked_fill(lost_x, torch.nan).permute(1, 2, 0).reshape(prediction.shape)
