@@ -10,7 +10,7 @@ from torch import Tensor
 
 def image_size(size: int | Sequence[int]) -> tuple[int, int]:
     """(height, width) of a picture given as one side or as (height, width); ValueError if a side is not an int > 0."""
-    sides = (size, size) if isinstance(size, int) else tuple(size)
+    sides = tuple(size) if isinstance(size, Sequence) else (size, size)
     if len(sides) != 2 or not all(isinstance(s, int) and not isinstance(s, bool) and s > 0 for s in sides):
         raise ValueError(f"size must be an int > 0 or (height, width) of such, got {size!r}")
     return sides

@@ -138,7 +138,7 @@ def _hard_ovals(axes: BoneAxes, colors: Tensor, size: tuple[int, int], width: fl
 def _edge_profile(frames: Tensor, spans: Spans, steepness: float) -> tuple[Tensor, Tensor]:
     """r and sigmoid(steepness (1 - r)) at the pixels of one bone's spans, (n, SPAN) each."""
     u, v = span_frame(frames, spans)
-    r = u.square_().addcmul_(v, v).sqrt_().clamp_min_(torch.finfo(u.dtype).tiny)
+    r = u.square_().addcmul_(v, v).sqrt_()
     return r, torch.rsub(r, steepness, alpha=steepness).sigmoid_()
 
 
@@ -149,6 +149,7 @@ class _SoftOvals(torch.autograd.Function):
     that reaches bone k and s_k = c_k · G, the loss changes with the coverage a_k by w_k (s_k - S_k), where S_k is the
     picture of s_1 ... s_{k-1}, painted from the back as the colours are. Along a span u and v are linear in the pixel's
     number j, so the sums of da/du and da/dv over it, as da/dr times u / r and v / r, follow from three moments in j.
+    At the oval's very centre, the apex of r, the gradient is taken as 0.
     """
 
     @staticmethod
@@ -184,7 +185,7 @@ class _SoftOvals(torch.autograd.Function):
             behind.index_copy_(0, span.row, back.addcmul_(profile * fade, gain))
             gain.mul_(light).mul_(profile)
             grad_opacity[:, k].index_add_(0, span.pose, gain.sum(1))
-            gain.mul_(profile.sub_(1)).div_(r)
+            gain.mul_(profile.sub_(1)).div_(r.clamp_min_(math.sqrt(torch.finfo(r.dtype).eps)))
             grad_frames[:, k].index_add_(0, span.pose, _frame_gradient(gain, frames[:, k], span, ctx.steepness * fade))
         return grad_frames, grad_opacity, None, None, None
 
