@@ -134,10 +134,7 @@ def mocap_to_joints(frames: Tensor) -> Tensor:
     """
     if frames.ndim != 2 or frames.shape[1] != 44:
         raise ValueError(f"frames must be (T, 44), got {tuple(frames.shape)}")
-    poses = frames.new_empty(len(frames), NAPA18.num_joints, 3)
-    for chunk, output in zip(frames.split(CHUNK), poses.split(CHUNK), strict=True):
-        output.copy_(_forward_kinematics(chunk))
-    return poses
+    return torch.cat([_forward_kinematics(chunk) for chunk in frames.split(CHUNK)])
 
 
 def _forward_kinematics(frames: Tensor) -> Tensor:

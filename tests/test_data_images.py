@@ -1,0 +1,285 @@
+"""Pictures in every odd format, damaged pictures, saving and resizing."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
+from napa_lib.data import PictureError, crop_square, load_image, resize, save_image
+
+RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 14  # 2 rows, 3 columns, all values differ
+
+
+def written(tmp_path, picture: Image.Image, name: str, **options) -> str:
+    picture.save(tmp_path / name, **options)
+    return tmp_path / name
+
+
+def png_bytes(width: int, height: int, depth: int, colour_type: int, rows: bytes) -> bytes:
+    """A PNG written by hand, for what Pillow cannot write; each row starts with a filter byte 0."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def check(path, expected, atol=1e-6) -> None:
+    """`expected` is (H, W, 3) in [0, 1]."""
+    image = load_image(path)
+    assert image.dtype == torch.float32 and image.is_contiguous()
+    np.testing.assert_allclose(image.permute(1, 2, 0), expected, atol=atol)
+
+
+# ---- formats: each test writes the file and states the colours in numbers
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tiff", "a.ppm", "a.gif", "a.webp"])
+def test_lossless_formats_are_read_exactly(tmp_path, name):
+    check(written(tmp_path, Image.fromarray(RGB), name, **({"lossless": True} if "webp" in name else {})), RGB / 255)
+
+
+def test_jpeg_keeps_a_flat_colour(tmp_path):
+    colour = np.full((8, 8, 3), (200, 40, 90), dtype=np.uint8)
+    check(written(tmp_path, Image.fromarray(colour), "a.jpg", quality=95), colour / 255, atol=3 / 255)
+
+
+def test_one_pixel(tmp_path):
+    check(written(tmp_path, Image.new("RGB", (1, 1), (255, 0, 51)), "a.png"), [[[1.0, 0.0, 0.2]]])
+
+
+@pytest.mark.parametrize("name", ["a.tiff", "a.jpg"])
+def test_cmyk_inks_subtract(tmp_path, name):
+    inks = {(0, 0, 0, 0): (1, 1, 1), (255, 0, 0, 0): (0, 1, 1), (0, 255, 0, 0): (1, 0, 1), (0, 0, 0, 255): (0, 0, 0)}
+    for ink, colour in inks.items():
+        path = written(tmp_path, Image.new("CMYK", (8, 8), ink), name)
+        check(path, np.broadcast_to(colour, (8, 8, 3)), atol=3 / 255)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tiff"])
+def test_sixteen_bits_are_divided_by_65535(tmp_path, name):
+    values = np.array([[0, 257, 32768], [65535, 1, 40000]], dtype=np.uint16)
+    check(written(tmp_path, Image.fromarray(values), name), np.repeat(values[:, :, None] / 65535, 3, 2))
+
+
+def test_sixteen_bit_colour_and_alpha_keep_at_least_eight_bits(tmp_path):
+    colour = np.array([[[0, 30000, 65535], [12345, 50000, 1]]], dtype=">u2")
+    (tmp_path / "a.png").write_bytes(png_bytes(2, 1, 16, 2, b"\0" + colour.tobytes()))
+    check(tmp_path / "a.png", colour / 65535, atol=1 / 255)
+    grey_alpha = np.array([[[0, 65535], [20000, 0]]], dtype=">u2")
+    (tmp_path / "b.png").write_bytes(png_bytes(2, 1, 16, 4, b"\0" + grey_alpha.tobytes()))
+    check(tmp_path / "b.png", [[[0] * 3, [1] * 3]], atol=1 / 255)
+
+
+def test_float_grey_is_taken_as_it_is_and_refused_out_of_range(tmp_path):
+    values = np.array([[0.0, 0.25], [0.5, 1.0]], dtype=np.float32)
+    check(written(tmp_path, Image.fromarray(values), "a.tiff"), np.repeat(values[:, :, None], 3, 2))
+    for bad in (values * 255, values * np.nan):
+        with pytest.raises(PictureError, match=r"bad\.tiff.*mode F"):
+            load_image(written(tmp_path, Image.fromarray(bad), "bad.tiff"))
+
+
+def test_grey_and_black_and_white(tmp_path):
+    grey = np.array([[0, 100, 255]], dtype=np.uint8)
+    check(written(tmp_path, Image.fromarray(grey), "a.png"), np.repeat(grey[:, :, None] / 255, 3, 2))
+    bits = Image.fromarray(grey > 50).convert("1")
+    check(written(tmp_path, bits, "b.png"), [[[0, 0, 0], [1, 1, 1], [1, 1, 1]]])
+
+
+def test_palette_colours_are_looked_up(tmp_path):
+    picture = Image.new("P", (3, 1))
+    picture.putdata([2, 0, 1])
+    picture.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    check(written(tmp_path, picture, "a.png"), [[[0, 0, 1], [1, 0, 0], [0, 1, 0]]])
+    path = written(tmp_path, picture, "b.png", transparency=0)  # entry 0 is see-through: white shows
+    check(path, [[[0, 0, 1], [1, 1, 1], [0, 1, 0]]])
+
+
+def test_alpha_lies_on_white(tmp_path):
+    rgba = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 255, 51]]], dtype=np.uint8)
+    check(written(tmp_path, Image.fromarray(rgba), "a.png"), [[[1, 0, 0], [1, 1, 1], [0.8, 0.8, 1]]])
+    alpha = Image.fromarray(np.array([[255, 0, 51]], dtype=np.uint8))
+    black = Image.merge("LA", (Image.new("L", (3, 1)), alpha))
+    check(written(tmp_path, black, "b.png"), [[[0] * 3, [1] * 3, [0.8] * 3]])
+
+
+def test_a_colour_declared_transparent_is_white(tmp_path):
+    picture = Image.new("RGB", (2, 1), (10, 20, 30))
+    picture.putpixel((1, 0), (51, 102, 153))
+    check(written(tmp_path, picture, "a.png", transparency=(10, 20, 30)), [[[1, 1, 1], [0.2, 0.4, 0.6]]])
+
+
+# What the EXIF standard says of row 0 and column 0 of the file: where they belong in the upright picture.
+UPRIGHT = {
+    1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a, 2).swapaxes(0, 1), 8: np.rot90,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_orientation_is_applied(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = written(tmp_path, Image.fromarray(RGB), "a.png", exif=exif)
+    check(path, UPRIGHT[orientation](RGB) / 255)
+
+
+def test_the_first_frame_of_an_animation_is_read(tmp_path):
+    frames = [Image.new("RGB", (2, 2), color) for color in ((255, 0, 0), (0, 0, 255))]
+    check(written(tmp_path, frames[0], "a.gif", save_all=True, append_images=frames[1:]), np.full((2, 2, 3), (1, 0, 0)))
+
+
+# ---- damaged files
+
+
+def noisy_file(fmt: str) -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, fmt)
+    return file.getvalue()
+
+
+FILES = {fmt: noisy_file(fmt) for fmt in ("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP")}
+
+
+@pytest.mark.parametrize("fmt", FILES)
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.95])
+def test_truncated_pictures_are_named(tmp_path, fmt, share):
+    path = tmp_path / f"cut.{fmt.lower()}"
+    path.write_bytes(FILES[fmt][: int(len(FILES[fmt]) * share)])
+    with pytest.raises(PictureError, match=r"cut\."):
+        load_image(path)
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", bytes(1000), b"GIF89a"])
+def test_files_that_are_no_pictures_are_named(tmp_path, content):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.png"):
+        load_image(tmp_path / "x.png")
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"gone\.png.*No such file"):
+        load_image(tmp_path / "gone.png")
+    with pytest.raises(ValueError, match="cannot read picture"):
+        load_image(tmp_path)
+
+
+@pytest.mark.parametrize("side", [8000, 12000, 60000])
+def test_decompression_bombs_are_refused_before_decoding(tmp_path, side):
+    (tmp_path / "bomb.png").write_bytes(png_bytes(side, side, 8, 2, bytes(99)))  # it claims to be huge
+    with pytest.raises(PictureError, match=r"bomb\.png.*(max_pixels|Decompression)"):
+        load_image(tmp_path / "bomb.png")
+
+
+def test_max_pixels_is_the_callers_choice(tmp_path):
+    path = written(tmp_path, Image.new("RGB", (30, 20)), "a.png")
+    assert load_image(path, max_pixels=600).shape == (3, 20, 30)
+    with pytest.raises(PictureError, match="30 x 20.*599"):
+        load_image(path, max_pixels=599)
+
+
+@settings(max_examples=30, deadline=None)
+@given(fmt=st.sampled_from(sorted(FILES)), where=st.floats(0, 0.999), junk=st.binary(min_size=1, max_size=8))
+def test_flipped_bytes_give_a_picture_or_a_clear_error(tmp_path_factory, fmt, where, junk):
+    content = bytearray(FILES[fmt])
+    start = int(where * len(content))
+    content[start : start + len(junk)] = junk
+    path = tmp_path_factory.mktemp("damaged") / f"x.{fmt.lower()}"
+    path.write_bytes(content)
+    try:
+        image = load_image(path)
+    except PictureError as error:
+        assert path.name in str(error)
+    else:
+        assert image.shape[0] == 3 and ((image >= 0) & (image <= 1)).all()
+
+
+# ---- saving
+
+
+@settings(max_examples=10, deadline=None)
+@given(height=st.integers(1, 9), width=st.integers(1, 9), seed=st.integers(0, 99))
+def test_a_saved_png_comes_back_to_the_nearest_8_bit_value(tmp_path_factory, height, width, seed):
+    image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
+    path = tmp_path_factory.mktemp("saved") / "a.png"
+    save_image(image, path)
+    assert (load_image(path) - image).abs().max() <= 0.5 / 255 + 1e-6
+    assert [p.name for p in path.parent.iterdir()] == ["a.png"]
+
+
+def test_a_save_that_fails_leaves_the_old_picture(tmp_path, monkeypatch):
+    save_image(torch.zeros(3, 4, 4), tmp_path / "a.png")
+
+    def half_written(self, path, **options):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", half_written)
+    with pytest.raises(OSError, match="disk full"):
+        save_image(torch.ones(3, 4, 4), tmp_path / "a.png")
+    assert load_image(tmp_path / "a.png").max() == 0 and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "message"),
+    [
+        (torch.zeros(1, 4, 4), "a.png", r"\(3, H, W\)"),
+        (torch.zeros(3, 0, 4), "a.png", r"H, W > 0"),
+        (torch.full((3, 2, 2), 1.01), "a.png", r"\[0, 1\].*1.01"),
+        (torch.full((3, 2, 2), torch.nan), "a.png", r"\[0, 1\]"),
+        (torch.zeros(3, 4, 4), "a.docx", r"a\.docx"),
+    ],
+)
+def test_pictures_that_cannot_be_saved_are_refused(tmp_path, image, name, message):
+    with pytest.raises(ValueError, match=message):
+        save_image(image, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- resizing
+
+
+def test_shrinking_does_not_alias():
+    board = (torch.arange(64)[:, None] + torch.arange(64)) % 2 * torch.ones(3, 1, 1)
+    small = resize(board, 16)
+    assert (small - 0.5).abs().max() < 0.05  # a sampler without a filter would give only 0 or only 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), size=st.integers(1, 40), value=st.floats(0, 1))
+def test_resizing_keeps_flat_colours_and_proportions(height, width, size, value):
+    flat = torch.full((2, 3, height, width), value)
+    resized = resize(flat, size)
+    assert min(resized.shape[-2:]) == size and resized.shape[:2] == (2, 3)
+    assert resized.shape[2] == pytest.approx(max(size, size * height / min(height, width)), abs=0.5)
+    torch.testing.assert_close(resized, torch.full_like(resized, value))
+    square = crop_square(flat, size)
+    assert square.shape == (2, 3, size, size)
+
+
+def test_the_centre_is_cropped():
+    image = torch.arange(7.0).expand(3, 3, 7)
+    torch.testing.assert_close(crop_square(image, 3), image[:, :, 2:5])
+    torch.testing.assert_close(crop_square(image.transpose(1, 2), 3), image.transpose(1, 2)[:, 2:5])
+
+
+@pytest.mark.parametrize("function", [resize, crop_square])
+def test_impossible_sizes_are_refused(function):
+    for size in (0, -3):
+        with pytest.raises(ValueError, match="size must be at least 1"):
+            function(torch.zeros(3, 4, 4), size)
+    with pytest.raises(ValueError, match=r"image.*\(4, 4\)"):
+        function(torch.zeros(4, 4), 2)
+    with pytest.raises(ValueError, match="not empty"):
+        function(torch.zeros(3, 0, 4), 2)
