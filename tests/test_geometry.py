@@ -537,3 +537,31 @@ def test_alignment_refuses_bad_input():
         procrustes_align(torch.zeros(17, 3), torch.zeros(16, 3))
     with pytest.raises(ValueError, match="prediction must be floating"):
         procrustes_align(torch.zeros(17, 2), torch.zeros(17, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_every_function_keeps_the_dtype(dtype):
+    """Low precision in, low precision out, with nothing lost to overflow; float32 also agrees with float64."""
+    exact, camera = normal(0, 15, 3), random_cameras(0, 1)[0]
+    views = random_cameras(1, 2)
+    pixels = torch.stack([project_perspective(100 * exact, view) for view in views])
+    up = torch.tensor([0.0, 0.0, 1.0])
+    calls = [
+        (rotation_from_euler, exact),
+        (axis_angle_to_matrix, exact),
+        (quaternion_to_matrix, normal(1, 15, 4)),
+        (lambda p: to_canonical(p, SHARED15)[0], exact),
+        (lambda p: local_to_canonical(canonical_to_local(p, SHARED15), SHARED15), exact),
+        (lambda p: forward_kinematics(p, SHARED15, torch.ones(15, dtype=p.dtype)), exact),
+        (lambda p: project_perspective(p, camera), exact),
+        (lambda p: project_weak_perspective(p, 2.0), exact),
+        (lambda p: undistort(p, camera), pixels[0]),
+        (lambda p: procrustes_align(p, p.flip(0)), exact),
+        (lambda p: look_at(p, p + 1, up.to(p), 1.0, (3, 3)).R, exact),
+        (lambda p: triangulate(p, views), pixels),
+    ]
+    for call, value in calls:
+        out = call(value.to(dtype))
+        assert out.dtype == dtype and out.isfinite().all()
+        if dtype == torch.float32:
+            torch.testing.assert_close(out.double(), call(value), rtol=1e-3, atol=1e-2)

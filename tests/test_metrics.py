@@ -234,6 +234,16 @@ def test_empty_poses_and_batch_shape_change_nothing(metric):
 
 
 @every_metric
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_does_not_overflow(metric, dtype):
+    """A thousand poses a few hundred pixels wide: their squares and sums are beyond float16's 65504."""
+    prediction, target = (p.repeat(200, 1, 1).to(dtype) for p in poses(0, 18, 3, size=200.0))
+    result, exact = metric(prediction, target), metric(prediction.double(), target.double())
+    assert result.total.dtype == torch.float32
+    torch.testing.assert_close(result.total.double(), exact.total, rtol=1e-2, atol=1e-2)
+
+
+@every_metric
 def test_perfect_predictions(metric):
     _, target = poses(0, 18, 3)
     total = metric(target, target).total.item()

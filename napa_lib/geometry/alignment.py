@@ -105,7 +105,8 @@ def _check_pair(prediction: Tensor, target: Tensor) -> None:
 
 
 def _components(pose: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates as (3, N, J) with zeros for missing joints, and which are missing, (N, J)."""
+    """Coordinates as (3, N, J) with zeros for missing joints, in float32 at least, and which are missing, (N, J)."""
+    pose = pose.to(torch.promote_types(pose.dtype, torch.float32))
     parts = pose.reshape(-1, *pose.shape[-2:]).permute(2, 0, 1).contiguous()
     missing = parts.isnan().any(0)
     return parts.masked_fill(missing, 0.0), missing
@@ -153,8 +154,9 @@ def similarity_transform(prediction: Tensor, target: Tensor, scale: bool = True)
     _check_pair(prediction, target)
     (x, lost_x), (y, lost_y) = _components(prediction), _components(target)
     size, rotation, translation = _solve(x, y, lost_x | lost_y, scale)
-    batch = prediction.shape[:-2]
-    return size.reshape(batch), rotation.permute(2, 0, 1).reshape(*batch, 3, 3), translation.T.reshape(*batch, 3)
+    batch, dtype = prediction.shape[:-2], prediction.dtype
+    rotation, translation = rotation.permute(2, 0, 1).reshape(*batch, 3, 3), translation.T.reshape(*batch, 3)
+    return size.reshape(batch).to(dtype), rotation.to(dtype), translation.to(dtype)
 
 
 def procrustes_align(prediction: Tensor, target: Tensor, scale: bool = True) -> Tensor:
@@ -183,4 +185,4 @@ def procrustes_align(prediction: Tensor, target: Tensor, scale: bool = True) -> 
     size, rotation, translation = _solve(x, y, lost_x | lost_y, scale)
     matrix = (size * rotation)[..., None]
     aligned = matrix[:, 0] * x[0] + matrix[:, 1] * x[1] + matrix[:, 2] * x[2] + translation[..., None]
-    return aligned.masked_fill(lost_x, torch.nan).permute(1, 2, 0).reshape(prediction.shape)
+    return aligned.masked_fill(lost_x, torch.nan).permute(1, 2, 0).reshape(prediction.shape).to(prediction.dtype)

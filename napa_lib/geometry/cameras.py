@@ -180,7 +180,8 @@ def undistort(pixels: Tensor, camera: Camera) -> Tensor:
     """
     _check_points(pixels, "pixels", 2)
     intrinsics = camera.K.to(pixels)
-    observed = (pixels - intrinsics[..., None, :2, 2]) @ torch.linalg.inv(intrinsics[..., :2, :2]).mT
+    inverse = torch.linalg.inv(intrinsics[..., :2, :2].double()).to(pixels)
+    observed = (pixels - intrinsics[..., None, :2, 2]) @ inverse.mT
     estimate = observed
     for _ in range(20 if any(camera.distortion) else 0):
         x, y = estimate.unbind(-1)

@@ -10,7 +10,8 @@ from napa_lib.metrics.results import MetricResult, check_pair, joint_distances, 
 
 def _per_pose(scale: Tensor | float, name: str, target: Tensor) -> Tensor:
     """`scale` as (B,), one a pose. Raises ValueError unless it is positive and fits the leading dimensions."""
-    scale = torch.as_tensor(scale, dtype=target.dtype, device=target.device)
+    precise = torch.promote_types(target.dtype, torch.float32)
+    scale = torch.as_tensor(scale, dtype=precise, device=target.device)
     if scale.ndim and scale.shape != target.shape[:-2]:
         raise ValueError(f"{name} must be a number or {tuple(target.shape[:-2])}, got {tuple(scale.shape)}")
     if (scale <= 0).any():
@@ -111,7 +112,7 @@ def pck3d(prediction: Tensor, target: Tensor, threshold: float = 150.0, root: in
         raise ValueError(f"threshold must be positive, got {threshold}")
     check_pair(prediction, target)
     distances = joint_distances(relative_to(prediction, root), relative_to(target, root))
-    return _rate(distances, target.new_tensor(threshold))
+    return _rate(distances, distances.new_tensor(threshold))
 
 
 def auc(prediction: Tensor, target: Tensor, root: int | None = None) -> MetricResult:
@@ -138,6 +139,6 @@ def auc(prediction: Tensor, target: Tensor, root: int | None = None) -> MetricRe
     """
     check_pair(prediction, target)
     distances = joint_distances(relative_to(prediction, root), relative_to(target, root))
-    thresholds = torch.arange(0, 151, 5, dtype=target.dtype, device=target.device)
+    thresholds = torch.arange(0, 151, 5, dtype=distances.dtype, device=distances.device)
     failed = torch.bucketize(distances.nan_to_num(), thresholds, right=True)  # thresholds at or below the distance
-    return summarize(((31 - failed).to(target.dtype) / 31).masked_fill(distances.isnan(), torch.nan), thresholds)
+    return summarize(((31 - failed).to(distances.dtype) / 31).masked_fill(distances.isnan(), torch.nan), thresholds)

@@ -45,8 +45,13 @@ def relative_to(pose: Tensor, root: int | None) -> Tensor:
 
 
 def joint_distances(prediction: Tensor, target: Tensor) -> Tensor:
-    """Euclidean distance of each joint, (B, J); NaN where the joint is missing, without a NaN gradient."""
+    """Euclidean distance of each joint, (B, J); NaN where the joint is missing, without a NaN gradient.
+
+    In float32 at least: the square of a picture's width, or a sum over a test set, overflows half precision.
+    """
     check_pair(prediction, target)
+    precise = torch.promote_types(target.dtype, torch.float32)
+    prediction, target = prediction.to(precise), target.to(precise)
     missing = (prediction + target).isnan().any(-1, keepdim=True)
     offsets = (prediction - target).masked_fill(missing, 0.0)
     distance = torch.linalg.vector_norm(offsets, dim=-1).masked_fill(missing.squeeze(-1), torch.nan)
