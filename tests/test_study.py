@@ -16,7 +16,7 @@ from PIL import Image
 from napa_lib import study
 from napa_lib.study import quizzes
 from napa_lib.study.exercises import Exercise, Verdict, close, is_blank, judge, numbers
-from napa_lib.study.figures import MAX_BYTES, MAX_WIDTH, bundle, encode
+from napa_lib.study.figures import MAX_BYTES, MAX_FALLBACK_BYTES, MAX_WIDTH, bundle
 from napa_lib.study.plans import TITLES, available, find_exercise, load_plan
 from napa_lib.study.record import read_record, remember
 from napa_lib.study.widgets import Explorable
@@ -197,11 +197,17 @@ def figure():
     plt.close(figure)
 
 
+def embedded(data: dict) -> bytes:
+    """The picture inside the bundle's HTML."""
+    return base64.b64decode(data["text/html"].partition("data:image/webp;base64,")[2].partition('"')[0])
+
+
 def test_bundle_says_what_it_shows(figure):
     data = bundle(figure, alt='A line with "quotes" & <tags>.', caption="Rising.")
     assert 'alt="A line with &quot;quotes&quot; &amp; &lt;tags&gt;."' in data["text/html"]
     assert "<figure>" in data["text/html"] and "<figcaption>Rising.</figcaption>" in data["text/html"]
-    assert Image.open(io.BytesIO(data["image/png"])).size == (400, 300)
+    assert Image.open(io.BytesIO(embedded(data))).size == (400, 300)
+    assert Image.open(io.BytesIO(data["image/png"])).size == (360, 270)
     assert "A line" in data["text/plain"]
     with pytest.raises(ValueError, match="alt"):
         bundle(figure, alt="  ")
@@ -212,26 +218,26 @@ def test_show_sends_the_bundle_and_closes_the_figure(figure, monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))
     study.show(alt="A line.")
     assert not plt.fignum_exists(figure.number)
-    png = base64.b64decode(sent[0]["image/png"])
-    assert png.startswith(b"\x89PNG") and base64.b64encode(png).decode() in sent[0]["text/html"]
+    assert base64.b64decode(sent[0]["image/png"]).startswith(b"\x89PNG") and embedded(sent[0])[8:12] == b"WEBP"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5000), (5000, 3), (3000, 2000)])
 def test_encoded_noise_is_small(size, rng):
-    picture = Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8))
-    mime, data = encode(picture)
-    decoded = Image.open(io.BytesIO(data))
-    assert len(data) <= MAX_BYTES and decoded.width <= MAX_WIDTH
-    assert mime == f"image/{decoded.format.lower()}"
+    data = bundle(Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)), alt="Noise.")
+    (mime,) = [kind for kind in data if kind.startswith("image/")]
+    bounds = ((embedded(data), MAX_BYTES, MAX_WIDTH), (data[mime], MAX_FALLBACK_BYTES, MAX_WIDTH / 2))
+    for encoded, limit, width in bounds:
+        assert len(encoded) <= limit and Image.open(io.BytesIO(encoded)).width <= width
+    assert mime == f"image/{Image.open(io.BytesIO(data[mime])).format.lower()}"
 
 
 def test_flat_pictures_keep_their_colours():
     picture = torch.zeros(3, 40, 60)
     picture[0, :, :30], picture[2, :, 30:] = 1.0, 1.0
-    mime, data = encode(study.figures.to_picture(picture))
-    assert mime == "image/png"
-    array = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    assert (array[:, :30] == [255, 0, 0]).all() and (array[:, 30:] == [0, 0, 255]).all()
+    data = bundle(picture, alt="Red and blue.")
+    for encoded in (embedded(data), data["image/png"]):
+        array = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+        assert (array[:, :30] == [255, 0, 0]).all() and (array[:, 30:] == [0, 0, 255]).all()
 
 
 NO_PICTURES = [torch.zeros(2, 3, 4, 4), torch.zeros(4, 4), np.zeros((3, 4, 4)), torch.zeros(3, 0, 4), "x"]

@@ -4,7 +4,7 @@ from napa_lib.study.ask import check, quiz
 from napa_lib.study.exercises import Exercise, Verdict, WrongAnswer, close, judge, numbers, right, wrong
 from napa_lib.study.figures import pictures, show
 from napa_lib.study.lesson import Lesson, start
-from napa_lib.study.plans import LessonPlan, find_exercise, load_plan
+from napa_lib.study.plans import LessonPlan, course_map, find_exercise, load_plan
 from napa_lib.study.plots import draw_pose
 from napa_lib.study.quizzes import Option, Question
 from napa_lib.study.record import progress
@@ -21,6 +21,7 @@ __all__ = [
     "check",
     "choice",
     "close",
+    "course_map",
     "draw_pose",
     "explore",
     "find_exercise",

@@ -19,7 +19,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 
 MAX_WIDTH = 720  # px: a notebook column
-MAX_BYTES = 40_000  # of one encoded picture; the notebook stores it about 2.7 times (base64, and once for each format)
+MAX_BYTES, MAX_FALLBACK_BYTES = 28_000, 10_000  # of one encoded picture; base64 makes a third more of it in a notebook
 
 
 def use_style() -> None:
@@ -77,26 +77,35 @@ def to_array(picture: Any) -> np.ndarray:
     )
 
 
-def encode(picture: Image.Image) -> tuple[str, bytes]:
-    """The picture small enough for a notebook in git: PNG with a palette, or JPEG where that is clearly smaller.
+def encode(picture: Image.Image) -> bytes:
+    """The picture as WebP of at most `MAX_BYTES`: without loss if that fits, else quality and then size give way."""
+    picture = _narrowed(picture, MAX_WIDTH)
+    exact = _bytes(picture, format="WEBP", lossless=True, quality=100)
+    return exact if len(exact) <= MAX_BYTES else _lossy(picture, "WEBP", MAX_BYTES)
 
-    Returns:
-        MIME type and bytes, at most `MAX_BYTES` (quality and, last, size give way).
-    """
-    if picture.width > MAX_WIDTH:
-        height = max(1, round(picture.height * MAX_WIDTH / picture.width))
-        picture = picture.resize((MAX_WIDTH, height), Image.Resampling.LANCZOS)
-    png = _bytes(picture.quantize(128, dither=Image.Dither.NONE), format="PNG", optimize=True)
-    for scale in (1.0, 0.8, 0.6, 0.4, 0.2):
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        small = picture if scale == 1.0 else picture.resize(size, Image.Resampling.LANCZOS)
+
+def encode_fallback(picture: Image.Image) -> tuple[str, bytes]:
+    """A coarser copy, PNG or JPEG, at most `MAX_FALLBACK_BYTES`, for what cannot show HTML: its MIME type and bytes."""
+    picture = _narrowed(picture, MAX_WIDTH // 2)
+    png = _bytes(picture.quantize(64, dither=Image.Dither.NONE), format="PNG", optimize=True)
+    if len(png) <= MAX_FALLBACK_BYTES:
+        return "image/png", png
+    return "image/jpeg", _lossy(picture, "JPEG", MAX_FALLBACK_BYTES)
+
+
+def _narrowed(picture: Image.Image, width: int) -> Image.Image:
+    scale = min(1.0, width / picture.width)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture if scale == 1.0 else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _lossy(picture: Image.Image, format: str, limit: int) -> bytes:
+    for scale in (1.0, 0.8, 0.6, 0.4, 0.2, 0.1):
         for quality in (85, 75, 65):
-            jpeg = _bytes(small, format="JPEG", quality=quality, optimize=True)
-            if len(png) <= MAX_BYTES and len(png) < 1.5 * len(jpeg):
-                return "image/png", png
-            if len(jpeg) <= MAX_BYTES:
-                return "image/jpeg", jpeg
-    return "image/jpeg", jpeg
+            data = _bytes(_narrowed(picture, max(1, round(picture.width * scale))), format=format, quality=quality)
+            if len(data) <= limit:
+                return data
+    raise ValueError(f"picture must fit into {limit} bytes, got one of {picture.width} x {picture.height} pixels")
 
 
 def _bytes(picture: Image.Image, **options: Any) -> bytes:
@@ -105,26 +114,27 @@ def _bytes(picture: Image.Image, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def figure_html(mime: str, data: bytes, alt: str, caption: str) -> str:
+def figure_html(webp: bytes, alt: str, caption: str) -> str:
     """`<figure>` with the picture inside, its alt text and, if there is one, its caption."""
-    source = f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
+    source = f"data:image/webp;base64,{base64.b64encode(webp).decode('ascii')}"
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return f'<figure><img src="{source}" alt="{html.escape(alt, quote=True)}" style="max-width:100%">{below}</figure>'
 
 
 def bundle(picture: Any, alt: str, caption: str = "") -> dict[str, Any]:
-    """The MIME bundle of a picture: HTML with alt text and caption, the bare picture, and plain text.
+    """The MIME bundle of a picture: HTML with alt text and caption, a coarser bare picture, and plain text.
 
-    JupyterLab and nbconvert show the HTML; whatever cannot shows the picture or the words.
+    JupyterLab and the course's pages show the HTML; whatever cannot shows the bare picture or the words.
 
     Raises:
         ValueError: if `alt` says nothing, or `picture` is not a picture.
     """
     if not alt.strip():
         raise ValueError("alt must say in a sentence what the picture shows, got an empty text")
-    mime, data = encode(to_picture(picture))
+    image = to_picture(picture)
     text = f"[picture: {alt}]" + (f" {caption}" if caption else "")
-    return {"text/html": figure_html(mime, data, alt, caption), mime: data, "text/plain": text}
+    mime, small = encode_fallback(image)
+    return {"text/html": figure_html(encode(image), alt, caption), mime: small, "text/plain": text}
 
 
 def show(picture: Any = None, *, alt: str, caption: str = "") -> None:

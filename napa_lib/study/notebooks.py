@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from napa_lib.engine import progress
@@ -83,10 +85,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="a lesson's number, such as 01")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
+    failed = 0
     for path in progress(find_notebooks(options.folder, options.only), "notebooks"):
-        write(path)
-        print(f"{path}: {path.stat().st_size / 1024:.0f} KB")
-    return 0
+        try:
+            write(path)
+            print(f"{path}: {path.stat().st_size / 1024:.0f} KB")
+        except CellExecutionError as error:
+            failed += 1
+            print(f"{path}: left as it was, {error.ename}: {error.evalue}, in\n{error.traceback}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

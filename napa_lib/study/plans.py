@@ -14,21 +14,22 @@ from matplotlib.figure import Figure
 from napa_lib.study.exercises import Exercise
 from napa_lib.study.quizzes import Question
 
-# Every lesson of the course; a lesson counts as there when it has a module in `napa_lib.study.lessons`.
-TITLES = MappingProxyType(
+# Every lesson of the course and what it is about. One is there when it has a module in `napa_lib.study.lessons`.
+COURSE = MappingProxyType(
     {
-        "00": "Start here",
-        "01": "Style losses",
-        "02": "Oval bone maps",
-        "03": "The skeleton bottleneck",
-        "04": "An adversarial geometric descriptor",
-        "05": "Sampling artificial poses",
-        "06": "Aligning several people",
-        "07": "Few-shot pose adaptation",
-        "08": "Training it all on a GPU",
-        "09": "Your own art",
+        "00": ("Start here", "the data, the conventions, and a score computed by hand"),
+        "01": ("Style losses", "what makes a picture look painted, term by term"),
+        "02": ("Oval bone maps", "a pose as coloured ovals, and depth from them"),
+        "03": ("The skeleton bottleneck", "joints from frames and poses that do not belong together"),
+        "04": ("An adversarial geometric descriptor", "3D poses that a critic takes for real ones"),
+        "05": ("Sampling artificial poses", "bodies from joint limits instead of a studio"),
+        "06": ("Aligning several people", "many figures in one picture, in 3D, without paired labels"),
+        "07": ("Few-shot pose adaptation", "new kinds of poses from a handful of examples"),
+        "08": ("Training it all on a GPU", "the four stages of the whole system, resumable"),
+        "09": ("Your own art", "the trained system on a picture that you choose"),
     }
 )
+TITLES = MappingProxyType({number: title for number, (title, _) in COURSE.items()})
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,13 @@ def available() -> tuple[str, ...]:
     lessons = importlib.import_module("napa_lib.study.lessons")
     names = [re.fullmatch(r"lesson_(\d\d)", module.name) for module in pkgutil.iter_modules(lessons.__path__)]
     return tuple(sorted(name[1] for name in names if name))
+
+
+def course_map() -> None:
+    """Print the course: every lesson, what it is about, and whether it is there yet."""
+    there = available()
+    for number, (title, about) in COURSE.items():
+        print(f"{number} {title}: {about}{'' if number in there else ' (in preparation)'}")
 
 
 def load_plan(number: str) -> LessonPlan:
