@@ -402,7 +402,7 @@ def test_training_lowers_the_loss(tmp_path, monkeypatch):
     assert style.stylize(torch.rand(1, 3, 32, 32), reread).isfinite().all()
     with pytest.raises(ValueError, match="belongs to another training"):
         style.train_stylizer(
-            style.StylizerConfig(("greatwave",), "instance", steps=21, batch=1, size=32), tmp_path, "cpu"
+            style.StylizerConfig(("greatwave",), "instance", steps=20, batch=2, size=32), tmp_path, "cpu"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -70,19 +71,24 @@ class VGG19Features(nn.Module):
             self._load_oxford(asset_path("weights/vgg19_q8.safetensors") if weights == "embedded" else Path(weights))
             self.rescale(OXFORD_ACTIVATION)
 
+    def _parameters_of(self, layer: str) -> tuple[Tensor, Tensor]:
+        conv = cast(nn.Conv2d, self.convolutions[f"conv{layer[4:]}"])
+        return conv.weight, cast(Tensor, conv.bias)
+
     def rescale(self, activation: Mapping[str, float]) -> None:
         """Scale every layer from the mean activation it has now to `MEAN_ACTIVATION`."""
         before = 1.0
         for layer in LAYERS:
             gain = MEAN_ACTIVATION / activation[layer]
-            conv = self.convolutions[f"conv{layer[4:]}"]
-            conv.weight.mul_(gain / before)
-            conv.bias.mul_(gain)
+            weight, bias = self._parameters_of(layer)
+            weight.mul_(gain / before)
+            bias.mul_(gain)
             before = gain
 
     def _load_oxford(self, path: Path) -> None:
         tensors, _ = load_tensors(path)
-        for name, conv in self.convolutions.items():
+        for layer in LAYERS:
+            name = f"conv{layer[4:]}"
             try:
                 if f"{name}.index" in tensors:
                     weight = tensors[f"{name}.table"][tensors[f"{name}.index"].long()]
@@ -91,19 +97,21 @@ class VGG19Features(nn.Module):
                 bias = tensors[f"{name}.bias"]
             except KeyError as error:
                 raise ValueError(f"{path} holds no VGG-19: {error} is missing") from None
-            if weight.shape != conv.weight.shape or bias.shape != conv.bias.shape:
-                raise ValueError(f"{path}: {name} is {tuple(weight.shape)}, expected {tuple(conv.weight.shape)}")
-            conv.weight.copy_(weight)
-            conv.bias.copy_(bias / 255)  # pictures come in [0, 1], Oxford's in [0, 255]
+            own_weight, own_bias = self._parameters_of(layer)
+            if weight.shape != own_weight.shape or bias.shape != own_bias.shape:
+                raise ValueError(f"{path}: {name} is {tuple(weight.shape)}, expected {tuple(own_weight.shape)}")
+            own_weight.copy_(weight)
+            own_bias.copy_(bias / 255)  # pictures come in [0, 1], Oxford's in [0, 255]
 
     def _load_torchvision(self) -> None:
         from napa_lib.networks.torchvision_compat import imagenet_vgg19
 
         tensors = imagenet_vgg19()
         positions = sorted({int(name.split(".")[1]) for name in tensors})
-        for own, position in zip(self.convolutions.values(), positions, strict=True):
-            own.weight.copy_(tensors[f"features.{position}.weight"])
-            own.bias.copy_(tensors[f"features.{position}.bias"])
+        for layer, position in zip(LAYERS, positions, strict=True):
+            weight, bias = self._parameters_of(layer)
+            weight.copy_(tensors[f"features.{position}.weight"])
+            bias.copy_(tensors[f"features.{position}.bias"])
         self.mean.copy_(torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1))
         self.deviation.copy_(torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1))
 

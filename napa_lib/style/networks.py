@@ -103,9 +103,10 @@ class StyleEncoder(nn.Module):
 
     def __init__(self, width: int = 128) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(CODE_STATISTICS, width), nn.ReLU(), nn.Linear(width, 2 * sum(CHANNELS)))
-        nn.init.normal_(self.layers[2].weight, std=0.05)
-        nn.init.zeros_(self.layers[2].bias)
+        last = nn.Linear(width, 2 * sum(CHANNELS))
+        nn.init.normal_(last.weight, std=0.05)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(CODE_STATISTICS, width), nn.ReLU(), last)
 
     def forward(self, statistics: Tensor) -> tuple[Tensor, Tensor]:
         scale, shift = self.layers(statistics).chunk(2, 1)

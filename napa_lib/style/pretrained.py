@@ -13,6 +13,8 @@ from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_te
 from napa_lib.networks import VGG19Features
 from napa_lib.style.networks import TransformNet
 
+FORMAT = "napa-stylizer-1"
+
 # The pool of styles: every shipped painting that no test figure was cut from.
 POOL = tuple(painting.name for painting in list_paintings() if not painting.in_art_figures)
 
@@ -48,10 +50,15 @@ def stylize(
 
 
 def save_stylizer(path: str | Path, network: TransformNet, styles: Sequence[str]) -> None:
-    """Write a network's weights in half precision, with what kind of network it is and its styles."""
-    state = network.state_dict()
-    halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    save_tensors(path, halves, {"format": "napa-stylizer-1", "norm": network.norm, "styles": ",".join(styles)})
+    """Write a network small: weights as 8-bit integers with a scale for each output channel, the rest as halves."""
+    stored: dict[str, Tensor] = {}
+    for name, value in network.state_dict().items():
+        if value.ndim > 1:
+            scale = value.flatten(1).abs().amax(1).clamp_min(1e-12).view(-1, *[1] * (value.ndim - 1)) / 127
+            stored[f"{name}.scale"] = scale
+            value = (value / scale).round().to(torch.int8)
+        stored[name] = value.half() if value.is_floating_point() else value
+    save_tensors(path, stored, {"format": FORMAT, "norm": network.norm, "styles": ",".join(styles)})
 
 
 def load_stylizer(name: str | Path) -> TransformNet:
@@ -62,8 +69,13 @@ def load_stylizer(name: str | Path) -> TransformNet:
     """
     path = Path(name) if str(name).endswith(".safetensors") else asset_path(f"weights/stylizer_{name}.safetensors")
     tensors, metadata = load_tensors(path)
-    if metadata.get("format") != "napa-stylizer-1":
-        raise CheckpointError(f"{path} is no stylizer: its format is {metadata.get('format')!r}, not 'napa-stylizer-1'")
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is no stylizer: its format is {metadata.get('format')!r}, not {FORMAT!r}")
     network = TransformNet(metadata["norm"])  # type: ignore[arg-type]
-    load_weights(network, {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}, str(path))
+    weights = {
+        name: value * tensors[f"{name}.scale"] if value.dtype == torch.int8 else value.to(torch.float32)
+        for name, value in tensors.items()
+        if not name.endswith(".scale")
+    }
+    load_weights(network, weights, str(path))
     return network.eval()

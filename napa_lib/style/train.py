@@ -53,7 +53,8 @@ def train_stylizer(
     """Train a transformation network, resuming where an earlier run in `out` stopped.
 
     Args:
-        config: what to train; a run in `out` with another configuration is an error.
+        config: what to train. A run in `out` with another configuration is an error, unless only `steps` differs: a
+            run may be made longer or shorter.
         out: folder for `checkpoint.safetensors`, `log.jsonl` (one line every ten steps) and `network.safetensors`.
         save_every: steps between checkpoints.
 
@@ -141,9 +142,11 @@ def _resume(
 ) -> int:
     if not checkpoint.exists():
         return 0
-    written = load_tensors(checkpoint)[1].get("config")
-    if written != _header(config)["config"]:
-        raise ValueError(f"{checkpoint} belongs to another training: {written}; choose another --out or remove it")
+    written = json.loads(load_tensors(checkpoint)[1].get("config", "{}"))
+    wanted = json.loads(_header(config)["config"])
+    other = [f"{name} {written.get(name)}" for name in wanted if name != "steps" and written.get(name) != wanted[name]]
+    if other:
+        raise ValueError(f"{checkpoint} belongs to another training ({', '.join(other)}); choose another folder")
     return load_checkpoint(checkpoint, {"network": network}, {"adam": optimizer}, generator)
 
 

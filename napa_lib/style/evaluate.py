@@ -1,0 +1,162 @@
+"""Measurements of chapter 1; each writes a JSON file that says how it was made.
+
+python -m napa_lib.style.evaluate gatys        200 steps of Gatys' optimisation on held-out content (half an hour)
+python -m napa_lib.style.evaluate held-out     the shipped networks beside them
+python -m napa_lib.style.evaluate added-losses figure 8: one loss more at a time
+python -m napa_lib.style.evaluate norms        figure 2: instance against batch normalisation
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napa_lib.data import load_paintings
+from napa_lib.engine import progress
+from napa_lib.networks import VGG19Features
+from napa_lib.style.content import held_out_pictures
+from napa_lib.style.gatys import optimise_picture
+from napa_lib.style.losses import JOHNSON, LossRatios, StyleLosses, StylizationLoss
+from napa_lib.style.pretrained import POOL, load_stylizer, stylize
+from napa_lib.style.train import StylizerConfig, train_stylizer
+
+SINGLES = ("greatwave", "kandinky", "gogh_harvest")  # the styles with a network of their own
+
+# Figure 8: Johnson's three terms, then one of NAPA's after the other, the most important of them first.
+ADDED_LOSSES = {
+    "Johnson": JOHNSON,
+    "+ cos": replace(JOHNSON, cosine=1000.0),
+    "+ hsv": replace(JOHNSON, cosine=1000.0, hsv=300.0),
+    "+ srgb": replace(JOHNSON, cosine=1000.0, hsv=300.0, srgb=200.0),
+    "all (table 2)": LossRatios(),
+}
+
+
+def pairs() -> list[tuple[int, str]]:
+    """(index of held-out picture, style): each of the twelve with a pool style, and three with each single style."""
+    pool = [(index, POOL[2 * index]) for index in range(12)]
+    single = [(3 * place + step, name) for place, name in enumerate(SINGLES) for step in range(3)]
+    return pool + [pair for pair in single if pair not in pool]
+
+
+def summarise(losses: StyleLosses, index: int = 0) -> dict[str, float]:
+    """The total and every weighted term of one sample, rounded."""
+    weighted = {name: round(float(value[index]), 2) for name, value in losses.weighted().items()}
+    return {"total": round(float(losses.total[index]), 2), **weighted}
+
+
+def measure_gatys(size: int = 128, steps: int = 200) -> dict[str, Any]:
+    """Total loss of the content itself and after `steps` steps of Gatys' optimisation, for every pair."""
+    loss, contents, rows = StylizationLoss(VGG19Features()), held_out_pictures(size), []
+    for index, name in progress(pairs(), "pairs"):
+        style = torch.stack(load_paintings(size, [name]))
+        run = [losses for _, losses in optimise_picture(contents[index : index + 1], style, loss, steps)]
+        rows.append({"content": index, "style": name, "before": summarise(run[0]), "gatys": summarise(run[-1])})
+    return {"size": size, "steps": steps, "learning_rate": 0.03, "pairs": rows}
+
+
+def measure_held_out(results: Path) -> dict[str, Any]:
+    """Total loss of the shipped networks on the same pairs, and its ratio to Gatys'."""
+    gatys = json.loads((results / "gatys.json").read_text())
+    size, features = gatys["size"], VGG19Features()
+    loss, contents = StylizationLoss(features), held_out_pictures(size)
+    networks = {"pool": load_stylizer("pool"), **{name: load_stylizer(name) for name in SINGLES}}
+    rows = []
+    for row in gatys["pairs"]:
+        content, style = contents[row["content"]][None], torch.stack(load_paintings(size, [row["style"]]))
+        for name in ("pool", row["style"]):
+            if name in networks:
+                output = stylize(content, networks[name], style if name == "pool" else None, features)
+                with torch.no_grad():
+                    measured = summarise(loss(output, style, content))
+                ratio = round(measured["total"] / row["gatys"]["total"], 3)
+                rows.append({**row, "network": name, "stylized": measured, "ratio": ratio})
+    kinds = {"pool": [r for r in rows if r["network"] == "pool"], "single": [r for r in rows if r["network"] != "pool"]}
+    return {"size": size, "mean_ratio": {kind: _interval([r["ratio"] for r in some]) for kind, some in kinds.items()},
+            "largest_ratio": max(r["ratio"] for r in rows), "rows": rows}  # fmt: skip
+
+
+def measure_added_losses(size: int = 64, steps: int = 200) -> dict[str, Any]:
+    """Optimise the same four pictures under each set of ratios, and measure all terms of the outcome."""
+    contents = held_out_pictures(size)[[0, 3, 6, 11]]
+    styles = torch.stack(load_paintings(size, ["greatwave", "kandinky", "gogh_harvest", "cassat_summertime"]))
+    features = VGG19Features()
+    judge, rows = StylizationLoss(features, LossRatios(feature=1.0)), {}
+    for name, ratios in ADDED_LOSSES.items():
+        *_, (output, _) = optimise_picture(contents, styles, StylizationLoss(features, ratios), steps)
+        with torch.no_grad():
+            terms = judge(output, styles, contents).terms
+        rows[name] = {term: [float(f"{v:.4g}") for v in value] for term, value in terms.items()}
+    return {"size": size, "steps": steps, "terms_before_their_ratios": rows}
+
+
+def measure_norms(size: int = 64, steps: int = 150, seeds: Sequence[int] = (0, 1, 2)) -> dict[str, Any]:
+    """Train one style from scratch with instance and with batch normalisation; held-out total at the end."""
+    features = VGG19Features()
+    loss, contents = StylizationLoss(features), held_out_pictures(size)
+    style = torch.stack(load_paintings(size, ["greatwave"])).expand_as(contents)
+    curves: dict[str, list[list[float]]] = {"instance": [], "batch": []}
+    held_out: dict[str, list[float]] = {"instance": [], "batch": []}
+    for seed in seeds:
+        for norm in ("instance", "batch"):
+            config = StylizerConfig(("greatwave",), norm, steps=steps, size=size, seed=seed)  # type: ignore[arg-type]
+            with tempfile.TemporaryDirectory() as folder:
+                network = train_stylizer(config, folder, "cpu")
+                log = [json.loads(line) for line in (Path(folder) / "log.jsonl").read_text().splitlines()]
+            with torch.no_grad():
+                total = loss(stylize(contents, network), style, contents).total
+            curves[norm].append([round(line["total"], 1) for line in log])
+            held_out[norm].append(round(float(total.mean()), 1))
+    return {"size": size, "steps": steps, "seeds": list(seeds), "every": 10, "training_total": curves,
+            "held_out_total": held_out, "mean": {n: _interval(v) for n, v in held_out.items()}}  # fmt: skip
+
+
+def _interval(values: Sequence[float]) -> dict[str, float]:
+    """Mean and half the width of its 95 % interval (Student's t), over the values."""
+    from scipy.stats import t
+
+    x = torch.tensor(values, dtype=torch.float64)
+    half = float(t.ppf(0.975, len(values) - 1)) * float(x.std()) / len(values) ** 0.5
+    return {"mean": round(float(x.mean()), 3), "plus_minus": round(half, 3), "n": len(values)}
+
+
+def write(results: Path, name: str, measure: Callable[[], dict[str, Any]]) -> None:
+    """Run a measurement and store it with its command, time and hardware."""
+    started = time.monotonic()
+    measured = measure()
+    header = {
+        "command": f"python -m napa_lib.style.evaluate {name}",
+        "seconds": round(time.monotonic() - started),
+        "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+        "torch": torch.__version__,
+    }
+    results.mkdir(parents=True, exist_ok=True)
+    path = results / f"{name.replace('-', '_')}.json"
+    path.write_text(json.dumps({**header, **measured}, indent=1) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m napa_lib.style.evaluate", description=__doc__)
+    parser.add_argument("what", choices=("gatys", "held-out", "added-losses", "norms"))
+    parser.add_argument("--results", type=Path, default=Path("assets/results/style"))
+    options = parser.parse_args(arguments)
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "gatys": measure_gatys,
+        "held-out": lambda: measure_held_out(options.results),
+        "added-losses": measure_added_losses,
+        "norms": measure_norms,
+    }
+    write(options.results, options.what, measures[options.what])
+
+
+if __name__ == "__main__":
+    main()
