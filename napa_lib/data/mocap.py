@@ -58,6 +58,7 @@ class MocapClip:
     poses: Tensor
     seconds: Tensor
     loops: bool  # the movement starts again where it ends
+    frames: Tensor  # (T, 44) float64, the numbers of the file, which `mocap_to_joints` turned into the poses
 
 
 def list_mocap_clips(split: str | None = None) -> list[str]:
@@ -90,7 +91,7 @@ def load_mocap(clip: str) -> MocapClip:
     path = asset_path(f"mocap/humanoid3d_{clip}.txt")
     document = json.loads(path.read_text("utf-8"))
     frames = torch.tensor(document["Frames"], dtype=torch.float64)
-    return MocapClip(clip, mocap_to_joints(frames).float(), frames[:, 0].float(), document["Loop"] == "wrap")
+    return MocapClip(clip, mocap_to_joints(frames).float(), frames[:, 0].float(), document["Loop"] == "wrap", frames)
 
 
 def load_mocap_poses(split: str) -> Tensor:
