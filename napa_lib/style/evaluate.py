@@ -42,9 +42,10 @@ ADDED_LOSSES = {
 
 
 def pairs() -> list[tuple[int, str]]:
-    """(index of held-out picture, style): each of the twelve with a pool style, and three with each single style."""
-    pool = [(index, POOL[2 * index]) for index in range(12)]
-    single = [(3 * place + step, name) for place, name in enumerate(SINGLES) for step in range(3)]
+    """(index of held-out picture, style): four frames and four paintings, each with another style of the pool, and
+    a frame and a painting with each style that has a network of its own."""
+    pool = [(index, POOL[2 * index + 1]) for index in (0, 1, 3, 4, 6, 7, 9, 10)]
+    single = [(index, name) for place, name in enumerate(SINGLES) for index in (place + 1, place + 7)]
     return pool + [pair for pair in single if pair not in pool]
 
 
