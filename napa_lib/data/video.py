@@ -59,8 +59,9 @@ def load_cameras(video: str) -> dict[str, Camera]:
 
     The world is in millimetres with z up; z = 0 is about the treadmill's surface. Rotation, position, focal length and
     distortion are the published calibration; the principal point is corrected by up to 5 pixels, found from nine points
-    picked by hand in all views: without it, points triangulated from four views miss their own pictures by
-    2.6 pixels, with it by 0.14 (0.22 on points that were not used to find it).
+    picked by hand in all views (`tools/make_video.py`). Without it, points triangulated from the views miss their own
+    pictures by 2.6 pixels (rms), with it by 0.14; by 0.22 on screws of the treadmill that were not used to find it,
+    by 0.09 on screws picked in "multi".
 
     Raises:
         ValueError: if the video is not calibrated.
