@@ -134,8 +134,9 @@ def test_the_manifest_command_lists_new_files_and_names_those_it_cannot(small_as
     with pytest.raises(AssetError, match="results.*source"):
         manifest_command(["results"])
     assert manifest_command(["results", "--source", "a test", "--licence", "MIT"]) == 0
+    assert "new: results/x.json" in capsys.readouterr().out
     (small_assets / "notes/a.txt").unlink()
-    assert manifest_command([]) == 0
+    assert manifest_command([]) == 0 and "gone: notes/a.txt" in capsys.readouterr().out
     assert json.loads((small_assets / "manifest.json").read_text()) == {
         "results/x.json": {
             "sha256": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",  # of the two bytes {}

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from napa_lib.data.assets import MANIFEST, AssetError, assets_root, sha256
+from napa_lib.data.assets import MANIFEST, AssetError, assets_root, read_manifest, sha256
 
 UNLISTED = {MANIFEST, "README.md", ".gitattributes"}  # the manifest cannot hash itself; the others are not data
 
@@ -81,7 +81,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source", default="", help="where they come from, or the command that makes them")
     parser.add_argument("--licence", default="", help="their licence")
     options = parser.parse_args(arguments)
+    old = read_manifest()
     manifest = update_manifest(options.names, options.source, options.licence)
+    for name in sorted(old.keys() | manifest.keys()):
+        before, after = (entries.get(name, {}).get("sha256") for entries in (old, manifest))
+        if before != after:
+            print(f"{'new' if before is None else 'gone' if after is None else 'changed'}: {name}")
     print(f"{len(manifest)} files, {sum(entry['bytes'] for entry in manifest.values()) / 1e6:.1f} MB")
     for name in (missing := unlisted_files()):
         print(f"not listed (give --source and --licence): {name}")

@@ -50,7 +50,7 @@ UPPER, LOWER = (421.546, 421.546, 274.788, 274.788), (409.87, 409.87, 258.947, 2
 CHUNK = 2048  # frames at a time, so that they stay in the cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MocapClip:
     """One clip: `poses` (T, 18, 3) in NAPA18 order, mm, world axes with y up; `seconds` (T,) each frame lasts."""
 
