@@ -1,0 +1,180 @@
+"""From 2D keypoints to a 3D pose: standardised bones, the figure's scale, and the two put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib.engine import CheckpointError, load_tensors, save_tensors
+from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
+from napa_lib.lifting.networks import DepthNet
+from napa_lib.rendering import render_bone_map
+from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose
+
+# Joints that no regression bone leads to: their depth is the mean of their two neighbours on the rendered chain.
+BETWEEN = {"torso": ("pelvis", "thorax"), "nose": ("neck", "head")}
+
+
+@dataclass(frozen=True)
+class BoneStandardizer:
+    """Mean, spread and length of each bone over the training poses.
+
+    A thigh swings by hundreds of millimetres and the base of the neck by tens: without standardisation the loss would
+    be the thighs' alone.
+
+    Attributes:
+        mean: (15, 3) mm, mean bone vectors.
+        std: (15, 3) mm, their standard deviations, component by component.
+        length: (15,) mm, root mean square lengths, from which `recover_scale` tells how large a figure is.
+
+    Source: NAPA, section 3.2 ("Bone vector is standardized (using mean and std) to facilitate the learning").
+    """
+
+    mean: Tensor
+    std: Tensor
+    length: Tensor
+
+    @classmethod
+    def fit(cls, poses: Tensor) -> BoneStandardizer:
+        """Measure (N, 18, 3) poses in mm, camera axes; bones with a missing joint are left out.
+
+        Raises:
+            ValueError: if a bone is never seen, or a component of it never varies: nothing could be divided by.
+        """
+        bones = bone_vectors(poses).flatten(0, -3)
+        seen = ~bones.isnan().any(-1, keepdim=True)
+        count = seen.sum(0)
+        if bool((count == 0).any()):
+            raise ValueError(f"poses must show every bone at least once, got {tuple(poses.shape)} that do not")
+        bones = bones.where(seen, 0.0)
+        mean = bones.sum(0) / count
+        std = ((bones - mean).where(seen, 0.0).square().sum(0) / count).sqrt()
+        if bool((std == 0).any()):
+            raise ValueError("poses must vary in every component of every bone")
+        return cls(mean, std, (bones.square().sum((0, 2)) / count[:, 0]).sqrt())
+
+    def standardize(self, bones: Tensor) -> Tensor:
+        """(..., 15, 3) mm to (..., 15, 3) with mean 0 and standard deviation 1 over the training poses."""
+        return (bones - self.mean.to(bones)) / self.std.to(bones)
+
+    def unstandardize(self, bones: Tensor) -> Tensor:
+        """Undo `standardize`."""
+        return bones * self.std.to(bones) + self.mean.to(bones)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What `save` writes: mean, std and length under the prefix `bones/`."""
+        return {"bones/mean": self.mean, "bones/std": self.std, "bones/length": self.length}
+
+    def save(self, path: str | Path) -> None:
+        """Write to a safetensors file, atomically."""
+        save_tensors(path, self.tensors())
+
+    @classmethod
+    def load(cls, path: str | Path) -> BoneStandardizer:
+        """Read what `save` wrote, also from a file that holds a network beside it.
+
+        Raises:
+            ValueError: if the file is unreadable or holds no such tensors.
+        """
+        tensors, _ = load_tensors(path)
+        count = len(REGRESSION_BONES)
+        shapes = {"bones/mean": (count, 3), "bones/std": (count, 3), "bones/length": (count,)}
+        for name, shape in shapes.items():
+            if name not in tensors or tuple(tensors[name].shape) != shape:
+                found = tuple(tensors[name].shape) if name in tensors else "none"
+                raise CheckpointError(f"{path} holds no bone statistics: {name} must be {shape}, got {found}")
+        return cls(*(tensors[name].float() for name in shapes))
+
+
+def recover_scale(keypoints: Tensor, depths: Tensor, length: Tensor) -> Tensor:
+    """Millimetres per pixel of figures in weak perspective, from how long bones are.
+
+    A bone p_b pixels long in the picture that goes z_b into it has s^2 p_b^2 + z_b^2 = l_b^2. Summed over the bones
+    seen, with l_b the training poses' lengths:
+
+        s^2 = sum_b max(l_b^2 - z_b^2, 0) / sum_b p_b^2
+
+    Args:
+        keypoints: (B, 18, 2) pixels; missing joints NaN.
+        depths: (B, 15) depth components of the bones in mm.
+        length: (15,) mm.
+
+    Returns:
+        (B,) mm per pixel; NaN where no bone has an extent.
+
+    Source: ours; NAPA does not say how the depth in mm meets the keypoints in pixels.
+
+    >>> bones = torch.zeros(1, 18, 2); bones[0, NAPA18.index("l_wrist"), 0] = 30.0
+    >>> length = torch.zeros(15); length[14] = 250.0; depths = torch.zeros(1, 15); depths[0, 14] = 200.0
+    >>> recover_scale(bones, depths, length)  # 250^2 = 200^2 + 150^2, and 150 mm are 30 px
+    tensor([5.])
+    """
+    squares = bone_vectors(keypoints).square().sum(-1)
+    seen = ~squares.isnan()
+    across = (length.to(depths).square() - depths.square()).clamp(min=0).where(seen, 0.0).sum(-1)
+    squared = (across / squares.where(seen, 0.0).sum(-1)).clamp(min=1e-12)  # a root of 0 has no gradient
+    return squared.sqrt().where(seen.any(-1), torch.nan)
+
+
+def compose_pose(keypoints: Tensor, depths: Tensor, scale: Tensor) -> Tensor:
+    """Y_2d and Y_depth pieced together: x and y from the keypoints, z from the chain of bone depths.
+
+    `torso` and `nose`, to which no regression bone leads, get the mean depth of pelvis and thorax and of neck and head.
+
+    Args:
+        keypoints: (B, 18, 2) pixels; missing joints NaN.
+        depths: (B, 15) depth components of the bones in mm.
+        scale: (B,) mm per pixel.
+
+    Returns:
+        (B, 18, 3) mm, camera axes, the pelvis at the origin. Where the picture does not show the pelvis, x and y start
+        from the mean of the joints it shows. A missing joint stays NaN and its neighbours do not.
+
+    Source: NAPA, section 3 ("piece together Y_2d with Y_depth").
+    """
+    z = joints_from_bone_vectors(depths[..., None])[..., 0]
+    middles = {NAPA18.index(j): (z[:, NAPA18.index(a)] + z[:, NAPA18.index(b)]) / 2 for j, (a, b) in BETWEEN.items()}
+    z = torch.stack([middles.get(j, z[:, j]) for j in range(NAPA18.num_joints)], 1)
+    z = z - z[:, PELVIS, None]
+    pelvis = keypoints[:, PELVIS]
+    origin = torch.where(pelvis.isnan(), keypoints.nanmean(1), pelvis)
+    xy = (keypoints - origin[:, None]) * scale[:, None, None]
+    return torch.cat([xy, z.where(~xy.isnan().any(-1), torch.nan)[..., None]], -1)
+
+
+def lift(
+    keypoints_2d: Tensor, depth_net: DepthNet, standardizer: BoneStandardizer, scale: Tensor | None = None
+) -> Tensor:
+    """The 3D pose that a depth network sees in 2D keypoints, through their bone map.
+
+    The figure is moved and scaled to fill the map, drawn, and looked at; the depths come back in mm. The camera is taken
+    to be weak-perspective, with `scale` millimetres to a pixel.
+
+    Args:
+        keypoints_2d: (B, 18, 2) NAPA18, pixels of the picture; missing joints NaN.
+        depth_net: a trained network; use it in `eval()` mode.
+        standardizer: the bone statistics it was trained with.
+        scale: (B,) mm per pixel where it is known; by default `recover_scale` finds it from the lengths of the training
+            poses' bones.
+
+    Returns:
+        (B, 18, 3) mm, camera axes, the pelvis at the origin; see `compose_pose` for missing joints.
+
+    Raises:
+        ValueError: for keypoints that are not (B, 18, 2).
+
+    Source: NAPA, section 3 (Pose Regression).
+    """
+    check_pose(keypoints_2d, NAPA18, "keypoints_2d")
+    if keypoints_2d.ndim != 3 or keypoints_2d.shape[-1] != 2:
+        raise ValueError(f"keypoints_2d must be (B, 18, 2), got {tuple(keypoints_2d.shape)}")
+    size, width = depth_net.preset.size, depth_net.preset.bone_width
+    placed, _ = place_in_map(keypoints_2d, size, margin=width / 2)
+    z = depth_net(render_bone_map(placed, NAPA18, size, width))
+    depths = z * standardizer.std[:, 2].to(z) + standardizer.mean[:, 2].to(z)
+    if scale is None:
+        scale = recover_scale(keypoints_2d, depths, standardizer.length)
+    return compose_pose(keypoints_2d, depths, scale)
