@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import re
 import sys
 from collections import Counter
@@ -59,7 +60,7 @@ def _whole(path: Path, notebook: NotebookNode) -> Iterator[str]:
         yield "stores widget state in its metadata"
     if notebook.metadata.get("kernelspec") != KERNEL:
         yield f"kernelspec must be {KERNEL}"
-    ids = Counter(cell.get("id") for cell in notebook.cells)
+    ids = Counter(cell.get("id") for cell in json.loads(path.read_text("utf-8"))["cells"])  # nbformat mends doubles
     for name, count in ids.items():
         if count > 1 or not name:
             yield f"cell id {name!r} occurs {count} times, every cell needs its own"

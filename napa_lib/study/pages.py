@@ -94,7 +94,10 @@ def _cell(cell: NotebookNode, folder: Path) -> str:
     code = highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip()
     outputs = "".join(_output(output) for output in cell.outputs)
     block = f'<pre class="code" tabindex="0"><code>{code}</code></pre>'
-    if {"setup", "injected-parameters"} & set(cell.metadata.get("tags", [])):
+    tags = cell.metadata.get("tags", [])
+    if "injected-parameters" in tags:
+        block = f'<p class="run">This page was made with {html.escape(cell.source.splitlines()[-1])}.</p>'
+    elif "setup" in tags:
         block = f"<details><summary>Set-up</summary>{block}</details>"
     below = f'<div class="output">{outputs}</div>' if outputs else ""
     return f'<section class="cell">{block}{below}</section>'

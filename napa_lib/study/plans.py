@@ -95,7 +95,8 @@ def course_map() -> None:
     """Print the course: every lesson, what it is about, and whether it is there yet."""
     there = available()
     for number, (title, about) in COURSE.items():
-        print(f"{number} {title}: {about}{'' if number in there else ' (in preparation)'}")
+        print(f"{'●' if number in there else '○'} {number} {title}: {about}")
+    print("● there, ○ in preparation")
 
 
 def load_plan(number: str) -> LessonPlan:

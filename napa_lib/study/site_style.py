@@ -32,7 +32,9 @@ h1, h2, h3, h4 { line-height: 1.2; text-wrap: balance }
 .failed .status, p.failed { color: var(--bad); font-weight: bold }
 nav { display: flex; flex-wrap: wrap; gap: .4rem 1.5rem; padding-block: 1rem; border-bottom: 1px solid var(--line);
   font-family: ui-sans-serif, system-ui, sans-serif; font-size: .92rem }
-.lesson { max-width: 50rem; padding-bottom: 5rem }
+.lesson { max-width: 62rem; padding-bottom: 5rem }
+.lesson .text { max-width: 48rem }
+.output pre { white-space: pre-wrap }
 .text img { max-width: 100%; height: auto }
 pre { font: .86rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-x: auto; margin: 0 }
 pre.code { background: var(--raised); border: 1px solid var(--line); border-radius: .4rem; padding: .7rem .9rem }

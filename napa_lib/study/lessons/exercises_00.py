@@ -123,6 +123,87 @@ EXERCISES = (
     ),
     Exercise(
         id="00.3",
+        title="Into a crop",
+        kind="code",
+        difficulty=3,
+        minutes=10,
+        task="""
+            A figure is cut out of a painting with `box` = (x0, y0, x1, y1), the box's edges in pixels, and resized
+            to `size` = (width, height). Move its joints `points` (J, 2) with it. The edge of a picture lies half a
+            pixel before its first pixel centre, at -0.5: in the painting and in the crop.
+        """,
+        stub="""
+            def to_crop(points, box, size):
+                x0, y0, x1, y1 = box
+                ...
+                return None  # (J, 2) in the crop's pixels
+        """,
+        answer="to_crop",
+        hints=(
+            "Measure from the box's corner, scale each axis, then go back to pixel centres.",
+            "The corner (x0, y0) must land on (-0.5, -0.5), the corner (x1, y1) on (width - 0.5, height - 0.5).",
+        ),
+        if_you_see="points that are half a pixel off, whatever the factor: the crop's edge is at -0.5, not at 0.",
+        solution="""
+            def to_crop(points, box, size):
+                x0, y0, x1, y1 = box
+                scale = np.array([size[0] / (x1 - x0), size[1] / (y1 - y0)])
+                return (points - [x0, y0]) * scale - 0.5
+        """,
+        why="""
+            Half a pixel of a small crop can be several of the painting: for a figure 560 pixels tall in a map of 56
+            pixels, forgetting it costs five.
+        """,
+        check=checks_00.check_crop,
+        wrong_answers=(
+            WrongAnswer(
+                "no half pixel",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    return (points - [x0, y0]) * [size[0] / (x1 - x0), size[1] / (y1 - y0)]
+                """,
+                "half a pixel is missing",
+            ),
+            WrongAnswer(
+                "not moved",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    return points * [size[0] / (x1 - x0), size[1] / (y1 - y0)] - 0.5
+                """,
+                "scaled but not moved",
+            ),
+            WrongAnswer(
+                "factor upside down",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    return (points - [x0, y0]) * [(x1 - x0) / size[0], (y1 - y0) / size[1]] - 0.5
+                """,
+                "upside down",
+            ),
+            WrongAnswer(
+                "one factor for both axes",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    return (points - [x0, y0]) * size[1] / (y1 - y0) - 0.5
+                """,
+                "their own factor each",
+            ),
+            WrongAnswer(
+                "the points themselves",
+                """
+                def to_crop(points, box, size):
+                    return points
+                """,
+                "step by step",
+            ),
+        ),
+    ),
+    Exercise(
+        id="00.4",
         title="PCKh by hand",
         kind="code",
         difficulty=2,
@@ -217,87 +298,6 @@ EXERCISES = (
                     return np.linalg.norm(prediction - target, axis=-1).mean()
                 """,
                 "your score is NaN",
-            ),
-        ),
-    ),
-    Exercise(
-        id="00.4",
-        title="Into a crop",
-        kind="code",
-        difficulty=3,
-        minutes=10,
-        task="""
-            A figure is cut out of a painting with `box` = (x0, y0, x1, y1), the box's edges in pixels, and resized
-            to `size` = (width, height). Move its joints `points` (J, 2) with it. The edge of a picture lies half a
-            pixel before its first pixel centre, at -0.5: in the painting and in the crop.
-        """,
-        stub="""
-            def to_crop(points, box, size):
-                x0, y0, x1, y1 = box
-                ...
-                return None  # (J, 2) in the crop's pixels
-        """,
-        answer="to_crop",
-        hints=(
-            "Measure from the box's corner, scale each axis, then go back to pixel centres.",
-            "The corner (x0, y0) must land on (-0.5, -0.5), the corner (x1, y1) on (width - 0.5, height - 0.5).",
-        ),
-        if_you_see="points that are half a pixel off, whatever the factor: the crop's edge is at -0.5, not at 0.",
-        solution="""
-            def to_crop(points, box, size):
-                x0, y0, x1, y1 = box
-                scale = np.array([size[0] / (x1 - x0), size[1] / (y1 - y0)])
-                return (points - [x0, y0]) * scale - 0.5
-        """,
-        why="""
-            Half a pixel of a small crop can be several of the painting: for a figure 560 pixels tall in a map of 56
-            pixels, forgetting it costs five.
-        """,
-        check=checks_00.check_crop,
-        wrong_answers=(
-            WrongAnswer(
-                "no half pixel",
-                """
-                def to_crop(points, box, size):
-                    x0, y0, x1, y1 = box
-                    return (points - [x0, y0]) * [size[0] / (x1 - x0), size[1] / (y1 - y0)]
-                """,
-                "half a pixel is missing",
-            ),
-            WrongAnswer(
-                "not moved",
-                """
-                def to_crop(points, box, size):
-                    x0, y0, x1, y1 = box
-                    return points * [size[0] / (x1 - x0), size[1] / (y1 - y0)] - 0.5
-                """,
-                "scaled but not moved",
-            ),
-            WrongAnswer(
-                "factor upside down",
-                """
-                def to_crop(points, box, size):
-                    x0, y0, x1, y1 = box
-                    return (points - [x0, y0]) * [(x1 - x0) / size[0], (y1 - y0) / size[1]] - 0.5
-                """,
-                "upside down",
-            ),
-            WrongAnswer(
-                "one factor for both axes",
-                """
-                def to_crop(points, box, size):
-                    x0, y0, x1, y1 = box
-                    return (points - [x0, y0]) * size[1] / (y1 - y0) - 0.5
-                """,
-                "their own factor each",
-            ),
-            WrongAnswer(
-                "the points themselves",
-                """
-                def to_crop(points, box, size):
-                    return points
-                """,
-                "step by step",
             ),
         ),
     ),
