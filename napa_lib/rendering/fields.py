@@ -129,7 +129,8 @@ def render_depth_maps(keypoints: Tensor, depths: Tensor, size: int | Sequence[in
     if depths.shape != keypoints.shape[:2] or not depths.is_floating_point():
         raise ValueError(f"depths must be floating (B, J) = {tuple(keypoints.shape[:2])}, got {tuple(depths.shape)}")
     known = torch.where(depths.isfinite(), depths, torch.zeros_like(depths))
-    return render_heatmaps(keypoints, size, sigma) * known[..., None, None]
+    maps = render_heatmaps(keypoints.to(working_dtype(keypoints)), size, sigma) * known[..., None, None]
+    return maps.to(keypoints.dtype)
 
 
 def _by_person(keypoints: Tensor, joints: int | None = None) -> Tensor:

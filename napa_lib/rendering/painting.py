@@ -88,8 +88,7 @@ def reached_spans(frames: Tensor, visible: Tensor, size: tuple[int, int]) -> lis
     bone, pose, line = ((room > 0) & visible.T[..., None]).nonzero(as_tuple=True)
     right, left = (middle + half)[bone, pose, line, None], (middle - half)[bone, pose, line, None]
     first = SPAN * torch.arange(per_row, dtype=y.dtype, device=y.device)
-    last = (first + SPAN - 1).clamp_max(width - 1)
-    interval, piece = ((right >= first) & (left <= last)).nonzero(as_tuple=True)
+    interval, piece = ((right >= first) & (left <= first + SPAN - 1)).nonzero(as_tuple=True)
     bone, pose, line = bone[interval], pose[interval], line[interval]
     spans = ((pose * height + line) * per_row + piece, pose, first[piece], y[line])
     counts = bone.bincount(minlength=frames.shape[1]).tolist()
