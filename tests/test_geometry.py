@@ -200,6 +200,17 @@ def test_missing_joints_take_along_what_hangs_from_them_and_nothing_else():
     assert holes.grad is not None and holes.grad.isfinite().all() and (holes.grad[kept[1:]] != 0).any(-1).all()
 
 
+def test_a_missing_direction_leaves_shared_bone_lengths_a_gradient():
+    directions, lengths = normal(0, 2, 18, 3), normal(1, 18).abs().requires_grad_()
+    directions[0, NAPA18.index("l_elbow")] = torch.nan
+    directions.requires_grad_()
+    pose = forward_kinematics(directions, NAPA18, lengths)
+    assert pose.isnan().any(-1).sum() == 2
+    pose.nansum().backward()
+    for gradient in (directions.grad, lengths.grad):
+        assert gradient is not None and gradient.isfinite().all() and gradient.abs().sum() > 0
+
+
 def test_poses_without_an_orientation_are_nan_and_leave_the_batch_alone():
     pose = 300 * normal(0, 4, 18, 3)
     pose[0, NAPA18.index("l_hip")] = torch.nan
