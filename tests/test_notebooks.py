@@ -326,7 +326,7 @@ def test_formulas_become_mathml(tex, inside):
 
 
 def test_an_impossible_formula_stays_readable():
-    assert pages.to_mathml(r"\frac{a", display=False) == r"<code>\frac{a</code>"
+    assert pages.to_mathml(r"x^", display=False) == "<code>x^</code>"
 
 
 def test_stream_output_shows_the_last_state_of_a_progress_bar():

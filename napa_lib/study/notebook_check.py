@@ -171,7 +171,7 @@ def _literals_only(cell: NotebookNode) -> bool:
 
 
 def _folded(cell: NotebookNode) -> bool:
-    return cell.cell_type == "markdown" and "<details>" in cell.source and "redict" in cell.source
+    return cell.cell_type == "markdown" and "<details>" in cell.source and "Predict first" in cell.source
 
 
 _OPENING = (
