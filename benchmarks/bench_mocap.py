@@ -2,8 +2,7 @@
 
 The loop is timed on the first 500 frames and scaled up; the places of both are compared on those. The limits: 44
 numbers read and 54 written a frame (memory), and about 800 operations: seven quaternions to matrices, six products of
-rotations, twenty rotated offsets (arithmetic). On a busy machine two threads wait for each other longer than they
-compute, so one thread is timed as well.
+rotations, twenty rotated offsets (arithmetic).
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import torch
 
 from benchmarks.limits import arithmetic_rate, best_time, memory_bandwidth, print_table
 from napa_lib.data import load_mocap, mocap_to_joints
-from napa_lib.data.mocap import BENDS, CHEST, HEAD_POINTS, LIMB_JOINTS, LIMB_OFFSETS, LOWER, NECK, QUATERNIONS, UPPER
+from napa_lib.data import mocap as body
 from napa_lib.skeletons import NAPA18
 
 FRAMES, LOOPED, OPERATIONS = 10_000, 500, 800
@@ -31,20 +30,24 @@ def matrix(quaternion: np.ndarray) -> np.ndarray:
 
 def kinematics_loop(frames: np.ndarray) -> np.ndarray:
     """The same joints, one frame and one joint at a time."""
+    offsets = torch.cat([body.LIMB_X, body.LIMB_Y, body.LIMB_Z], 1).numpy()
+    upper, lower = body.UPPER[:, 0].numpy(), body.LOWER[:, 0].numpy()
     poses = []
     for frame in frames:
-        root, chest, neck, *limbs = (matrix(frame[i : i + 4]) for i in QUATERNIONS)
+        root, chest, neck, *limbs = (matrix(frame[i : i + 4]) for i in body.QUATERNIONS)
         joints = {"pelvis": 1000 * frame[1:4]}
-        joints["torso"] = joints["pelvis"] + root @ CHEST
+        joints["torso"] = joints["pelvis"] + root @ [0, body.CHEST, 0]
         chest = root @ chest
-        neck_joint, neck = joints["torso"] + chest @ NECK, chest @ neck
-        joints |= {name: neck_joint + neck @ offset for name, offset in HEAD_POINTS.items()}
-        for i, (turn, bend) in enumerate(zip(limbs, BENDS, strict=True)):
+        neck_joint, neck = joints["torso"] + chest @ [0, body.NECK, 0], chest @ neck
+        joints["neck"] = neck_joint + neck @ [0, body.HEAD_CENTRE - body.HEAD_RADIUS, 0]
+        joints["nose"] = neck_joint + neck @ [body.HEAD_RADIUS, body.HEAD_CENTRE, 0]
+        joints["head"] = neck_joint + neck @ [0, body.HEAD_CENTRE + body.HEAD_RADIUS, 0]
+        for i, (turn, bend) in enumerate(zip(limbs, body.BENDS, strict=True)):
             place, parent = (joints["pelvis"], root) if i < 2 else (joints["torso"], chest)
-            start = place + parent @ np.array(LIMB_OFFSETS)[:, i]
-            middle = start + parent @ turn @ [0, -UPPER[i], 0]
-            end = middle + parent @ turn @ [LOWER[i] * np.sin(frame[bend]), -LOWER[i] * np.cos(frame[bend]), 0]
-            joints |= {names[i]: point for names, point in zip(LIMB_JOINTS, (start, middle, end), strict=True)}
+            start = place + parent @ offsets[i]
+            middle = start + parent @ turn @ [0, -upper[i], 0]
+            end = middle + parent @ turn @ [lower[i] * np.sin(frame[bend]), -lower[i] * np.cos(frame[bend]), 0]
+            joints |= {names[i]: point for names, point in zip(body.LIMB_JOINTS, (start, middle, end), strict=True)}
         joints["thorax"] = (joints["l_shoulder"] + joints["r_shoulder"]) / 2
         poses.append([joints[name] for name in NAPA18.joints])
     return np.array(poses)

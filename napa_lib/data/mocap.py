@@ -10,7 +10,6 @@ z, and it stands 1.62 m tall.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -31,23 +30,20 @@ CLIP_SPLIT = {  # whole clips, so that no frame of a tested movement is ever tra
 QUATERNIONS = (4, 8, 12, 16, 30, 25, 39)  # root, chest, neck, right and left hip, right and left shoulder start here
 BENDS = [20, 34, 29, 43]  # right and left knee, right and left elbow
 
-# Offsets from the parent joint in mm, in the parent's frame (x forward, y up, z right): humanoid.urdf x 250.
-CHEST, NECK = (0.0, 236.151, 0.0), (0.0, 223.894, 0.0)
-HEAD_CENTRE, HEAD_RADIUS = 175.0, 102.5  # the sphere that stands for the head, above the neck joint
-HEAD_POINTS = {
-    "neck": (0.0, HEAD_CENTRE - HEAD_RADIUS, 0.0),
-    "nose": (HEAD_RADIUS, HEAD_CENTRE, 0.0),
-    "head": (0.0, HEAD_CENTRE + HEAD_RADIUS, 0.0),
-}
-# The limbs: right leg, left leg, right arm, left arm.
-LIMB_JOINTS = (
+# Lengths in mm: humanoid.urdf x 250. In a joint's frame x is forward, y up, z right.
+CHEST, NECK = 236.151, 223.894  # up from the root to the chest, from there to the neck joint
+HEAD_CENTRE, HEAD_RADIUS = 175.0, 102.5  # the sphere that stands for the head, up from the neck joint
+LIMB_JOINTS = (  # right leg, left leg, right arm, left arm
     ("r_hip", "l_hip", "r_shoulder", "l_shoulder"),
     ("r_knee", "l_knee", "r_elbow", "l_elbow"),
     ("r_ankle", "l_ankle", "r_wrist", "l_wrist"),
 )
-LIMB_OFFSETS = ((0.0, 0.0, -24.05, -24.05), (0.0, 0.0, 243.5, 243.5), (84.887, -84.887, 183.11, -183.11))  # x, y, z
-UPPER, LOWER = (421.546, 421.546, 274.788, 274.788), (409.87, 409.87, 258.947, 258.947)
-CHUNK = 2048  # frames at a time, so that they stay in the cache
+LIMB_X = torch.tensor([0.0, 0.0, -24.05, -24.05])[:, None]  # where they start, from the root and from the chest
+LIMB_Y = torch.tensor([0.0, 0.0, 243.5, 243.5])[:, None]
+LIMB_Z = torch.tensor([84.887, -84.887, 183.11, -183.11])[:, None]
+UPPER = torch.tensor([421.546, 421.546, 274.788, 274.788])[:, None]
+LOWER = torch.tensor([409.87, 409.87, 258.947, 258.947])[:, None]
+CHUNK = 500  # frames at a time: in the cache, and too few for torch to split over threads, which busy cores make slow
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,16 +139,19 @@ def _forward_kinematics(frames: Tensor) -> Tensor:
     turns = torch.stack([numbers[i : i + 4].T for i in QUATERNIONS])
     turns = quaternion_to_matrix(turns).permute(2, 3, 0, 1).contiguous()  # (3, 3, 7, T)
     root, pelvis = turns[:, :, 0], numbers[1:4] * 1000.0
-    torso, chest = pelvis + _turn(root, CHEST), _compose(root, turns[:, :, 1])
-    neck_joint, neck = torso + _turn(chest, NECK), _compose(chest, turns[:, :, 2])
-    joints = {"pelvis": pelvis, "torso": torso} | {n: neck_joint + _turn(neck, o) for n, o in HEAD_POINTS.items()}
+    torso, chest = pelvis + root[:, 1] * CHEST, _compose(root, turns[:, :, 1])
+    neck_joint, head = torso + chest[:, 1] * NECK, _compose(chest, turns[:, :, 2])
+    centre, radius = neck_joint + head[:, 1] * HEAD_CENTRE, head * HEAD_RADIUS
+    joints = {"pelvis": pelvis, "torso": torso}
+    joints |= {"neck": centre - radius[:, 1], "nose": centre + radius[:, 0], "head": centre + radius[:, 1]}
 
-    parents = torch.stack([root, root, chest, chest], 2)  # right leg, left leg, right arm, left arm
-    offset, upper, lower = (numbers.new_tensor(x)[..., None] for x in (LIMB_OFFSETS, UPPER, LOWER))
-    start = torch.stack([pelvis, pelvis, torso, torso], 1) + _turn(parents, offset)
-    limbs, bend = _compose(parents, turns[:, :, 3:]), numbers[BENDS]
+    parents = torch.stack([root, root, chest, chest], 2)
+    x, y, z, upper, lower = (length.to(numbers) for length in (LIMB_X, LIMB_Y, LIMB_Z, UPPER, LOWER))
+    start = torch.stack([pelvis, pelvis, torso, torso], 1) + parents[:, 0] * x + parents[:, 1] * y + parents[:, 2] * z
+    limbs, bends = _compose(parents, turns[:, :, 3:]), numbers[BENDS]
+    turn = torch.polar(torch.ones_like(bends), bends)  # cos + i sin: one pass, and no thread pool as sin and cos wake
     middle = start - limbs[:, 1] * upper  # a thigh or upper arm hangs along -y
-    end = middle + (limbs[:, 0] * bend.sin() - limbs[:, 1] * bend.cos()) * lower  # -y turned about z by the bend
+    end = middle + (limbs[:, 0] * turn.imag - limbs[:, 1] * turn.real) * lower  # -y turned about z by the bend
     for names, points in zip(LIMB_JOINTS, (start, middle, end), strict=True):
         joints |= zip(names, points.unbind(1), strict=True)
     joints["thorax"] = (joints["l_shoulder"] + joints["r_shoulder"]) / 2
@@ -162,12 +161,6 @@ def _forward_kinematics(frames: Tensor) -> Tensor:
 def _compose(parent: Tensor, child: Tensor) -> Tensor:
     """The product of two batches of rotations, (3, 3, ..., T) each."""
     return parent[:, :1] * child[0] + parent[:, 1:2] * child[1] + parent[:, 2:] * child[2]
-
-
-def _turn(rotation: Tensor, offset: Iterable[float | Tensor]) -> Tensor:
-    """(3, 3, ..., T) rotations applied to a fixed offset (x, y, z): (3, ..., T)."""
-    x, y, z = offset
-    return rotation[:, 0] * x + rotation[:, 1] * y + rotation[:, 2] * z
 
 
 def to_camera(poses: Tensor, azimuth: Tensor | float, elevation: Tensor | float = 0.0) -> Tensor:
