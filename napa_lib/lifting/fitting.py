@@ -146,7 +146,7 @@ def distinct_palettes(skeleton: Skeleton) -> list[Skeleton]:
 
 
 def repaint(bone_map: Tensor, skeleton: Skeleton, palette: Skeleton) -> Tensor:
-    """(B, 3, H, W) in the palette's colours: a pixel belongs to the bone, or the black ground, of the nearest colour."""
+    """(B, 3, H, W) in the palette's colours: a pixel belongs to the bone or black ground of nearest colour."""
     black = ((0, 0, 0),)
     old = torch.tensor(skeleton.colors + black, dtype=bone_map.dtype, device=bone_map.device) / 255
     new = torch.tensor(palette.colors + black, dtype=bone_map.dtype, device=bone_map.device) / 255

@@ -150,8 +150,8 @@ def lift(
 ) -> Tensor:
     """The 3D pose that a depth network sees in 2D keypoints, through their bone map.
 
-    The figure is moved and scaled to fill the map, drawn, and looked at; the depths come back in mm. The camera is taken
-    to be weak-perspective, with `scale` millimetres to a pixel.
+    The figure is moved and scaled to fill the map, drawn, and looked at; the depths come back in mm. The camera is
+    taken to be weak-perspective, with `scale` millimetres to a pixel.
 
     Args:
         keypoints_2d: (B, 18, 2) NAPA18, pixels of the picture; missing joints NaN.

@@ -46,7 +46,7 @@ def exchange_limbs(frames: Tensor, index: Tensor, share: float, generator: torch
 def random_views(poses: Tensor, config: TrainingConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each pose, mirrored or not, through a pinhole camera at a random place round it.
 
-    The camera looks at the pelvis from a direction uniform on the circle; elevation, roll and distance are uniform within
+    The camera looks at the pelvis from a direction uniform on the circle; elevation, roll and distance are uniform in
     the config's bounds.
 
     Args:
