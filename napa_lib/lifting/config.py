@@ -15,9 +15,9 @@ class TrainingConfig:
 
     sees: str = "bones"  # what the network is shown: the bone map, a map of the joints alone, or their coordinates
     preset: str = "tiny"  # of DepthNet; also sets the map's size for "points" and "coordinates"
-    steps: int = 3000
+    steps: int = 4000
     batch: int = 32  # views a step, each of another pose
-    learning_rate: float = 2e-3  # of AdamW at its peak; it rises over the first tenth of the steps and falls to 0
+    learning_rate: float = 3e-3  # of AdamW at its peak; it rises over the first tenth of the steps and falls to 0
     weight_decay: float = 1e-4
     exchange: float = 0.5  # chance that a limb, or the trunk, comes from another frame
     pitch: float = 20.0  # degrees; cameras look up or down by at most this

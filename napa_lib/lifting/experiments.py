@@ -1,0 +1,174 @@
+"""The measurements of lesson 02: `python -m napa_lib.lifting.experiments depth | fit | reach --out FILE.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import mean, stdev
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib.data import list_mocap_clips, load_mocap
+from napa_lib.lifting.config import INPUTS, TrainingConfig
+from napa_lib.lifting.drawing import render_point_map
+from napa_lib.lifting.evaluate import evaluate
+from napa_lib.lifting.fitting import COARSE, FINE, Draw, descend, draw_with, fit_pose_to_bone_map
+from napa_lib.lifting.functional import place_in_map
+from napa_lib.lifting.train import train_depth_net
+from napa_lib.lifting.views import random_views
+from napa_lib.rendering import render_bone_map
+from napa_lib.skeletons import NAPA18, convert
+
+SIZE, WIDTH = 224, 20.0  # the paper's map and bone width, in pixels
+HARDWARE = "one thread of a shared two-core CPU without a GPU"
+STUDENT_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantile of Student's t with n - 1 degrees of freedom
+
+
+def interval(values: list[float]) -> dict[str, float | list[float]]:
+    """Mean over seeds, and half the width of its 95 % interval by Student's t."""
+    return {
+        "mean": mean(values),
+        "half_width_95": STUDENT_95[len(values)] * stdev(values) / len(values) ** 0.5,
+        "values": values,
+    }
+
+
+def measure_depth(seeds: list[int], steps: int, folder: Path) -> dict:
+    """Train every input with every seed; score held-out clips, clean, with noisy and with missing keypoints."""
+    results: dict = {"config": asdict(TrainingConfig(steps=steps)), "inputs": {}}
+    for sees in INPUTS:
+        runs = []
+        for seed in seeds:
+            started = time.process_time()
+            config = depth_config(sees, steps, seed)
+            trained = train_depth_net(config, folder / f"{sees}_{seed}.checkpoint")
+            score = score_depth(trained.network, trained.standardizer, config)
+            runs.append(score | {"seed": seed, "cpu_seconds": round(time.process_time() - started, 1)})
+            print(sees, seed, {k: round(v, 1) for k, v in score["clean"]["all"].items()}, flush=True)
+        summary = {
+            case: {m: interval([run[case]["all"][m] for run in runs]) for m in ("mpjpe", "pa_mpjpe")}
+            for case in ("clean", "noisy", "incomplete", "training_clips")
+        }
+        results["inputs"][sees] = {"config": asdict(config), "summary": summary, "runs": runs}
+    results["mean_depth"] = score_depth(_MeanDepth(), trained.standardizer, replace(config, sees="coordinates"))
+    return results
+
+
+def depth_config(sees: str, steps: int, seed: int) -> TrainingConfig:
+    """The compared trainings: all see the same views; the perceptron likes a smaller step."""
+    return TrainingConfig(sees=sees, steps=steps, seed=seed, learning_rate=1e-3 if sees == "coordinates" else 3e-3)
+
+
+def score_depth(network: nn.Module, standardizer, config: TrainingConfig) -> dict:
+    """Clean keypoints; 2 % noise; four joints missing; and the training clips, clean."""
+    return {
+        "clean": evaluate(network, standardizer, config),
+        "noisy": evaluate(network, standardizer, config, jitter=2.0),
+        "incomplete": evaluate(network, standardizer, config, missing=4),
+        "training_clips": evaluate(network, standardizer, config, split="train", views=1),
+    }
+
+
+class _MeanDepth(nn.Module):
+    """Says of every bone that it points where it points on average: what the keypoints alone give."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros(len(x), 15)
+
+
+def measure_fit(seeds: list[int], poses: int) -> dict:
+    """Fit maps of random motion-capture views from 15 px off: how many arrive, and whether the others could be told."""
+    runs = []
+    for seed in seeds:
+        truth, generator = random_maps(poses, seed)
+        target = render_bone_map(truth, NAPA18, SIZE, WIDTH)
+        fit = fit_pose_to_bone_map(target, push(truth, 15.0, generator), NAPA18, WIDTH)
+        error = (fit.keypoints - truth).norm(dim=-1).mean(1)
+        at_truth = (render_bone_map(truth, NAPA18, SIZE, WIDTH, FINE[-1].softness) - target).square().mean((1, 2, 3))
+        arrived, as_good = error < 1.0, fit.loss <= 1.1 * at_truth
+        runs.append({
+            "seed": seed,
+            "poses": poses,
+            "under_1_px": int(arrived.sum()),
+            "not_arrived_map_as_good": int((~arrived & as_good).sum()),
+            "not_arrived_map_worse": int((~arrived & ~as_good).sum()),
+            "median_error_px": error.median().item(),
+        })  # fmt: skip
+        print(runs[-1], flush=True)
+    share = interval([run["under_1_px"] / poses for run in runs])
+    return {"start_px": 15.0, "size": SIZE, "width": WIDTH, "share_under_1_px": share, "runs": runs}
+
+
+def measure_reach(seeds: list[int], poses: int, distances: list[float]) -> dict:
+    """From how far a descent finds back, on bone maps and on maps of the points alone: same colours, same descent.
+
+    The descent is the coarse level alone, without new colours or turned ends, so that only the pictures differ. Counted
+    are the 17 joints that bones touch; found is a joint that ends within 3 px of its place.
+    """
+    draws: dict[str, Draw] = {
+        "bones": draw_with([NAPA18]),
+        "points": lambda keypoints, size, width, softness: render_point_map(keypoints, NAPA18, size, width, softness),
+    }
+    results: dict = {name: [] for name in draws}
+    for distance in distances:
+        for name, draw in draws.items():
+            shares = []
+            for seed in seeds:
+                truth, generator = random_maps(poses, seed)
+                target = draw(truth, (SIZE, SIZE), WIDTH, 0.0)
+                path, _ = descend(target, push(truth, distance, generator), draw, WIDTH, COARSE)
+                error = (path[-1] - truth).norm(dim=-1)[:, :17]
+                shares.append((error < 3.0).double().mean().item())
+            results[name].append({"distance_px": distance, "share_found": interval(shares)})
+            print(name, distance, round(mean(shares), 3), flush=True)
+    return {"size": SIZE, "width": WIDTH, "poses_a_seed": poses, "level": asdict(COARSE), **results}
+
+
+def random_maps(count: int, seed: int) -> tuple[Tensor, torch.Generator]:
+    """(count, 18, 2) held-out poses from random sides, placed in the map; and the generator to go on with."""
+    generator = torch.Generator().manual_seed(seed)
+    poses = torch.cat([load_mocap(clip).poses for clip in list_mocap_clips("test")])
+    poses = poses[torch.randint(len(poses), (count,), generator=generator)]
+    keypoints, _ = random_views(poses, TrainingConfig(), generator)
+    keypoints = convert(keypoints[:, :17], "H36M17", NAPA18)  # the thorax as the shoulders' mean in the picture
+    return place_in_map(keypoints, SIZE, margin=WIDTH / 2)[0], generator
+
+
+def push(keypoints: Tensor, distance: float, generator: torch.Generator) -> Tensor:
+    """Every joint moved by `distance` pixels, each in a random direction of its own."""
+    angle = 2 * torch.pi * torch.rand(keypoints.shape[:2], generator=generator)
+    return keypoints + distance * torch.stack([angle.cos(), angle.sin()], -1)
+
+
+def main() -> None:
+    """Run one measurement and write its result, with the command that made it."""
+    parser = argparse.ArgumentParser(prog="python -m napa_lib.lifting.experiments", description=main.__doc__)
+    parser.add_argument("experiment", choices=("depth", "fit", "reach"))
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=4000, help="depth: training steps")
+    parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="depth: folder for checkpoints")
+    parser.add_argument("--poses", type=int, default=32, help="fit, reach: poses a seed")
+    parser.add_argument("--distances", type=float, nargs="+", default=[5, 10, 15, 20, 25, 30, 40], help="reach: pixels")
+    options = parser.parse_args()
+    started = time.process_time()
+    if options.experiment == "depth":
+        result = measure_depth(options.seeds, options.steps, options.runs)
+    elif options.experiment == "fit":
+        result = measure_fit(options.seeds, options.poses)
+    else:
+        result = measure_reach(options.seeds, options.poses, options.distances)
+    command = " ".join(["python -m napa_lib.lifting.experiments", *sys.argv[1:]])
+    header = {"command": command, "seeds": options.seeds, "hardware": HARDWARE,
+              "cpu_seconds": round(time.process_time() - started, 1)}  # fmt: skip
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(header | result, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
