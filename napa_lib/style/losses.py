@@ -81,9 +81,9 @@ class StylizationLoss(nn.Module):
     """NAPA's whole style-transfer objective: every term, and their sum weighted by the ratios.
 
     Apart from L_style, the terms compare pictures pixel by pixel or map by map, so output, style and content must have
-    one size, as in the paper, where all pictures are 224 x 224. The balance of the terms belongs to that size: L_sent and
-    L_cent are means over a layer's elements, so at a quarter of the pixels they weigh four times as much. At 128 x 128
-    this still does; at 64 x 64 L_sent rules, and an optimised picture becomes a copy of the style picture.
+    one size, as in the paper, where all pictures are 224 x 224. The balance of the terms belongs to that size: L_sent
+    and L_cent are means over a layer's elements, so at a quarter of the pixels they weigh four times as much. At
+    128 x 128 this still does; at 64 x 64 L_sent rules, and an optimised picture becomes a copy of the style picture.
 
     >>> loss = StylizationLoss(VGG19Features(), JOHNSON)
     >>> output, style, content = torch.rand(3, 1, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -37,7 +37,7 @@ class StylizerConfig:
     learning_rate: float = 1e-3  # Adam's; falls linearly to 0 over the last quarter of the steps
     seed: int = 0
     bfloat16: bool = False  # autocast; for processors and GPUs with bfloat16 arithmetic
-    start_from_pool: bool = False  # a single style: begin with the shipped pool network, set to that style
+    start: str = ""  # network to begin with: "pool" or a file; a pool network is set to a single style
     ratios: LossRatios = field(default_factory=LossRatios)
 
     def __post_init__(self) -> None:
@@ -65,8 +65,9 @@ def train_stylizer(
     """
     out, place = Path(out), choose_device(device)
     generator = seed_everything(config.seed)
-    features = VGG19Features().to(place)
+    features = VGG19Features()
     network = _initial_network(config, features).to(place)
+    features = features.to(place)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     loss = StylizationLoss(features, config.ratios)
     styles = torch.stack(load_paintings(config.size, config.styles)).to(place)
@@ -123,10 +124,14 @@ def _set_learning_rate(optimizer: torch.optim.Optimizer, config: StylizerConfig,
 
 
 def _initial_network(config: StylizerConfig, features: VGG19Features) -> TransformNet:
-    if not config.start_from_pool:
+    if not config.start:
         return TransformNet(config.norm)
-    style = torch.stack(load_paintings(config.size, config.styles))
-    return load_stylizer("pool").for_style(style, features)
+    network = load_stylizer(config.start)
+    if network.norm == "pool" and config.norm == "instance":
+        return network.for_style(torch.stack(load_paintings(config.size, config.styles)), features)
+    if network.norm != config.norm:
+        raise ValueError(f"{config.start} has norm={network.norm!r}, the training wants {config.norm!r}")
+    return network
 
 
 def _header(config: StylizerConfig) -> dict[str, str]:
@@ -164,7 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--bfloat16", action="store_true")
-    parser.add_argument("--start-from-pool", action="store_true")
+    parser.add_argument("--start", default="", help="network to begin with: 'pool' or a safetensors file")
+    parser.add_argument("--style-ratio", type=float, default=1.0, help="ratio of L_style; 1 in table 2")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     styles = POOL if options.styles == ["pool"] else tuple(options.styles)
