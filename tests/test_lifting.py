@@ -29,6 +29,7 @@ from napa_lib.lifting import (
     fit_pose_to_bone_map,
     joints_from_bone_vectors,
     lift,
+    network_input,
     place_in_map,
     random_views,
     recover_scale,
@@ -344,6 +345,8 @@ def test_point_map_is_a_disc_a_joint():
     for x, y in keypoints[0].numpy():
         near |= (xs - x) ** 2 + (ys - y) ** 2 < 100
     assert ((points > 0).any(0) == near).mean() > 0.9999
+    white, colored = (network_input(keypoints, TrainingConfig(sees=sees)) for sees in ("white points", "points"))
+    assert torch.equal(white, (colored.amax(1, keepdim=True) > 0).float().expand_as(white))
     x, y = keypoints[0, NAPA18.index("thorax")].round().int().tolist()  # drawn last, so it is on top
     assert (points[:, y, x] == 1).all()
 
@@ -535,7 +538,7 @@ def test_exchanged_limbs_keep_every_bone_and_come_from_other_frames(frames):
 # Training -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sees", ["bones", "points", "coordinates"])
+@pytest.mark.parametrize("sees", ["bones", "points", "coordinates", "white bones"])
 def test_training_learns_and_repeats(sees):
     config = TrainingConfig(sees=sees, steps=25, batch=16)
     trained = train_depth_net(config)

@@ -10,7 +10,7 @@ from napa_lib.lifting.functional import (
     joints_from_bone_vectors,
     place_in_map,
 )
-from napa_lib.lifting.lift import BoneStandardizer, compose_pose, lift, recover_scale
+from napa_lib.lifting.lift import BoneStandardizer, compose_pose, lift, load_depth_net, recover_scale
 from napa_lib.lifting.networks import CoordinateNet, DepthNet
 from napa_lib.lifting.views import exchange_limbs, random_views
 
@@ -28,6 +28,7 @@ __all__ = [
     "fit_pose_to_bone_map",
     "joints_from_bone_vectors",
     "lift",
+    "load_depth_net",
     "network_input",
     "place_in_map",
     "random_views",

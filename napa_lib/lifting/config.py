@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from napa_lib.lifting.networks import PRESETS
 
-INPUTS = ("bones", "points", "coordinates")
+INPUTS = ("bones", "points", "coordinates", "white bones", "white points")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How a depth network is trained on motion capture seen by random cameras."""
 
-    sees: str = "bones"  # what the network is shown: the bone map, a map of the joints alone, or their coordinates
+    sees: str = "bones"  # one of INPUTS: the bone map, the joints alone, their coordinates, or a map all in white
     preset: str = "tiny"  # of DepthNet; also sets the map's size for "points" and "coordinates"
     steps: int = 4000
     batch: int = 32  # views a step, each of another pose

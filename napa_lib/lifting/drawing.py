@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor, stack
 
 from napa_lib.lifting.config import TrainingConfig
@@ -15,14 +17,15 @@ def network_input(keypoints: Tensor, config: TrainingConfig) -> Tensor:
     """Show (B, 18, 2) keypoints in pixels the way `config.sees` says, always at the same place and size.
 
     Returns:
-        (B, 3, S, S) pictures for "bones" and "points", (B, 18, 2) in [-1, 1] for "coordinates".
+        (B, 3, S, S) pictures, or (B, 18, 2) in [-1, 1] for "coordinates".
     """
     preset = PRESETS[config.preset]
     placed, _ = place_in_map(keypoints, preset.size, margin=preset.bone_width / 2)
     if config.sees == "coordinates":
         return 2 * placed / (preset.size - 1) - 1
-    draw = render_bone_map if config.sees == "bones" else render_point_map
-    return draw(placed, NAPA18, preset.size, preset.bone_width)
+    draw = render_bone_map if config.sees.endswith("bones") else render_point_map
+    skeleton = in_white(NAPA18) if config.sees.startswith("white") else NAPA18
+    return draw(placed, skeleton, preset.size, preset.bone_width)
 
 
 def render_point_map(
@@ -44,6 +47,11 @@ def render_point_map(
     half = keypoints.new_tensor([width / 2, 0.0])
     ends = stack([keypoints - half, keypoints + half], 2).flatten(1, 2)
     return render_bone_map(ends, discs(skeleton), size, width, softness)
+
+
+def in_white(skeleton: Skeleton) -> Skeleton:
+    """The same bones all in white: a map that no longer says which bone is which."""
+    return replace(skeleton, colors=((255, 255, 255),) * len(skeleton.bones))
 
 
 def discs(skeleton: Skeleton) -> Skeleton:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.lifting.config import INPUTS, TrainingConfig
-from napa_lib.lifting.drawing import render_point_map
+from napa_lib.lifting.drawing import in_white, render_point_map
 from napa_lib.lifting.evaluate import evaluate
 from napa_lib.lifting.fitting import COARSE, FINE, Draw, descend, draw_with, fit_pose_to_bone_map
 from napa_lib.lifting.functional import place_in_map
@@ -38,15 +38,15 @@ def interval(values: list[float]) -> dict[str, float | list[float]]:
     }
 
 
-def measure_depth(seeds: list[int], steps: int, folder: Path) -> dict:
+def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path) -> dict:
     """Train every input with every seed; score held-out clips, clean, with noisy and with missing keypoints."""
     results: dict = {"config": asdict(TrainingConfig(steps=steps)), "inputs": {}}
-    for sees in INPUTS:
+    for sees in inputs:
         runs = []
         for seed in seeds:
             started = time.process_time()
             config = depth_config(sees, steps, seed)
-            trained = train_depth_net(config, folder / f"{sees}_{seed}.checkpoint")
+            trained = train_depth_net(config, folder / f"{sees}_{steps}_{seed}.checkpoint")
             score = score_depth(trained.network, trained.standardizer, config)
             runs.append(score | {"seed": seed, "cpu_seconds": round(time.process_time() - started, 1)})
             print(sees, seed, {k: round(v, 1) for k, v in score["clean"]["all"].items()}, flush=True)
@@ -105,14 +105,19 @@ def measure_fit(seeds: list[int], poses: int) -> dict:
 
 
 def measure_reach(seeds: list[int], poses: int, distances: list[float]) -> dict:
-    """From how far a descent finds back, on bone maps and on maps of the points alone: same colours, same descent.
+    """From how far a descent finds back, on bone maps and on maps of the points alone, in colour and in white.
 
     The descent is the coarse level alone, without new colours or turned ends, so that only the pictures differ. Counted
     are the 17 joints that bones touch; found is a joint that ends within 3 px of its place.
     """
+    white = in_white(NAPA18)
     draws: dict[str, Draw] = {
         "bones": draw_with([NAPA18]),
         "points": lambda keypoints, size, width, softness: render_point_map(keypoints, NAPA18, size, width, softness),
+        "white bones": draw_with([white]),
+        "white points": lambda keypoints, size, width, softness: render_point_map(
+            keypoints, white, size, width, softness
+        ),
     }
     results: dict = {name: [] for name in draws}
     for distance in distances:
@@ -151,6 +156,7 @@ def main() -> None:
     parser.add_argument("experiment", choices=("depth", "fit", "reach"))
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--inputs", nargs="+", default=INPUTS[:3], help=f"depth: of {', '.join(INPUTS)}")
     parser.add_argument("--steps", type=int, default=4000, help="depth: training steps")
     parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="depth: folder for checkpoints")
     parser.add_argument("--poses", type=int, default=32, help="fit, reach: poses a seed")
@@ -158,7 +164,7 @@ def main() -> None:
     options = parser.parse_args()
     started = time.process_time()
     if options.experiment == "depth":
-        result = measure_depth(options.seeds, options.steps, options.runs)
+        result = measure_depth(options.inputs, options.seeds, options.steps, options.runs)
     elif options.experiment == "fit":
         result = measure_fit(options.seeds, options.poses)
     else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napa_lib.engine import CheckpointError, load_tensors, save_tensors
+from napa_lib.data import asset_path
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
 from napa_lib.lifting.networks import DepthNet
 from napa_lib.rendering import render_bone_map
@@ -87,6 +89,30 @@ class BoneStandardizer:
                 found = tuple(tensors[name].shape) if name in tensors else "none"
                 raise CheckpointError(f"{path} holds no bone statistics: {name} must be {shape}, got {found}")
         return cls(*(tensors[name].float() for name in shapes))
+
+
+def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStandardizer]:
+    """A trained depth network, ready to use, and the bone statistics that belong to it.
+
+    Args:
+        path: a file that `napa_lib.lifting.train` wrote; by default the tiny network that ships with the course.
+
+    Raises:
+        ValueError: if the file is corrupt, or holds no depth network.
+
+    >>> network, standardizer = load_depth_net()
+    >>> lift(torch.rand(2, 18, 2) * 200, network, standardizer).shape
+    torch.Size([2, 18, 3])
+    """
+    path = asset_path("weights/depthnet_tiny.safetensors") if path is None else Path(path)
+    tensors, metadata = load_tensors(path)
+    config = json.loads(metadata.get("config", "{}"))
+    if config.get("sees") != "bones":
+        raise CheckpointError(f"{path} holds no depth network on bone maps: its config is {config}")
+    network = DepthNet(config["preset"])
+    weights = {n[len("network/") :]: t for n, t in tensors.items() if n.startswith("network/")}
+    load_weights(network, {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}, str(path))
+    return network.eval(), BoneStandardizer.load(path)
 
 
 def recover_scale(keypoints: Tensor, depths: Tensor, length: Tensor) -> Tensor:

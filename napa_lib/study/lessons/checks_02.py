@@ -1,0 +1,163 @@
+"""Lesson 02: what is right, what is wrong and why."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from napa_lib.lifting import bone_vectors
+from napa_lib.rendering import render_bone_map
+from napa_lib.skeletons import NAPA18, REGRESSION_BONES
+from napa_lib.study.exercises import Verdict, close, numbers, right, wrong
+
+
+def check_disc(answer) -> Verdict:
+    length, area, poses = numbers(answer, (3,), "the list of answers")
+    if length == 10:
+        return wrong("the first answer: 10 px is the semi-axis d/2 across the bone; the bone's own semi-axis is L/2.")
+    if length != 20:
+        return wrong("the first answer: an oval is a disc when its two semi-axes, L/2 and d/2, are equal.")
+    if close(area, 400, 0.5):
+        return wrong("the second answer: 400 px is the square round the disc. An ellipse has the area pi a b.")
+    if close(area, 4 * np.pi * 100, 5):
+        return wrong("the second answer: that takes L and d for semi-axes. They are the whole axes; halve both.")
+    if not close(area, 100 * np.pi, 3.2):
+        return wrong("the second answer: the area of an ellipse is pi times its two semi-axes.")
+    if poses == 2:
+        return wrong("the third answer: two is what any oval leaves open (which end is which); a disc leaves more.")
+    if not np.isinf(poses):
+        return wrong("the third answer: turn the bone about its middle. From which angle on does the disc change?")
+    return right("a bone as long as it is wide hides its own direction; only its neighbours in the pose can tell.")
+
+
+def check_inside(my_inside) -> Verdict:
+    rng = np.random.default_rng(0)
+    start, end, width = np.array([10.0, 12.0]), np.array([34.0, 30.0]), 14.0
+    points = rng.uniform(0, 45, (4000, 2))
+    got = numbers(my_inside(points.copy(), start.copy(), end.copy(), width), (4000,), "the answers").astype(bool)
+    if np.array_equal(got, _inside(points, start, end, width)):
+        return right("the same pixels that `render_bone_map` paints.")
+    usual = (
+        (_inside(points, start, end, 2 * width), "yours is twice as wide: d is the whole width, the semi-axis is d/2."),
+        (_inside(points, 1.5 * start - 0.5 * end, 1.5 * end - 0.5 * start, width),
+         "yours is twice as long: L is the bone's whole length, the semi-axis along it is L/2."),
+        (_inside(points, 1.5 * start - 0.5 * end, 1.5 * end - 0.5 * start, 2 * width),
+         "yours is twice as long and twice as wide: both semi-axes are half of L and d."),
+        (_swapped(points, start, end, width), "the two axes are swapped: d/2 belongs to the distance across the bone."),
+        (_from_start(points, start, end, width), "measure from the middle of the bone, not from its start."),
+        (_capsule(points, start, end, width), "that is the distance to the segment, which makes a capsule with round "
+         "ends. The oval narrows towards its tips."),
+        (_strip(points, start, end, width), "that is the distance to the line alone: a strip without ends."),
+        (~_inside(points, start, end, width), "that is the outside: inside, the sum is less than 1."),
+        (_root(points, start, end, width), "the two fractions have to be squared before they are added."),
+    )  # fmt: skip
+    for value, hint in usual:
+        if np.array_equal(got, value):
+            return wrong(hint)
+    return wrong("take the vector from the bone's middle to the point; split it with u = (end - start) / L into a part "
+                 "along the bone and a part across it.")  # fmt: skip
+
+
+def _axes(points, start, end):
+    bone = end - start
+    length = np.hypot(*bone)
+    unit = bone / length
+    offset = points - (start + end) / 2
+    return offset @ unit, offset @ np.array([-unit[1], unit[0]]), length
+
+
+def _inside(points, start, end, width):
+    along, across, length = _axes(points, start, end)
+    return along**2 / (length / 2) ** 2 + across**2 / (width / 2) ** 2 < 1
+
+
+def _swapped(points, start, end, width):
+    along, across, length = _axes(points, start, end)
+    return along**2 / (width / 2) ** 2 + across**2 / (length / 2) ** 2 < 1
+
+
+def _from_start(points, start, end, width):
+    return _inside(points + (end - start) / 2, start, end, width)
+
+
+def _capsule(points, start, end, width):
+    along, across, length = _axes(points, start, end)
+    return np.hypot(np.maximum(np.abs(along) - length / 2, 0), across) < width / 2
+
+
+def _strip(points, start, end, width):
+    return np.abs(_axes(points, start, end)[1]) < width / 2
+
+
+def _root(points, start, end, width):
+    along, across, length = _axes(points, start, end)
+    return np.abs(along) / (length / 2) + np.abs(across) / (width / 2) < 1
+
+
+def check_bones(my_bone_vectors) -> Verdict:
+    pose = torch.randn(18, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 100
+    got = numbers(my_bone_vectors(pose.clone(), REGRESSION_BONES), (15, 3), "the bones")
+    expected = bone_vectors(pose).numpy()
+    child, parent = np.array(REGRESSION_BONES).T
+    if close(got, expected):
+        return right("each from the joint nearer to the thorax to the one farther out.")
+    usual = (
+        (-expected, "the other way round: the pairs are (child, parent), and a bone is child minus parent."),
+        (pose.numpy()[child], "those are the children's positions: take the parents' away."),
+        ((pose.numpy()[child] + pose.numpy()[parent]) / 2, "those are the middles of the bones, not their vectors."),
+        (expected / np.linalg.norm(expected, axis=-1, keepdims=True), "those have length 1: keep the lengths, in mm."),
+        (np.diff(pose.numpy(), axis=0)[:15], "those are differences of neighbours in the list; neighbours in the body "
+         "are in the pairs."),
+    )  # fmt: skip
+    for value, hint in usual:
+        if close(got, value):
+            return wrong(hint)
+    return wrong("for a pair (c, p) the bone is pose[c] - pose[p].")
+
+
+def check_standardize(my_standardize) -> Verdict:
+    bones = torch.randn(40, 15, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    bones = 100 * bones * torch.linspace(0.5, 2, 15)[:, None] + torch.tensor([20.0, 50.0, -10.0])
+    got = numbers(my_standardize(bones.clone()), (40, 15, 3), "the standardised bones")
+    array = bones.numpy()
+    mean = array.mean(0)
+    if any(close(got, (array - mean) / array.std(0, ddof=ddof)) for ddof in (0, 1)):
+        return right("every component of every bone now has mean 0 and standard deviation 1 over the poses.")
+    if close(got, array - mean):
+        return wrong("only centred: the spread is left as it was.")
+    if close(got, array / np.linalg.norm(array, axis=-1, keepdims=True)):
+        return wrong("that makes unit vectors, one a bone: it throws the lengths away and leaves the mean.")
+    for ddof in (0, 1):  # both ways to count are accepted, so each mistake comes in two versions
+        deviation = array.std(0, ddof=ddof)
+        usual = (
+            ((array - mean) / deviation**2, "divided by the variance; its root is the standard deviation."),
+            ((array - array.mean()) / array.std(ddof=ddof), "one mean and one deviation for all: the thighs would still"
+             " outweigh the neck. Take both over the poses alone, the first axis."),
+            (array / deviation, "only divided: take the mean away first."),
+            (array * deviation + mean, "that is the way back: it multiplies by the deviation and adds the mean."),
+            (array - mean / deviation, "a bracket is missing: the difference is divided, not the mean alone."),
+        )  # fmt: skip
+        for value, hint in usual:
+            if close(got, value):
+                return wrong(hint)
+    return wrong("take the mean and the standard deviation over the first axis, the poses.")
+
+
+def check_twins(twins) -> Verdict:
+    if not isinstance(twins, (list, tuple)) or len(twins) != 2:
+        return wrong("give a pair: (pose_a, pose_b), each (18, 2).")
+    first, second = (torch.tensor(numbers(pose, (18, 2), "a pose")) for pose in twins)
+    used = sorted({joint for bone in NAPA18.bones for joint in bone})
+    if not (first[used].isfinite().all() and second[used].isfinite().all()):
+        return wrong("a missing joint is not drawn, which would be too easy: give all joints.")
+    if not ((first[used] >= 0) & (first[used] <= 223) & (second[used] >= 0) & (second[used] <= 223)).all():
+        return wrong("a joint outside the picture is easily hidden: keep both poses inside 224 x 224.")
+    apart = (first - second)[used].norm(dim=-1).max().item()
+    if apart < 30:
+        return wrong(f"these poses differ by {apart:.0f} px at most: at least one joint has to move by 30 px.")
+    map_a, map_b = render_bone_map(torch.stack([first, second]).float(), NAPA18, 224, 20.0)
+    changed = (map_a != map_b).any(0).sum().item()
+    if changed:
+        return wrong(f"{changed} pixels differ between their maps: what is drawn last hides what lies below it.")
+    return right(f"a joint moved by {apart:.0f} px, and not one pixel tells. Overlap is lost information: nothing that "
+                 "reads only the map, however clever, can get it back.")  # fmt: skip
