@@ -1,7 +1,7 @@
 """Training of transformation networks: one style, or a pool of styles.
 
-python -m napa_lib.style.train --styles greatwave --steps 800 --out runs/greatwave
-python -m napa_lib.style.train --styles pool --steps 4000 --out runs/pool
+    python -m napa_lib.style.train --styles pool --steps 4000 --out runs/pool
+    python -m napa_lib.style.train --styles greatwave --start pool --steps 200 --style-ratio 3 --out runs/greatwave
 """
 
 from __future__ import annotations
@@ -177,7 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = StylizerConfig(
         styles=styles, norm=options.norm or ("pool" if len(styles) > 1 else "instance"), steps=options.steps,
         batch=options.batch, size=options.size, seed=options.seed, bfloat16=options.bfloat16,
-        start_from_pool=options.start_from_pool,
+        start=options.start,
+        ratios=LossRatios(style=options.style_ratio),
     )  # fmt: skip
     options.out.mkdir(parents=True, exist_ok=True)
     train_stylizer(config, options.out, options.device)
