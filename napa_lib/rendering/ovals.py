@@ -22,12 +22,14 @@ from napa_lib.rendering.painting import (
     BoneAxes,
     Spans,
     bone_axes,
+    composite,
     ellipse_frames,
-    paint,
+    paint_solid,
     plane_rows,
     reached_spans,
     span_frame,
     span_lines,
+    split_by_bone,
 )
 from napa_lib.skeletons import Skeleton
 
@@ -127,16 +129,13 @@ def oval_coordinates(keypoints: Tensor, skeleton: Skeleton, size: int | Sequence
 def _hard_ovals(axes: BoneAxes, colors: Tensor, size: tuple[int, int], width: float) -> Tensor:
     """The hard map, (B, 3, H, W)."""
     frames = ellipse_frames(axes, 0.5 * axes.length, 0.5 * width).detach()
-
-    def inside(bone: int, spans: Spans) -> Tensor:
-        u, v = span_frame(frames[:, bone], spans)
-        return u.square_().addcmul_(v, v) < 1
-
-    return paint(reached_spans(frames, axes.visible, size), inside, colors, len(frames), size)
+    spans = reached_spans(frames, axes.visible, size)
+    u, v = span_frame(frames, spans)
+    return paint_solid(spans, u.square_().addcmul_(v, v) < 1, colors, len(frames), size)
 
 
 def _edge_profile(frames: Tensor, spans: Spans, steepness: float) -> tuple[Tensor, Tensor]:
-    """r and sigmoid(steepness (1 - r)) at the pixels of one bone's spans, (n, SPAN) each."""
+    """r and sigmoid(steepness (1 - r)) at the spans' pixels, (n, SPAN) each."""
     u, v = span_frame(frames, spans)
     r = u.square_().addcmul_(v, v).sqrt_()
     return r, torch.rsub(r, steepness, alpha=steepness).sigmoid_()
@@ -155,16 +154,15 @@ class _SoftOvals(torch.autograd.Function):
     @staticmethod
     def forward(ctx, frames, opacity, colors, size, steepness):
         reach = 1 - math.log(torch.finfo(frames.dtype).eps) / steepness
-        spans = reached_spans(frames / reach, opacity > 0, size)
+        bones = split_by_bone(reached_spans(frames / reach, opacity > 0, size), len(colors))
 
-        def coverage(bone: int, span: Spans) -> Tensor:
-            fade = opacity[:, bone].index_select(0, span.pose)[:, None]
-            return _edge_profile(frames[:, bone], span, steepness)[1].mul_(fade)
+        def coverage(spans: Spans) -> Tensor:
+            return _edge_profile(frames, spans, steepness)[1].mul_(opacity[spans.pose, spans.bone, None])
 
         light: list[Tensor] | None = [] if any(ctx.needs_input_grad) else None
-        picture = paint(spans, coverage, colors, len(frames), size, light)
+        picture = composite(bones, coverage, colors, len(frames), size, light)
         ctx.save_for_backward(frames, opacity, colors)
-        ctx.spans, ctx.light, ctx.steepness = spans, light, steepness
+        ctx.bones, ctx.light, ctx.steepness = bones, light, steepness
         return picture
 
     @staticmethod
@@ -175,27 +173,28 @@ class _SoftOvals(torch.autograd.Function):
         rows = len(planes) // max(3 * len(frames), 1)
         behind = torch.zeros_like(planes[: len(frames) * rows])  # S
         grad_frames, grad_opacity = torch.zeros_like(frames), torch.zeros_like(opacity)
-        for k, (span, light) in enumerate(zip(ctx.spans, reversed(ctx.light), strict=True)):
-            r, profile = _edge_profile(frames[:, k], span, ctx.steepness)
-            fade = opacity[:, k].index_select(0, span.pose)[:, None]
-            back = behind.index_select(0, span.row)
+        for k, (spans, light) in enumerate(zip(ctx.bones, reversed(ctx.light), strict=True)):
+            r, profile = _edge_profile(frames, spans, ctx.steepness)
+            fade = opacity[spans.pose, k, None]
+            back = behind.index_select(0, spans.row)
             gain = -back  # becomes s - S, then dL/do, then -(dL/dr) / (r steepness fade)
             for channel, value in enumerate(colors[k].tolist()):
-                gain.add_(planes.index_select(0, plane_rows(span, channel, rows)), alpha=value)
-            behind.index_copy_(0, span.row, back.addcmul_(profile * fade, gain))
+                gain.add_(planes.index_select(0, plane_rows(spans.row, spans.pose, channel, rows)), alpha=value)
+            behind.index_copy_(0, spans.row, back.addcmul_(profile * fade, gain))
             gain.mul_(light).mul_(profile)
-            grad_opacity[:, k].index_add_(0, span.pose, gain.sum(1))
+            grad_opacity[:, k].index_add_(0, spans.pose, gain.sum(1))
             gain.mul_(profile.sub_(1)).div_(r.clamp_min_(math.sqrt(torch.finfo(r.dtype).eps)))
-            grad_frames[:, k].index_add_(0, span.pose, _frame_gradient(gain, frames[:, k], span, ctx.steepness * fade))
+            pull = _frame_gradient(gain, frames, spans, ctx.steepness * fade)
+            grad_frames[:, k].index_add_(0, spans.pose, pull)
         return grad_frames, grad_opacity, None, None, None
 
 
-def _frame_gradient(pull: Tensor, frames: Tensor, span: Spans, scale: Tensor) -> Tensor:
+def _frame_gradient(pull: Tensor, frames: Tensor, spans: Spans, scale: Tensor) -> Tensor:
     """(n, 2, 3) gradient of each span's sum to its frame, given (dL/dr) / r = scale pull, (n, 1) and (n, SPAN)."""
     step = torch.arange(SPAN, dtype=pull.dtype, device=pull.device)
     with torch.autocast(pull.device.type, enabled=False):
         moments = pull @ torch.stack([torch.ones_like(step), step, step * step], 1)
     m0, m1, m2 = (moments * scale).T[..., None]
-    slope, offset = span_lines(frames, span)
+    slope, offset = span_lines(frames, spans)
     total, first = offset * m0 + slope * m1, offset * m1 + slope * m2
-    return torch.stack([first + total * span.x[:, None], total * span.y[:, None], total], -1)
+    return torch.stack([first + total * spans.x[:, None], total * spans.y[:, None], total], -1)

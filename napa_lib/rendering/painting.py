@@ -2,7 +2,7 @@
 
 A bone covers a few per cent of a picture, so testing every pixel against every bone is mostly waste. Each row of the
 picture is cut into spans of 32 pixels; for each bone, the spans that its ellipse crosses follow from one quadratic a
-row. Only those are computed, a bone at a time, the whole batch at once.
+row. Only those are computed.
 
 A bone is described by its frame, the affine map from a pixel (x, y, 1) to the plane (u, v) in which its ellipse is the
 unit disc.
@@ -30,9 +30,10 @@ class BoneAxes(NamedTuple):
 
 
 class Spans(NamedTuple):
-    """The spans that one bone reaches in a batch: n rows of `SPAN` pixels."""
+    """The spans that bones reach in a batch: n rows of `SPAN` pixels."""
 
     row: Tensor  # (n,) index into the batch's spans, (B * H * spans a row)
+    bone: Tensor  # (n,)
     pose: Tensor  # (n,)
     x: Tensor  # (n,) first pixel, in the working dtype
     y: Tensor  # (n,)
@@ -66,8 +67,8 @@ def ellipse_frames(axes: BoneAxes, along: Tensor | float, across: float) -> Tens
     return torch.cat([rotation, -offset], -1) / scale
 
 
-def reached_spans(frames: Tensor, visible: Tensor, size: tuple[int, int]) -> list[Spans]:
-    """For each bone the spans that hold a pixel with u² + v² < 1, and here and there one that just misses.
+def reached_spans(frames: Tensor, visible: Tensor, size: tuple[int, int]) -> Spans:
+    """The spans, bone after bone, that hold a pixel with u² + v² < 1, and here and there one that just misses.
 
     On a row, u = ux x + p and v = vx x + q, so u² + v² < 1 is a quadratic in x: the reached pixels are an interval.
 
@@ -90,13 +91,17 @@ def reached_spans(frames: Tensor, visible: Tensor, size: tuple[int, int]) -> lis
     first = SPAN * torch.arange(per_row, dtype=y.dtype, device=y.device)
     interval, piece = ((right >= first) & (left <= first + SPAN - 1)).nonzero(as_tuple=True)
     bone, pose, line = bone[interval], pose[interval], line[interval]
-    spans = ((pose * height + line) * per_row + piece, pose, first[piece], y[line])
-    counts = bone.bincount(minlength=frames.shape[1]).tolist()
+    return Spans((pose * height + line) * per_row + piece, bone, pose, first[piece], y[line])
+
+
+def split_by_bone(spans: Spans, bones: int) -> list[Spans]:
+    """The spans of each bone."""
+    counts = spans.bone.bincount(minlength=bones).tolist()
     return [Spans(*parts) for parts in zip(*(part.split(counts) for part in spans), strict=True)]
 
 
 def span_frame(frames: Tensor, spans: Spans) -> tuple[Tensor, Tensor]:
-    """(u, v), each (n, SPAN): one bone's frames (B, 2, 3) evaluated at the pixels of its spans."""
+    """(u, v), each (n, SPAN): the bones' frames (B, K, 2, 3) evaluated at the pixels of their spans."""
     slope, offset = span_lines(frames, spans)
     step = torch.arange(SPAN, dtype=frames.dtype, device=frames.device)
     u, v = ((slope[:, i, None] * step).add_(offset[:, i, None]) for i in (0, 1))
@@ -105,25 +110,52 @@ def span_frame(frames: Tensor, spans: Spans) -> tuple[Tensor, Tensor]:
 
 def span_lines(frames: Tensor, spans: Spans) -> tuple[Tensor, Tensor]:
     """(n, 2) slope and (n, 2) offset: along a span, at its pixel 0 <= j < SPAN, (u, v) = offset + slope j."""
-    frame = frames.index_select(0, spans.pose)
+    frame = frames.flatten(0, 1).index_select(0, spans.pose * frames.shape[1] + spans.bone)
     return frame[..., 0], frame[..., 0] * spans.x[:, None] + frame[..., 1] * spans.y[:, None] + frame[..., 2]
 
 
-def paint(
-    spans: Sequence[Spans],
-    coverage: Callable[[int, Spans], Tensor],
+def paint_solid(spans: Spans, inside: Tensor, colors: Tensor, batch: int, size: tuple[int, int]) -> Tensor:
+    """Painter's algorithm for solid bones, each over the earlier ones, on black: the highest number inside wins.
+
+    Args:
+        spans: of all bones.
+        inside: (n, SPAN) whether a pixel is in its bone.
+        colors: (K, 3).
+        batch: number of pictures.
+        size: (height, width).
+
+    Returns:
+        (batch, 3, height, width).
+    """
+    height, width = size
+    rows = height * -(-width // SPAN)
+    number = inside * (spans.bone[:, None] + 1).to(colors.dtype)
+    top = colors.new_zeros(batch * rows, SPAN)
+    top.scatter_reduce_(0, spans.row[:, None].expand_as(number), number, "amax")
+    touched = top.amax(1).nonzero()[:, 0]
+    index = top.index_select(0, touched).int().flatten()
+    picture = colors.new_zeros(batch * 3 * rows, SPAN)
+    for channel, palette in enumerate(torch.cat([torch.zeros_like(colors[:1]), colors]).T.contiguous()):
+        tint = palette.index_select(0, index).view(-1, SPAN)
+        picture.index_copy_(0, plane_rows(touched, touched // rows, channel, rows), tint)
+    return to_picture(picture, batch, size)
+
+
+def composite(
+    bones: Sequence[Spans],
+    coverage: Callable[[Spans], Tensor],
     colors: Tensor,
     batch: int,
     size: tuple[int, int],
     light: list[Tensor] | None = None,
 ) -> Tensor:
-    """Painter's algorithm: each bone over the earlier ones, on black; computed from the front to the back.
+    """Painter's algorithm for bones that cover a pixel by a fraction a, computed from the front to the back.
 
     A pixel's colour is sum_k w_k c_k with w_k = a_k prod_{j > k} (1 - a_j), the light that bone k stops.
 
     Args:
-        spans: for each bone its spans.
-        coverage: gives a_k, (n, SPAN), for a bone's number and its spans.
+        bones: the spans of each bone.
+        coverage: gives a, (n, SPAN), on a bone's spans.
         colors: (K, 3).
         batch: number of pictures.
         size: (height, width).
@@ -136,17 +168,23 @@ def paint(
     rows = height * -(-width // SPAN)
     picture = colors.new_zeros(batch * 3 * rows, SPAN)
     left = colors.new_ones(batch * rows, SPAN)
-    for k in reversed(range(len(spans))):
-        incoming = left.index_select(0, spans[k].row)
-        weight = coverage(k, spans[k]) * incoming
-        left.index_copy_(0, spans[k].row, incoming - weight)
-        for channel in range(3):
-            picture.index_add_(0, plane_rows(spans[k], channel, rows), weight * colors[k, channel])
+    for spans, color in reversed(list(zip(bones, colors.tolist(), strict=True))):
+        incoming = left.index_select(0, spans.row)
+        weight = coverage(spans) * incoming
+        left.index_copy_(0, spans.row, incoming - weight)
+        for channel, value in enumerate(color):
+            picture.index_add_(0, plane_rows(spans.row, spans.pose, channel, rows), weight, alpha=value)
         if light is not None:
             light.append(incoming)
-    return picture.view(batch, 3, height, rows // height * SPAN)[..., :width].contiguous()
+    return to_picture(picture, batch, size)
 
 
-def plane_rows(spans: Spans, channel: int, rows: int) -> Tensor:
-    """Where the spans of one colour channel lie in a picture (B, 3, rows) seen as B * 3 * rows rows."""
-    return spans.row + (2 * spans.pose + channel) * rows
+def plane_rows(row: Tensor, pose: Tensor, channel: int, rows: int) -> Tensor:
+    """Where a colour channel's spans lie in a picture (B, 3, rows) seen as B * 3 * rows rows."""
+    return row + (2 * pose + channel) * rows
+
+
+def to_picture(spans: Tensor, batch: int, size: tuple[int, int]) -> Tensor:
+    """(B * 3 * H * spans a row, SPAN) as (B, 3, H, W), without the spans' ends that overhang it."""
+    height, width = size
+    return spans.view(batch, 3, height, -(-width // SPAN) * SPAN)[..., :width].contiguous()

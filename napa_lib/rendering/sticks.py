@@ -16,7 +16,7 @@ from napa_lib.rendering.inputs import (
     without_missing,
     working_dtype,
 )
-from napa_lib.rendering.painting import Spans, bone_axes, ellipse_frames, paint, reached_spans, span_frame
+from napa_lib.rendering.painting import bone_axes, ellipse_frames, paint_solid, reached_spans, span_frame
 from napa_lib.skeletons import Skeleton
 
 
@@ -51,11 +51,9 @@ def render_stick_figure(keypoints: Tensor, skeleton: Skeleton, size: int | Seque
     half = torch.where(axes.visible, 0.5 * axes.length, torch.zeros_like(axes.length))
     frames, ends = ellipse_frames(axes, radius, radius), half / radius
     around = ellipse_frames(axes, math.sqrt(2) * (half + radius), math.sqrt(2) * radius)
-
-    def inside(bone: int, spans: Spans) -> Tensor:
-        u, v = span_frame(frames[:, bone], spans)
-        beyond = u.abs_().sub_(ends[:, bone].index_select(0, spans.pose)[:, None]).clamp_min_(0)
-        return beyond.square_().addcmul_(v, v) < 1
-
+    spans = reached_spans(around, shown, shape)
+    u, v = span_frame(frames, spans)
+    beyond = u.abs_().sub_(ends[spans.pose, spans.bone, None]).clamp_min_(0)
     colors = torch.tensor(skeleton.colors, dtype=points.dtype, device=points.device) / 255
-    return paint(reached_spans(around, shown, shape), inside, colors, len(points), shape).to(keypoints.dtype)
+    inside = beyond.square_().addcmul_(v, v) < 1
+    return paint_solid(spans, inside, colors, len(points), shape).to(keypoints.dtype)
