@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.engine import (
     CheckpointError,
+    choose_device,
     load_checkpoint,
     load_tensors,
     progress,
@@ -44,7 +45,10 @@ def build_network(config: TrainingConfig) -> nn.Module:
 
 
 def train_depth_net(
-    config: TrainingConfig, checkpoint: str | Path | None = None, save_every: int = 500
+    config: TrainingConfig,
+    checkpoint: str | Path | None = None,
+    save_every: int = 500,
+    device: torch.device | str = "cpu",
 ) -> TrainedDepth:
     """Train one network on the training clips.
 
@@ -56,9 +60,10 @@ def train_depth_net(
         config: what to train and how.
         checkpoint: file to write every `save_every` steps, and to go on from if it is there.
         save_every: steps between two checkpoints.
+        device: where the network computes; the views are drawn on the CPU, so that they are the same everywhere.
 
     Returns:
-        the network in `eval()` mode, its standardizer, and the losses.
+        the network, on the CPU and in `eval()` mode, its standardizer, and the losses.
 
     Raises:
         ValueError: if the checkpoint is corrupt or belongs to another config.
@@ -68,7 +73,7 @@ def train_depth_net(
     frames = torch.cat([load_mocap(clip).frames for clip in list_mocap_clips("train")])
     standardizer = fit_standardizer(frames, config)
     generator = seed_everything(config.seed)
-    network = build_network(config).train()
+    network = build_network(config).to(device).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     state = {"network": network}, {"optimizer": optimizer}, generator
     settings = {"config": json.dumps(asdict(config))}
@@ -84,14 +89,15 @@ def train_depth_net(
             group["lr"] = config.learning_rate * learning_rate_factor(step, config.steps)
         keypoints, poses = draw_views(frames, config, generator)
         target = standardizer.standardize(bone_vectors(poses))
-        loss = depth_loss(network(network_input(keypoints, config))[..., None], target[..., 2:])
+        prediction = network(network_input(keypoints.to(device), config))
+        loss = depth_loss(prediction[..., None], target[..., 2:].to(device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
         if checkpoint is not None and (step + 1) % save_every == 0:
             save_checkpoint(checkpoint, step + 1, *state, settings)
-    return TrainedDepth(network.eval(), standardizer, losses)
+    return TrainedDepth(network.cpu().eval(), standardizer, losses)
 
 
 def draw_views(frames: Tensor, config: TrainingConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -132,11 +138,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", help="file to keep the run's state in; an interrupted run goes on from it")
     parser.add_argument("--save-every", type=int, default=500, help="steps between two checkpoints")
     parser.add_argument("--half", action="store_true", help="write float16 weights")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
     for field in fields(TrainingConfig):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
     options = vars(parser.parse_args(arguments))
     config = TrainingConfig(**{field.name: options[field.name] for field in fields(TrainingConfig)})
-    trained = train_depth_net(config, options["checkpoint"], options["save_every"])
+    device = choose_device(options["device"])
+    trained = train_depth_net(config, options["checkpoint"], options["save_every"], device)
     save_depth_net(options["out"], trained, config, torch.float16 if options["half"] else torch.float32)
     print(f"wrote {options['out']}")
 
