@@ -109,8 +109,11 @@ BROKEN = {
     "image without alt": (append_markdown("\n\n![](../assets/figures/00.jpg)"), "no alt text"),
     "img without alt": (append_markdown('\n\n<img src="x.png">'), "no alt text"),
     "dead link": (append_markdown("\n\n[there](../nowhere.md)"), "../nowhere.md, which does not exist"),
+    "mail link": (append_markdown("\n\nThe score PCKh@0.5 is"), "PCKh@0.5 would become a mail link"),
     "bare picture": (display("first-picture", image__png="AAAA", text__plain="<Figure>"), "picture without alt text"),
     "picture compared": (display("toy-arm", text__html="<b>1</b>"), "tag it nbval-ignore-output"),
+    "no widget": (lambda nb: [drop("widget")(nb), drop("widget-show")(nb)], "lacks a widget"),
+    "widget untagged": (retag("widget-show", "nbval-ignore-output"), "tag it widget"),
     "widget view": (display("first-picture", **{WIDGET_VIEW: {"model_id": "1"}}), "stores a widget view"),
     "error output": (output("toy-arm", output_type="error", ename="Boom", evalue="no", traceback=[]), "error: Boom"),
     "warning": (output("toy-arm", output_type="stream", name="stderr", text="careful"), "writes to stderr: 'careful'"),
@@ -130,6 +133,7 @@ BROKEN = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.DuplicateCellId")
 @pytest.mark.parametrize("name", BROKEN)
 def test_check_finds_what_is_broken(name, tmp_path, capsys):
     breakage, words = BROKEN[name]

@@ -221,7 +221,7 @@ def test_show_sends_the_bundle_and_closes_the_figure(figure, monkeypatch):
     assert base64.b64decode(sent[0]["image/png"]).startswith(b"\x89PNG") and embedded(sent[0])[8:12] == b"WEBP"
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 5000), (5000, 3), (3000, 2000)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5000), (5000, 3), (900, 1000)])
 def test_encoded_noise_is_small(size, rng):
     data = bundle(Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)), alt="Noise.")
     (mime,) = [kind for kind in data if kind.startswith("image/")]

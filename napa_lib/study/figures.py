@@ -80,7 +80,7 @@ def to_array(picture: Any) -> np.ndarray:
 def encode(picture: Image.Image) -> bytes:
     """The picture as WebP of at most `MAX_BYTES`: without loss if that fits, else quality and then size give way."""
     picture = _narrowed(picture, MAX_WIDTH)
-    exact = _bytes(picture, format="WEBP", lossless=True, quality=100)
+    exact = _bytes(picture, format="WEBP", lossless=True, quality=50)
     return exact if len(exact) <= MAX_BYTES else _lossy(picture, "WEBP", MAX_BYTES)
 
 

@@ -56,6 +56,8 @@ def check_notebook(path: Path) -> list[Violation]:
 def _whole(path: Path, notebook: NotebookNode) -> Iterator[str]:
     if path.stat().st_size > MAX_KILOBYTES * 1024:
         yield f"is {path.stat().st_size / 1024:.0f} KB, at most {MAX_KILOBYTES} KB are allowed"
+    if not any(_tagged(cell, "widget", IGNORE) for cell in notebook.cells):
+        yield f"lacks a widget: study.explore(…), tagged widget and {IGNORE}"
     if "widgets" in notebook.metadata:
         yield "stores widget state in its metadata"
     if notebook.metadata.get("kernelspec") != KERNEL:
@@ -82,6 +84,8 @@ def _headings(cell: NotebookNode) -> list[re.Match]:
 def _cell(cell: NotebookNode) -> Iterator[str]:
     if cell.cell_type == "markdown":
         yield from _images(cell.source)
+        if match := re.search(r"\w+@\d[\d.]*", re.sub(r"`[^`]*`|\$[^$]*\$", "", cell.source)):
+            yield f"{match[0]} would become a mail link in JupyterLab: put it between backticks"
         for match in re.finditer(r"!\[(.*?)\]\(", cell.source):
             if not match[1].strip():
                 yield "a picture has no alt text"
@@ -93,6 +97,8 @@ def _cell(cell: NotebookNode) -> Iterator[str]:
         yield f"has {len(cell.source.splitlines())} lines of code, at most {MAX_LINES} are allowed"
     if "setup" not in tags and re.search(r"^\s*[%!].*\bpip\b|\bpip\b.*install", cell.source, flags=re.MULTILINE):
         yield "installs packages, only the setup cell may"
+    if "study.explore(" in cell.source and "widget" not in tags:
+        yield "shows a widget: tag it widget"
     if cell.execution_count is None and cell.source.strip():
         yield "has not been executed: run `make notebooks`"
     yield from _outputs(cell, compared=IGNORE not in tags)

@@ -209,7 +209,7 @@ EXERCISES = (
         difficulty=2,
         minutes=10,
         task="""
-            Write PCKh@0.5: the fraction of joints that are closer to the truth than half the head size.
+            Write `PCKh@0.5`: the fraction of joints that are closer to the truth than half the head size.
             `prediction` and `target` are (J, 2) in pixels; a joint that nobody annotated is NaN in `target` and
             does not count.
         """,
@@ -308,7 +308,7 @@ EXERCISES = (
         difficulty=3,
         minutes=8,
         task="""
-            Find the worst pose that PCKh@0.5 still calls perfect: given `target` (14, 2) and `head_size`, return a
+            Find the worst pose that `PCKh@0.5` still calls perfect: given `target` (14, 2) and `head_size`, return a
             (14, 2) with a score of 1 and a mean error of at least 0.45 head sizes. What should a second number say?
         """,
         stub="""
