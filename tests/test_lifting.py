@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napa_lib.data import list_mocap_clips, load_mocap
+from napa_lib.data import asset_path, list_mocap_clips, load_mocap
 from napa_lib.engine import load_tensors, save_tensors
 from napa_lib.lifting import (
     BoneStandardizer,
@@ -29,6 +29,7 @@ from napa_lib.lifting import (
     fit_pose_to_bone_map,
     joints_from_bone_vectors,
     lift,
+    load_depth_net,
     network_input,
     place_in_map,
     random_views,
@@ -434,7 +435,7 @@ class Oracle(torch.nn.Module):
 
     def forward(self, bone_map: torch.Tensor) -> torch.Tensor:
         self.seen.append(bone_map)
-        return self.answer
+        return self.answer.expand(len(bone_map), 15)
 
 
 def test_lift_round_a_perfect_network(standardizer):
@@ -452,6 +453,29 @@ def test_lift_round_a_perfect_network(standardizer):
         torch.testing.assert_close(by_itself[..., :2], pose[..., :2], rtol=0.02, atol=0.01)
     torch.testing.assert_close(oracle.seen[0], oracle.seen[-1], atol=0.05, rtol=0)
     assert oracle.seen[0].shape == (len(pose), 3, 64, 64)
+
+
+def test_lift_draws_a_missing_nose_between_neck_and_head(standardizer):
+    keypoints = mocap_views(1, 0)
+    without, middle = keypoints.clone(), keypoints.clone()
+    nose, neck, head = (NAPA18.index(joint) for joint in ("nose", "neck", "head"))
+    without[:, nose], middle[:, nose] = torch.nan, (keypoints[:, neck] + keypoints[:, head]) / 2
+    oracle = Oracle(torch.zeros(1, 15))
+    assert lift(without, oracle, standardizer)[0, nose].isnan().all()
+    lift(middle, oracle, standardizer)
+    assert torch.equal(oracle.seen[0], oracle.seen[1])
+
+
+def test_the_shipped_network(tmp_path):
+    """It loads, is small, and lifts unseen poses far better than flat ones."""
+    assert asset_path("weights/depthnet_tiny.safetensors").stat().st_size < 4e6
+    network, standardizer = load_depth_net()
+    score = evaluate(network, standardizer, TrainingConfig(), "validation", views=1)["all"]
+    flat = evaluate(Oracle(torch.zeros(1, 15)), standardizer, TrainingConfig(), "validation", views=1)["all"]
+    assert score["mpjpe"] < 0.7 * flat["mpjpe"] and score["pa_mpjpe"] < 0.7 * flat["pa_mpjpe"]
+    save_tensors(tmp_path / "foreign", {"a": torch.zeros(1)})
+    with pytest.raises(ValueError, match="holds no depth network"):
+        load_depth_net(tmp_path / "foreign")
 
 
 def test_lift_with_a_missing_joint_and_bad_shapes(standardizer):

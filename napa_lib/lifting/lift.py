@@ -16,7 +16,7 @@ from napa_lib.lifting.networks import DepthNet
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose
 
-# Joints that no regression bone leads to: their depth is the mean of their two neighbours on the rendered chain.
+# Joints that no regression bone leads to: taken for the middle of their two neighbours on the rendered chain.
 BETWEEN = {"torso": ("pelvis", "thorax"), "nose": ("neck", "head")}
 
 
@@ -171,6 +171,29 @@ def compose_pose(keypoints: Tensor, depths: Tensor, scale: Tensor) -> Tensor:
     return torch.cat([xy, z.where(~xy.isnan().any(-1), torch.nan)[..., None]], -1)
 
 
+def fill_between(keypoints: Tensor) -> Tensor:
+    """A missing `torso` or `nose` in the middle of its neighbours, so that the two bones that meet there can be drawn.
+
+    Annotations of art often have neither; without them trunk or head would be gone from the bone map altogether.
+
+    Args:
+        keypoints: (..., 18, D) NAPA18.
+
+    Returns:
+        the same; joints that are there, or whose neighbours are missing, as they were.
+
+    >>> pose = torch.zeros(18, 2); pose[NAPA18.index("head")] = 4.0; pose[NAPA18.index("nose")] = torch.nan
+    >>> fill_between(pose)[NAPA18.index("nose")].tolist()
+    [2.0, 2.0]
+    """
+    index = torch.arange(NAPA18.num_joints, device=keypoints.device)
+    first, second = index.clone(), index.clone()
+    for joint, (a, b) in BETWEEN.items():
+        first[NAPA18.index(joint)], second[NAPA18.index(joint)] = NAPA18.index(a), NAPA18.index(b)
+    middle = (keypoints[..., first, :] + keypoints[..., second, :]) / 2
+    return torch.where(keypoints.isnan(), middle, keypoints)
+
+
 def lift(
     keypoints_2d: Tensor, depth_net: DepthNet, standardizer: BoneStandardizer, scale: Tensor | None = None
 ) -> Tensor:
@@ -180,7 +203,8 @@ def lift(
     taken to be weak-perspective, with `scale` millimetres to a pixel.
 
     Args:
-        keypoints_2d: (B, 18, 2) NAPA18, pixels of the picture; missing joints NaN.
+        keypoints_2d: (B, 18, 2) NAPA18, pixels of the picture; missing joints NaN. A missing `torso` or `nose` is drawn
+            in the middle of its neighbours.
         depth_net: a trained network; use it in `eval()` mode.
         standardizer: the bone statistics it was trained with.
         scale: (B,) mm per pixel where it is known; by default `recover_scale` finds it from the lengths of the training
@@ -198,7 +222,7 @@ def lift(
     if keypoints_2d.ndim != 3 or keypoints_2d.shape[-1] != 2:
         raise ValueError(f"keypoints_2d must be (B, 18, 2), got {tuple(keypoints_2d.shape)}")
     size, width = depth_net.preset.size, depth_net.preset.bone_width
-    placed, _ = place_in_map(keypoints_2d, size, margin=width / 2)
+    placed, _ = place_in_map(fill_between(keypoints_2d), size, margin=width / 2)
     z = depth_net(render_bone_map(placed, NAPA18, size, width))
     depths = z * standardizer.std[:, 2].to(z) + standardizer.mean[:, 2].to(z)
     if scale is None:
