@@ -12,12 +12,14 @@ import re
 from pathlib import Path
 
 from latex2mathml.converter import convert
-from nbconvert.filters import ansi2html, strip_ansi
+from nbconvert.filters import strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+
+PAPERMILL_MARK = "papermill-error-cell-tag"  # its notes on an error; the page has its own
 
 
 def to_mathml(tex: str, display: bool) -> str:
@@ -82,7 +84,8 @@ def notebook_body(notebook: NotebookNode, folder: Path) -> str:
         notebook: executed.
         folder: where the notebook lies in the repository: pictures in its text are found from there.
     """
-    return "\n".join(_cell(cell, folder) for cell in notebook.cells if cell.source.strip())
+    cells = [cell for cell in notebook.cells if PAPERMILL_MARK not in cell.metadata.get("tags", [])]
+    return "\n".join(_cell(cell, folder) for cell in cells if cell.source.strip())
 
 
 def _cell(cell: NotebookNode, folder: Path) -> str:
@@ -112,7 +115,7 @@ def _output(output: NotebookNode) -> str:
     if output.output_type == "stream":
         return f"<pre>{html.escape(strip_ansi(_last_states(output.text)))}</pre>"
     if output.output_type == "error":
-        return f'<pre class="error" role="alert">{ansi2html(chr(10).join(output.traceback))}</pre>'
+        return f'<pre class="error" role="alert">{html.escape(strip_ansi(chr(10).join(output.traceback)))}</pre>'
     data = output.get("data", {})
     if "text/html" in data:
         return data["text/html"]
