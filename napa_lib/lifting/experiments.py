@@ -29,13 +29,10 @@ HARDWARE = "one thread of a shared two-core CPU without a GPU"
 STUDENT_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantile of Student's t with n - 1 degrees of freedom
 
 
-def interval(values: list[float]) -> dict[str, float | list[float]]:
-    """Mean over seeds, and half the width of its 95 % interval by Student's t."""
-    return {
-        "mean": mean(values),
-        "half_width_95": STUDENT_95[len(values)] * stdev(values) / len(values) ** 0.5,
-        "values": values,
-    }
+def interval(values: list[float]) -> dict[str, float | None | list[float]]:
+    """Mean over seeds, and half the width of its 95 % interval by Student's t; one value has none."""
+    spread = STUDENT_95[len(values)] * stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return {"mean": mean(values), "half_width_95": spread, "values": values}
 
 
 def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path) -> dict:
