@@ -37,6 +37,7 @@ from napa_lib.lifting import (
     render_point_map,
 )
 from napa_lib.lifting.evaluate import evaluate
+from napa_lib.lifting.experiments import hidden_share, interval
 from napa_lib.lifting.fitting import distinct_palettes, gaussian_blur, repaint
 from napa_lib.lifting.networks import PRESETS
 from napa_lib.lifting.train import fit_standardizer, train_depth_net
@@ -632,3 +633,28 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
 def test_bad_configs_are_named(change, word):
     with pytest.raises(ValueError, match=f"{word}.* got"):
         TrainingConfig(**change)
+
+
+# What the measurements count -----------------------------------------------------------------------------------------
+
+
+def test_hidden_share_of_sixteen_ovals_on_top_of_each_other():
+    """Joints an even number of bones from the pelvis at one place, the others at another: 15 of 16 ovals are hidden."""
+    place = {0: 0}
+    for _ in NAPA18.bones:
+        for a, b in NAPA18.bones:
+            if a in place:
+                place[b] = 1 - place[a]
+            elif b in place:
+                place[a] = 1 - place[b]
+    ends = torch.tensor([[20.0, 30.0], [45.0, 30.0]])
+    keypoints = torch.stack([ends[place.get(joint, 0)] for joint in range(18)])[None]
+    assert hidden_share(keypoints, 64, 9.0).item() == pytest.approx(15 / 16)
+
+
+def test_interval_of_three_seeds():
+    """Student's t with two degrees of freedom: F(t) = 1/2 + t / (2 sqrt(2 + t^2)) = 0.975."""
+    result = interval([1.0, 2.0, 3.0])
+    t = result["half_width_95"] * 3**0.5
+    assert result["mean"] == 2.0 and 0.5 + t / (2 * (2 + t * t) ** 0.5) == pytest.approx(0.975, abs=1e-5)
+    assert interval([1.0])["half_width_95"] is None

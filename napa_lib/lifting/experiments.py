@@ -1,4 +1,4 @@
-"""The measurements of lesson 02: `python -m napa_lib.lifting.experiments depth | fit | reach --out FILE.json`."""
+"""The measurements of lesson 02: `python -m napa_lib.lifting.experiments depth | why | fit | reach --out FILE.json`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.lifting.config import INPUTS, TrainingConfig
 from napa_lib.lifting.drawing import in_white, render_point_map
-from napa_lib.lifting.evaluate import evaluate
+from napa_lib.lifting.evaluate import estimate_poses, evaluate
 from napa_lib.lifting.fitting import COARSE, FINE, Draw, descend, draw_with, fit_pose_to_bone_map
 from napa_lib.lifting.functional import place_in_map
+from napa_lib.lifting.networks import PRESETS
 from napa_lib.lifting.train import train_depth_net
 from napa_lib.lifting.views import random_views
 from napa_lib.rendering import render_bone_map
@@ -69,6 +70,51 @@ def score_depth(network: nn.Module, standardizer, config: TrainingConfig) -> dic
         "incomplete": evaluate(network, standardizer, config, missing=4),
         "training_clips": evaluate(network, standardizer, config, split="train", views=1),
     }
+
+
+def measure_why(seeds: list[int], steps: int, folder: Path, views: int = 4) -> dict:
+    """Where the inputs differ: by how much of the bones is hidden, and by the resolution of the map.
+
+    Test views are parted into four quarters by the share of their bones' ovals that others hide. And the perceptron is
+    given coordinates rounded to whole pixels of the map, as if read from it perfectly.
+    """
+    generator = torch.Generator().manual_seed(7)
+    poses = torch.cat([load_mocap(clip).poses for clip in list_mocap_clips("test")]).repeat_interleave(views, 0)
+    keypoints, truth = random_views(poses, TrainingConfig(), generator)
+    preset = PRESETS[TrainingConfig().preset]
+    placed, _ = place_in_map(keypoints, preset.size, margin=preset.bone_width / 2)
+    hidden = hidden_share(placed, preset.size, preset.bone_width)
+    quarters = hidden.argsort().argsort() * 4 // len(hidden)
+    cases = {"bones": keypoints, "points": keypoints, "coordinates": keypoints, "coordinates rounded": placed.round()}
+    errors: dict[str, Tensor] = {}
+    for name, points in cases.items():
+        rows = []
+        for seed in seeds:
+            config = depth_config(name.removesuffix(" rounded"), steps, seed)
+            trained = train_depth_net(config, folder / f"{config.sees}_{steps}_{seed}.checkpoint")
+            pose = estimate_poses(trained.network, trained.standardizer, config, points)
+            rows.append((pose - truth).norm(dim=-1).mean(1))
+        errors[name] = torch.stack(rows)  # (seeds, views)
+    parts = [quarters == q for q in range(4)]
+    return {
+        "map_px": preset.size,
+        "hidden_share": [hidden[part].mean().item() for part in parts],
+        "mpjpe": {name: [interval(e[:, part].mean(1).tolist()) for part in parts] for name, e in errors.items()},
+        "bones_minus_points": [
+            interval((errors["bones"] - errors["points"])[:, part].mean(1).tolist()) for part in parts
+        ],
+        "mpjpe_all": {name: interval(e.mean(1).tolist()) for name, e in errors.items()},
+    }
+
+
+def hidden_share(keypoints: Tensor, size: int, width: float) -> Tensor:
+    """(B,): how much of its ovals' area a bone map does not show, because other bones or its edge cover it."""
+    shown = (render_bone_map(keypoints, NAPA18, size, width).amax(1) > 0).sum((1, 2))
+    areas = []
+    for bone in NAPA18.bones:
+        alone = replace(NAPA18, bones=(bone,), colors=((255, 255, 255),))
+        areas.append((render_bone_map(keypoints, alone, size, width)[:, 0] > 0).sum((1, 2)))
+    return 1 - shown / torch.stack(areas).sum(0)
 
 
 class _MeanDepth(nn.Module):
@@ -150,12 +196,12 @@ def push(keypoints: Tensor, distance: float, generator: torch.Generator) -> Tens
 def main() -> None:
     """Run one measurement and write its result, with the command that made it."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.lifting.experiments", description=main.__doc__)
-    parser.add_argument("experiment", choices=("depth", "fit", "reach"))
+    parser.add_argument("experiment", choices=("depth", "why", "fit", "reach"))
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--inputs", nargs="+", default=INPUTS[:3], help=f"depth: of {', '.join(INPUTS)}")
-    parser.add_argument("--steps", type=int, default=4000, help="depth: training steps")
-    parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="depth: folder for checkpoints")
+    parser.add_argument("--steps", type=int, default=4000, help="depth, why: training steps")
+    parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="depth, why: folder for checkpoints")
     parser.add_argument("--poses", type=int, default=32, help="fit, reach: poses a seed")
     parser.add_argument("--distances", type=float, nargs="+", default=[5, 10, 15, 20, 25, 30, 40], help="reach: pixels")
     options = parser.parse_args()
@@ -164,6 +210,8 @@ def main() -> None:
         result = measure_depth(options.inputs, options.seeds, options.steps, options.runs)
     elif options.experiment == "fit":
         result = measure_fit(options.seeds, options.poses)
+    elif options.experiment == "why":
+        result = measure_why(options.seeds, options.steps, options.runs)
     else:
         result = measure_reach(options.seeds, options.poses, options.distances)
     command = " ".join(["python -m napa_lib.lifting.experiments", *sys.argv[1:]])
