@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # Below this chroma (one step of an 8-bit picture) a pixel is grey and its hue is undefined.
 LEAST_CHROMA = 1 / 255
@@ -37,7 +38,7 @@ def gram_matrix(features: Tensor) -> Tensor:
     """
     _check_maps("features", features)
     f = features.flatten(2)
-    return f @ f.transpose(1, 2) / (f.shape[1] * f.shape[2])
+    return _Gram.apply(f) / (f.shape[1] * f.shape[2])
 
 
 def style_loss(output_features: Sequence[Tensor], style_features: Sequence[Tensor]) -> Tensor:
@@ -120,7 +121,7 @@ def jensen_shannon(a: Tensor, b: Tensor) -> Tensor:
         (B,) in [0, log 2].
     """
     _check_same("a", a, "b", b)
-    return _JensenShannon.apply(_distribution(a), _distribution(b))
+    return _JensenShannon.apply(a.flatten(1), b.flatten(1))
 
 
 def style_entropy_loss(output_features: Sequence[Tensor], style_features: Sequence[Tensor]) -> Tensor:
@@ -232,31 +233,47 @@ def sum_layers(losses: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(losses)).sum(0)
 
 
+class _Gram(torch.autograd.Function):
+    """F F^T with the gradient (G + G^T) F in one product; autograd would take two and a transposition."""
+
+    @staticmethod
+    def forward(ctx, f: Tensor) -> Tensor:
+        ctx.save_for_backward(f)
+        return f @ f.transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        (f,) = ctx.saved_tensors
+        return (gradient + gradient.transpose(1, 2)) @ f
+
+
 class _JensenShannon(torch.autograd.Function):
-    """JS of two distributions with its analytic gradient: dJS/dp = 1/2 log(p / m), finite because p > 0."""
+    """JS of two non-negative vectors divided by their sums, (B, N) each, and its gradient in closed form.
+
+    With p = a / sum(a): dJS/dp = 1/2 log(p / m), and dJS/da = 1/2 (log(p / m) - sum p log(p / m)) / sum(a).
+    """
 
     @staticmethod
-    def forward(ctx, p: Tensor, q: Tensor) -> Tensor:
+    def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
+        # The small constant keeps log and gradient finite at the many exact zeros behind a ReLU.
+        p, q = a + 1e-6, b + 1e-6
+        sums = [x.sum(1, keepdim=True) for x in (p, q)]
+        p.div_(sums[0]), q.div_(sums[1])
         middle = (p + q).mul_(0.5)
-        log_p = torch.log(p / middle)
-        log_q = torch.log(q / middle)
-        ctx.save_for_backward(log_p, log_q)
-        return 0.5 * (torch.linalg.vecdot(p, log_p) + torch.linalg.vecdot(q, log_q)).clamp_min(0)
+        logs = [torch.div(x, middle).log_() for x in (p, q)]
+        parts = [torch.linalg.vecdot(x, log)[:, None] for x, log in zip((p, q), logs, strict=True)]
+        ctx.save_for_backward(*sums, *logs, *parts)
+        return 0.5 * (parts[0] + parts[1])[:, 0].clamp_min(0)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
-        log_p, log_q = ctx.saved_tensors
+        saved = ctx.saved_tensors
         half = 0.5 * gradient[:, None]
-        return (
-            half * log_p if ctx.needs_input_grad[0] else None,
-            half * log_q if ctx.needs_input_grad[1] else None,
+        return tuple(
+            (log - part).mul_(half / total) if needed else None
+            for needed, total, log, part in zip(ctx.needs_input_grad, saved[:2], saved[2:4], saved[4:], strict=True)
         )
-
-
-def _distribution(features: Tensor) -> Tensor:
-    # The small constant keeps log and gradient finite at the many exact zeros behind a ReLU.
-    positive = features.flatten(1) + 1e-6
-    return positive / positive.sum(1, keepdim=True)
 
 
 def _hue_sector(red: Tensor, green: Tensor, blue: Tensor, strongest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
