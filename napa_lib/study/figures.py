@@ -19,7 +19,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 
 MAX_WIDTH = 720  # px: a notebook column
-MAX_BYTES, MAX_FALLBACK_BYTES = 28_000, 10_000  # of one encoded picture; base64 makes a third more of it in a notebook
+MAX_BYTES, MAX_FALLBACK_BYTES = 25_000, 8_000  # of one encoded picture; base64 makes a third more of it in a notebook
 
 
 def use_style() -> None:
