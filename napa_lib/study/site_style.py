@@ -24,7 +24,7 @@ h1, h2, h3, h4 { line-height: 1.2; text-wrap: balance }
 .lessons p { margin: 0 }
 .frame { aspect-ratio: 16 / 10; background: var(--raised); border: 1px solid var(--line); border-radius: .5rem;
   overflow: hidden }
-.frame img { width: 100%; height: 100%; object-fit: cover; display: block; background: #fff }
+.frame img { width: 100%; height: 100%; object-fit: contain; display: block; background: #fff }
 .other { max-width: 68rem; margin-inline: auto; padding: 0 1.25rem 2rem }
 .other h2 { font-size: 1.1rem; border-top: 1px solid var(--line); padding-top: 1.2rem }
 .other ul { list-style: none; padding: 0; margin: 0; columns: 17rem auto; column-gap: 1.5rem; color: var(--soft) }
