@@ -345,12 +345,12 @@ TWINS = Exercise(
     "should hide it.",
     solution="""
         pose_a, pose_b = figure.clone(), figure.clone()
-        hip, knee = torch.tensor([112.0, 60.0]), torch.tensor([112.0, 200.0])
+        hip, knee = torch.tensor([112.5, 60.0]), torch.tensor([112.5, 200.0])
         for pose in (pose_a, pose_b):
             pose[[4, 5]] = torch.stack([hip, knee])  # the left thigh, upright and long
-            pose[[8, 9]] = torch.tensor([[112.0, 120.0], [112.0, 130.0]])  # neck and nose lie under it
-        pose_a[10] = torch.tensor([112.0, 100.0])  # the head, also under it, once above
-        pose_b[10] = torch.tensor([112.0, 160.0])  # and once below
+            pose[[8, 9]] = torch.tensor([[112.5, 120.0], [112.5, 130.0]])  # neck and nose lie under it
+        pose_a[10] = torch.tensor([112.5, 100.0])  # the head, also under it, once above
+        pose_b[10] = torch.tensor([112.5, 160.0])  # and once below
         for pose in (pose_a, pose_b):
             pose[[11, 12, 13, 14, 15, 16]] = pose[8] + torch.tensor([[0.0, 3.0 * i] for i in range(6)])
         twins = (pose_a, pose_b)
