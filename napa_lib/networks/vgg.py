@@ -26,7 +26,7 @@ OXFORD_ACTIVATION = {
 }  # fmt: skip
 
 # What each layer's mean activation is scaled to. Gatys et al. take 1; L_style grows with the fourth power of it and
-# L_content with the first, while L_cos and the entropies do not change. Below about 2, NAPA's ratios let L_cos win
+# L_content with the first, while L_cos and the entropies do not change. At 1 and 128 px, NAPA's ratios let L_cos win
 # over L_content, and the picture slides into a copy of the style picture (lesson 01 shows it).
 MEAN_ACTIVATION = 3.0
 
