@@ -63,7 +63,7 @@ INSIDE = Exercise(
     answer="my_inside",
     hints=(
         "Vectors from the middle of the bone: `offset = points - (start + end) / 2`. With `u = bone / length`, "
-        "the part along"
+        "the part along "
         "the bone is `offset @ u`.",
         "The part across it is `offset @ np.array([-u[1], u[0]])`. Divide each part by its semi-axis, square, "
         "add, compare with 1.",
@@ -183,7 +183,7 @@ INSIDE = Exercise(
 )
 
 BONES = Exercise(
-    id="02.3",
+    id="02.4",
     title="Bones from joints",
     kind="code",
     difficulty=1,
@@ -249,7 +249,7 @@ BONES = Exercise(
 )
 
 STANDARDIZE = Exercise(
-    id="02.4",
+    id="02.5",
     title="Standardised bones",
     kind="code",
     difficulty=1,
@@ -317,7 +317,7 @@ STANDARDIZE = Exercise(
 )
 
 TWINS = Exercise(
-    id="02.5",
+    id="02.3",
     title="Two poses, one map",
     kind="break",
     difficulty=3,
@@ -335,10 +335,10 @@ TWINS = Exercise(
     answer="twins",
     hints=(
         "Bones are painted in the order of `NAPA18.bones`: the legs come last and lie over everything else. The "
-        "head's two bones,"
+        "head's two bones, "
         "(8, 9) and (9, 10), come early.",
         "A thigh's oval is large. Lay `nose` and `head` under it in both poses, in two different places. The "
-        "arms' ends, which nothing"
+        "arms' ends, which nothing "
         "else hangs on, work as well.",
     ),
     if_you_see="a few hundred differing pixels: the bone that leads to the moved joint sticks out of what "
@@ -381,4 +381,4 @@ TWINS = Exercise(
     ),
 )
 
-EXERCISES = (DISC, INSIDE, BONES, STANDARDIZE, TWINS)
+EXERCISES = (DISC, INSIDE, TWINS, BONES, STANDARDIZE)
