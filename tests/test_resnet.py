@@ -175,7 +175,7 @@ def test_weights_come_from_the_cache(cache):
 
 
 def test_vgg19_with_torchvisions_weights(cache):
-    """Our feature maps from torchvision's state dict are torchvision's own; the classifier is left out."""
+    """Our feature maps from torchvision's state dict are torchvision's own up to each layer's one factor; no classifier."""
     models = import_torchvision().models
     theirs = models.vgg.make_layers(models.vgg.cfgs["E"])
     state = {f"features.{name}": tensor for name, tensor in theirs.state_dict().items()}
@@ -185,7 +185,8 @@ def test_vgg19_with_torchvisions_weights(cache):
     image = torch.rand(2, 3, 32, 32)
     standardised = models.VGG19_Weights.IMAGENET1K_V1.transforms(resize_size=32, crop_size=32)(image)
     ours = VGG19Features(weights="imagenet")(image, ["relu4_2"])["relu4_2"]
-    torch.testing.assert_close(ours, theirs[:23](standardised))
+    expected = theirs[:23](standardised)
+    torch.testing.assert_close(ours / ours.mean(), expected / expected.mean(), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("fetch, name", [(imagenet_resnet50, "resnet50-"), (imagenet_vgg19, "vgg19-")])
