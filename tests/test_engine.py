@@ -103,6 +103,7 @@ def test_devices():
 
 
 def test_progress_yields_everything_and_can_be_hidden(monkeypatch, capfd):
+    monkeypatch.delenv("NAPA_PROGRESS_BAR", raising=False)
     assert list(engine.progress(range(3), "counting")) == [0, 1, 2]
     assert "counting" in capfd.readouterr().err
     monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")

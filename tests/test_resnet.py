@@ -175,7 +175,7 @@ def test_weights_come_from_the_cache(cache):
 
 
 def test_vgg19_with_torchvisions_weights(cache):
-    """Our feature maps from torchvision's state dict are torchvision's own up to each layer's one factor; no classifier."""
+    """Our feature maps from torchvision's state dict are torchvision's own, up to one factor a layer."""
     models = import_torchvision().models
     theirs = models.vgg.make_layers(models.vgg.cfgs["E"])
     state = {f"features.{name}": tensor for name, tensor in theirs.state_dict().items()}
