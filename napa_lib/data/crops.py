@@ -27,9 +27,7 @@ def square_boxes(boxes: Tensor) -> Tensor:
     return torch.cat([middle - half, middle + half], 1)
 
 
-def crop_matrices(
-    boxes: Tensor, size: int, rotation: Tensor | None = None, flip: Tensor | None = None
-) -> Tensor:
+def crop_matrices(boxes: Tensor, size: int, rotation: Tensor | None = None, flip: Tensor | None = None) -> Tensor:
     """The maps from a crop's pixels to the picture's: x = A u + b.
 
     A crop of `size` pixels covers the square box. It is turned about the box's centre and mirrored left to right

@@ -1,0 +1,1 @@
+"""Training of the whole system on pictures: stages of the paper, resumable, on what ships."""

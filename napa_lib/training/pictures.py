@@ -1,0 +1,91 @@
+"""Labelled pictures for training: shards on disk, and batches mixed from several folders of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib.engine import CheckpointError, load_tensors, save_tensors
+from napa_lib.skeletons import NAPA18
+
+
+@dataclass(frozen=True, eq=False)
+class PictureSet:
+    """Pictures of one figure each: `images` (N, 3, S, S) uint8, `keypoints` (N, 18, 2) pixels, missing joints NaN."""
+
+    images: Tensor
+    keypoints: Tensor
+
+    def __post_init__(self) -> None:
+        count, channels, height, width = self.images.shape
+        if self.images.dtype != torch.uint8 or channels != 3 or height != width:
+            raise ValueError(f"images must be (N, 3, S, S) uint8, got {tuple(self.images.shape)} {self.images.dtype}")
+        if self.keypoints.shape != (count, NAPA18.num_joints, 2):
+            raise ValueError(f"keypoints must be ({count}, 18, 2), got {tuple(self.keypoints.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def kept(self, chosen: Tensor) -> PictureSet:
+        """The pictures of an index or mask."""
+        return PictureSet(self.images[chosen], self.keypoints[chosen])
+
+
+def usable(keypoints: Tensor, least: int = 8) -> Tensor:
+    """Which figures show at least `least` joints: (N, 18, 2) -> (N,) bool."""
+    return (~keypoints.isnan().any(-1)).sum(1) >= least
+
+
+def write_pictures(path: str | Path, pictures: PictureSet, metadata: dict[str, str] | None = None) -> None:
+    """Write one shard, atomically."""
+    save_tensors(path, {"images": pictures.images, "keypoints": pictures.keypoints}, metadata)
+
+
+def read_pictures(path: str | Path) -> PictureSet:
+    """Read one shard, or all shards of a folder in the order of their names.
+
+    Raises:
+        ValueError: if there is none, or one is corrupt or holds something else.
+    """
+    path = Path(path)
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError(f"there is no *.safetensors shard of pictures in {path}")
+    parts = []
+    for file in files:
+        tensors, _ = load_tensors(file)
+        if missing := {"images", "keypoints"} - set(tensors):
+            raise CheckpointError(f"{file} is no shard of pictures: {sorted(missing)} is missing")
+        keypoints = tensors["keypoints"].float()
+        parts.append(PictureSet(tensors["images"], keypoints).kept(usable(keypoints)))
+    return PictureSet(torch.cat([p.images for p in parts]), torch.cat([p.keypoints for p in parts]))
+
+
+def draw_batch(
+    sources: Sequence[PictureSet], shares: Sequence[float], count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """`count` random pictures, each from a source drawn by its share.
+
+    Returns:
+        images (count, 3, S, S) in [0, 1], S the first source's (they must agree), and keypoints (count, 18, 2).
+    """
+    weights = torch.tensor(shares, dtype=torch.float)
+    source = torch.multinomial(weights, count, replacement=True, generator=generator).tolist()
+    picked = [(sources[s], int(torch.randint(len(sources[s]), (), generator=generator))) for s in source]
+    images = torch.stack([pictures.images[i] for pictures, i in picked]).float() / 255
+    return images, torch.stack([pictures.keypoints[i] for pictures, i in picked])
+
+
+def without_figures(images: Tensor, generator: torch.Generator, tiles: int = 4) -> Tensor:
+    """Cut pictures into tiles and shuffle these: the same colours and lines, and nobody there."""
+    count, channels, height, width = images.shape
+    if height % tiles or width % tiles:
+        raise ValueError(f"images must have sides that {tiles} divides, got {height} x {width}")
+    grid = images.reshape(count, channels, tiles, height // tiles, tiles, width // tiles).permute(0, 2, 4, 1, 3, 5)
+    order = torch.rand(count, tiles * tiles, generator=generator).argsort(1)
+    shuffled = grid.flatten(1, 2)[torch.arange(count)[:, None], order].unflatten(1, (tiles, tiles))
+    return shuffled.permute(0, 3, 1, 4, 2, 5).reshape(images.shape)

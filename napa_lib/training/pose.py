@@ -1,0 +1,245 @@
+"""Train the pose network G on labelled pictures: `python -m napa_lib.training.pose --help` (stage 2 of the protocol)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib.engine import (
+    CheckpointError,
+    choose_device,
+    load_checkpoint,
+    load_tensors,
+    progress,
+    save_checkpoint,
+    seed_everything,
+)
+from napa_lib.networks.pose_net import PoseNet2D, save_pose_net
+from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
+from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
+from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures
+from napa_lib.training.validate import validate
+
+
+@dataclass(frozen=True)
+class PoseTrainingConfig:
+    """How the pose network is trained."""
+
+    backbone: str = "vgg19"
+    width: int = 256  # channels of the head
+    tuned: str = ""  # convolutions of the VGG-19 that are trained along, separated by commas
+    size: int = 128  # side of the crops in pixels
+    steps: int = 6000
+    batch: int = 32
+    learning_rate: float = 1e-3  # of AdamW at its peak, for the head
+    backbone_rate: float = 0.1  # times that, for what is tuned of the backbone
+    weight_decay: float = 0.02
+    integral: float = 20.0  # weight of L_2d beside the heat maps' cross-entropy
+    confidence: float = 0.5  # weight of the confidence loss
+    empty: float = 0.06  # share of pictures without a figure
+    average: float = 0.998  # decay of the running average of the weights, which is what is kept
+    seed: int = 0
+
+
+def train_pose_net(
+    config: PoseTrainingConfig,
+    sources: Sequence[PictureSet],
+    shares: Sequence[float],
+    checkpoint: str | Path | None = None,
+    start_from: nn.Module | None = None,
+    validation: dict[str, PictureSet] | None = None,
+    save_every: int = 250,
+    device: torch.device | str = "cpu",
+    half: bool = False,
+) -> tuple[PoseNet2D, list[dict]]:
+    """Train on random crops of labelled pictures.
+
+    Args:
+        config: what to train and how.
+        sources: the picture sets, and with them
+        shares: how often each is drawn: raw and stylised pictures mix by these.
+        checkpoint: file to write every `save_every` steps, and to go on from if it is there.
+        start_from: a network whose weights to begin with.
+        validation: named sets to measure on at each checkpoint.
+        device: where the network computes.
+        half: compute in bfloat16 where that is safe (`torch.autocast`).
+
+    Returns:
+        the network with averaged weights, in `eval()` mode, and a record of losses and validation errors.
+
+    Raises:
+        ValueError: if the checkpoint is corrupt or belongs to another config.
+        FloatingPointError: if the loss is no longer finite; the last checkpoint is kept.
+
+    Source: NAPA, sections 3.2 (L_2d) and 3.3 (stage 2).
+    """
+    generator = seed_everything(config.seed)
+    network, average = build(config, start_from).to(device), build(config, start_from).to(device)
+    optimizer = torch.optim.AdamW(parameter_groups(network, config), weight_decay=config.weight_decay)
+    state = {"network": Trained(network), "average": Trained(average)}, {"optimizer": optimizer}, generator
+    settings = {"config": json.dumps(asdict(config))}
+    start = resume(checkpoint, state, settings)
+    change, record = color_changes(), []
+    clock, running = time.monotonic(), torch.zeros(3)
+    for step in progress(range(start, config.steps), "pose network"):
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * learning_rate_factor(step, config.steps)
+        crops, target = training_batch(sources, shares, config, change, generator)
+        crops, target = crops.to(device), target.to(device)
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
+            found = network(crops.contiguous(memory_format=torch.channels_last))
+        parts = torch.stack([
+            heatmap_loss(found.heatmaps, target),
+            integral_loss(found.keypoints, target, config.size),
+            confidence_loss(found.confidence, found.keypoints, target, config.size),
+        ])  # fmt: skip
+        loss = parts @ parts.new_tensor([1.0, config.integral, config.confidence])
+        if not bool(loss.isfinite()):
+            raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower the learning rate and go on")
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
+        optimizer.step()
+        update_average(average, network, min(config.average, (step + 1) / (step + 10)))
+        running += parts.detach().cpu()
+        if (step + 1) % save_every == 0 or step + 1 == config.steps:
+            steps = save_every if (step + 1) % save_every == 0 else (step + 1) % save_every
+            entry = {"step": step + 1, "losses": (running / steps).tolist(), "seconds": time.monotonic() - clock}
+            running.zero_()
+            for name, pictures in (validation or {}).items():
+                entry[name] = validate(average, pictures, config.size, half)
+            record.append(entry)
+            print(json.dumps(entry), flush=True)
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, step + 1, *state, settings)
+    return average.eval(), record
+
+
+def build(config: PoseTrainingConfig, start_from: nn.Module | None) -> PoseNet2D:
+    """The network of a config, with fresh weights or another network's."""
+    network = PoseNet2D(config.backbone, config.width, tuple(name for name in config.tuned.split(",") if name))
+    if start_from is not None:
+        network.load_state_dict(start_from.state_dict())
+    return network.to(memory_format=torch.channels_last).train()
+
+
+class Trained(nn.Module):
+    """A view of a network that shows only what training changes, so that checkpoints hold no embedded weights."""
+
+    def __init__(self, network: PoseNet2D) -> None:
+        super().__init__()
+        self._network = [network]  # in a list, so that it is no submodule
+
+    def state_dict(self, *args, **kwargs) -> dict[str, Tensor]:  # type: ignore[override]
+        return self._network[0].trained_state()
+
+    def load_state_dict(self, state_dict, *args, **kwargs):  # type: ignore[override]
+        return self._network[0].load_state_dict(state_dict, strict=False)
+
+
+def parameter_groups(network: PoseNet2D, config: PoseTrainingConfig) -> list[dict]:
+    """The head at the full learning rate, the backbone's trained part at a share of it."""
+    head = list(network.head.parameters())
+    known = {id(p) for p in head}
+    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
+    groups = [{"params": head, "peak": config.learning_rate, "lr": config.learning_rate}]
+    if rest:
+        rate = config.learning_rate * config.backbone_rate
+        groups.append({"params": rest, "peak": rate, "lr": rate})
+    return groups
+
+
+def training_batch(
+    sources: Sequence[PictureSet],
+    shares: Sequence[float],
+    config: PoseTrainingConfig,
+    change,
+    generator: torch.Generator,
+    settings: Augmentation | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One batch of augmented crops (B, 3, S, S) and their keypoints (B, 18, 2)."""
+    settings = settings or Augmentation()
+    images, keypoints = draw_batch(sources, shares, config.batch, generator)
+    crops, keypoints = random_crops(images, keypoints, config.size, settings, generator)
+    empty = torch.rand(config.batch, generator=generator) < config.empty
+    crops = torch.where(empty[:, None, None, None], without_figures(crops, generator), crops)
+    keypoints = keypoints.masked_fill(empty[:, None, None], torch.nan)
+    crops = hide_patches(crops, settings.hidden, generator)
+    return change_colors(crops, settings.colors, change, generator), keypoints
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Exponential moving average of the trained weights."""
+    for mean, now in zip(average.parameters(), network.parameters(), strict=True):
+        if now.requires_grad:
+            mean.lerp_(now, 1 - decay)
+    for mean, now in zip(average.buffers(), network.buffers(), strict=True):
+        mean.copy_(now)
+
+
+def learning_rate_factor(step: int, steps: int) -> float:
+    """Linear to 1 over the first 300 steps or a tenth, then half a cosine to 0."""
+    warm_up = max(1, min(300, steps // 10))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def resume(checkpoint: str | Path | None, state, settings: dict[str, str]) -> int:
+    """The step to go on from: a checkpoint's, or 0."""
+    if checkpoint is None or not Path(checkpoint).exists():
+        return 0
+    found = load_tensors(checkpoint)[1].get("config")
+    if found != settings["config"]:
+        raise CheckpointError(f"{checkpoint} belongs to another training: {found}, expected {settings['config']}")
+    return load_checkpoint(checkpoint, *state)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train one network and write it to a file."""
+    parser = argparse.ArgumentParser(prog="python -m napa_lib.training.pose", description=main.__doc__)
+    parser.add_argument("--data", nargs="+", required=True, metavar="FOLDER[:SHARE]", help="folders of picture shards")
+    parser.add_argument("--validation", nargs="*", default=[], help="folders of picture shards to measure on")
+    parser.add_argument("--out", required=True, help="safetensors file to write")
+    parser.add_argument("--checkpoint", help="file to keep the run's state in; an interrupted run goes on from it")
+    parser.add_argument("--start-from", help="a trained network to begin with")
+    parser.add_argument("--save-every", type=int, default=250, help="steps between two checkpoints")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    for field in fields(PoseTrainingConfig):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+    options = vars(parser.parse_args(arguments))
+    config = PoseTrainingConfig(**{field.name: options[field.name] for field in fields(PoseTrainingConfig)})
+    folders = [part.partition(":") for part in options["data"]]
+    begin = None
+    if options["start_from"]:
+        from napa_lib.networks.pose_net import load_pose_net
+
+        begin = load_pose_net(options["start_from"])
+    network, record = train_pose_net(
+        config,
+        [read_pictures(folder) for folder, _, _ in folders],
+        [float(share or 1) for _, _, share in folders],
+        options["checkpoint"],
+        begin,
+        {Path(folder).name: read_pictures(folder) for folder in options["validation"]},
+        options["save_every"],
+        choose_device(options["device"]),
+        options["half"],
+    )
+    save_pose_net(options["out"], network, {"config": json.dumps(asdict(config)), "data": " ".join(options["data"])})
+    Path(options["out"]).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {options['out']}")
+
+
+if __name__ == "__main__":
+    main()

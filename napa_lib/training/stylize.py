@@ -1,0 +1,85 @@
+"""Stylised copies of labelled pictures: `python -m napa_lib.training.stylize --help` (between stages 1 and 2).
+
+The labels stay, the looks change: each picture gets the style of a random pair of paintings, mixed. No painting that a
+test figure was cut from is among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib.data import load_paintings
+from napa_lib.engine import progress
+from napa_lib.networks import VGG19Features
+from napa_lib.style import POOL, load_stylizer
+from napa_lib.style.networks import TransformNet
+from napa_lib.training.pictures import PictureSet, read_pictures, write_pictures
+
+
+@torch.no_grad()
+def stylize_pictures(
+    pictures: PictureSet,
+    network: TransformNet,
+    codes: Tensor,
+    generator: torch.Generator,
+    batch: int = 16,
+    half: bool = False,
+) -> PictureSet:
+    """The same figures in other styles.
+
+    Args:
+        pictures: what to stylise.
+        network: the pool network F of stage 1.
+        codes: (K, 3200) scales and shifts of each style, side by side (`network.encode_style`).
+        generator: draws two styles a picture, their mixture, and how much of the original shows through (up to half).
+        batch: pictures at a time.
+        half: compute in bfloat16 where that is safe.
+
+    Returns:
+        as many pictures with the same keypoints.
+    """
+    done = []
+    for images in pictures.images.split(batch):
+        content = images.float() / 255
+        pair = torch.randint(len(codes), (2, len(content)), generator=generator)
+        mixture = torch.rand(len(content), 1, generator=generator)
+        code = torch.lerp(codes[pair[0]], codes[pair[1]], mixture)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            styled = network(content, code.chunk(2, 1)).float()
+        through = 0.5 * torch.rand(len(content), 1, 1, 1, generator=generator)
+        done.append((torch.lerp(styled, content, through).clamp(0, 1) * 255).round().byte())
+    return PictureSet(torch.cat(done), pictures.keypoints)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write stylised copies of the shards of a folder, under the same names; finished shards are left alone."""
+    parser = argparse.ArgumentParser(prog="python -m napa_lib.training.stylize", description=main.__doc__)
+    parser.add_argument("--data", required=True, help="folder of picture shards")
+    parser.add_argument("--out", required=True, help="folder to write")
+    parser.add_argument("--stylizer", default="pool", help="a pool network: a shipped one's name or a file")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    options = parser.parse_args(arguments)
+    network = load_stylizer(options.stylizer)
+    with torch.no_grad():
+        codes = torch.cat(network.encode_style(torch.stack(load_paintings(224, POOL)), VGG19Features()), 1)
+    for shard in progress(sorted(Path(options.data).glob("*.safetensors")), "stylising"):
+        target = Path(options.out) / shard.name
+        if target.exists():
+            continue
+        generator = torch.Generator().manual_seed(options.seed + hash_of(shard.name))
+        styled = stylize_pictures(read_pictures(shard), network, codes, generator, half=options.half)
+        write_pictures(target, styled, {"source": f"stylised by {options.stylizer}"})
+
+
+def hash_of(name: str) -> int:
+    """A number for a file's name that is the same in every process."""
+    return sum(byte * 31**place for place, byte in enumerate(name.encode())) % 2**31
+
+
+if __name__ == "__main__":
+    main()

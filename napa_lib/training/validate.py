@@ -1,0 +1,40 @@
+"""How good a pose network is on labelled pictures, with the figures' boxes: what checkpoints are chosen by."""
+
+from __future__ import annotations
+
+import torch
+
+from napa_lib.data.crops import crop, crop_matrices, edge_color, to_crop
+from napa_lib.networks.pose_net import PoseNet2D
+from napa_lib.skeletons import NAPA18
+from napa_lib.training.augment import figure_boxes
+from napa_lib.training.pictures import PictureSet
+
+LIMBS = [NAPA18.index(f"{side}_{joint}") for side in "rl" for joint in
+         ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")]  # fmt: skip
+
+
+@torch.no_grad()
+def validate(network: PoseNet2D, pictures: PictureSet, size: int, half: bool = False, batch: int = 32) -> dict:
+    """Shares of the 12 limb joints within 2 % and 4 % of the box's side, about PCKh@0.25 and @0.5.
+
+    Returns:
+        {"near": …, "far": …}, fractions.
+    """
+    was_training = network.training
+    network.eval()
+    errors = []
+    for i in range(0, len(pictures), batch):
+        images, keypoints = pictures.images[i : i + batch].float() / 255, pictures.keypoints[i : i + batch]
+        matrices = crop_matrices(figure_boxes(keypoints), size)
+        crops = crop(images, matrices, size, edge_color(images)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            found = network(crops).keypoints
+        errors.append((found - to_crop(keypoints, matrices))[:, LIMBS].norm(dim=-1).flatten() / size)
+    network.train(was_training)
+    error = torch.cat(errors)
+    error = error[~error.isnan()]
+    return {
+        "near": round(float((error < 0.02).float().mean()), 4),
+        "far": round(float((error < 0.04).float().mean()), 4),
+    }
