@@ -1,0 +1,194 @@
+"""Clip-art people: tapered limbs, clothes, hair and faces, painted from the far parts to the near ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napa_lib.data.drawings.bodies import LIMBS, SOLE, Body, J, unit
+from napa_lib.data.drawings.colors import SKIN, contrasting, sample_color, sample_paint, shade
+from napa_lib.data.drawings.heads import HeadStyle, draw_head, sample_head_style
+from napa_lib.data.drawings.pens import Canvas, Color, Paint, capsule, circle, ellipse, hull
+from napa_lib.data.drawings.sticks import trunk
+
+LOWER = ("trousers", "trousers", "shorts", "tights", "skirt", "dress", "robe", "coat", "bare")
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """One figure's clothes and build; lengths in parts of the stature."""
+
+    skin: Paint
+    top: Paint
+    bottom: Paint
+    shoe: Paint
+    lower: str
+    sleeve: float  # 0 bare, 1 to the elbow, 2 to the wrist
+    leg: float  # where trousers, skirts or coats end: 1 at the knee, 2 at the ankle
+    arm_width: float
+    leg_width: float
+    girth: float  # how far the trunk lies outside shoulders and hips
+    loose: float  # how much wider cloth is than the limb
+    flare: float
+    waist: float
+    hand: float
+    belt: bool
+    buttons: bool
+    tie: bool
+
+
+def sample_outfit(side: int, ground: Color, one_color: Color | None, rng: np.random.Generator) -> Outfit:
+    """Random clothes; `one_color` makes everything of it, for silhouettes and line drawings."""
+
+    def cloth(patterned: float) -> Paint:
+        color = contrasting(ground, rng) if rng.random() < 0.7 else sample_color(rng)
+        return Paint(one_color) if one_color is not None else sample_paint(color, side, rng, patterned)
+
+    top, lower = cloth(0.35), str(rng.choice(LOWER))
+    same = lower in ("dress", "robe", "coat") or rng.random() < 0.15
+    ends = {"shorts": rng.uniform(0.5, 1.0), "skirt": rng.uniform(0.5, 1.9), "dress": rng.uniform(0.6, 1.95),
+            "robe": rng.uniform(1.7, 2.05), "coat": rng.uniform(0.6, 1.6), "bare": 0.0}  # fmt: skip
+    skin = SKIN[rng.integers(len(SKIN))] if rng.random() < 0.85 else contrasting(ground, rng)
+    return Outfit(
+        Paint(one_color or skin), top, top if same else cloth(0.2), cloth(0.0), lower, float(rng.choice([0, 0.5, 1, 2, 2, 2])),
+        ends.get(lower, rng.uniform(1.7, 2.0)), float(np.exp(rng.normal(np.log(0.03), 0.25))),
+        float(np.exp(rng.normal(np.log(0.045), 0.25))), rng.uniform(0.02, 0.06), rng.uniform(1.0, 1.5),
+        rng.uniform(0.02, 0.16), rng.uniform(0.65, 1.15), rng.uniform(0.6, 1.5), bool(rng.random() < 0.35),
+        bool(rng.random() < 0.25), bool(rng.random() < 0.12),
+    )  # fmt: skip
+
+
+def draw_puppet(canvas: Canvas, body: Body, outfit: Outfit, head: HeadStyle) -> None:
+    """Far arm and leg, trunk, near leg, near arm and head, by depth."""
+    depth = body.joints[:, 2]
+    core = float(depth[[J["thorax"], J["pelvis"]]].mean())
+    parts: list[tuple[float, str, int]] = [(core, "trunk", 0)]
+    for limb, (_, b, c) in enumerate(LIMBS):
+        lead = 0.0 if limb < 2 else 0.06 * body.stature  # a coat hangs over the thighs unless a leg is well in front
+        parts.append((float(depth[[b, c]].mean()) + lead, "arm" if limb < 2 else "leg", limb))
+    parts.append((float(depth[J["head"]]) - 0.03 * body.stature, "head", 0))
+    for _, kind, limb in sorted(parts, key=lambda part: -part[0]):
+        if kind == "trunk":
+            _draw_trunk(canvas, body, outfit)
+        elif kind == "head":
+            draw_head(canvas, body, head, outfit.skin)
+        else:
+            (_draw_arm if kind == "arm" else _draw_leg)(canvas, body, outfit, limb)
+
+
+def _draw_arm(canvas: Canvas, body: Body, outfit: Outfit, limb: int) -> None:
+    points = body.joints[list(LIMBS[limb]), :2]
+    shoulder, elbow, wrist = points
+    r = outfit.arm_width * body.stature * np.array([1.0, 0.85, 0.65])
+    along = unit(wrist - elbow) * body.stature * 0.035 * outfit.hand
+    across = np.array([-along[1], along[0]]) * 0.6
+    hand = ellipse(wrist + along * 0.9, along, across)
+    skin = [(capsule(elbow, wrist, r[1], r[2]), outfit.skin), (hand, outfit.skin)]
+    if outfit.sleeve < 1:
+        skin.insert(0, (capsule(shoulder, elbow, r[0], r[1]), outfit.skin))
+    canvas.group(*skin)
+    if outfit.sleeve > 0:
+        canvas.group(*_covered(points, r * outfit.loose, outfit.sleeve, outfit.top))
+
+
+def _covered(points: np.ndarray, radii: np.ndarray, reach: float, paint: Paint) -> list[tuple[np.ndarray, Paint]]:
+    """Cloth along a limb: `reach` 1 ends at its middle joint, 2 at its end."""
+    shapes = []
+    for part in (0, 1):
+        t = min(max(reach - part, 0.0), 1.0)
+        if t > 0.05:
+            end = points[part] + (points[part + 1] - points[part]) * t
+            tip = radii[part] + (radii[part + 1] - radii[part]) * t
+            shapes.append((capsule(points[part], end, radii[part], tip), paint))
+    return shapes
+
+
+def _draw_leg(canvas: Canvas, body: Body, outfit: Outfit, limb: int) -> None:
+    points = body.joints[list(LIMBS[limb]), :2]
+    hip, knee, ankle = points
+    r = outfit.leg_width * body.stature * np.array([1.15, 0.8, 0.5])
+    paint = outfit.bottom if outfit.lower == "tights" else outfit.skin
+    canvas.group((capsule(hip, knee, r[0], r[1]), paint), (capsule(knee, ankle, r[1], r[2]), paint))
+    _draw_shoe(canvas, body, outfit, limb, float(r[2]))
+    if outfit.lower in ("trousers", "shorts", "coat"):
+        reach = outfit.leg if outfit.lower != "coat" else 1.95
+        paint = outfit.bottom if outfit.lower != "coat" else Paint(shade(outfit.shoe.color, 0.8))
+        canvas.group(*_covered(points, r * [1.0, outfit.loose, outfit.loose * 1.2], reach, paint))
+
+
+def _draw_shoe(canvas: Canvas, body: Body, outfit: Outfit, limb: int, r: float) -> None:
+    _, knee, ankle = body.joints[list(LIMBS[limb]), :2]
+    toe = body.toes[limb - 2, :2]
+    down = unit(ankle - knee) * SOLE * body.stature * 0.6
+    foot = toe - ankle
+    heel = ankle + down - foot * 0.15
+    size = max(r, 0.02 * body.stature)
+    canvas.group((hull(np.concatenate([circle(heel, size), circle(ankle, r), circle(toe + down * 0.6, size * 0.85)])), outfit.shoe))
+
+
+def _draw_trunk(canvas: Canvas, body: Body, outfit: Outfit) -> None:
+    st = body.stature
+    neck = capsule(body["thorax"], body.chin + body.up[:2] * body.head * 0.2, st * 0.035, st * 0.028)
+    canvas.group((neck, outfit.skin))
+    girth = outfit.girth * st
+    chest, arm, leg = trunk(body, girth, girth, outfit.waist), outfit.arm_width * st, outfit.leg_width * st
+    shoulders = capsule(body["l_shoulder"], body["r_shoulder"], arm * 1.05, arm * 1.05)
+    hips = capsule(body["l_hip"], body["r_hip"], leg * 1.15, leg * 1.15)
+    below = outfit.bottom if outfit.lower != "bare" else outfit.skin
+    if outfit.lower == "coat":
+        below = outfit.top
+    canvas.group((hips, below), (shoulders, outfit.top), (chest, outfit.top))
+    if outfit.lower in ("skirt", "dress", "robe", "coat"):
+        canvas.group(_skirt(body, outfit, below))
+    _draw_details(canvas, body, outfit)
+
+
+def hangs(body: Body) -> bool:
+    """Whether a skirt can hang round both thighs: they point away from the trunk and not far apart."""
+    spine = unit(body["pelvis"] - body["thorax"])
+    thighs = [unit(body[side + "knee"] - body[side + "hip"]) for side in ("r_", "l_")]
+    return bool(min(thigh @ spine for thigh in thighs) > 0.25 and thighs[0] @ thighs[1] > 0.0)
+
+
+def _skirt(body: Body, outfit: Outfit, paint: Paint) -> tuple[np.ndarray, Paint]:
+    """Round the hips and both legs down to the hem, wider below."""
+    st = body.stature
+    waist = body["pelvis"] + (body["thorax"] - body["pelvis"]) * 0.3
+    rings = [circle(body[n], outfit.leg_width * st * 1.2) for n in ("l_hip", "r_hip")]
+    rings.append(circle(waist, 0.055 * st))
+    for limb in LIMBS[2:]:
+        hip, knee, ankle = body.joints[list(limb), :2]
+        t = outfit.leg
+        end = hip + (knee - hip) * t if t < 1 else knee + (ankle - knee) * (t - 1)
+        rings.append(circle(end, st * (outfit.flare * t / 2 + 0.04)))
+        if t > 1:
+            rings.append(circle(knee, st * (outfit.flare / 2 + 0.04)))
+    return hull(np.concatenate(rings)), paint
+
+
+def _draw_details(canvas: Canvas, body: Body, outfit: Outfit) -> None:
+    """Belt, and on the front only tie and buttons."""
+    st, spine = body.stature, body["pelvis"] - body["thorax"]
+    across = unit(np.array([-spine[1], spine[0]])) * max(0.06 * st, abs(float((body["l_hip"] - body["r_hip"])[0])) / 2 + 0.03 * st)
+    dark = shade(outfit.top.color, 0.45)
+    if outfit.belt:
+        middle = body["thorax"] + spine * 0.85
+        canvas.line(np.stack([middle - across, middle + across]), dark, max(1.0, 0.02 * st))
+    if body.forward[2] > -0.5:
+        return
+    chest = body["thorax"] + body.forward[:2] * 0.05 * st
+    if outfit.tie:
+        tip = chest + spine * 0.6
+        width = unit(across) * 0.02 * st
+        canvas.fill(np.stack([chest, tip - width, tip + spine * 0.06, tip + width]), Paint(contrasting(outfit.top.color, canvas.rng)))
+    elif outfit.buttons:
+        for t in np.linspace(0.15, 0.85, 4):
+            canvas.fill(circle(chest + spine * t, max(0.7, 0.009 * st)), Paint(dark))
+
+
+def sample_puppet(side: int, ground: Color, one_color: Color | None, rng: np.random.Generator) -> tuple[Outfit, HeadStyle]:
+    """Clothes and head for one figure."""
+    outfit = sample_outfit(side, ground, one_color, rng)
+    head = sample_head_style(rng, shade(outfit.skin.color, 0.25) if rng.random() < 0.5 else (25, 20, 20))
+    return outfit, head
