@@ -1,4 +1,4 @@
-"""From a box in a picture to the square that a network looks at, and back: the same cut in training and at test time."""
+"""From a box in a picture to the square that a network looks at, and back: one cut for training and testing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train the pose network G on labelled pictures: `python -m napa_lib.training.pose --help` (stage 2 of the protocol)."""
+"""Train the pose network G on labelled pictures (stage 2): `python -m napa_lib.training.pose --help`."""
 
 from __future__ import annotations
 

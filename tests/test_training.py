@@ -1,0 +1,208 @@
+"""Training of the pose network: losses against other statements of them, labels that stay true, runs that resume."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napa_lib.engine import load_tensors
+from napa_lib.skeletons import NAPA18
+from napa_lib.training import pose as training
+from napa_lib.training.augment import Augmentation, exchange_sides, figure_boxes, hide_patches, random_crops
+from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
+from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures, write_pictures
+
+TINY = training.PoseTrainingConfig(width=32, size=64, steps=4, batch=4)
+
+
+def dots(count: int, size: int = 80, seed: int = 0) -> PictureSet:
+    """Pictures with a coloured square round each joint: left ones red, right ones green, others blue."""
+    generator = torch.Generator().manual_seed(seed)
+    keypoints = (16 + (size - 32) * torch.rand(count, 18, 2, generator=generator)).round()
+    images = torch.full((count, 3, size, size), 40, dtype=torch.uint8)
+    colour = torch.tensor([{"l": 0, "r": 1}.get(j[0], 2) if "_" in j else 2 for j in NAPA18.joints])
+    for b in range(count):
+        for j, (x, y) in enumerate(keypoints[b].int().tolist()):
+            images[b, int(colour[j]), y - 1 : y + 2, x - 1 : x + 2] = 250
+    return PictureSet(images, keypoints)
+
+
+def test_integral_loss_is_the_mean_distance_of_what_is_labelled():
+    generator = np.random.default_rng(0)
+    prediction, target = generator.normal(size=(3, 5, 2)), generator.normal(size=(3, 5, 2))
+    target[0, 2] = np.nan
+    seen = ~np.isnan(target).any(-1)
+    expected = np.abs(prediction - target)[seen].mean() / 32
+    found = integral_loss(torch.tensor(prediction), torch.tensor(target), 32)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_heatmap_loss_is_a_divergence():
+    """Kullback and Leibler's: 0 for the Gaussian itself, and what NumPy says for any other map."""
+    target = torch.tensor([[[9.5, 17.5], [torch.nan, torch.nan]]], dtype=torch.float64)
+    ys, xs = np.mgrid[:8, :8]
+    gauss = np.exp(-((xs - 2.0) ** 2 + (ys - 4.0) ** 2) / 2)
+    gauss /= gauss.sum()
+    perfect = torch.tensor(np.log(gauss)).expand(1, 2, 8, 8)
+    np.testing.assert_allclose(heatmap_loss(perfect, target), 0.0, atol=1e-9)
+    scores = np.random.default_rng(1).normal(size=(8, 8))
+    log_p = scores - np.log(np.exp(scores).sum())
+    expected = (gauss * (np.log(gauss) - log_p)).sum()
+    np.testing.assert_allclose(heatmap_loss(torch.tensor(scores).expand(1, 2, 8, 8), target), expected, rtol=1e-9)
+
+
+def test_losses_have_right_gradients():
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(1, 3, 5, 5, dtype=torch.float64, generator=generator, requires_grad=True)
+    points = torch.randn(1, 3, 2, dtype=torch.float64, generator=generator, requires_grad=True)
+    target = torch.tensor([[[3.0, 4.0], [torch.nan, torch.nan], [10.0, 8.0]]], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda m: heatmap_loss(m, target), maps)
+    assert torch.autograd.gradcheck(lambda p: integral_loss(p, target, 20), points)
+
+
+def test_nothing_labelled_is_no_loss_and_no_nan():
+    nothing = torch.full((2, 18, 2), torch.nan)
+    maps = torch.zeros(2, 18, 4, 4, requires_grad=True)
+    loss = heatmap_loss(maps, nothing) + integral_loss(torch.zeros(2, 18, 2), nothing, 16)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert bool((maps.grad == 0).all())
+
+
+def test_confidence_is_asked_of_near_joints_alone():
+    target = torch.tensor([[[10.0, 10.0], [10.0, 10.0], [torch.nan, torch.nan]]])
+    prediction = torch.tensor([[[11.0, 10.0], [20.0, 10.0], [0.0, 0.0]]])  # near, far, not there
+    logits = torch.tensor([[2.0, 2.0, 2.0]])
+    expected = (math.log1p(math.exp(-2.0)) + 2 * math.log1p(math.exp(2.0))) / 3
+    np.testing.assert_allclose(confidence_loss(logits, prediction, target, 100), expected, rtol=1e-6)
+
+
+def test_labels_follow_the_picture():
+    """Wherever a crop is cut or turned, joints lie on their squares; mirrored, a left (red) hand is a right one."""
+    pictures = dots(12)
+    settings = Augmentation(upside_down=0.5)
+    crops, keypoints = random_crops(
+        pictures.images.float() / 255, pictures.keypoints, 160, settings, torch.Generator().manual_seed(3)
+    )
+    assert int((~keypoints.isnan().any(-1)).sum()) > 60
+    colours = []
+    for channels in ({"l": 0, "r": 1}, {"l": 1, "r": 0}):
+        matches = torch.ones(12, dtype=torch.bool)
+        for j, name in enumerate(NAPA18.joints):
+            channel = channels.get(name[0], 2) if "_" in name else 2
+            x, y = keypoints[:, j].nan_to_num(0.0).round().long().unbind(-1)
+            hit = crops[torch.arange(12), channel, y, x] > 0.5
+            matches &= hit | keypoints[:, j].isnan().any(-1)
+        colours.append(matches)
+    assert bool((colours[0] ^ colours[1]).all())
+    assert bool(colours[0].any()) and bool(colours[1].any())
+
+
+def test_joints_outside_the_crop_are_missing():
+    pictures = dots(6)
+    _, keypoints = random_crops(
+        pictures.images.float() / 255, pictures.keypoints, 64, Augmentation(smallest=0.3, largest=0.4),
+        torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    inside = keypoints[~keypoints.isnan().any(-1)]
+    assert bool(keypoints.isnan().any())
+    assert inside.min() >= 0 and inside.max() <= 63
+
+
+def test_exchanging_sides_twice_is_nothing():
+    points = torch.randn(2, 18, 2, generator=torch.Generator().manual_seed(0))
+    swapped = exchange_sides(points)
+    np.testing.assert_allclose(swapped[:, NAPA18.index("l_knee")], points[:, NAPA18.index("r_knee")])
+    np.testing.assert_allclose(exchange_sides(swapped), points)
+
+
+def test_boxes_are_the_protocols():
+    points = torch.full((1, 18, 2), torch.nan)
+    points[0, 0], points[0, 1] = torch.tensor([10.0, 20.0]), torch.tensor([30.0, 100.0])
+    assert figure_boxes(points).tolist() == [[-30.0, 10.0, 70.0, 110.0]]
+    with pytest.raises(ValueError, match="at least one joint"):
+        figure_boxes(torch.full((1, 18, 2), torch.nan))
+
+
+def test_shuffled_tiles_keep_the_colours():
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    shuffled = without_figures(images, torch.Generator().manual_seed(1))
+    assert not torch.equal(shuffled, images)
+    np.testing.assert_array_equal(shuffled.flatten(2).sort().values, images.flatten(2).sort().values)
+    with pytest.raises(ValueError, match="divides"):
+        without_figures(torch.rand(1, 3, 18, 16), torch.Generator())
+
+
+def test_patches_hide_only_a_part():
+    images = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    changed = (hide_patches(images, 1.0, torch.Generator().manual_seed(2)) != images).any(1).float().mean((1, 2))
+    assert 0.02 < changed.mean() < 0.5
+
+
+def test_shares_are_kept():
+    black = PictureSet(torch.zeros(5, 3, 8, 8, dtype=torch.uint8), torch.zeros(5, 18, 2))
+    white = PictureSet(torch.full((5, 3, 8, 8), 255, dtype=torch.uint8), torch.zeros(5, 18, 2))
+    images, _ = draw_batch([black, white], [3.0, 1.0], 2000, torch.Generator().manual_seed(0))
+    assert abs(images.mean().item() - 0.25) < 4 * math.sqrt(0.25 * 0.75 / 2000)
+
+
+def test_shards(tmp_path):
+    pictures = dots(3)
+    hidden = replace(pictures, keypoints=pictures.keypoints.clone())
+    hidden.keypoints[1, 4:] = torch.nan  # four joints: too few to train on
+    write_pictures(tmp_path / "b.safetensors", pictures)
+    write_pictures(tmp_path / "a.safetensors", hidden)
+    both = read_pictures(tmp_path)
+    assert len(both) == 5
+    assert torch.equal(both.images[2:], pictures.images)
+    with pytest.raises(ValueError, match="no .* shard"):
+        (tmp_path / "empty").mkdir()
+        read_pictures(tmp_path / "empty")
+    with pytest.raises(ValueError, match="uint8"):
+        PictureSet(torch.zeros(1, 3, 8, 8), torch.zeros(1, 18, 2))
+
+
+def test_training_lowers_its_loss():
+    config = replace(TINY, steps=30, batch=8, learning_rate=3e-3, average=0.5, empty=0.0)
+    _, record = training.train_pose_net(config, [dots(8)], [1.0], save_every=10)
+    first, last = record[0]["losses"][0], record[-1]["losses"][0]
+    assert last < first - 0.1
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
+    whole, _ = training.train_pose_net(TINY, [dots(8)], [1.0])
+
+    class Stop(Exception):
+        pass
+
+    original = training.training_batch
+    calls = []
+
+    def interrupted(*arguments, **named):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Stop
+        return original(*arguments, **named)
+
+    training.training_batch = interrupted
+    try:
+        with pytest.raises(Stop):
+            training.train_pose_net(TINY, [dots(8)], [1.0], tmp_path / "c.safetensors", save_every=2)
+    finally:
+        training.training_batch = original
+    resumed, _ = training.train_pose_net(TINY, [dots(8)], [1.0], tmp_path / "c.safetensors", save_every=2)
+    for name, tensor in whole.trained_state().items():
+        assert torch.equal(tensor, resumed.trained_state()[name]), name
+    assert not any("vgg" in name for name in load_tensors(tmp_path / "c.safetensors")[0])
+    with pytest.raises(ValueError, match="another training"):
+        training.train_pose_net(replace(TINY, batch=5), [dots(8)], [1.0], tmp_path / "c.safetensors")
+
+
+def test_a_broken_loss_stops_the_run(monkeypatch):
+    monkeypatch.setattr(training, "integral_loss", lambda *_: torch.tensor(torch.nan))
+    with pytest.raises(FloatingPointError, match="learning rate"):
+        training.train_pose_net(TINY, [dots(4)], [1.0])
