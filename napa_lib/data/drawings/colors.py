@@ -112,6 +112,11 @@ def sample_ground(side: int, rng: np.random.Generator) -> tuple[Image.Image, Col
     return _painted(pixels, rng)
 
 
+def is_busy(ground: Image.Image) -> bool:
+    """Whether a ground varies so much that thin lines on it cannot be seen."""
+    return float((np.asarray(ground.resize((32, 32))) @ LIGHT).std()) > 30
+
+
 def _pale(rng: np.random.Generator) -> Color:
     color = sample_color(rng)
     return shade(color, rng.uniform(1.2, 1.95)) if rng.random() < 0.65 else color

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data.drawings.bodies import Body, J, Poses, build_body, sample_proportions
-from napa_lib.data.drawings.colors import contrasting, sample_color, sample_ground, shade
+from napa_lib.data.drawings.colors import contrasting, is_busy, sample_color, sample_ground, shade
 from napa_lib.data.drawings.pens import Canvas, Color, Ink, Paint, capsule, circle, ellipse
 from napa_lib.data.drawings.poses import sample_poses
 from napa_lib.data.drawings.puppets import draw_puppet, hangs, sample_puppet
@@ -75,6 +75,8 @@ def draw_figures(count: int, size: int, generator: torch.Generator) -> Drawings:
 def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator) -> tuple[Body, np.ndarray]:
     ground, color = sample_ground(size, rng)
     style = str(rng.choice(STYLES, p=STYLE_SHARES))
+    if style in ("stick", "lines") and is_busy(ground):  # lines would drown in it
+        style = "puppet"
     canvas = Canvas(ground, sample_ink(style, color, size, rng), rng)
     if rng.random() < 0.06:
         other = build_body(poses, index + 1, sample_proportions(rng))

@@ -48,8 +48,11 @@ class Canvas:
         rough = [(self.wobble(points), paint) for points, paint in shapes]
         if self.ink.width > 0:
             for points, _ in rough:
-                for _ in range(self.ink.strokes):
-                    self._stroke(np.concatenate([points, points[:2]]), self.ink.color, 2 * self.ink.width)
+                closed = np.concatenate([points, points[:2]])
+                self._stroke(closed, self.ink.color, 2 * self.ink.width)
+                for _ in range(self.ink.strokes - 1):
+                    beside = self.rng.normal(0, self.ink.width, 2)
+                    self._stroke(closed + beside, self.ink.color, self.ink.width)
         for points, paint in rough:
             self.fill(points, paint)
 
@@ -77,11 +80,11 @@ class Canvas:
         """The points as an unsteady hand draws them."""
         if self.ink.rough == 0:
             return points
-        return points + self.rng.normal(0, self.ink.rough, points.shape)
+        noise = self.rng.normal(0, self.ink.rough, points.shape)
+        smooth = noise + np.roll(noise, 1, 0) + np.roll(noise, -1, 0)  # a hand drifts, it does not tremble
+        return points + smooth * 0.7
 
     def _stroke(self, points: np.ndarray, color: Color, width: float) -> None:
-        if self.ink.strokes > 1:
-            points = points + self.rng.normal(0, 0.5, points.shape)
         self.draw.line(self._corners(points), fill=color, width=max(1, round(width * OVERSAMPLING)), joint="curve")
 
     @staticmethod

@@ -148,7 +148,7 @@ def hangs(body: Body) -> bool:
     """Whether a skirt can hang round both thighs: they point away from the trunk and not far apart."""
     spine = unit(body["pelvis"] - body["thorax"])
     thighs = [unit(body[side + "knee"] - body[side + "hip"]) for side in ("r_", "l_")]
-    return bool(min(thigh @ spine for thigh in thighs) > 0.25 and thighs[0] @ thighs[1] > 0.0)
+    return bool(min(thigh @ spine for thigh in thighs) > 0.25 and thighs[0] @ thighs[1] > 0.4)
 
 
 def _skirt(body: Body, outfit: Outfit, paint: Paint) -> tuple[np.ndarray, Paint]:
