@@ -29,7 +29,10 @@ def write_shards(folder: Path, count: int, size: int, seed: int) -> list[Path]:
     if count < 1:
         raise ValueError(f"count must be positive, got {count}")
     starts = range(0, count, SHARD)
-    paths = [folder / f"size{size}_seed{seed}_{start // SHARD:04d}_{min(SHARD, count - start)}.safetensors" for start in starts]
+    paths = [
+        folder / f"size{size}_seed{seed}_{start // SHARD:04d}_{min(SHARD, count - start)}.safetensors"
+        for start in starts
+    ]
     todo = [(i, path) for i, path in enumerate(paths) if not path.exists()]
     for i, path in progress(todo, "drawing", len(todo)):
         state = int(np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0] >> 1)

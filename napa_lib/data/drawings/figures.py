@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napa_lib.data.drawings.bodies import Body, J, Poses, build_body, sample_proportions
+from napa_lib.data.drawings.bodies import Body, J, Poses, Proportions, build_body, sample_proportions
 from napa_lib.data.drawings.colors import contrasting, is_busy, sample_color, sample_ground, shade
 from napa_lib.data.drawings.pens import Canvas, Color, Ink, Paint, capsule, circle, ellipse
 from napa_lib.data.drawings.poses import sample_poses
@@ -79,15 +79,27 @@ def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator)
         style = "puppet"
     canvas = Canvas(ground, sample_ink(style, color, size, rng), rng)
     if rng.random() < 0.06:
-        other = build_body(poses, index + 1, sample_proportions(rng))
+        other = build_body(poses, index + 1, _proportions(style, rng))
         draw_figure(canvas, _aside(other, size, rng), style, color, size, rng)
-    body = place(build_body(poses, index, sample_proportions(rng)), size, rng)
+    body = place(build_body(poses, index, _proportions(style, rng)), size, rng)
     if rng.random() < 0.25:
         _draw_floor(canvas, body, size, color, rng)
     if rng.random() < 0.1:
         _draw_prop(canvas, body, color, rng)
     draw_figure(canvas, body, style, color, size, rng)
     return body, canvas.finish()
+
+
+def _proportions(style: str, rng: np.random.Generator) -> Proportions:
+    """Of a person or cartoon; most stick figures have their arms, or legs, start at (nearly) one point."""
+    sizes = sample_proportions(rng)
+    if style != "stick":
+        return sizes
+    shoulders, hips = (
+        rng.choice([0.02, 0.3, 1.0], p=[0.5, 0.2, 0.3]),
+        rng.choice([0.02, 0.3, 1.0], p=[0.65, 0.15, 0.2]),
+    )
+    return replace(sizes, shoulders=float(shoulders), hips=float(hips))
 
 
 def draw_figure(canvas: Canvas, body: Body, style: str, ground: Color, size: int, rng: np.random.Generator) -> None:
@@ -149,7 +161,9 @@ def _draw_floor(canvas: Canvas, body: Body, size: int, ground: Color, rng: np.ra
     """A ground line or a shadow under the lowest foot."""
     level = float(max(body.toes[:, 1].max(), body["l_ankle"][1], body["r_ankle"][1])) + body.stature * 0.03
     if rng.random() < 0.5:
-        canvas.line(np.array([[0.0, level], [size / 2, level], [float(size), level]]), canvas.ink.color, rng.uniform(0.6, 2.5))
+        canvas.line(
+            np.array([[0.0, level], [size / 2, level], [float(size), level]]), canvas.ink.color, rng.uniform(0.6, 2.5)
+        )
     else:
         half = body.stature * rng.uniform(0.12, 0.3)
         middle = np.array([body["pelvis"][0], level])

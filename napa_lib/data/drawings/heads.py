@@ -99,7 +99,9 @@ def _draw_hair(canvas: Canvas, body: Body, skull: _Skull, style: HeadStyle) -> N
     elif style.hair == "bun":
         shapes.append((circle(skull.at(0.95, 0, -0.6), h * 0.2), paint))
     elif style.hair == "ponytail":
-        shapes.append((capsule(back, back - body.up[:2] * h * 0.7 - body.face[:2] * h * 0.3, h * 0.12, h * 0.07), paint))
+        shapes.append(
+            (capsule(back, back - body.up[:2] * h * 0.7 - body.face[:2] * h * 0.3, h * 0.12, h * 0.07), paint)
+        )
     elif style.hair == "curls":
         shapes += [(circle(point, h * 0.16), paint) for point in skull.outline(1.0)[[22, 23, 0, 1, 2, 3, 21]]]
     canvas.group(*shapes)
@@ -128,7 +130,10 @@ def _draw_top(canvas: Canvas, skull: _Skull, style: HeadStyle, behind: bool) -> 
 def _draw_face(canvas: Canvas, skull: _Skull, style: HeadStyle, h: float, skin: Color, tip: np.ndarray) -> None:
     thin = max(0.6, h * 0.035)
     if style.beard:
-        jaw = [skull.on(u, s) for u, s in ((-0.3, 0.75), (-0.75, 0.6), (-0.98, 0), (-0.75, -0.6), (-0.3, -0.75), (-0.35, 0))]
+        jaw = [
+            skull.on(u, s)
+            for u, s in ((-0.3, 0.75), (-0.75, 0.6), (-0.98, 0), (-0.75, -0.6), (-0.3, -0.75), (-0.35, 0))
+        ]
         if all(seen for _, seen in jaw[2:3]) and sum(seen for _, seen in jaw) > 2:
             canvas.fill(np.array([point for point, _ in jaw]), Paint(style.color))
     for side in (0.42, -0.42):

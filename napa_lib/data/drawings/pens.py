@@ -49,7 +49,9 @@ class Canvas:
         if self.ink.width > 0:
             for points, _ in rough:
                 closed = np.concatenate([points, points[:2]])
-                self._stroke(closed, self.ink.color, 2 * self.ink.width)
+                self._stroke(
+                    closed, self.ink.color, 2 * self.ink.width + 1 / OVERSAMPLING
+                )  # fills reach half a pixel out
                 for _ in range(self.ink.strokes - 1):
                     beside = self.rng.normal(0, self.ink.width, 2)
                     self._stroke(closed + beside, self.ink.color, self.ink.width)
@@ -127,9 +129,9 @@ def hull(points: np.ndarray) -> np.ndarray:
     def chain(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
         kept: list[tuple[float, float]] = []
         for x, y in corners:
-            while len(kept) > 1 and (kept[-1][0] - kept[-2][0]) * (y - kept[-2][1]) <= (
-                kept[-1][1] - kept[-2][1]
-            ) * (x - kept[-2][0]):
+            while len(kept) > 1 and (kept[-1][0] - kept[-2][0]) * (y - kept[-2][1]) <= (kept[-1][1] - kept[-2][1]) * (
+                x - kept[-2][0]
+            ):
                 kept.pop()
             kept.append((x, y))
         return kept[:-1]

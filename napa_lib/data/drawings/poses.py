@@ -40,7 +40,9 @@ def _captured(count: int, rng: np.random.Generator) -> Poses:
 
 def _postures(count: int, rng: np.random.Generator) -> Poses:
     joints = posture_joints(count, rng)
-    tilt = unit(joints[:, J["thorax"]] * rng.uniform(0.3, 1.0, (count, 1)) + [0, -0.15, 0] + rng.normal(0, 0.03, (count, 3)))
+    tilt = unit(
+        joints[:, J["thorax"]] * rng.uniform(0.3, 1.0, (count, 1)) + [0, -0.15, 0] + rng.normal(0, 0.03, (count, 3))
+    )
     turn = _view(count, rng)
     return _with_directions(joints @ turn, np.einsum("ni,nij->nj", tilt, turn), rng)
 
@@ -65,7 +67,10 @@ def _rotation(angle: np.ndarray, axis: int) -> np.ndarray:
 
 def _with_directions(joints: np.ndarray, up: np.ndarray, rng: np.random.Generator | None = None) -> Poses:
     """Face and feet follow the body: the face from the nose or the chest, the feet from the hips and shins."""
-    left, spine = joints[:, J["l_shoulder"]] - joints[:, J["r_shoulder"]], joints[:, J["thorax"]] - joints[:, J["pelvis"]]
+    left, spine = (
+        joints[:, J["l_shoulder"]] - joints[:, J["r_shoulder"]],
+        joints[:, J["thorax"]] - joints[:, J["pelvis"]],
+    )
     if rng is None:
         face = joints[:, J["nose"]] - (joints[:, J["head"]] + joints[:, J["neck"]]) / 2
     else:
@@ -116,7 +121,11 @@ def _recorded_poses() -> Poses:
     joints = joints - joints[:, :1]
     origin = points[:, BODY25.index("pelvis")].numpy()[whole] if "pelvis" in BODY25.joints else 0.0
     trunk = np.linalg.norm(joints[:, J["thorax"]], axis=-1)
-    legs = sum(np.linalg.norm(joints[:, m] - joints[:, a], axis=-1) for limb in LIMBS[2:] for a, m in zip(limb[:2], limb[1:], strict=True))
+    legs = sum(
+        np.linalg.norm(joints[:, m] - joints[:, a], axis=-1)
+        for limb in LIMBS[2:]
+        for a, m in zip(limb[:2], limb[1:], strict=True)
+    )
     stature = np.maximum(trunk / 0.29, legs / 2 / 0.49)[:, None]
     joints, toes = joints / stature[..., None], toes / stature[..., None]
     lift = (ears - origin) / stature - joints[:, J["thorax"]]

@@ -72,6 +72,4 @@ def _scattered(rng: np.random.Generator, mean: np.ndarray, spread: np.ndarray, c
 
 def _direction(forward: np.ndarray, outward: np.ndarray, side: float) -> np.ndarray:
     """Unit vectors (N, 3) of hanging limbs raised forward and outward; `side` is 1 on the person's left."""
-    return np.stack(
-        [side * np.sin(outward), np.cos(outward) * np.cos(forward), -np.cos(outward) * np.sin(forward)], -1
-    )
+    return np.stack([side * np.sin(outward), np.cos(outward) * np.cos(forward), -np.cos(outward) * np.sin(forward)], -1)

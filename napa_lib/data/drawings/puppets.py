@@ -124,7 +124,12 @@ def _draw_shoe(canvas: Canvas, body: Body, outfit: Outfit, limb: int, r: float) 
     foot = toe - ankle
     heel = ankle + down - foot * 0.15
     size = max(r, 0.02 * body.stature)
-    canvas.group((hull(np.concatenate([circle(heel, size), circle(ankle, r), circle(toe + down * 0.6, size * 0.85)])), outfit.shoe))
+    canvas.group(
+        (
+            hull(np.concatenate([circle(heel, size), circle(ankle, r), circle(toe + down * 0.6, size * 0.85)])),
+            outfit.shoe,
+        )
+    )
 
 
 def _draw_trunk(canvas: Canvas, body: Body, outfit: Outfit) -> None:
@@ -170,7 +175,9 @@ def _skirt(body: Body, outfit: Outfit, paint: Paint) -> tuple[np.ndarray, Paint]
 def _draw_details(canvas: Canvas, body: Body, outfit: Outfit) -> None:
     """Belt, and on the front only tie and buttons."""
     st, spine = body.stature, body["pelvis"] - body["thorax"]
-    across = unit(np.array([-spine[1], spine[0]])) * max(0.06 * st, abs(float((body["l_hip"] - body["r_hip"])[0])) / 2 + 0.03 * st)
+    across = unit(np.array([-spine[1], spine[0]])) * max(
+        0.06 * st, abs(float((body["l_hip"] - body["r_hip"])[0])) / 2 + 0.03 * st
+    )
     dark = shade(outfit.top.color, 0.45)
     if outfit.belt:
         middle = body["thorax"] + spine * 0.85
@@ -181,13 +188,18 @@ def _draw_details(canvas: Canvas, body: Body, outfit: Outfit) -> None:
     if outfit.tie:
         tip = chest + spine * 0.6
         width = unit(across) * 0.02 * st
-        canvas.fill(np.stack([chest, tip - width, tip + spine * 0.06, tip + width]), Paint(contrasting(outfit.top.color, canvas.rng)))
+        canvas.fill(
+            np.stack([chest, tip - width, tip + spine * 0.06, tip + width]),
+            Paint(contrasting(outfit.top.color, canvas.rng)),
+        )
     elif outfit.buttons:
         for t in np.linspace(0.15, 0.85, 4):
             canvas.fill(circle(chest + spine * t, max(0.7, 0.009 * st)), Paint(dark))
 
 
-def sample_puppet(side: int, ground: Color, one_color: Color | None, rng: np.random.Generator) -> tuple[Outfit, HeadStyle]:
+def sample_puppet(
+    side: int, ground: Color, one_color: Color | None, rng: np.random.Generator
+) -> tuple[Outfit, HeadStyle]:
     """Clothes and head for one figure."""
     outfit = sample_outfit(side, ground, one_color, rng)
     head = sample_head_style(rng, shade(outfit.skin.color, 0.25) if rng.random() < 0.5 else (25, 20, 20))

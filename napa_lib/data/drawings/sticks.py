@@ -15,13 +15,11 @@ def draw_stick(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generat
     color = (0, 0, 0) if rng.random() < 0.5 and sum(ground) > 300 else contrasting(ground, rng)
     width = max(0.8, body.stature * float(np.exp(rng.uniform(np.log(0.008), np.log(0.07)))))
     points = body.joints[:, :2]
-    shoulders = rng.random() < 0.6  # else the arms start at one point, with the shoulder labels on the line there
     for limb in LIMBS:
         canvas.line(points[list(limb)], color, width)
     canvas.line(np.stack([body["pelvis"], body["thorax"], body.chin]), color, width)
-    if shoulders:
-        canvas.line(np.stack([body["l_shoulder"], body["thorax"], body["r_shoulder"]]), color, width)
-        canvas.line(np.stack([body["l_hip"], body["pelvis"], body["r_hip"]]), color, width)
+    canvas.line(np.stack([body["l_shoulder"], body["thorax"], body["r_shoulder"]]), color, width)
+    canvas.line(np.stack([body["l_hip"], body["pelvis"], body["r_hip"]]), color, width)
     if rng.random() < 0.15:
         canvas.fill(trunk(body, body.stature * 0.02, body.stature * 0.02), Paint(color))
     if rng.random() < 0.4:
@@ -33,7 +31,9 @@ def draw_stick(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generat
     _stick_head(canvas, body, color, width, ground, rng)
 
 
-def _stick_head(canvas: Canvas, body: Body, color: Color, width: float, ground: Color, rng: np.random.Generator) -> None:
+def _stick_head(
+    canvas: Canvas, body: Body, color: Color, width: float, ground: Color, rng: np.random.Generator
+) -> None:
     inner = color if rng.random() < 0.5 else ground
     wide = body.head * rng.uniform(0.38, 0.5)
     long = body.up[:2] * body.head / 2
@@ -69,7 +69,10 @@ def draw_mannequin(canvas: Canvas, body: Body, ground: Color, rng: np.random.Gen
     parts: list[tuple[float, int, int, float]] = []
     for limb, (a, b, c) in enumerate(LIMBS):
         r = thick if limb > 1 else thick * 0.75
-        parts += [(float(body.joints[[a, b], 2].mean()), a, b, r), (float(body.joints[[b, c], 2].mean()), b, c, r * 0.8)]
+        parts += [
+            (float(body.joints[[a, b], 2].mean()), a, b, r),
+            (float(body.joints[[b, c], 2].mean()), b, c, r * 0.8),
+        ]
         parts.append((float(body.joints[c, 2]), c, c, r * 0.85))
     parts.append((float(body.joints[[J["thorax"], J["pelvis"]], 2].mean()), J["thorax"], J["pelvis"], -1.0))
     for _, a, b, r in sorted(parts, key=lambda part: -part[0]):
