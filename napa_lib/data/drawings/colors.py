@@ -57,7 +57,10 @@ def sample_paint(color: Color, side: int, rng: np.random.Generator, patterned: f
         return Paint(color)
     pixels = side * OVERSAMPLING
     other = shade(color, rng.uniform(0.3, 0.75)) if rng.random() < 0.5 else sample_color(rng)
-    kind = rng.choice(5)
+    kind = rng.choice(6)
+    if kind == 5:  # painted cloth
+        texture, color = _painted(pixels, rng)
+        return Paint(color, texture)
     if kind == 0:
         return Paint(color, gradient(shade(color, 1.35), shade(color, 0.6), pixels, rng))
     texture = Image.new("RGB", (pixels, pixels), color)

@@ -13,11 +13,13 @@ from napa_lib.data.drawings.colors import contrasting, is_busy, sample_color, sa
 from napa_lib.data.drawings.pens import Canvas, Color, Ink, Paint, capsule, circle, ellipse
 from napa_lib.data.drawings.poses import sample_poses
 from napa_lib.data.drawings.puppets import draw_puppet, hangs, sample_puppet
+from napa_lib.data.drawings.shading import finish_sheet, shade_figure
 from napa_lib.data.drawings.sticks import draw_mannequin, draw_pictogram, draw_stick
 
 STYLES = ("stick", "pictogram", "mannequin", "silhouette", "lines", "puppet")
 STYLE_SHARES = (0.13, 0.06, 0.07, 0.08, 0.18, 0.48)
 SMALLEST = 32  # px; below it a face is a pixel
+FEWEST = 8  # joints that a cut figure keeps in the picture
 BEHIND = 0.1  # a face that points further away than this hides the nose
 
 
@@ -61,7 +63,7 @@ def draw_figures(count: int, size: int, generator: torch.Generator) -> Drawings:
         body, pictures[i] = _draw_picture(poses, 2 * i, size, rng)
         bodies.append(body)
     joints = np.stack([body.joints[:, :2] for body in bodies]) if bodies else np.zeros((0, 18, 2))
-    inside = ((joints > -0.5) & (joints < size - 0.5)).all(-1)
+    inside = is_inside(joints, size)
     visible = inside.copy()
     for row, body in enumerate(bodies):
         visible[row, J["nose"]] &= bool(body.face[2] < BEHIND)
@@ -86,8 +88,11 @@ def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator)
         _draw_floor(canvas, body, size, color, rng)
     if rng.random() < 0.1:
         _draw_prop(canvas, body, color, rng)
+    before = canvas.image.copy() if style in ("puppet", "mannequin") and rng.random() < 0.4 else None
     draw_figure(canvas, body, style, color, size, rng)
-    return body, canvas.finish()
+    if before is not None:
+        shade_figure(before, canvas.image, rng)
+    return body, finish_sheet(canvas.finish(), rng)
 
 
 def _proportions(style: str, rng: np.random.Generator) -> Proportions:
@@ -128,11 +133,12 @@ def sample_ink(style: str, ground: Color, size: int, rng: np.random.Generator) -
     rough = float(rng.choice([0.0, 0.0, 0.3, 0.6, 0.9]) * size / 160)
     color = (0, 0, 0) if rng.random() < 0.7 and sum(ground) > 300 else contrasting(ground, rng)
     strokes = 2 if rng.random() < 0.25 else 1
-    if style in ("stick", "pictogram"):
-        return Ink(color, 0.0, rough)
+    if style == "stick" or (style == "pictogram" and rng.random() < 0.7):
+        return Ink(color, 0.0, rough if style == "stick" else 0.0)
     if style == "silhouette" or (style != "lines" and rng.random() < 0.3):
         return Ink(color, 0.0, rough / 2)
-    return Ink(color, max(width, 0.6), rough, strokes if style == "lines" else 1)
+    filled = style != "lines" or rng.random() < 0.75
+    return Ink(color, max(width, 0.6), rough, strokes if style == "lines" else 1, filled)
 
 
 def place(body: Body, size: int, rng: np.random.Generator) -> Body:
@@ -142,11 +148,19 @@ def place(body: Body, size: int, rng: np.random.Generator) -> Body:
     points = np.concatenate([body.joints[:, :2], body.toes[:, :2]])
     low, high = points.min(0) - reach, points.max(0) + reach
     cut = rng.random() < 0.12
-    part = rng.uniform(0.9, 1.5) if cut else rng.uniform(0.45, 0.92)
+    part = rng.uniform(0.9, 1.5) if cut else rng.uniform(0.45, 0.92, 2).max()
     scale = part * size / max(float((high - low).max()), 0.35)
     free = size - (high - low) * scale
     corner = free * rng.uniform(0.0, 1.0, 2) if not cut else free * rng.uniform(-0.1, 1.1, 2)
-    return body.moved(scale, 0.0, corner - low * scale - 0.5)
+    placed = body.moved(scale, 0.0, corner - low * scale - 0.5)
+    if is_inside(placed.joints[:, :2], size).sum() < FEWEST:
+        return body.moved(scale, 0.0, free / 2 - low * scale - 0.5)
+    return placed
+
+
+def is_inside(points: np.ndarray, size: int) -> np.ndarray:
+    """Which points (..., 2) lie on the picture, whose first pixel's centre is (0, 0)."""
+    return ((points > -0.5) & (points < size - 0.5)).all(-1)
 
 
 def _aside(body: Body, size: int, rng: np.random.Generator) -> Body:

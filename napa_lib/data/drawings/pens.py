@@ -29,6 +29,7 @@ class Ink:
     width: float
     rough: float
     strokes: int = 1
+    filled: bool = True  # without, shapes are outlines that one sees through
 
 
 class Canvas:
@@ -55,8 +56,9 @@ class Canvas:
                 for _ in range(self.ink.strokes - 1):
                     beside = self.rng.normal(0, self.ink.width, 2)
                     self._stroke(closed + beside, self.ink.color, self.ink.width)
-        for points, paint in rough:
-            self.fill(points, paint)
+        if self.ink.filled:
+            for points, paint in rough:
+                self.fill(points, paint)
 
     def fill(self, points: np.ndarray, paint: Paint) -> None:
         """A closed shape without an outline."""
@@ -120,6 +122,31 @@ def capsule(a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float) -> n
     cap_a = a + radius_a * (np.cos(start)[:, None] * along + np.sin(start)[:, None] * across)
     cap_b = b + radius_b * (np.cos(end)[:, None] * along + np.sin(end)[:, None] * across)
     return np.concatenate([cap_a, cap_b])
+
+
+def limb(a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float, bulge: float) -> np.ndarray:
+    """A capsule whose sides swell near its start, as calves and forearms do; `bulge` in parts of the start's radius."""
+    shape = capsule(a, b, radius_a, radius_b)
+    axis = b - a
+    length = float(np.hypot(*axis))
+    if bulge == 0 or len(shape) < 26:
+        return shape
+    along = axis / length
+    across = np.array([-along[1], along[0]])
+    t = np.array([0.15, 0.35, 0.55, 0.75])
+    width = radius_a + (radius_b - radius_a) * t + bulge * radius_a * np.sin(np.pi * t**0.8)
+    centre = a + t[:, None] * axis
+    low, high = centre - width[:, None] * across, centre + width[:, None] * across
+    return np.concatenate([shape[:13], low, shape[13:], high[::-1]])
+
+
+def curve(points: np.ndarray) -> np.ndarray:
+    """A smooth line through (N, 2) points (Catmull and Rom, 1974), 6 steps a piece; it passes every point."""
+    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    p0, p1, p2, p3 = (ends[i : len(ends) - 3 + i, None] for i in range(4))
+    t = np.linspace(0, 1, 6, endpoint=False)[:, None]
+    pieces = p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)))
+    return np.concatenate([pieces.reshape(-1, 2), points[-1:]])
 
 
 def hull(points: np.ndarray) -> np.ndarray:

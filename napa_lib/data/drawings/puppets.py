@@ -10,6 +10,7 @@ from napa_lib.data.drawings.bodies import LIMBS, SOLE, Body, J, unit
 from napa_lib.data.drawings.colors import SKIN, contrasting, sample_color, sample_paint, shade
 from napa_lib.data.drawings.heads import HeadStyle, draw_head, sample_head_style
 from napa_lib.data.drawings.pens import Canvas, Color, Paint, capsule, circle, ellipse, hull
+from napa_lib.data.drawings.pens import limb as limb_shape
 from napa_lib.data.drawings.sticks import trunk
 
 LOWER = ("trousers", "trousers", "shorts", "tights", "skirt", "dress", "robe", "coat", "bare")
@@ -33,6 +34,9 @@ class Outfit:
     flare: float
     waist: float
     hand: float
+    bulge: float
+    belly: float  # how far the trunk swells, in parts of its width
+    cape: bool
     belt: bool
     buttons: bool
     tie: bool
@@ -54,7 +58,7 @@ def sample_outfit(side: int, ground: Color, one_color: Color | None, rng: np.ran
         Paint(one_color or skin), top, top if same else cloth(0.2), cloth(0.0), lower, float(rng.choice([0, 0.5, 1, 2, 2, 2])),
         ends.get(lower, rng.uniform(1.7, 2.0)), float(np.exp(rng.normal(np.log(0.03), 0.25))),
         float(np.exp(rng.normal(np.log(0.045), 0.25))), rng.uniform(0.02, 0.06), rng.uniform(1.0, 1.5),
-        rng.uniform(0.02, 0.16), rng.uniform(0.65, 1.15), rng.uniform(0.6, 1.5), bool(rng.random() < 0.35),
+        rng.uniform(0.02, 0.16), rng.uniform(0.65, 1.15), rng.uniform(0.6, 1.5), rng.choice([0.0, rng.uniform(0.1, 0.5)]), rng.choice([0.0, rng.uniform(0.0, 0.6)], p=[0.8, 0.2]), bool(rng.random() < 0.06), bool(rng.random() < 0.35),
         bool(rng.random() < 0.25), bool(rng.random() < 0.12),
     )  # fmt: skip
 
@@ -84,9 +88,9 @@ def _draw_arm(canvas: Canvas, body: Body, outfit: Outfit, limb: int) -> None:
     along = unit(wrist - elbow) * body.stature * 0.035 * outfit.hand
     across = np.array([-along[1], along[0]]) * 0.6
     hand = ellipse(wrist + along * 0.9, along, across)
-    skin = [(capsule(elbow, wrist, r[1], r[2]), outfit.skin), (hand, outfit.skin)]
+    skin = [(limb_shape(elbow, wrist, r[1], r[2], outfit.bulge), outfit.skin), (hand, outfit.skin)]
     if outfit.sleeve < 1:
-        skin.insert(0, (capsule(shoulder, elbow, r[0], r[1]), outfit.skin))
+        skin.insert(0, (limb_shape(shoulder, elbow, r[0], r[1], outfit.bulge / 2), outfit.skin))
     canvas.group(*skin)
     if outfit.sleeve > 0:
         canvas.group(*_covered(points, r * outfit.loose, outfit.sleeve, outfit.top))
@@ -109,7 +113,8 @@ def _draw_leg(canvas: Canvas, body: Body, outfit: Outfit, limb: int) -> None:
     hip, knee, ankle = points
     r = outfit.leg_width * body.stature * np.array([1.15, 0.8, 0.5])
     paint = outfit.bottom if outfit.lower == "tights" else outfit.skin
-    canvas.group((capsule(hip, knee, r[0], r[1]), paint), (capsule(knee, ankle, r[1], r[2]), paint))
+    calf = limb_shape(knee, ankle, r[1], r[2], outfit.bulge)
+    canvas.group((capsule(hip, knee, r[0], r[1]), paint), (calf, paint))
     _draw_shoe(canvas, body, outfit, limb, float(r[2]))
     if outfit.lower in ("trousers", "shorts", "coat"):
         reach = outfit.leg if outfit.lower != "coat" else 1.95
@@ -135,9 +140,13 @@ def _draw_shoe(canvas: Canvas, body: Body, outfit: Outfit, limb: int, r: float) 
 def _draw_trunk(canvas: Canvas, body: Body, outfit: Outfit) -> None:
     st = body.stature
     neck = capsule(body["thorax"], body.chin + body.up[:2] * body.head * 0.2, st * 0.035, st * 0.028)
+    behind = body.forward[2] > 0
+    if outfit.cape and not behind:
+        canvas.group(_cape(body, outfit))
     canvas.group((neck, outfit.skin))
     girth = outfit.girth * st
-    chest, arm, leg = trunk(body, girth, girth, outfit.waist), outfit.arm_width * st, outfit.leg_width * st
+    chest = trunk(body, girth, girth, outfit.waist * (1 + outfit.belly))
+    arm, leg = outfit.arm_width * st, outfit.leg_width * st
     shoulders = capsule(body["l_shoulder"], body["r_shoulder"], arm * 1.05, arm * 1.05)
     hips = capsule(body["l_hip"], body["r_hip"], leg * 1.15, leg * 1.15)
     below = outfit.bottom if outfit.lower != "bare" else outfit.skin
@@ -147,6 +156,18 @@ def _draw_trunk(canvas: Canvas, body: Body, outfit: Outfit) -> None:
     if outfit.lower in ("skirt", "dress", "robe", "coat"):
         canvas.group(_skirt(body, outfit, below))
     _draw_details(canvas, body, outfit)
+    if outfit.cape and behind:
+        canvas.group(_cape(body, outfit))
+
+
+def _cape(body: Body, outfit: Outfit) -> tuple[np.ndarray, Paint]:
+    """From the shoulders down to the knees, behind the back."""
+    st, spine = body.stature, unit(body["pelvis"] - body["thorax"])
+    back = -body.forward[:2] * st * 0.12
+    across = np.array([-spine[1], spine[0]]) * st * (0.1 + outfit.flare)
+    low = body["pelvis"] + spine * st * 0.22 + back * 1.5
+    shoulders = [circle(body[side + "shoulder"] + back * 0.2, 0.03 * st) for side in ("r_", "l_")]
+    return hull(np.concatenate([*shoulders, (low + across)[None], (low - across)[None]])), outfit.shoe
 
 
 def hangs(body: Body) -> bool:
@@ -181,7 +202,7 @@ def _draw_details(canvas: Canvas, body: Body, outfit: Outfit) -> None:
     dark = shade(outfit.top.color, 0.45)
     if outfit.belt:
         middle = body["thorax"] + spine * 0.85
-        canvas.line(np.stack([middle - across, middle + across]), dark, max(1.0, 0.02 * st))
+        canvas.line(np.stack([middle - across, middle, middle + across]), dark, max(1.0, 0.02 * st))
     if body.forward[2] > -0.5:
         return
     chest = body["thorax"] + body.forward[:2] * 0.05 * st

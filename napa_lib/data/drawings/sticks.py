@@ -7,7 +7,7 @@ import numpy as np
 from napa_lib.data.drawings.bodies import LIMBS, Body, J
 from napa_lib.data.drawings.colors import contrasting, shade
 from napa_lib.data.drawings.heads import draw_head, sample_head_style
-from napa_lib.data.drawings.pens import Canvas, Color, Paint, capsule, circle, ellipse
+from napa_lib.data.drawings.pens import Canvas, Color, Paint, capsule, circle, curve, ellipse
 
 
 def draw_stick(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generator) -> None:
@@ -15,8 +15,9 @@ def draw_stick(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generat
     color = (0, 0, 0) if rng.random() < 0.5 and sum(ground) > 300 else contrasting(ground, rng)
     width = max(0.8, body.stature * float(np.exp(rng.uniform(np.log(0.008), np.log(0.07)))))
     points = body.joints[:, :2]
+    bent = curve if rng.random() < 0.2 else np.asarray  # limbs like rubber hoses
     for limb in LIMBS:
-        canvas.line(points[list(limb)], color, width)
+        canvas.line(bent(points[list(limb)]), color, width)
     canvas.line(np.stack([body["pelvis"], body["thorax"], body.chin]), color, width)
     canvas.line(np.stack([body["l_shoulder"], body["thorax"], body["r_shoulder"]]), color, width)
     canvas.line(np.stack([body["l_hip"], body["pelvis"], body["r_hip"]]), color, width)
@@ -45,21 +46,20 @@ def _stick_head(
         canvas.fill(ellipse(centre, long * rim, across * rim), Paint(inner))
         if body.face[2] < -0.2 and rng.random() < 0.5:
             for side in (-0.35, 0.35):
-                canvas.fill(circle(centre + across * side + body.face[:2] * wide * 0.5, body.head * 0.05), Paint(color))
+                eye = centre + across * side + body.face[:2] * wide * 0.5
+                canvas.fill(circle(eye, body.head * 0.05), Paint(color))
 
 
 def draw_pictogram(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generator) -> None:
-    """Signage: thick capsules of one colour and a detached disc for a head."""
+    """Signage: thick capsules of one colour, or their common outline, and a detached disc for a head."""
     color = (0, 0, 0) if rng.random() < 0.4 and sum(ground) > 300 else contrasting(ground, rng)
-    r = body.stature * rng.uniform(0.025, 0.05)
-    for limb in LIMBS:
-        for a, b in zip(limb[:2], limb[1:], strict=True):
-            canvas.fill(capsule(body.joints[a, :2], body.joints[b, :2], r, r * rng.uniform(0.8, 1.0)), Paint(color))
-    canvas.fill(trunk(body, r, r), Paint(color))
-    for a, b in (("l_shoulder", "r_shoulder"), ("l_hip", "r_hip")):
-        canvas.fill(capsule(body[a], body[b], r, r), Paint(color))
+    paint = Paint(ground if canvas.ink.width > 0 else color)
+    r, taper = body.stature * rng.uniform(0.025, 0.05), rng.uniform(0.75, 1.0)
+    bones = [(a, b, r, r * taper) for limb in LIMBS for a, b in zip(limb[:2], limb[1:], strict=True)]
+    bones += [(J["l_" + name], J["r_" + name], r, r) for name in ("shoulder", "hip")]
+    shapes = [(capsule(body.joints[a, :2], body.joints[b, :2], ra, rb), paint) for a, b, ra, rb in bones]
     size = body.head / 2
-    canvas.fill(circle(body["head"] - body.up[:2] * size, size), Paint(color))
+    canvas.group(*shapes, (trunk(body, r, r), paint), (circle(body["head"] - body.up[:2] * size, size), paint))
 
 
 def draw_mannequin(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generator) -> None:
@@ -67,8 +67,8 @@ def draw_mannequin(canvas: Canvas, body: Body, ground: Color, rng: np.random.Gen
     color = (222, 184, 135) if rng.random() < 0.4 else contrasting(ground, rng)
     shaded, thick = rng.random() < 0.6, body.stature * rng.uniform(0.03, 0.05)
     parts: list[tuple[float, int, int, float]] = []
-    for limb, (a, b, c) in enumerate(LIMBS):
-        r = thick if limb > 1 else thick * 0.75
+    for part, (a, b, c) in enumerate(LIMBS):
+        r = thick if part > 1 else thick * 0.75
         parts += [
             (float(body.joints[[a, b], 2].mean()), a, b, r),
             (float(body.joints[[b, c], 2].mean()), b, c, r * 0.8),
@@ -91,9 +91,10 @@ def draw_mannequin(canvas: Canvas, body: Body, ground: Color, rng: np.random.Gen
 def _solid(canvas: Canvas, a: np.ndarray, b: np.ndarray, r: float, color: Color, shaded: bool) -> None:
     canvas.group((capsule(a, b, r, r), Paint(color)))
     if shaded:
-        for part in (0.75, 0.5, 0.25):
-            shift = np.array([-0.3, -0.3]) * r * (1 - part)
-            canvas.fill(capsule(a + shift, b + shift, r * part, r * part), Paint(shade(color, 1.6 - 0.75 * part)))
+        for inner in (0.75, 0.5, 0.25):
+            shift = np.array([-0.3, -0.3]) * r * (1 - inner)
+            lit = Paint(shade(color, 1.6 - 0.75 * inner))
+            canvas.fill(capsule(a + shift, b + shift, r * inner, r * inner), lit)
 
 
 def trunk(body: Body, shoulder: float, hip: float, waist: float = 0.8) -> np.ndarray:
