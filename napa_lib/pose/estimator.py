@@ -1,0 +1,216 @@
+"""The pretrained estimator: from a picture to the 2D and 3D poses of its figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib.data import asset_path
+from napa_lib.data.crops import square_boxes
+from napa_lib.engine import choose_device, load_tensors
+from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
+from napa_lib.networks.pose_net import load_pose_net
+from napa_lib.pose.finding import find_figures
+from napa_lib.pose.pictures import ImageLike, Picture, open_picture, opened
+from napa_lib.pose.views import fuse, look, shifted
+from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
+
+WEIGHTS = "weights/pose_net.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class PoseResult:
+    """The pose of one figure, J joints in the order of `skeleton`. A joint that cannot be had is NaN, confidence 0."""
+
+    keypoints: Tensor  # (J, 2) pixels of the picture
+    pose: Tensor  # (J, 3) mm, camera axes (x right, y down, z away), the pelvis at the origin
+    confidence: Tensor  # (J,) in [0, 1]: how likely the joint is in the picture and about where `keypoints` says
+    box: tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels: as given, or as found
+    skeleton: Skeleton
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean over the joints that the joint set has; low where no person is likely."""
+        return float(self.confidence[~self.keypoints.isnan().any(-1)].mean())
+
+
+class PoseEstimator:
+    """Finds figures in pictures of any style, and their 2D and 3D poses.
+
+    Args:
+        network: from crops (B, 3, size, size) to a `PosePrediction`, as `PoseNet2D`.
+        depth_net, standardizer: what `napa_lib.lifting.lift` needs.
+        size: side of the crops in pixels.
+        device: where `network` computes: "auto", "cpu", "cuda" …
+
+    >>> estimator = PoseEstimator.from_pretrained(device="cpu")  # doctest: +SKIP
+    >>> estimator.predict("painting.jpg")[0].keypoints.shape  # doctest: +SKIP
+    torch.Size([18, 2])
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        depth_net: DepthNet,
+        standardizer: BoneStandardizer,
+        size: int = 128,
+        device: str = "auto",
+    ) -> None:
+        place = choose_device(device)
+        self.network = network.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.depth_net, self.standardizer, self.size = depth_net.eval(), standardizer, size
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path | None = None, device: str = "auto") -> PoseEstimator:
+        """The estimator that ships, or one with a pose network that `save_pose_net` wrote.
+
+        Raises:
+            ValueError: if the file is missing, corrupt or holds something else, or the device is not on this machine.
+        """
+        file = asset_path(WEIGHTS) if path is None else Path(path)
+        network = load_pose_net(file)
+        config = json.loads(load_tensors(file)[1].get("config", "{}"))
+        return cls(network, *load_depth_net(), size=config.get("size", 128), device=device)
+
+    def predict(
+        self,
+        image: ImageLike,
+        boxes: Tensor | Sequence[Sequence[float]] | None = None,
+        joint_set: str | Skeleton = NAPA18,
+        crops: int = 1,
+    ) -> list[PoseResult]:
+        """The figures of one picture.
+
+        The mean of each crop's pose and its mirror image's is taken.
+
+        Args:
+            image: a path; a PIL picture; an array (H, W, 3) uint8 or floating in [0, 1]; a tensor (3, H, W), the same.
+            boxes: (N, 4) as (x0, y0, x1, y1) in the picture's pixels, one round each figure with an eighth of its size
+                to spare on every side; they may reach over the edge. Without boxes the most likely single figure is
+                looked for (`find_figures`).
+            joint_set: joints to give back; see `napa_lib.skeletons.convert`.
+            crops: from 1 to 5: look at so many slightly shifted and scaled crops, too; it takes so many times as long.
+
+        Returns:
+            one result a box, or one. Where nobody is, the confidences are low.
+
+        Raises:
+            ValueError: for a picture that cannot be read (`PictureError`), a box that is not finite, is inverted, has
+                no area or lies outside the picture, and an unknown joint set.
+        """
+        skeleton = check_joint_set(joint_set)
+        wanted = None if boxes is None else check_boxes(boxes)
+        picture = open_picture(image, None if wanted is None else wanted.tolist())
+        return self.estimate([picture], [wanted], skeleton, crops)[0]
+
+    def predict_many(
+        self, images: Iterable[ImageLike], joint_set: str | Skeleton = NAPA18, crops: int = 1, batch: int = 8
+    ) -> Iterator[list[PoseResult]]:
+        """The most likely figure of each of many pictures, `batch` at a time, while the next are read.
+
+        Args and errors are those of `predict`; results come in the pictures' order.
+        """
+        skeleton = check_joint_set(joint_set)
+        check_batch(batch)
+        pictures = opened(images, ahead=batch)
+        while group := list(islice(pictures, batch)):
+            for picture in group:
+                if isinstance(picture, ValueError):
+                    raise picture
+            yield from self.estimate(group, [None] * len(group), skeleton, crops)  # type: ignore[arg-type]
+
+    def estimate(
+        self, pictures: Sequence[Picture], boxes: Sequence[Tensor | None], skeleton: Skeleton, crops: int = 1
+    ) -> list[list[PoseResult]]:
+        """What `predict` does, for several opened pictures in one batch.
+
+        Args:
+            pictures: from `open_picture`.
+            boxes: for each (N, 4), or None to look for a figure.
+            skeleton: from `check_joint_set`.
+            crops: as in `predict`.
+        """
+        given = [check_boxes(b, picture) for b, picture in zip(boxes, pictures, strict=True) if b is not None]
+        lost = [picture for b, picture in zip(boxes, pictures, strict=True) if b is None]
+        found, known = iter(find_figures(self.network, lost, self.size) if lost else ()), iter(given)
+        all_boxes = [next(found) if b is None else next(known) for b in boxes]
+        views = [shifted(square_boxes(b), crops).flatten(0, 1) for b in all_boxes if len(b)]
+        shown = [picture for picture, b in zip(pictures, all_boxes, strict=True) if len(b)]
+        seen = iter(look(self.network, shown, views, self.size, mirror=True) if shown else ())
+        return [self._results(b, *next(seen), skeleton) if len(b) else [] for b in all_boxes]
+
+    def _results(self, boxes: Tensor, keypoints: Tensor, confidence: Tensor, skeleton: Skeleton) -> list[PoseResult]:
+        """Fuse (2, crops * N, 18, 2) views of N figures, lift them and convert them."""
+        count = len(boxes)
+        points, sure = fuse(
+            keypoints.unflatten(1, (-1, count)).flatten(0, 1), confidence.unflatten(1, (-1, count)).flatten(0, 1)
+        )
+        with torch.no_grad():
+            poses = lift(points, self.depth_net, self.standardizer)
+        parts = convert(points, NAPA18, skeleton), convert(poses, NAPA18, skeleton), least_sure(sure, skeleton)
+        return [
+            PoseResult(k, p, c, tuple(box), skeleton)  # type: ignore[arg-type]
+            for k, p, c, box in zip(*parts, boxes.tolist(), strict=True)
+        ]
+
+
+def check_joint_set(joint_set: str | Skeleton) -> Skeleton:
+    """The joint set of that name; ValueError if it is unknown, or has no joint that a body gives."""
+    skeleton = get_skeleton(joint_set)
+    if bool(least_sure(torch.ones(1, NAPA18.num_joints), skeleton).sum() == 0):
+        raise ValueError(f"joint_set must have a joint in common with NAPA18, got {skeleton.name}")
+    return skeleton
+
+
+def check_batch(batch: int) -> None:
+    """Raise ValueError unless `batch` is a positive number of pictures."""
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
+
+
+def check_boxes(boxes: Tensor | Sequence[Sequence[float]], picture: Picture | None = None) -> Tensor:
+    """(N, 4) boxes in float32, or ValueError: not of that shape, not finite, inverted, empty, outside the picture."""
+    try:
+        tensor = torch.as_tensor(boxes, dtype=torch.float32).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"boxes must be (N, 4) numbers as x0, y0, x1, y1, got {boxes!r}: {error}") from None
+    if tensor.shape == (0,):
+        tensor = tensor.reshape(0, 4)
+    if tensor.ndim != 2 or tensor.shape[1] != 4:
+        raise ValueError(f"boxes must be (N, 4) as x0, y0, x1, y1, got {tuple(tensor.shape)}")
+    square_boxes(tensor)  # finite, not inverted, not empty
+    if picture is not None:
+        width, height = picture.size
+        x0, y0, x1, y1 = tensor.T
+        outside = (x1 <= 0) | (y1 <= 0) | (x0 >= width) | (y0 >= height)
+        if bool(outside.any()):
+            bad = tensor[outside][0].tolist()
+            raise ValueError(f"boxes must overlap the picture of {width} x {height} pixels, got {bad}")
+    return tensor
+
+
+def least_sure(confidence: Tensor, skeleton: Skeleton) -> Tensor:
+    """Confidences of NAPA18's joints to another set's: a derived joint is as sure as the least sure of its sources.
+
+    Args:
+        confidence: (..., 18).
+
+    Returns:
+        (..., J); 0 for a joint that cannot be had.
+
+    >>> from napa_lib.skeletons import COCO17
+    >>> least_sure(torch.ones(18), COCO17)[:6].tolist()  # nose, eyes and ears, left shoulder
+    [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    """
+    nothing = torch.zeros(NAPA18.num_joints, NAPA18.num_joints, 2)
+    one_missing = nothing.masked_fill(torch.eye(NAPA18.num_joints, dtype=torch.bool)[..., None], torch.nan)
+    needs = convert(one_missing, NAPA18, skeleton)[..., 0].isnan().T  # (J, 18)
+    unknown = convert(nothing[0], NAPA18, skeleton)[:, 0].isnan()
+    least = confidence[..., None, :].expand(*confidence.shape[:-1], len(needs), -1).masked_fill(~needs, 1.0).amin(-1)
+    return least.masked_fill(unknown, 0.0)

@@ -1,0 +1,218 @@
+"""Pictures as a pose estimator wants them: upright, RGB, 8 bits, no larger than what a figure needs, decoded ahead."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import warnings
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from napa_lib.data import PictureError
+
+MAX_PIXELS = 150_000_000  # a file that claims more is refused before it is decoded
+KEPT_PIXELS = 6_000_000  # a larger picture is halved until it has no more
+KEPT_SIDE = 512  # but not below this on its shorter side, so that long panoramas keep their figures
+FIGURE_SIDE = 256  # nor so far that a figure's box has fewer pixels: twice what the network looks at
+DAMAGED = (
+    OSError, ValueError, TypeError, SyntaxError, EOFError, KeyError, IndexError, OverflowError, AttributeError,
+    struct.error, zlib.error, MemoryError, Image.DecompressionBombError,
+)  # fmt: skip  # what Pillow's decoders raise on damaged files
+ORIENTATION = 0x0112  # EXIF
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded picture that remembers the size it had.
+
+    Attributes:
+        pixels: upright, RGB, 8 bits a channel.
+        factor: how many pixels of the original one of these is wide and high, a power of two.
+        size: width and height of the original, upright.
+        ground: (3, 1, 1) median colour of the edge, in [0, 1]: what crops show outside the picture.
+    """
+
+    pixels: Image.Image
+    factor: int
+    size: tuple[int, int]
+    ground: Tensor
+
+
+ImageLike = str | os.PathLike | Image.Image | np.ndarray | Tensor | Picture
+
+
+def open_picture(image: ImageLike, boxes: Sequence[Sequence[float]] | None = None) -> Picture:
+    """Read any kind of picture, reduced as far as its figures allow.
+
+    A 12,000 x 9,000 scan would be 1.3 GB in float32; a figure needs a few hundred pixels. JPEGs are decoded at reduced
+    size, others reduced right after decoding, as 8-bit values. Alpha is composited on white, grey repeated, 16 bits are
+    cut to 8, the EXIF orientation is applied.
+
+    Args:
+        image: a path; a PIL picture; an array (H, W, 3) uint8 or floating in [0, 1]; a tensor (3, H, W), the same.
+        boxes: of the figures in the original's pixels, where known: a small figure in a large picture keeps its pixels.
+
+    Raises:
+        ValueError: if it is none of these, empty, or has values that are NaN or out of range.
+        PictureError: a ValueError that names the file, if it cannot be read, or has more than `MAX_PIXELS` pixels.
+
+    >>> open_picture(torch.zeros(3, 3000, 4000)).pixels.size
+    (2000, 1500)
+    """
+    if isinstance(image, Picture):
+        return image
+    if isinstance(image, (str, os.PathLike)):
+        return _read(image, boxes)
+    if isinstance(image, Image.Image):
+        try:
+            return _finish(image, boxes)
+        except DAMAGED as error:
+            raise PictureError(f"image cannot be decoded: {type(error).__name__}: {error}") from error
+    return _finish(Image.fromarray(_to_bytes(image)), boxes)
+
+
+def opened(images: Iterable[ImageLike], ahead: int = 4) -> Iterator[Picture | PictureError]:
+    """Read pictures one after the other, the next ones in the background; a file that cannot be read gives its error.
+
+    Args:
+        images: what `open_picture` takes.
+        ahead: how many to have ready at most.
+    """
+
+    def attempt(image: ImageLike) -> Picture | PictureError:
+        try:
+            return open_picture(image)
+        except PictureError as error:
+            return error
+
+    waiting: deque[Future] = deque()
+    reader = ThreadPoolExecutor(1, thread_name_prefix="decode")
+    try:
+        for image in images:
+            waiting.append(reader.submit(attempt, image))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)
+
+
+def reduction(size: tuple[int, int], boxes: Sequence[Sequence[float]] | None = None) -> int:
+    """By which power of two a picture of (width, height) is reduced.
+
+    >>> reduction((12000, 9000)), reduction((20000, 500)), reduction((12000, 9000), [(0, 0, 700, 300)])
+    (8, 1, 2)
+    """
+    by_area = math.ceil(math.log2(max(1.0, size[0] * size[1] / KEPT_PIXELS)) / 2)
+    by_side = math.floor(math.log2(max(1.0, min(size) / KEPT_SIDE)))
+    sides = [max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes or ()]
+    by_box = math.floor(math.log2(max(1.0, min(sides) / FIGURE_SIDE))) if sides else by_area
+    return 2 ** min(by_area, by_side, by_box)
+
+
+def _read(path: str | os.PathLike, boxes: Sequence[Sequence[float]] | None) -> Picture:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's notes on large or odd files; the size is checked here
+            with Image.open(path) as picture:
+                return _finish(picture, boxes)
+    except DAMAGED as error:
+        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise PictureError(f"cannot read picture {str(Path(path))!r}: {reason}") from error
+
+
+def _finish(picture: Image.Image, boxes: Sequence[Sequence[float]] | None) -> Picture:
+    """Check the size before decoding, decode, reduce, turn upright."""
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        limit = f"{MAX_PIXELS // 1_000_000} million pixels"
+        raise ValueError(f"it is {width} x {height}, and more than {limit} are not decoded; make it smaller first")
+    if width * height == 0:
+        raise ValueError(f"it is {width} x {height} pixels: empty")
+    factor = reduction((width, height), boxes)
+    if factor > 1:  # JPEG alone can decode at reduced size; the others leave this undone
+        picture.draft(None, (width // factor, height // factor))
+    drafted = round(width / picture.width)
+    picture.load()
+    if picture.format != "JPEG":
+        width, height = picture.size  # TIFFs may turn while they load
+    orientation = picture.getexif().get(ORIENTATION, 1)
+    pixels = _upright(_to_rgb(picture, factor // drafted), orientation)
+    size = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
+    return Picture(pixels, factor, size, _ground(pixels))
+
+
+def _to_rgb(picture: Image.Image, factor: int) -> Image.Image:
+    """Any mode to 8-bit RGB, reduced by `factor` as early as that mode allows."""
+    if picture.mode.startswith("I;16"):
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    elif picture.mode == "1":
+        picture = picture.convert("L")
+    elif picture.mode in ("P", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA" if picture.mode == "PA" or "transparency" in picture.info else "RGB")
+    small = picture.reduce(factor) if factor > 1 else picture
+    if small.mode in ("I", "F"):
+        grey, largest = np.asarray(small), 65535.0 if small.mode == "I" else 1.0
+        if not ((grey >= 0) & (grey <= largest)).all():
+            raise ValueError(f"values of mode {small.mode} must lie in [0, {largest:.0f}]")
+        return Image.fromarray((grey * (255 / largest)).round().astype(np.uint8)).convert("RGB")
+    if small.mode in ("LA", "La", "RGBA", "RGBa"):
+        small = small.convert("RGBA")
+        white = Image.new("RGB", small.size, "white")
+        white.paste(small, mask=small.getchannel("A"))
+        return white
+    return small.convert("RGB")
+
+
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    """Turn a picture by an EXIF orientation; Pillow wants it in the picture."""
+    if orientation == 1:
+        return picture
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    plain = picture.copy()
+    plain.info = {"exif": exif.tobytes()}
+    return ImageOps.exif_transpose(plain)
+
+
+def _to_bytes(image: np.ndarray | Tensor) -> np.ndarray:
+    """An array (H, W, 3) or tensor (3, H, W) to (H, W, 3) uint8."""
+    if isinstance(image, Tensor):
+        kind, shape = "tensor (3, H, W)", tuple(image.shape)
+        good = len(shape) == 3 and shape[0] == 3
+        tensor = image.detach().cpu()
+        array = (tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).numpy()
+        array = array.transpose(1, 2, 0) if good else array
+    elif isinstance(image, np.ndarray):
+        kind, shape, array = "array (H, W, 3)", image.shape, image
+        good = len(shape) == 3 and shape[2] == 3
+    else:
+        raise ValueError(f"image must be a path, a PIL picture, an array or a tensor, got {type(image).__name__}")
+    if not good or 0 in shape:
+        raise ValueError(f"image must be a {kind} with H, W > 0, got {shape}")
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"image must be uint8 or floating, got {array.dtype}")
+    if not ((array >= 0) & (array <= 1)).all():  # NaN compares false
+        raise ValueError(f"image must lie in [0, 1] where it is floating, got {array.min():.4g} to {array.max():.4g}")
+    return (array * 255).round().astype(np.uint8)
+
+
+def _ground(pixels: Image.Image) -> Tensor:
+    """The median colour of the outermost pixels, (3, 1, 1)."""
+    width, height = pixels.size
+    strips = (0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height)
+    edge = np.concatenate([np.asarray(pixels.crop(strip)).reshape(-1, 3) for strip in strips])
+    return torch.from_numpy(edge).median(0).values.view(3, 1, 1) / 255
