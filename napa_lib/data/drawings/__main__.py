@@ -21,7 +21,7 @@ def write_shards(folder: Path, count: int, size: int, seed: int) -> list[Path]:
     size and seed.
 
     Returns:
-        The shards' paths, named `seed-SSS-NNNN.safetensors`.
+        The shards' paths, `sizeS_seedN_SHARD_FIGURES.safetensors`.
 
     Raises:
         ValueError: if `count` is not positive or the size too small.

@@ -1,4 +1,4 @@
-"""Bodies to draw: a pose's directions with a drawn figure's proportions, as 3D joints seen by an orthographic camera."""
+"""Bodies to draw: a pose's directions with a drawn figure's proportions, seen by an orthographic camera."""
 
 from __future__ import annotations
 
@@ -111,15 +111,15 @@ def build_body(poses: Poses, index: int, size: Proportions) -> Body:
     """
     old, up, face = poses.joints[index], poses.up[index], poses.face[index]
     new = np.zeros((18, 3))
-    new[J["thorax"]] = (old[J["thorax"]] - old[J["pelvis"]]) * size.torso
-    for start, anchor, width in (("shoulder", "thorax", size.shoulders), ("hip", "pelvis", size.hips)):
-        for side in ("l_", "r_"):
-            offset = old[J[side + start]] - old[J[anchor]]
-            new[J[side + start]] = new[J[anchor]] + offset * width
-    for limb, (start, middle, end) in enumerate(LIMBS):
+    middles = [(old[J["l_" + name]] + old[J["r_" + name]]) / 2 for name in ("shoulder", "hip")]
+    new[J["thorax"]] = (middles[0] - middles[1]) * size.torso
+    for name, anchor, width in (("shoulder", "thorax", size.shoulders), ("hip", "pelvis", size.hips)):
+        half = (old[J["l_" + name]] - old[J["r_" + name]]) / 2 * width
+        new[J["l_" + name]], new[J["r_" + name]] = new[J[anchor]] + half, new[J[anchor]] - half
+    for limb, (first, middle, last) in enumerate(LIMBS):
         factor = size.arms if limb < 2 else size.legs
-        new[middle] = new[start] + (old[middle] - old[start]) * factor
-        new[end] = new[middle] + (old[end] - old[middle]) * factor
+        new[middle] = new[first] + (old[middle] - old[first]) * factor
+        new[last] = new[middle] + (old[last] - old[middle]) * factor
     head = HEAD * size.head
     chin = new[J["thorax"]] + up * NECK * size.neck
     new[J["torso"]] = new[J["thorax"]] / 2

@@ -52,28 +52,30 @@ def contrasting(ground: Color, rng: np.random.Generator) -> Color:
 
 
 def sample_paint(color: Color, side: int, rng: np.random.Generator, patterned: float = 0.3) -> Paint:
-    """A colour as cloth: flat, or with stripes, checks, dots, hatching or a gradient; `side` in final pixels."""
+    """A colour as cloth: flat, a gradient, a piece of a painting, or a pattern; `side` in final pixels."""
     if rng.random() > patterned:
         return Paint(color)
-    pixels = side * OVERSAMPLING
-    other = shade(color, rng.uniform(0.3, 0.75)) if rng.random() < 0.5 else sample_color(rng)
-    kind = rng.choice(6)
-    if kind == 5:  # painted cloth
-        texture, color = _painted(pixels, rng)
-        return Paint(color, texture)
+    pixels, kind = side * OVERSAMPLING, rng.choice(6)
     if kind == 0:
         return Paint(color, gradient(shade(color, 1.35), shade(color, 0.6), pixels, rng))
+    if kind == 1:
+        texture, mean = _painted(pixels, rng)
+        return Paint(mean, texture)
+    return Paint(color, _pattern(color, ("stripes", "checks", "dots", "hatch")[kind - 2], pixels, rng))
+
+
+def _pattern(color: Color, kind: str, pixels: int, rng: np.random.Generator) -> Image.Image:
+    other = shade(color, rng.uniform(0.3, 0.75)) if rng.random() < 0.5 else sample_color(rng)
     texture = Image.new("RGB", (pixels, pixels), color)
     draw, step = ImageDraw.Draw(texture), int(rng.integers(6, 22))
-    if kind in (1, 2):  # stripes, checks
-        width = max(1, int(step * rng.uniform(0.15, 0.6)))
-        level = rng.random() < 0.6
+    if kind in ("stripes", "checks"):
+        width, level = max(1, int(step * rng.uniform(0.15, 0.6))), rng.random() < 0.6
         for at in range(0, pixels, step):
-            if level or kind == 2:
+            if level or kind == "checks":
                 draw.line([(0, at), (pixels, at)], fill=other, width=width)
-            if not level or kind == 2:
+            if not level or kind == "checks":
                 draw.line([(at, 0), (at, pixels)], fill=other, width=width)
-    elif kind == 3:
+    elif kind == "dots":
         radius = max(1.0, step * rng.uniform(0.12, 0.3))
         for row, y in enumerate(range(0, pixels, step)):
             for x in range(step // 2 * (row % 2), pixels, step):
@@ -82,7 +84,7 @@ def sample_paint(color: Color, side: int, rng: np.random.Generator, patterned: f
         slope = int(rng.integers(-pixels, pixels))
         for at in range(-pixels, 2 * pixels, step // 2 + 2):
             draw.line([(at, 0), (at + slope, pixels)], fill=shade(color, 0.5), width=1)
-    return Paint(color, texture)
+    return texture
 
 
 def gradient(a: Color, b: Color, pixels: int, rng: np.random.Generator) -> Image.Image:
@@ -96,7 +98,7 @@ def gradient(a: Color, b: Color, pixels: int, rng: np.random.Generator) -> Image
 def sample_ground(side: int, rng: np.random.Generator) -> tuple[Image.Image, Color]:
     """A ground to draw on, enlarged, and its main colour."""
     pixels = side * OVERSAMPLING
-    kind = rng.choice(7, p=[0.48, 0.14, 0.09, 0.05, 0.09, 0.05, 0.10])
+    kind = rng.choice(8, p=[0.46, 0.13, 0.09, 0.04, 0.08, 0.05, 0.05, 0.10])
     color = (255, 255, 255) if kind == 0 else _pale(rng)
     plain = Image.new("RGB", (pixels, pixels), color)
     if kind < 2:
@@ -106,12 +108,14 @@ def sample_ground(side: int, rng: np.random.Generator) -> tuple[Image.Image, Col
     if kind == 3:
         coarse = int(rng.integers(4, 60))
         noise = rng.normal(0, rng.uniform(5, 35), (coarse, coarse, int(rng.choice([1, 3]))))
-        pixels_ = (noise + np.array(color)).clip(0, 255).astype(np.uint8)
-        return Image.fromarray(pixels_).resize((pixels, pixels), Image.Resampling.BICUBIC), color
+        grain = Image.fromarray((noise + np.array(color)).clip(0, 255).astype(np.uint8))
+        return grain.resize((pixels, pixels), Image.Resampling.BICUBIC), color
     if kind == 4:
         return _landscape(plain, rng), color
     if kind == 5:
         return _room(plain, rng), color
+    if kind == 6:
+        return _clutter(plain, rng), color
     return _painted(pixels, rng)
 
 
@@ -130,12 +134,12 @@ def _landscape(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     if rng.random() < 0.4:
         x, y, r = rng.uniform(0, side), rng.uniform(0, side * 0.4), rng.uniform(8, 40)
         draw.ellipse([x - r, y - r, x + r, y + r], fill=sample_color(rng))
-    x = np.linspace(0, side, 24)
+    across = np.linspace(0, side, 24)
     level = rng.uniform(0.35, 0.75) * side
     for _ in range(rng.integers(1, 4)):
-        waves = np.sin(x / side * rng.uniform(0, 14) + rng.uniform(0, 6)) * rng.uniform(0, 0.08) * side
-        y = level + waves
-        draw.polygon([*zip(x.tolist(), y.tolist(), strict=True), (side, side), (0, side)], fill=_pale(rng))
+        waves = np.sin(across / side * rng.uniform(0, 14) + rng.uniform(0, 6)) * rng.uniform(0, 0.08) * side
+        hills = zip(across.tolist(), (level + waves).tolist(), strict=True)
+        draw.polygon([*hills, (side, side), (0, side)], fill=_pale(rng))
         level += rng.uniform(0.08, 0.25) * side
     for _ in range(rng.integers(0, 4)):
         left, top = rng.uniform(0, side), rng.uniform(0.1, 0.6) * side
@@ -156,18 +160,34 @@ def _room(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return picture
 
 
+def _clutter(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A few shapes and strokes that mean nothing."""
+    draw, side = ImageDraw.Draw(picture), picture.width
+    for _ in range(rng.integers(2, 8)):
+        corners = rng.uniform(0, side, 2) + rng.normal(0, rng.uniform(0.03, 0.2) * side, (rng.integers(2, 6), 2))
+        points = [(x, y) for x, y in corners.tolist()]
+        if len(points) == 2 or rng.random() < 0.4:
+            draw.line(points, fill=_pale(rng), width=int(rng.integers(1, 9)))
+        else:
+            draw.polygon(points, fill=_pale(rng))
+    return picture
+
+
 def _painted(pixels: int, rng: np.random.Generator) -> tuple[Image.Image, Color]:
     pictures = _paintings()
     picture = pictures[rng.integers(len(pictures))]
     side = int(rng.uniform(0.3, 1.0) * min(picture.size))
-    left, top = rng.integers(picture.width - side + 1), rng.integers(picture.height - side + 1)
+    left, top = (int(rng.integers(length - side + 1)) for length in picture.size)
     cut = picture.resize((pixels, pixels), box=(left, top, left + side, top + side))
     red, green, blue = (int(c) for c in np.asarray(cut.resize((1, 1)))[0, 0])
     return cut, (red, green, blue)
 
 
+def ground_paintings() -> list[str]:
+    """Assets of the shipped paintings that no test figure was cut from."""
+    return [p.asset for p in list_paintings() if not p.in_art_figures]
+
+
 @cache
 def _paintings() -> tuple[Image.Image, ...]:
-    """The shipped paintings that no test figure was cut from."""
-    names = [p.asset for p in list_paintings() if not p.in_art_figures]
-    return tuple(Image.open(asset_path(name)).convert("RGB") for name in names)
+    return tuple(Image.open(asset_path(name)).convert("RGB") for name in ground_paintings())

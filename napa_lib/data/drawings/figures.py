@@ -10,9 +10,10 @@ from torch import Tensor
 
 from napa_lib.data.drawings.bodies import Body, J, Poses, Proportions, build_body, sample_proportions
 from napa_lib.data.drawings.colors import contrasting, is_busy, sample_color, sample_ground, shade
+from napa_lib.data.drawings.heads import sample_head_style
 from napa_lib.data.drawings.pens import Canvas, Color, Ink, Paint, capsule, circle, ellipse
 from napa_lib.data.drawings.poses import sample_poses
-from napa_lib.data.drawings.puppets import draw_puppet, hangs, sample_puppet
+from napa_lib.data.drawings.puppets import draw_puppet, hangs, sample_outfit
 from napa_lib.data.drawings.shading import finish_sheet, shade_figure
 from napa_lib.data.drawings.sticks import draw_mannequin, draw_pictogram, draw_stick
 
@@ -116,7 +117,8 @@ def draw_figure(canvas: Canvas, body: Body, style: str, ground: Color, size: int
     one = contrasting(ground, rng) if style == "silhouette" else ground if style == "lines" else None
     if style == "silhouette" and rng.random() < 0.6 and sum(ground) > 300:
         one = (0, 0, 0)
-    outfit, head = sample_puppet(size, ground, one, rng)
+    outfit = sample_outfit(size, ground, one, canvas.ink.width > 0, rng)
+    head = sample_head_style(rng, shade(outfit.skin.color, 0.25) if rng.random() < 0.5 else (25, 20, 20))
     if style == "silhouette":
         assert one is not None
         head = replace(head, eyes="none", mouth="none", brows=False, nose="wedge", color=one, beard=False)
@@ -129,7 +131,7 @@ def draw_figure(canvas: Canvas, body: Body, style: str, ground: Color, size: int
 
 def sample_ink(style: str, ground: Color, size: int, rng: np.random.Generator) -> Ink:
     """The outline that suits a style: line drawings need one, silhouettes and stick figures have none."""
-    width = size / 160 * float(np.exp(rng.normal(0.0, 0.45)))
+    width = size / 160 * min(float(np.exp(rng.normal(0.0, 0.45))), 2.2)
     rough = float(rng.choice([0.0, 0.0, 0.3, 0.6, 0.9]) * size / 160)
     color = (0, 0, 0) if rng.random() < 0.7 and sum(ground) > 300 else contrasting(ground, rng)
     strokes = 2 if rng.random() < 0.25 else 1
@@ -137,8 +139,9 @@ def sample_ink(style: str, ground: Color, size: int, rng: np.random.Generator) -
         return Ink(color, 0.0, rough if style == "stick" else 0.0)
     if style == "silhouette" or (style != "lines" and rng.random() < 0.3):
         return Ink(color, 0.0, rough / 2)
-    filled = style != "lines" or rng.random() < 0.75
-    return Ink(color, max(width, 0.6), rough, strokes if style == "lines" else 1, filled)
+    filled = style != "lines" or rng.random() < 0.85
+    width = max(width, 0.6) if filled else min(max(width, 0.6), 1.2)
+    return Ink(color, width, rough, strokes if style == "lines" else 1, filled)
 
 
 def place(body: Body, size: int, rng: np.random.Generator) -> Body:
@@ -160,7 +163,7 @@ def place(body: Body, size: int, rng: np.random.Generator) -> Body:
 
 def is_inside(points: np.ndarray, size: int) -> np.ndarray:
     """Which points (..., 2) lie on the picture, whose first pixel's centre is (0, 0)."""
-    return ((points > -0.5) & (points < size - 0.5)).all(-1)
+    return np.all((points > -0.5) & (points < size - 0.5), axis=-1)
 
 
 def _aside(body: Body, size: int, rng: np.random.Generator) -> Body:

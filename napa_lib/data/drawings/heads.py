@@ -146,7 +146,9 @@ def _draw_face(canvas: Canvas, skull: _Skull, style: HeadStyle, h: float, skin: 
     bridge, seen = skull.on(0.02, 0.0)
     if seen and style.nose != "none":
         if style.nose == "ball":
-            canvas.group((circle(tip, h * 0.07), Paint(shade(skin, 0.8))))
+            ball = circle(tip, h * 0.07)
+            canvas.fill(ball, Paint(shade(skin, 0.8)))
+            canvas.line(np.concatenate([ball, ball[:1]]), style.line, h * 0.02)
         elif style.nose == "wedge":
             canvas.group((np.array([bridge, tip, skull.at(-0.3, 0, 0.95)]), Paint(shade(skin, 0.85))))
         else:
@@ -156,7 +158,9 @@ def _draw_face(canvas: Canvas, skull: _Skull, style: HeadStyle, h: float, skin: 
 
 def _draw_eye(canvas: Canvas, point: np.ndarray, h: float, style: HeadStyle) -> None:
     if style.eyes == "open":
-        canvas.group((circle(point, h * 0.075), Paint((255, 255, 255))))
+        white = circle(point, h * 0.075)
+        canvas.fill(white, Paint((255, 255, 255)))
+        canvas.line(np.concatenate([white, white[:1]]), style.line, h * 0.02)
         canvas.fill(circle(point, h * 0.035), Paint((20, 20, 20)))
     elif style.eyes == "dots":
         canvas.fill(circle(point, max(h * 0.04, 0.7)), Paint(style.line))

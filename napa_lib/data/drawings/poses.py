@@ -112,14 +112,20 @@ def _recorded_poses() -> Poses:
     points = load_body25_poses().keypoints.double()
     named = {n: points[:, BODY25.index(n)].numpy() for n in BODY25.joints}
     joints = convert(points, BODY25, "NAPA18").numpy()
-    ears = np.nanmean(np.stack([named["l_ear"], named["r_ear"], (named["l_ear"] + named["r_ear"]) / 2]), 0)
+    ears = (np.nan_to_num(named["l_ear"]) + np.nan_to_num(named["r_ear"])) / np.maximum(
+        np.isfinite(named["l_ear"][:, :1]).astype(float) + np.isfinite(named["r_ear"][:, :1]), 1.0
+    )
     needed = [J[n] for n in J if n not in ("neck", "head", "torso", "nose")]
-    whole = np.isfinite(joints[:, needed]).all((1, 2)) & np.isfinite(ears).all(1) & np.isfinite(named["nose"]).all(1)
+    whole = (
+        np.isfinite(joints[:, needed]).all((1, 2))
+        & (np.isfinite(named["l_ear"]) | np.isfinite(named["r_ear"])).all(1)
+        & np.isfinite(named["nose"]).all(1)
+    )
     joints, ears, nose = joints[whole], ears[whole], named["nose"][whole]
     toes = np.stack([(named[s + "big_toe"] - named[s + "ankle"])[whole] for s in ("r_", "l_")], 1)
 
     joints = joints - joints[:, :1]
-    origin = points[:, BODY25.index("pelvis")].numpy()[whole] if "pelvis" in BODY25.joints else 0.0
+    origin = points[:, BODY25.index("pelvis")].numpy()[whole]
     trunk = np.linalg.norm(joints[:, J["thorax"]], axis=-1)
     legs = sum(
         np.linalg.norm(joints[:, m] - joints[:, a], axis=-1)
@@ -129,7 +135,7 @@ def _recorded_poses() -> Poses:
     stature = np.maximum(trunk / 0.29, legs / 2 / 0.49)[:, None]
     joints, toes = joints / stature[..., None], toes / stature[..., None]
     lift = (ears - origin) / stature - joints[:, J["thorax"]]
-    up = _lengthened(lift / 0.11, -0.0)
+    up = _lengthened(lift / 0.11, 0.0)
     out = (nose - ears) / stature / 0.075
     left = joints[:, J["l_shoulder"]] - joints[:, J["r_shoulder"]]
     front = np.where(left[:, 0] * joints[:, J["thorax"], 1] < left[:, 1] * joints[:, J["thorax"], 0], -1.0, 1.0)

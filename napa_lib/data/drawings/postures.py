@@ -37,7 +37,7 @@ def posture_joints(count: int, rng: np.random.Generator) -> np.ndarray:
     Only pelvis, thorax, shoulders, hips and limbs are set; the unit is the stature.
     """
     joints = np.zeros((count, 18, 3))
-    lean = np.radians(_scattered(rng, np.array([4.0, 0.0]), np.array([10.0, 8.0]), count))
+    lean = np.radians([4.0, 0.0] + rng.normal(0, 1, (count, 2)) * [10.0, 8.0])
     bend = rng.random(count) < 0.12
     lean[bend, 0] += np.radians(rng.uniform(20, 100, int(bend.sum())))
     spine = -_direction(-lean[:, 0], lean[:, 1], 1.0)
@@ -47,11 +47,13 @@ def posture_joints(count: int, rng: np.random.Generator) -> np.ndarray:
     angles = _limb_angles(count, rng)
     for limb, (start, middle, end) in enumerate(LIMBS):
         side = -1.0 if limb % 2 == 0 else 1.0
-        anchor, vector = (joints[:, J["thorax"]], across * SHOULDER) if limb < 2 else (0.0, np.array([HIP, 0, 0]))
-        joints[:, start] = anchor + side * vector
-        upper, lower = angles[:, limb, :2].T, angles[:, limb, 2:].T
-        joints[:, middle] = joints[:, start] + _direction(*upper, side) * UPPER[limb]
-        joints[:, end] = joints[:, middle] + _direction(*lower, side) * LOWER[limb]
+        if limb < 2:
+            joints[:, start] = joints[:, J["thorax"]] + side * across * SHOULDER
+        else:
+            joints[:, start, 0] = side * HIP
+        angle = angles[:, limb]
+        joints[:, middle] = joints[:, start] + _direction(angle[:, 0], angle[:, 1], side) * UPPER[limb]
+        joints[:, end] = joints[:, middle] + _direction(angle[:, 2], angle[:, 3], side) * LOWER[limb]
     return joints
 
 
@@ -64,10 +66,6 @@ def _limb_angles(count: int, rng: np.random.Generator) -> np.ndarray:
     angles = np.concatenate([ARMS[right][:, None], ARMS[left][:, None], swapped], 1)
     spread = np.array([16.0, 16.0, 9.0, 9.0])[:, None]
     return np.radians(angles + rng.normal(0, 1, angles.shape) * spread)
-
-
-def _scattered(rng: np.random.Generator, mean: np.ndarray, spread: np.ndarray, count: int) -> np.ndarray:
-    return mean + rng.normal(0, 1, (count, len(mean))) * spread
 
 
 def _direction(forward: np.ndarray, outward: np.ndarray, side: float) -> np.ndarray:

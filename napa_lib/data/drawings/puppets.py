@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from napa_lib.data.drawings.bodies import LIMBS, SOLE, Body, J, unit
-from napa_lib.data.drawings.colors import SKIN, contrasting, sample_color, sample_paint, shade
-from napa_lib.data.drawings.heads import HeadStyle, draw_head, sample_head_style
+from napa_lib.data.drawings.colors import SKIN, contrasting, differs, sample_color, sample_paint, shade
+from napa_lib.data.drawings.heads import HeadStyle, draw_head
 from napa_lib.data.drawings.pens import Canvas, Color, Paint, capsule, circle, ellipse, hull
 from napa_lib.data.drawings.pens import limb as limb_shape
 from napa_lib.data.drawings.sticks import trunk
@@ -16,9 +16,24 @@ from napa_lib.data.drawings.sticks import trunk
 LOWER = ("trousers", "trousers", "shorts", "tights", "skirt", "dress", "robe", "coat", "bare")
 
 
+HEMS = {"shorts": (0.5, 1.0), "skirt": (0.5, 1.9), "dress": (0.6, 1.95), "robe": (1.7, 2.05), "coat": (0.6, 1.6)}
+
+
+@dataclass(frozen=True)
+class Build:
+    """How thick a figure is: half widths in parts of the stature."""
+
+    arm: float
+    leg: float
+    girth: float  # how far the trunk lies outside shoulders and hips
+    waist: float  # as part of a straight trunk's width
+    hand: float  # as part of a usual hand's size
+    bulge: float  # how far muscles swell, as part of the limb's half width
+
+
 @dataclass(frozen=True)
 class Outfit:
-    """One figure's clothes and build; lengths in parts of the stature."""
+    """One figure's clothes."""
 
     skin: Paint
     top: Paint
@@ -27,40 +42,64 @@ class Outfit:
     lower: str
     sleeve: float  # 0 bare, 1 to the elbow, 2 to the wrist
     leg: float  # where trousers, skirts or coats end: 1 at the knee, 2 at the ankle
-    arm_width: float
-    leg_width: float
-    girth: float  # how far the trunk lies outside shoulders and hips
+    build: Build
     loose: float  # how much wider cloth is than the limb
-    flare: float
-    waist: float
-    hand: float
-    bulge: float
-    belly: float  # how far the trunk swells, in parts of its width
+    ends: float  # how much wider sleeves are at the wrist than at the elbow
+    flare: float  # how far a hem at the ankles lies outside the legs, in parts of the stature
     cape: bool
     belt: bool
     buttons: bool
     tie: bool
 
 
-def sample_outfit(side: int, ground: Color, one_color: Color | None, rng: np.random.Generator) -> Outfit:
-    """Random clothes; `one_color` makes everything of it, for silhouettes and line drawings."""
+def sample_outfit(
+    side: int, ground: Color, one_color: Color | None, outlined: bool, rng: np.random.Generator
+) -> Outfit:
+    """Random clothes for pictures of `side` pixels.
+
+    `one_color` makes everything of it, for silhouettes and line drawings; without an outline (`outlined`) no cloth nor
+    skin has the ground's colour.
+    """
 
     def cloth(patterned: float) -> Paint:
-        color = contrasting(ground, rng) if rng.random() < 0.7 else sample_color(rng)
+        color = sample_color(rng) if outlined and rng.random() < 0.3 else contrasting(ground, rng)
         return Paint(one_color) if one_color is not None else sample_paint(color, side, rng, patterned)
 
+    skin = SKIN[rng.integers(len(SKIN))]
+    if rng.random() < 0.12 or not (outlined or differs(skin, ground)):
+        skin = contrasting(ground, rng)
     top, lower = cloth(0.35), str(rng.choice(LOWER))
     same = lower in ("dress", "robe", "coat") or rng.random() < 0.15
-    ends = {"shorts": rng.uniform(0.5, 1.0), "skirt": rng.uniform(0.5, 1.9), "dress": rng.uniform(0.6, 1.95),
-            "robe": rng.uniform(1.7, 2.05), "coat": rng.uniform(0.6, 1.6), "bare": 0.0}  # fmt: skip
-    skin = SKIN[rng.integers(len(SKIN))] if rng.random() < 0.85 else contrasting(ground, rng)
+    low, high = HEMS.get(lower, (1.7, 2.0))
     return Outfit(
-        Paint(one_color or skin), top, top if same else cloth(0.2), cloth(0.0), lower, float(rng.choice([0, 0.5, 1, 2, 2, 2])),
-        ends.get(lower, rng.uniform(1.7, 2.0)), float(np.exp(rng.normal(np.log(0.03), 0.25))),
-        float(np.exp(rng.normal(np.log(0.045), 0.25))), rng.uniform(0.02, 0.06), rng.uniform(1.0, 1.5),
-        rng.uniform(0.02, 0.16), rng.uniform(0.65, 1.15), rng.uniform(0.6, 1.5), rng.choice([0.0, rng.uniform(0.1, 0.5)]), rng.choice([0.0, rng.uniform(0.0, 0.6)], p=[0.8, 0.2]), bool(rng.random() < 0.06), bool(rng.random() < 0.35),
-        bool(rng.random() < 0.25), bool(rng.random() < 0.12),
-    )  # fmt: skip
+        skin=Paint(one_color or skin),
+        top=top,
+        bottom=top if same else cloth(0.2),
+        shoe=cloth(0.0),
+        lower=lower,
+        sleeve=float(rng.choice([0, 0.5, 1, 2, 2, 2])),
+        leg=rng.uniform(low, high),
+        build=sample_build(rng),
+        loose=rng.uniform(1.0, 1.5),
+        ends=rng.uniform(1.2, 2.8) if rng.random() < 0.2 else 1.0,
+        flare=rng.uniform(0.02, 0.16),
+        cape=bool(rng.random() < 0.06),
+        belt=bool(rng.random() < 0.35),
+        buttons=bool(rng.random() < 0.25),
+        tie=bool(rng.random() < 0.12),
+    )
+
+
+def sample_build(rng: np.random.Generator) -> Build:
+    """Thin to stout; one trunk in five has a belly, half the limbs have muscles."""
+    return Build(
+        arm=0.03 * float(np.exp(rng.normal(0, 0.25))),
+        leg=0.045 * float(np.exp(rng.normal(0, 0.25))),
+        girth=rng.uniform(0.02, 0.06),
+        waist=rng.uniform(0.65, 1.15) * (1 + (rng.random() < 0.2) * rng.uniform(0, 0.6)),
+        hand=rng.uniform(0.6, 1.5),
+        bulge=(rng.random() < 0.5) * rng.uniform(0.1, 0.5),
+    )
 
 
 def draw_puppet(canvas: Canvas, body: Body, outfit: Outfit, head: HeadStyle) -> None:
@@ -84,16 +123,16 @@ def draw_puppet(canvas: Canvas, body: Body, outfit: Outfit, head: HeadStyle) -> 
 def _draw_arm(canvas: Canvas, body: Body, outfit: Outfit, limb: int) -> None:
     points = body.joints[list(LIMBS[limb]), :2]
     shoulder, elbow, wrist = points
-    r = outfit.arm_width * body.stature * np.array([1.0, 0.85, 0.65])
-    along = unit(wrist - elbow) * body.stature * 0.035 * outfit.hand
+    r = outfit.build.arm * body.stature * np.array([1.0, 0.85, 0.65])
+    along = unit(wrist - elbow) * body.stature * 0.035 * outfit.build.hand
     across = np.array([-along[1], along[0]]) * 0.6
     hand = ellipse(wrist + along * 0.9, along, across)
-    skin = [(limb_shape(elbow, wrist, r[1], r[2], outfit.bulge), outfit.skin), (hand, outfit.skin)]
+    skin = [(limb_shape(elbow, wrist, r[1], r[2], outfit.build.bulge), outfit.skin), (hand, outfit.skin)]
     if outfit.sleeve < 1:
-        skin.insert(0, (limb_shape(shoulder, elbow, r[0], r[1], outfit.bulge / 2), outfit.skin))
+        skin.insert(0, (limb_shape(shoulder, elbow, r[0], r[1], outfit.build.bulge / 2), outfit.skin))
     canvas.group(*skin)
     if outfit.sleeve > 0:
-        canvas.group(*_covered(points, r * outfit.loose, outfit.sleeve, outfit.top))
+        canvas.group(*_covered(points, r * outfit.loose * [1, 1, outfit.ends], outfit.sleeve, outfit.top))
 
 
 def _covered(points: np.ndarray, radii: np.ndarray, reach: float, paint: Paint) -> list[tuple[np.ndarray, Paint]]:
@@ -111,9 +150,9 @@ def _covered(points: np.ndarray, radii: np.ndarray, reach: float, paint: Paint) 
 def _draw_leg(canvas: Canvas, body: Body, outfit: Outfit, limb: int) -> None:
     points = body.joints[list(LIMBS[limb]), :2]
     hip, knee, ankle = points
-    r = outfit.leg_width * body.stature * np.array([1.15, 0.8, 0.5])
+    r = outfit.build.leg * body.stature * np.array([1.15, 0.8, 0.5])
     paint = outfit.bottom if outfit.lower == "tights" else outfit.skin
-    calf = limb_shape(knee, ankle, r[1], r[2], outfit.bulge)
+    calf = limb_shape(knee, ankle, r[1], r[2], outfit.build.bulge)
     canvas.group((capsule(hip, knee, r[0], r[1]), paint), (calf, paint))
     _draw_shoe(canvas, body, outfit, limb, float(r[2]))
     if outfit.lower in ("trousers", "shorts", "coat"):
@@ -144,9 +183,9 @@ def _draw_trunk(canvas: Canvas, body: Body, outfit: Outfit) -> None:
     if outfit.cape and not behind:
         canvas.group(_cape(body, outfit))
     canvas.group((neck, outfit.skin))
-    girth = outfit.girth * st
-    chest = trunk(body, girth, girth, outfit.waist * (1 + outfit.belly))
-    arm, leg = outfit.arm_width * st, outfit.leg_width * st
+    girth = outfit.build.girth * st
+    chest = trunk(body, girth, girth, outfit.build.waist)
+    arm, leg = outfit.build.arm * st, outfit.build.leg * st
     shoulders = capsule(body["l_shoulder"], body["r_shoulder"], arm * 1.05, arm * 1.05)
     hips = capsule(body["l_hip"], body["r_hip"], leg * 1.15, leg * 1.15)
     below = outfit.bottom if outfit.lower != "bare" else outfit.skin
@@ -181,7 +220,7 @@ def _skirt(body: Body, outfit: Outfit, paint: Paint) -> tuple[np.ndarray, Paint]
     """Round the hips and both legs down to the hem, wider below."""
     st = body.stature
     waist = body["pelvis"] + (body["thorax"] - body["pelvis"]) * 0.3
-    rings = [circle(body[n], outfit.leg_width * st * 1.2) for n in ("l_hip", "r_hip")]
+    rings = [circle(body[n], outfit.build.leg * st * 1.2) for n in ("l_hip", "r_hip")]
     rings.append(circle(waist, 0.055 * st))
     for limb in LIMBS[2:]:
         hip, knee, ankle = body.joints[list(limb), :2]
@@ -216,12 +255,3 @@ def _draw_details(canvas: Canvas, body: Body, outfit: Outfit) -> None:
     elif outfit.buttons:
         for t in np.linspace(0.15, 0.85, 4):
             canvas.fill(circle(chest + spine * t, max(0.7, 0.009 * st)), Paint(dark))
-
-
-def sample_puppet(
-    side: int, ground: Color, one_color: Color | None, rng: np.random.Generator
-) -> tuple[Outfit, HeadStyle]:
-    """Clothes and head for one figure."""
-    outfit = sample_outfit(side, ground, one_color, rng)
-    head = sample_head_style(rng, shade(outfit.skin.color, 0.25) if rng.random() < 0.5 else (25, 20, 20))
-    return outfit, head

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
+from napa_lib.data.drawings.colors import LIGHT
+
 KINDS = ("rim", "light", "folds")
 
 
@@ -51,14 +53,17 @@ def _folds(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
 
 
 def finish_sheet(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What paper and printers do to a whole picture (S, S, 3) uint8: grey or sepia, grain, few tones; mostly nothing."""
+    """What paper and print do to a whole picture (S, S, 3) uint8: grey, sepia, grain, few tones, blur; mostly none."""
     kind = rng.random()
-    if kind > 0.24:
+    if kind > 0.28:
         return pixels
-    values = pixels.astype(np.float32)
+    if kind > 0.24:
+        soft = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 1.3)))
+        return np.asarray(soft)
+    values = pixels.astype(float)
     if kind < 0.10:
         tone = np.array([1.0, 1.0, 1.0]) if rng.random() < 0.6 else np.array([1.07, 0.98, 0.8])
-        values = (values @ np.array([0.299, 0.587, 0.114], np.float32))[..., None] * tone
+        values = (values @ LIGHT)[..., None] * tone
     elif kind < 0.20:
         values = values + rng.normal(0, rng.uniform(4, 18), (*values.shape[:2], 1))
     else:
