@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from napa_lib.data.drawings.__main__ import write_shards
 from napa_lib.data.drawings.bodies import LIMBS, J, Proportions, build_body, sample_proportions
 from napa_lib.data.drawings.colors import ground_paintings
 from napa_lib.data.drawings.figures import draw_figure, place
-from napa_lib.data.drawings.pens import OVERSAMPLING, Canvas, Ink, Paint, capsule, circle, curve, hull, limb
+from napa_lib.data.drawings.pens import OVERSAMPLING, Canvas, Ink, Paint, capsule, circle, curve, hull, muscle
 from napa_lib.data.drawings.poses import sample_poses
 from napa_lib.data.drawings.sticks import draw_pictogram, draw_stick
 from napa_lib.engine import load_tensors
@@ -156,7 +158,9 @@ def test_bad_input():
     with pytest.raises(ValueError, match="size .* 16"):
         draw_figures(1, 16, seeded(0))
     with pytest.raises(ValueError, match="count .* 0"):
-        write_shards("nowhere", 0, 64, 0)
+        write_shards(Path("nowhere"), 0, 64, 0)
+    with pytest.raises(ValueError, match="seed .* -3"):
+        write_shards(Path("nowhere"), 1, 64, -3)
 
 
 def test_shards_resume_to_the_same_pictures(tmp_path, monkeypatch):
@@ -188,7 +192,7 @@ def test_capsules_hulls_and_curves():
     gap = np.linalg.norm(shape - a - along * (b - a), axis=1)
     assert gap.min() > 2.9 and gap.max() < 6.1
     np.testing.assert_allclose(np.linalg.norm(capsule(a, a, 2.0, 2.0) - a, axis=1), 2.0)
-    assert np.linalg.norm(limb(a, b, 6.0, 3.0, 0.5) - a, axis=1).max() == pytest.approx(
+    assert np.linalg.norm(muscle(a, b, 6.0, 3.0, 0.5) - a, axis=1).max() == pytest.approx(
         np.linalg.norm(shape - a, axis=1).max()
     )
     square = hull(np.array([[0, 0], [4, 0], [4, 4], [0, 4], [2, 2], [1, 3], [4, 2]], dtype=float))

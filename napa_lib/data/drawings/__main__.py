@@ -24,8 +24,10 @@ def write_shards(folder: Path, count: int, size: int, seed: int) -> list[Path]:
         The shards' paths, `sizeS_seedN_SHARD_FIGURES.safetensors`.
 
     Raises:
-        ValueError: if `count` is not positive or the size too small.
+        ValueError: if `count` is not positive, `seed` is negative or `size` too small.
     """
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
     if count < 1:
         raise ValueError(f"count must be positive, got {count}")
     starts = range(0, count, SHARD)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from napa_lib.data.drawings.bodies import Body, J, Poses, Proportions, build_body, sample_proportions
+from napa_lib.data.drawings.clothes import sample_outfit
 from napa_lib.data.drawings.colors import contrasting, is_busy, sample_color, sample_ground, shade
 from napa_lib.data.drawings.heads import sample_head_style
 from napa_lib.data.drawings.pens import Canvas, Color, Ink, Paint, capsule, circle, ellipse
 from napa_lib.data.drawings.poses import sample_poses
-from napa_lib.data.drawings.puppets import draw_puppet, hangs, sample_outfit
+from napa_lib.data.drawings.puppets import draw_puppet, hangs
 from napa_lib.data.drawings.shading import finish_sheet, shade_figure
 from napa_lib.data.drawings.sticks import draw_mannequin, draw_pictogram, draw_stick
 

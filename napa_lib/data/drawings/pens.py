@@ -124,7 +124,7 @@ def capsule(a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float) -> n
     return np.concatenate([cap_a, cap_b])
 
 
-def limb(a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float, bulge: float) -> np.ndarray:
+def muscle(a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float, bulge: float) -> np.ndarray:
     """A capsule whose sides swell near its start, as calves and forearms do; `bulge` in parts of the start's radius."""
     shape = capsule(a, b, radius_a, radius_b)
     axis = b - a

@@ -112,15 +112,11 @@ def _recorded_poses() -> Poses:
     points = load_body25_poses().keypoints.double()
     named = {n: points[:, BODY25.index(n)].numpy() for n in BODY25.joints}
     joints = convert(points, BODY25, "NAPA18").numpy()
-    ears = (np.nan_to_num(named["l_ear"]) + np.nan_to_num(named["r_ear"])) / np.maximum(
-        np.isfinite(named["l_ear"][:, :1]).astype(float) + np.isfinite(named["r_ear"][:, :1]), 1.0
-    )
+    sides = np.stack([named["r_ear"], named["l_ear"]])
+    heard = np.isfinite(sides).all(-1, keepdims=True)
+    ears = np.nan_to_num(sides).sum(0) / np.maximum(heard.sum(0), 1)  # in profile one ear is hidden
     needed = [J[n] for n in J if n not in ("neck", "head", "torso", "nose")]
-    whole = (
-        np.isfinite(joints[:, needed]).all((1, 2))
-        & (np.isfinite(named["l_ear"]) | np.isfinite(named["r_ear"])).all(1)
-        & np.isfinite(named["nose"]).all(1)
-    )
+    whole = np.isfinite(joints[:, needed]).all((1, 2)) & heard.any((0, 2)) & np.isfinite(named["nose"]).all(1)
     joints, ears, nose = joints[whole], ears[whole], named["nose"][whole]
     toes = np.stack([(named[s + "big_toe"] - named[s + "ankle"])[whole] for s in ("r_", "l_")], 1)
 

@@ -2,104 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from napa_lib.data.drawings.bodies import LIMBS, SOLE, Body, J, unit
-from napa_lib.data.drawings.colors import SKIN, contrasting, differs, sample_color, sample_paint, shade
+from napa_lib.data.drawings.clothes import Outfit
+from napa_lib.data.drawings.colors import contrasting, shade
 from napa_lib.data.drawings.heads import HeadStyle, draw_head
-from napa_lib.data.drawings.pens import Canvas, Color, Paint, capsule, circle, ellipse, hull
-from napa_lib.data.drawings.pens import limb as limb_shape
+from napa_lib.data.drawings.pens import Canvas, Paint, capsule, circle, ellipse, hull, muscle
 from napa_lib.data.drawings.sticks import trunk
-
-LOWER = ("trousers", "trousers", "shorts", "tights", "skirt", "dress", "robe", "coat", "bare")
-
-
-HEMS = {"shorts": (0.5, 1.0), "skirt": (0.5, 1.9), "dress": (0.6, 1.95), "robe": (1.7, 2.05), "coat": (0.6, 1.6)}
-
-
-@dataclass(frozen=True)
-class Build:
-    """How thick a figure is: half widths in parts of the stature."""
-
-    arm: float
-    leg: float
-    girth: float  # how far the trunk lies outside shoulders and hips
-    waist: float  # as part of a straight trunk's width
-    hand: float  # as part of a usual hand's size
-    bulge: float  # how far muscles swell, as part of the limb's half width
-
-
-@dataclass(frozen=True)
-class Outfit:
-    """One figure's clothes."""
-
-    skin: Paint
-    top: Paint
-    bottom: Paint
-    shoe: Paint
-    lower: str
-    sleeve: float  # 0 bare, 1 to the elbow, 2 to the wrist
-    leg: float  # where trousers, skirts or coats end: 1 at the knee, 2 at the ankle
-    build: Build
-    loose: float  # how much wider cloth is than the limb
-    ends: float  # how much wider sleeves are at the wrist than at the elbow
-    flare: float  # how far a hem at the ankles lies outside the legs, in parts of the stature
-    cape: bool
-    belt: bool
-    buttons: bool
-    tie: bool
-
-
-def sample_outfit(
-    side: int, ground: Color, one_color: Color | None, outlined: bool, rng: np.random.Generator
-) -> Outfit:
-    """Random clothes for pictures of `side` pixels.
-
-    `one_color` makes everything of it, for silhouettes and line drawings; without an outline (`outlined`) no cloth nor
-    skin has the ground's colour.
-    """
-
-    def cloth(patterned: float) -> Paint:
-        color = sample_color(rng) if outlined and rng.random() < 0.3 else contrasting(ground, rng)
-        return Paint(one_color) if one_color is not None else sample_paint(color, side, rng, patterned)
-
-    skin = SKIN[rng.integers(len(SKIN))]
-    if rng.random() < 0.12 or not (outlined or differs(skin, ground)):
-        skin = contrasting(ground, rng)
-    top, lower = cloth(0.35), str(rng.choice(LOWER))
-    same = lower in ("dress", "robe", "coat") or rng.random() < 0.15
-    low, high = HEMS.get(lower, (1.7, 2.0))
-    return Outfit(
-        skin=Paint(one_color or skin),
-        top=top,
-        bottom=top if same else cloth(0.2),
-        shoe=cloth(0.0),
-        lower=lower,
-        sleeve=float(rng.choice([0, 0.5, 1, 2, 2, 2])),
-        leg=rng.uniform(low, high),
-        build=sample_build(rng),
-        loose=rng.uniform(1.0, 1.5),
-        ends=rng.uniform(1.2, 2.8) if rng.random() < 0.2 else 1.0,
-        flare=rng.uniform(0.02, 0.16),
-        cape=bool(rng.random() < 0.06),
-        belt=bool(rng.random() < 0.35),
-        buttons=bool(rng.random() < 0.25),
-        tie=bool(rng.random() < 0.12),
-    )
-
-
-def sample_build(rng: np.random.Generator) -> Build:
-    """Thin to stout; one trunk in five has a belly, half the limbs have muscles."""
-    return Build(
-        arm=0.03 * float(np.exp(rng.normal(0, 0.25))),
-        leg=0.045 * float(np.exp(rng.normal(0, 0.25))),
-        girth=rng.uniform(0.02, 0.06),
-        waist=rng.uniform(0.65, 1.15) * (1 + (rng.random() < 0.2) * rng.uniform(0, 0.6)),
-        hand=rng.uniform(0.6, 1.5),
-        bulge=(rng.random() < 0.5) * rng.uniform(0.1, 0.5),
-    )
 
 
 def draw_puppet(canvas: Canvas, body: Body, outfit: Outfit, head: HeadStyle) -> None:
@@ -127,9 +37,9 @@ def _draw_arm(canvas: Canvas, body: Body, outfit: Outfit, limb: int) -> None:
     along = unit(wrist - elbow) * body.stature * 0.035 * outfit.build.hand
     across = np.array([-along[1], along[0]]) * 0.6
     hand = ellipse(wrist + along * 0.9, along, across)
-    skin = [(limb_shape(elbow, wrist, r[1], r[2], outfit.build.bulge), outfit.skin), (hand, outfit.skin)]
+    skin = [(muscle(elbow, wrist, r[1], r[2], outfit.build.bulge), outfit.skin), (hand, outfit.skin)]
     if outfit.sleeve < 1:
-        skin.insert(0, (limb_shape(shoulder, elbow, r[0], r[1], outfit.build.bulge / 2), outfit.skin))
+        skin.insert(0, (muscle(shoulder, elbow, r[0], r[1], outfit.build.bulge / 2), outfit.skin))
     canvas.group(*skin)
     if outfit.sleeve > 0:
         canvas.group(*_covered(points, r * outfit.loose * [1, 1, outfit.ends], outfit.sleeve, outfit.top))
@@ -152,7 +62,7 @@ def _draw_leg(canvas: Canvas, body: Body, outfit: Outfit, limb: int) -> None:
     hip, knee, ankle = points
     r = outfit.build.leg * body.stature * np.array([1.15, 0.8, 0.5])
     paint = outfit.bottom if outfit.lower == "tights" else outfit.skin
-    calf = limb_shape(knee, ankle, r[1], r[2], outfit.build.bulge)
+    calf = muscle(knee, ankle, r[1], r[2], outfit.build.bulge)
     canvas.group((capsule(hip, knee, r[0], r[1]), paint), (calf, paint))
     _draw_shoe(canvas, body, outfit, limb, float(r[2]))
     if outfit.lower in ("trousers", "shorts", "coat"):
