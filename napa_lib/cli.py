@@ -1,4 +1,4 @@
-"""The command `napa`: `napa doctor` checks this computer, `napa course` runs the lessons."""
+"""The command `napa`: the pose of figures in pictures, how good it is, the lessons, and a check of this computer."""
 
 from __future__ import annotations
 
@@ -10,21 +10,34 @@ from napa_lib import __version__
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the process's exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in ("pose", "evaluate", "course"):  # these have a parser of their own, and slower imports
+        return _run(words[0], words[1:])
     parser = argparse.ArgumentParser(prog="napa", description="Human pose in works of art: a course and a library.")
     parser.add_argument("--version", action="version", version=f"napa_lib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("pose", help="find the pose of a figure in pictures", add_help=False)
+    commands.add_parser("evaluate", help="measure the estimator on figures in art", add_help=False)
     commands.add_parser("doctor", help="check this computer and say how to mend what is missing")
     commands.add_parser("course", help="run the lessons and write build/course/", add_help=False)
-    options, rest = parser.parse_known_args(arguments)
-    if options.command == "course":
-        from napa_lib.study.course import main as course
-
-        return course(rest)
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    parser.parse_args(words)
     from napa_lib.doctor import doctor
 
     return 0 if doctor() else 1
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    if command == "pose":
+        from napa_lib.pose.command import main as pose
+
+        return pose(arguments)
+    if command == "evaluate":
+        from napa_lib.evaluate import evaluate_art
+
+        return evaluate_art(arguments)
+    from napa_lib.study.course import main as course
+
+    return course(arguments)
 
 
 if __name__ == "__main__":

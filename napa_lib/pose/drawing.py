@@ -15,7 +15,7 @@ from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import Skeleton
 
 SMALLEST, LARGEST = 640, 1600  # longer side of what is drawn, in pixels
-ROOM = 4.0  # a picture more than so many times as long as its figure is cut round it
+ROOM = 2.5  # a picture more than so many times as long as its figure is cut round it
 FINE = 3  # lines are drawn so many times as large and shrunk
 SURE = 0.5  # a joint of this confidence or more is drawn in full
 BONE_WIDTH = 0.1  # of the bone map's ovals, as a share of the figure's extent: NAPA's 20 pixels of 204
@@ -69,7 +69,7 @@ def draw_overlay(result: PoseResult, picture: Picture, cut: Cut) -> Image.Image:
     if not bool(seen.any()):
         return base
     extent = float((points[seen].amax(0) - points[seen].amin(0)).amax())
-    thick = min(max(0.014 * extent, 2.0), 9.0)
+    thick = min(max(0.018 * extent, 2.5), 9.0)
     low = [max(0, int(v - 3 * thick)) for v in points[seen].amin(0).tolist()]
     high = [min(e, int(v + 3 * thick) + 1) for v, e in zip(points[seen].amax(0).tolist(), cut.size, strict=True)]
     if low[0] >= high[0] or low[1] >= high[1]:

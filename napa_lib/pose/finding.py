@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from napa_lib.pose.pictures import Picture
 from napa_lib.pose.views import look
 
-MAX_WINDOWS = 32  # a picture; a photograph of 4:3 has 15
-SMALLEST = 0.6  # side of the smallest windows as a share of the picture's shorter side
+MAX_WINDOWS = 32  # a picture; a photograph of 4:3 has 9
+SMALLEST = 2 / 3  # side of the smallest windows as a share of the picture's shorter side
 OVERLAP = 0.5  # of neighbouring windows, at least, as a share of their side
 MARGIN = 1.25  # side of a box as a multiple of its figure's
 REFINEMENTS = 2
@@ -27,8 +27,8 @@ def find_figures(network: nn.Module, pictures: Sequence[Picture], size: int) -> 
     2. A new box is put round the window's confident joints, 1.25 times as large (`box_round`), and looked at; this is
        done twice. A box in which the joints are clearly less sure than before is not taken.
 
-    The cost: 15 crops for a picture of 4:3, 10 for a square one, at most `MAX_WINDOWS`, and 2 for the refinements,
-    where the pose itself takes 2. Figures smaller than about a third of the picture's shorter side need a box.
+    The cost: 9 crops for a picture of 4:3, 5 for a square one, at most `MAX_WINDOWS`, and 2 for the refinements,
+    where the pose itself takes 2. Figures smaller than about two fifths of the picture's shorter side need a box.
 
     Args:
         network: from crops to a `PosePrediction`.
@@ -52,8 +52,8 @@ def find_figures(network: nn.Module, pictures: Sequence[Picture], size: int) -> 
 
 
 def search_windows(width: int, height: int) -> Tensor:
-    """Square windows over a picture: one round all of it, then overlapping ones as large as its shorter side, and 0.6
-    times as large.
+    """Square windows over a picture: one round all of it, then overlapping ones as large as its shorter side, and two
+    thirds as large.
 
     Where a long panorama would need more than `MAX_WINDOWS`, a scale's windows are made larger until they are few
     enough; a scale whose windows would be no smaller than those before is left out.
@@ -62,7 +62,7 @@ def search_windows(width: int, height: int) -> Tensor:
         (K, 4) boxes in pixels, K from 1 to `MAX_WINDOWS`.
 
     >>> search_windows(400, 400).shape, search_windows(400, 300).shape, search_windows(1, 1000).shape
-    (torch.Size([10, 4]), torch.Size([15, 4]), torch.Size([32, 4]))
+    (torch.Size([5, 4]), torch.Size([9, 4]), torch.Size([32, 4]))
     """
     short, long = min(width, height), max(width, height)
     scales, side = [_grid(width, height, float(long))], float(long)

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -129,7 +128,7 @@ def _read(path: str | os.PathLike, boxes: Sequence[Sequence[float]] | None) -> P
                 return _finish(picture, boxes)
     except DAMAGED as error:
         reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        raise PictureError(f"cannot read picture {str(Path(path))!r}: {reason}") from error
+        raise PictureError(f"cannot read picture {str(path)!r}: {reason}") from error
 
 
 def _finish(picture: Image.Image, boxes: Sequence[Sequence[float]] | None) -> Picture:
