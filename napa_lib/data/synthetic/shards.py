@@ -1,0 +1,131 @@
+"""Shards of clips: WebDataset tar files, written atomically and read without trusting them.
+
+A shard is a gzipped tar: first `recipe.json`, how it was made, then three members a clip. `NAME.webp`: its F pictures side
+by side. `NAME.mask.png`: the main person's 1-bit masks in the same order. `NAME.safetensors`: the labels of its P people,
+of whom 0 is the main one:
+
+    offsets (P, F, 18, 3) int16     joints relative to the pelvis, tenths of mm, camera axes
+    pelvis (P, F, 3) float32        mm, camera axes
+    visible (P, F, 18) uint8        boxes (P, F, 4) float32 px
+    camera (F, 3) float32           focal length, principal point x, y in px
+    ids (3,) int64                  person, movement (index into MOVEMENTS, -1: independent poses), look (index into LOOKS)
+
+The 2D labels follow from these: a joint's pixel is its projection by the camera.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import re
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napa_lib.data.mocap import CLIP_SPLIT
+
+MOVEMENTS = tuple(sorted(name for names in CLIP_SPLIT.values() for name in names))
+LOOKS = ("photo", "drawn")
+PARTS = ("webp", "mask.png", "safetensors")
+MEMBER = re.compile(r"([a-z0-9][a-z0-9_-]{0,80})\.(webp|mask\.png|safetensors)", re.ASCII)
+LARGEST = 16 << 20  # bytes of one member
+
+
+class ShardError(ValueError):
+    """A shard that is corrupt, truncated, or holds what no shard holds."""
+
+
+@dataclass(frozen=True)
+class RawClip:
+    """One clip as it lies in a shard."""
+
+    name: str
+    webp: bytes
+    mask: bytes
+    labels: bytes
+
+
+def write_shard(path: Path, recipe: Mapping[str, object], clips: Iterable[RawClip]) -> None:
+    """Write one shard; the file appears under its name only when it is whole. The same clips give the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+                _add(tar, "recipe.json", json.dumps(recipe, sort_keys=True).encode())
+                for clip in clips:
+                    for part, data in zip(PARTS, (clip.webp, clip.mask, clip.labels), strict=True):
+                        _add(tar, f"{clip.name}.{part}", data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def read_recipe(path: Path) -> dict:
+    """How a shard was made.
+
+    Raises:
+        ShardError: if the file is no shard.
+    """
+    for name, data in _members(path):
+        if name == "recipe.json":
+            try:
+                return dict(json.loads(data))
+            except (ValueError, TypeError) as error:
+                raise ShardError(f"{path}: recipe.json is not JSON: {error}") from error
+        break
+    raise ShardError(f"{path} is no shard of synthetic clips: recipe.json is not its first member")
+
+
+def read_raw(path: Path) -> Iterator[RawClip]:
+    """The clips of a shard, in order, one at a time; nothing is unpacked to disk.
+
+    Raises:
+        ShardError: if the file is missing, corrupt or truncated, or has a member that does not belong in a shard: a
+            path, a link, an oversized file, a clip whose parts are not together.
+    """
+    parts: dict[str, bytes] = {}
+    current = ""
+    for name, data in _members(path):
+        if name == "recipe.json":
+            continue
+        stem, part = MEMBER.fullmatch(name).groups()  # type: ignore[union-attr]  # _members checked it
+        if part != PARTS[len(parts)] or (parts and stem != current):
+            raise ShardError(f"{path}: member {name!r} out of order, expected the parts {PARTS} of one clip after another")
+        current, parts[part] = stem, data
+        if len(parts) == len(PARTS):
+            yield RawClip(current, *(parts[p] for p in PARTS))
+            parts = {}
+    if parts:
+        raise ShardError(f"{path} ends within clip {current!r}")
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(path, "r|gz") as tar:
+            for info in tar:
+                if info.name != "recipe.json" and not MEMBER.fullmatch(info.name):
+                    raise ShardError(f"{path}: member {info.name!r} does not belong in a shard")
+                if not info.isreg() or info.size > LARGEST:
+                    raise ShardError(f"{path}: member {info.name!r} is no plain file of at most {LARGEST} bytes")
+                file = tar.extractfile(info)
+                data = file.read() if file else b""
+                if len(data) != info.size:
+                    raise ShardError(f"{path}: member {info.name!r} is truncated")
+                yield info.name, data
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise ShardError(f"{path} is not a readable shard: {error}") from error
