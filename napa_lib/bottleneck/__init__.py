@@ -1,0 +1,96 @@
+"""Chapter 3, KeypointGAN: landmarks from unlabelled frames and unpaired poses, through a skeleton bottleneck."""
+
+from napa_lib.bottleneck.config import PRESETS, RUNGS, ModelConfig, TrainingConfig, model_config
+from napa_lib.bottleneck.data import (
+    Clips,
+    frame_pairs,
+    halves,
+    mocap_poses,
+    read_clips,
+    save_clips,
+    to_pixels,
+    to_unit,
+    unpaired_poses,
+    video_clips,
+)
+from napa_lib.bottleneck.discriminators import ImageDiscriminator, SkeletonDiscriminator
+from napa_lib.bottleneck.evaluate import (
+    appearance_leak,
+    errors_by_motion,
+    figure_colors,
+    fit_ridge,
+    landmark_errors,
+    mean_pose,
+    predict_clips,
+    regress_keypoints,
+)
+from napa_lib.bottleneck.functional import draw_in_pose, local_contrast_normalize, move_keypoints, swap_appearance
+from napa_lib.bottleneck.hourglass import HourglassNet
+from napa_lib.bottleneck.ladder import train_rung
+from napa_lib.bottleneck.limb_masks import LimbImageGenerator, SkipImageEncoder, draw_limbs
+from napa_lib.bottleneck.losses import (
+    PerceptualLoss,
+    discriminator_loss,
+    generator_loss,
+    keypoint_loss,
+    perceptual_distances,
+)
+from napa_lib.bottleneck.model import Critics, KeypointGAN, Reconstruction
+from napa_lib.bottleneck.networks import ImageEncoder, ImageGenerator, SkeletonEncoder, expected_position
+from napa_lib.bottleneck.pretrain import pretrain
+from napa_lib.bottleneck.store import load_model, save_model
+from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
+
+__all__ = [
+    "PRESETS",
+    "RUNGS",
+    "Clips",
+    "Critics",
+    "HourglassNet",
+    "ImageDiscriminator",
+    "ImageEncoder",
+    "ImageGenerator",
+    "KeypointGAN",
+    "LimbImageGenerator",
+    "ModelConfig",
+    "PerceptualLoss",
+    "Reconstruction",
+    "SkeletonDiscriminator",
+    "SkeletonEncoder",
+    "SkipImageEncoder",
+    "TrainingConfig",
+    "appearance_leak",
+    "discriminator_loss",
+    "draw_in_pose",
+    "draw_limbs",
+    "errors_by_motion",
+    "expected_position",
+    "figure_colors",
+    "fit_ridge",
+    "frame_pairs",
+    "generator_loss",
+    "halves",
+    "keypoint_loss",
+    "landmark_errors",
+    "load_model",
+    "local_contrast_normalize",
+    "mean_pose",
+    "mocap_poses",
+    "model_config",
+    "move_keypoints",
+    "perceptual_distances",
+    "predict_clips",
+    "pretrain",
+    "read_clips",
+    "regress_keypoints",
+    "save_clips",
+    "save_model",
+    "swap_appearance",
+    "to_pixels",
+    "to_unit",
+    "train_hourglass",
+    "train_rung",
+    "train_supervised",
+    "unpaired_poses",
+    "video_clips",
+]

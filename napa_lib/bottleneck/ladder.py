@@ -1,0 +1,131 @@
+"""The second stage: pictures and unpaired poses, on each rung of the paper's ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib.bottleneck.config import TrainingConfig
+from napa_lib.bottleneck.data import Clips, check_clips, check_poses, draw_poses, frame_pairs
+from napa_lib.bottleneck.loop import (
+    Losses,
+    Measure,
+    Record,
+    Training,
+    adam,
+    bound,
+    descend,
+    laid_out,
+    on_device,
+    run,
+    settings_of,
+)
+from napa_lib.bottleneck.losses import PerceptualLoss, discriminator_loss, generator_loss
+from napa_lib.bottleneck.model import Critics, KeypointGAN
+from napa_lib.engine import seed_everything
+from napa_lib.networks import VGG19Features
+
+
+def train_rung(
+    config: TrainingConfig,
+    clips: Clips,
+    poses: Tensor,
+    encoder: nn.Module,
+    device: torch.device,
+    half: bool = False,
+    checkpoint: Path | None = None,
+    measure: Measure | None = None,
+) -> tuple[KeypointGAN, Record]:
+    """Train one rung of table 5 on pairs of frames and unpaired poses; no picture has a label.
+
+    Args:
+        config: what to train; `config.model` says which rung.
+        clips: frames; their keypoints are not looked at.
+        poses: (M, K, 2) in [-1, 1], from elsewhere.
+        encoder: a pre-trained eta; it stays as it is.
+        device, half, checkpoint, measure: as in `pretrain`.
+
+    Returns:
+        the model and the record.
+
+    Raises:
+        ValueError: if poses, clips, encoder or checkpoint do not fit the config.
+        FloatingPointError: if a loss is not finite; the last checkpoint is kept.
+
+    Source: KeypointGAN, section 3.3 (eq. 6), section 4 and table 5.
+    """
+    check_poses(poses, config.model.num_keypoints)
+    check_clips(clips, config.model, labelled=False)
+    generator = seed_everything(config.seed)
+    model, critics = on_device(device, KeypointGAN(config.model)), on_device(device, Critics(config.model))
+    model.skeleton_encoder.load_state_dict(encoder.state_dict())
+    model.freeze_encoder()
+    perceptual = PerceptualLoss(on_device(device, VGG19Features()), config.perceptual_size).to(device)
+    adams = {
+        "generators": adam([*model.image_encoder.parameters(), *model.image_generator.parameters()], config),
+        "critics": adam(critics.parameters(), config),
+    }
+
+    def step() -> Losses:
+        image, style = (laid_out(x, device) for x in frame_pairs(clips, config.batch, generator))
+        pose = draw_poses(poses, config.batch, generator).to(device)
+        return adversarial_step(model, critics, perceptual, adams, (image, style, pose), config, half)
+
+    training = Training(
+        {"model": model, "critics": critics, "perceptual": perceptual}, adams, generator,
+        settings_of("ladder", config, half),
+    )  # fmt: skip
+    record = run("KeypointGAN", training, step, config.steps, checkpoint, bound(measure, model))
+    return model.eval(), record
+
+
+def adversarial_step(
+    model: KeypointGAN,
+    critics: Critics,
+    perceptual: PerceptualLoss,
+    adams: Mapping[str, torch.optim.Optimizer],
+    batch: tuple[Tensor, Tensor, Tensor],
+    config: TrainingConfig,
+    half: bool = False,
+) -> Losses:
+    """One step of Phi and Psi against the critics, then one of the critics; the losses, unweighted.
+
+    Args:
+        model, critics, perceptual, adams: what is trained.
+        batch: x and x' (B, 3, S, S), and unpaired poses (B, K, 2).
+        config: weights of the losses.
+        half: compute in bfloat16 where that is safe.
+
+    Source: KeypointGAN, eq. 6; with a second cycle, section 4 ("Second cycle constraint and discriminator").
+    """
+    image, style, pose = batch
+    real, drawn = model.draw(pose), None
+    critics.requires_grad_(False)
+    with torch.autocast(image.device.type, torch.bfloat16, enabled=half):
+        found = model(image, style)
+        losses = {
+            "perceptual": perceptual(found.image, image),
+            "fooling": generator_loss(critics.skeletons(found.skeleton)),
+        }
+        total = losses["perceptual"] + config.adversarial * losses["fooling"]
+        if critics.pictures is not None:
+            drawn = model.generate(model.draw_for_generator(pose), style)
+            losses["fooling_pictures"] = generator_loss(critics.judge_pictures(drawn, style))
+            losses["second_cycle"] = (model.image_encoder(drawn).float() - real).abs().mean()
+            total = total + config.adversarial * losses["fooling_pictures"]
+            total = total + config.second_cycle * losses["second_cycle"]
+    descend(total, adams["generators"], config.clip, losses)
+
+    critics.requires_grad_(True)
+    with torch.autocast(image.device.type, torch.bfloat16, enabled=half):
+        judged = discriminator_loss(critics.skeletons(real), critics.skeletons(found.skeleton.detach()))
+        losses["discriminator"] = total = judged
+        if drawn is not None:
+            pair = critics.judge_pictures(image, style), critics.judge_pictures(drawn.detach(), style)
+            losses["discriminator_pictures"] = discriminator_loss(*pair)
+            total = judged + losses["discriminator_pictures"]
+    descend(total, adams["critics"], config.clip, losses)
+    return losses

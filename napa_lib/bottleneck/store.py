@@ -1,0 +1,65 @@
+"""Trained models in files: weights as halves, the configuration beside them, nothing to unpickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib.bottleneck.config import ModelConfig
+from napa_lib.bottleneck.hourglass import HourglassNet
+from napa_lib.bottleneck.model import KeypointGAN
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+
+FORMAT = "napa-keypointgan-1"
+Model = KeypointGAN | HourglassNet
+
+
+def save_model(path: str | Path, model: Model, config: ModelConfig) -> None:
+    """Write a trained model: convolutions as 16-bit halves, the statistics of normalisation in full."""
+    kind = "keypointgan" if isinstance(model, KeypointGAN) else "hourglass"
+    header = {"format": FORMAT, "kind": kind, "config": json.dumps(asdict(config))}
+    stored = {name: value.half() if value.ndim == 4 else value for name, value in model.state_dict().items()}
+    save_tensors(path, stored, header)
+
+
+def load_model(path: str | Path) -> Model:
+    """Read what `save_model` wrote, in evaluation mode, on the CPU.
+
+    Raises:
+        ValueError: if the file is missing, corrupt, or holds something else.
+    """
+    tensors, header = load_tensors(path)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} holds no KeypointGAN: its format is {header.get('format')!r}, not {FORMAT!r}")
+    config = ModelConfig(**json.loads(header["config"]))
+    model: Model
+    if header["kind"] == "hourglass":
+        model = HourglassNet(config.num_keypoints, 8 * config.width)
+    else:
+        model = KeypointGAN(config)
+    weights: dict[str, Tensor] = {
+        name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()
+    }
+    load_weights(model, weights, str(path))
+    return model.eval()
+
+
+def load_encoder(path: str | Path, config: ModelConfig) -> torch.nn.Module:
+    """The pre-trained eta of a file, for a model of that configuration.
+
+    Raises:
+        ValueError: if the file holds no KeypointGAN, or one of other joints or width.
+    """
+    model = load_model(path)
+    if not isinstance(model, KeypointGAN):
+        raise CheckpointError(f"{path} holds an hourglass, which has no skeleton encoder")
+    for name in ("skeleton", "size", "width", "renderer", "gamma", "sigma"):
+        if getattr(model.config, name) != getattr(config, name):
+            raise CheckpointError(
+                f"{path} has {name} {getattr(model.config, name)!r}, the training wants {getattr(config, name)!r}"
+            )
+    return model.skeleton_encoder

@@ -1,0 +1,186 @@
+"""Train KeypointGAN and its baselines: `python -m napa_lib.bottleneck.train --help`.
+
+    python -m napa_lib.bottleneck.train --stage pretrain --data clips.safetensors --steps 3000 --out eta.safetensors
+    python -m napa_lib.bottleneck.train --stage ladder --rung ours --encoder eta.safetensors --data clips.safetensors
+        --validation test.safetensors --steps 10000 --out ours.safetensors --results ours.json
+
+Pictures are taken from the first half of the clips and poses from the second, so that no pose labels a picture. An
+interrupted run goes on from the checkpoint beside `--out` when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib.bottleneck.config import PRESETS, RUNGS, TrainingConfig, model_config
+from napa_lib.bottleneck.data import Clips, halves, mocap_poses, read_clips, unpaired_poses, video_clips
+from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
+from napa_lib.bottleneck.ladder import train_rung
+from napa_lib.bottleneck.loop import Measure, Record
+from napa_lib.bottleneck.losses import keypoint_loss
+from napa_lib.bottleneck.model import KeypointGAN
+from napa_lib.bottleneck.pretrain import pretrain
+from napa_lib.bottleneck.store import Model, load_encoder, save_model
+from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
+from napa_lib.engine import choose_device
+
+STAGES = ("pretrain", "ladder", "supervised", "hourglass")
+PERCEPTUAL_SIZE = {"paper": 128, "tiny": 32}  # VGG-19 at 64 pixels would take most of a tiny step
+
+
+def open_clips(name: str, size: int) -> Clips:
+    """Clips of a file that `save_clips` wrote, or, for the name "video", the real video that ships."""
+    return video_clips(size) if name == "video" else read_clips(name)
+
+
+def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfig:
+    """The configuration that the options ask for."""
+    config = TrainingConfig(
+        replace(model_config(options.preset, options.rung, skeleton), limb_masks=options.limb_masks),
+        steps=options.steps, batch=options.batch, seed=options.seed,
+        perceptual_size=PERCEPTUAL_SIZE[options.preset],
+    )  # fmt: skip
+    return config if options.adversarial is None else replace(config, adversarial=options.adversarial)
+
+
+def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Generator) -> Tensor:
+    """The unpaired poses: from the second half of the clips or from motion capture; fewer of them where asked."""
+    if options.poses == "mocap":
+        poses = mocap_poses(20_000, generator, skeleton=clips.skeleton)
+    else:
+        poses = unpaired_poses(halves(clips)[1])
+    if options.pose_count is None:
+        return poses
+    if not 1 <= options.pose_count <= len(poses):
+        raise ValueError(f"pose_count must be from 1 to {len(poses)}, got {options.pose_count}")
+    return poses[torch.randperm(len(poses), generator=generator)[: options.pose_count]]
+
+
+def measurement(validation: Clips | None, device: torch.device) -> Measure | None:
+    """What goes on record at each checkpoint: the errors on the validation clips, all motions together."""
+    if validation is None:
+        return None
+
+    def measure(model: nn.Module) -> dict:
+        predict: Callable[[Tensor], Tensor] = model.predict  # type: ignore[assignment]
+        return errors_by_motion(predict_clips(predict, validation, device=device), validation)["all"]
+
+    return measure
+
+
+def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
+    """Run one stage; returns the model, its record and the errors at the end."""
+    device = choose_device(options.device)
+    clips = open_clips(options.data, PRESETS[options.preset].size)
+    validation = open_clips(options.validation, clips.size) if options.validation else None
+    config = training_config(options, clips.skeleton)
+    poses = choose_poses(options, clips, torch.Generator().manual_seed(options.seed))
+    images = halves(clips)[0]
+    checkpoint = Path(options.out).with_suffix(".checkpoint.safetensors")
+    rest = device, options.half, checkpoint
+    measure = measurement(validation, device)
+    model: Model
+    if options.stage == "pretrain":
+        model, record = pretrain(config, poses, *rest, None if validation is None else drawing_error(validation))
+        save_model(options.out, model, config.model)
+        return model, record, {}
+    if options.stage == "ladder":
+        if not options.encoder:
+            raise ValueError("encoder must name the file that --stage pretrain wrote")
+        encoder = load_encoder(options.encoder, config.model)
+        model, record = train_rung(config, images, poses, encoder, *rest, measure)
+    elif options.stage == "supervised":
+        model, record = train_supervised(config, images, *rest, measure)
+    else:
+        model, record = train_hourglass(config, images, *rest, measure)
+    save_model(options.out, model, config.model)
+    if validation is None:
+        return model, record, {}
+    errors: dict = errors_by_motion(predict_clips(model.predict, validation, device=device), validation)
+    guess = (mean_pose(poses, validation.keypoints.shape[:2].numel()) + 1) * (validation.size - 1) / 2
+    return model, record, {**errors, "mean pose": errors_by_motion(guess, validation)["all"]}
+
+
+def drawing_error(validation: Clips) -> Measure:
+    """How well eta reads drawings of the validation clips' poses: l2 in the units of [-1, 1]."""
+    poses = unpaired_poses(validation)
+
+    def measure(model: nn.Module) -> dict:
+        assert isinstance(model, KeypointGAN)
+        target = poses.to(next(model.parameters()).device)
+        found = torch.cat([model.skeleton_encoder(model.draw(part)) for part in target.split(64)])
+        return {"validation": float(keypoint_loss(found, target))}
+
+    return measure
+
+
+def report(options: argparse.Namespace, record: Record, errors: dict, parameters: int) -> dict:
+    """The JSON of one run: what was asked, on which machine, how it went."""
+    return {
+        "command": "python -m napa_lib.bottleneck.train " + shlex.join(sys.argv[1:]),
+        "options": {name: value for name, value in vars(options).items() if value is not None},
+        "machine": f"{platform.machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads",
+        "parameters": parameters,
+        "errors": errors,
+        "record": record,
+    }
+
+
+def write_json(path: str | Path, document: dict) -> None:
+    """Write a JSON file whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
+        file.write(json.dumps(document, indent=1) + "\n")
+    os.replace(file.name, path)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    defaults = TrainingConfig()
+    found = argparse.ArgumentParser(prog="python -m napa_lib.bottleneck.train", description="Train KeypointGAN.")
+    add = found.add_argument
+    add("--stage", choices=STAGES, required=True)
+    add("--rung", choices=tuple(RUNGS), default="ours", help="rung of table 5, for --stage ladder")
+    add("--preset", choices=tuple(PRESETS), default="tiny", help="paper: 128 pixels; tiny: 64 pixels, half the width")
+    add("--data", required=True, metavar="FILE", help='clips in a safetensors file, or "video"')
+    add("--validation", metavar="FILE", help="clips of other people to measure on")
+    add("--poses", choices=("clips", "mocap"), default="clips", help="where unpaired poses come from")
+    add("--pose-count", type=int, help="how many unpaired poses; all if not given")
+    add("--encoder", metavar="FILE", help="what --stage pretrain wrote, for --stage ladder")
+    add("--limb-masks", action="store_true", help="the networks of appendix F")
+    add("--steps", type=int, default=defaults.steps)
+    add("--batch", type=int, default=defaults.batch)
+    add("--adversarial", type=float, help=f"weight of the adversarial losses; {defaults.adversarial:g} if not given")
+    add("--seed", type=int, default=0)
+    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add("--device", default="cpu", help="auto, cpu, cuda or mps")
+    add("--out", required=True, metavar="FILE", help="safetensors file to write")
+    add("--results", metavar="FILE", help="JSON file for the record")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, write the model and the record."""
+    options = parser().parse_args(arguments)
+    model, record, errors = train(options)
+    if options.results:
+        size = sum(p.numel() for p in model.parameters())
+        write_json(options.results, report(options, record, errors, size))
+    print(f"wrote {options.out}; {json.dumps(errors.get('all', record[-1] if record else {}))}")
+
+
+if __name__ == "__main__":
+    main()
