@@ -1,0 +1,318 @@
+"""Scoring of figures in art and of calibrated video, on made-up predictions with known answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from napa_lib.data import ArtFigure, load_art_figures, load_cameras
+from napa_lib.evaluate import (
+    art_rates,
+    predict_art,
+    predict_video,
+    score_art,
+    score_video,
+    triangulate_weighted,
+)
+from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, evaluate_art, format_rates
+from napa_lib.evaluate.page import overlay, write_page
+from napa_lib.evaluate.record import write_record
+from napa_lib.evaluate.video import BONES, BOXES, HEIGHTS, evaluate_video, video_record
+from napa_lib.geometry import project_perspective, triangulate
+from napa_lib.skeletons import ART14
+
+NAMES = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in "lr"]
+
+
+@pytest.fixture(scope="module")
+def figures() -> list[ArtFigure]:
+    return load_art_figures()
+
+
+def truth(figures: list[ArtFigure]) -> dict[str, torch.Tensor]:
+    return {figure.name: figure.keypoints.clone() for figure in figures}
+
+
+def peer_errors(points: np.ndarray, figure: ArtFigure) -> dict[str, float]:
+    """The protocol again, joint by joint: the assignment of sides with the smaller sum over the visible limb joints."""
+
+    def errors(exchange: bool) -> dict[str, float]:
+        found = {}
+        for name in NAMES:
+            j = ART14.joints.index(name)
+            if figure.visible[j]:
+                own = ("l" if name[0] == "r" else "r") + name[1:] if exchange else name
+                offset = points[ART14.joints.index(own)] - figure.keypoints[j].double().numpy()
+                found[name] = float(np.hypot(*offset)) / figure.head_size
+        return found
+
+    as_is, exchanged = errors(False), errors(True)
+    return exchanged if figure.sides_ambiguous and sum(exchanged.values()) < sum(as_is.values()) else as_is
+
+
+def test_the_limbs_are_twelve():
+    assert sorted(ART14.joints[j] for j in LIMBS) == sorted(NAMES)
+    assert sorted(j for joints in GROUPS.values() for j in joints) == list(range(14))
+
+
+def test_exact_keypoints_are_all_right(figures):
+    rates = art_rates(score_art(truth(figures), figures), torch.Generator().manual_seed(0))
+    counted = {label.strip(): row[0.5].counted for label, row in rates.items()}
+    assert all(r.rate == r.low == r.high == 1.0 for row in rates.values() for r in row.values())
+    assert counted["12 limb joints"] == 626 and counted["all 14 joints"] == 746
+    assert counted["drawings"] + counted["paintings"] + counted["stick figures"] == 626
+
+
+@pytest.mark.parametrize(
+    ("shift", "at_quarter", "at_half"), [(0.2499, 1, 1), (0.2501, 0, 1), (0.4999, 0, 1), (0.6, 0, 0)]
+)
+def test_a_shift_by_a_known_share_of_the_head(figures, shift, at_quarter, at_half):
+    sure = [figure for figure in figures if not figure.sides_ambiguous]
+    moved = {f.name: f.keypoints.double() + torch.tensor([0.6, -0.8]).double() * shift * f.head_size for f in sure}
+    score = score_art(moved, sure)
+    assert score.pckh(0.25).total == at_quarter and score.pckh(0.5).total == at_half
+    assert score.errors[~score.errors.isnan()] == pytest.approx(shift, abs=1e-6)
+
+
+def test_strictly_closer():
+    """A joint exactly at the limit is wrong."""
+    figure = next(f for f in load_art_figures() if not f.sides_ambiguous)
+    figure = ArtFigure(**{**figure.__dict__, "head_size": 64.0, "keypoints": figure.keypoints.round()})
+    moved = figure.keypoints + torch.tensor([16.0, 0.0])
+    assert score_art({figure.name: moved}, [figure]).pckh(0.25).total == 0
+
+
+def test_exchanged_sides_cost_nothing_where_the_picture_does_not_tell(figures):
+    order = list(range(14))
+    for left, right in ART14.flip_pairs:
+        order[left], order[right] = right, left
+    score = score_art({name: points[order] for name, points in truth(figures).items()}, figures)
+    for figure, errors in zip(score.figures, score.errors[:, list(LIMBS)], strict=True):
+        worst = errors[~errors.isnan()].max()
+        assert (worst == 0) == figure.sides_ambiguous
+    assert sum(figure.sides_ambiguous for figure in figures) > 5
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.5, 3.0])
+def test_rates_again_in_numpy(figures, rng, noise):
+    """Random predictions, sides exchanged in half of them: each row against the protocol joint by joint."""
+    swap = list(range(14))
+    for left, right in ART14.flip_pairs:
+        swap[left], swap[right] = right, left
+    found = {}
+    for figure in figures:
+        points = figure.keypoints.double().numpy() + rng.normal(size=(14, 2)) * noise * figure.head_size
+        found[figure.name] = points[swap] if rng.random() < 0.5 else points
+    expected = {figure.name: peer_errors(found[figure.name], figure) for figure in figures}
+    kinds = {figure.name: figure.kind for figure in figures}
+    score = score_art({name: torch.from_numpy(points) for name, points in found.items()}, figures)
+    rates = {k.strip(): row for k, row in art_rates(score, torch.Generator().manual_seed(0)).items()}
+
+    def check(label: str, errors: list[float]) -> None:
+        for threshold in (0.25, 0.5):
+            assert rates[label][threshold].counted == len(errors)
+            assert rates[label][threshold].rate == pytest.approx(np.mean(np.array(errors) < threshold), abs=1e-12)
+
+    check("12 limb joints", [e for errors in expected.values() for e in errors.values()])
+    for kind in ("drawing", "painting", "stick figure"):
+        check(kind + "s", [e for name, errors in expected.items() if kinds[name] == kind for e in errors.values()])
+    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
+        check(joint, [e for errors in expected.values() for name, e in errors.items() if name[2:] == joint])
+
+
+def test_a_joint_the_method_lacks_is_not_counted_but_a_missed_one_is_wrong(figures):
+    found = truth(figures)
+    for points in found.values():
+        points[ART14.index("head_top")] = torch.nan
+    name = next(f.name for f in figures if f.visible[ART14.index("r_knee")])
+    found[name][ART14.index("r_knee")] = torch.nan
+    score = score_art(found, figures)
+    everything = score.pckh(0.5, range(14))
+    assert everything.joint_counts[ART14.index("head_top")] == 0
+    assert score.pckh(0.5).counted == 626
+    assert score.pckh(0.5).total.item() == pytest.approx(625 / 626)
+    rates = art_rates(score, torch.Generator().manual_seed(0))
+    assert format_rates(rates).splitlines()[-1].split() == ["head", "top", "-", "-", "0"]
+    per_figure = json.loads(json.dumps(art_record(score, rates), allow_nan=False))["per_figure"][name]
+    assert per_figure["keypoints"][ART14.index("r_knee")] == [None, None]
+    assert per_figure["right@0.5"] == per_figure["limb_joints"] - 1
+
+
+def test_score_refuses_what_does_not_fit(figures):
+    found = truth(figures)
+    with pytest.raises(ValueError, match="predictions must have one entry for each of 60 figures.*monalisa"):
+        score_art({**found, "monalisa": torch.zeros(14, 2)}, figures)
+    with pytest.raises(ValueError, match="predictions must have one entry"):
+        score_art({}, figures)
+    with pytest.raises(ValueError, match=r"predictions must be \(14, 2\).*\(18, 2\)"):
+        score_art({**found, figures[0].name: torch.zeros(18, 2)}, figures)
+
+
+class Oracle:
+    """An estimator that knows the answers, and remembers which boxes it was given."""
+
+    def __init__(self, answers: dict[str, torch.Tensor]) -> None:
+        self.answers, self.boxes = answers, []
+
+    def predict(self, image, boxes=None, joint_set=None, crops=1):
+        self.boxes.append(boxes)
+        assert joint_set is ART14
+        if isinstance(image, torch.Tensor):
+            return [SimpleNamespace(keypoints=torch.zeros(14, 2), confidence=torch.ones(14))]
+        return [SimpleNamespace(keypoints=self.answers[image.stem])]
+
+
+def test_predict_art_hands_on_the_figures_boxes(figures):
+    oracle = Oracle(truth(figures))
+    assert score_art(predict_art(oracle, figures), figures).pckh(0.25).total == 1
+    assert oracle.boxes == [[figure.box] for figure in figures]
+    predict_art(oracle, figures[:1], boxes=False)
+    assert oracle.boxes[-1] is None
+
+
+def test_predict_video_uses_one_box_a_camera():
+    oracle = Oracle({})
+    points, sure = predict_video(oracle)
+    assert points.shape == (4, 20, 14, 2) and sure.shape == (4, 20, 14)
+    assert [boxes[0] for boxes in oracle.boxes[::20]] == list(BOXES.values())
+
+
+def test_the_page_stands_alone(figures, tmp_path):
+    noisy = {f.name: f.keypoints + 0.02 * i * f.head_size * torch.rand(14, 2) for i, f in enumerate(figures)}
+    score = score_art(noisy, figures)
+    page = write_page(tmp_path, score)
+    text = page.read_text("utf-8")
+    assert page == tmp_path / "art.html"
+    assert len(re.findall("<img ", text)) == 18 == len(re.findall("<img alt='[^']{20,}'", text))
+    assert not re.findall(r"(?:src|href)='(?!data:)", text)
+    for figure in (figures[0], figures[1]):  # hardly moved: among the best
+        assert figure.name.replace("_", " ") in text.split("In the middle")[0]
+    assert text.count("Licence:") == 18
+
+
+def test_the_overlay_shows_the_estimate(figures):
+    figure = figures[0]
+    score = score_art(truth([figure]), [figure])
+    without = overlay(figure, torch.full((14, 2), torch.nan), score.errors[0])
+    with_pose = overlay(figure, figure.keypoints, score.errors[0])
+    assert isinstance(with_pose, Image.Image) and with_pose.size == (420, 420)
+    changed = np.abs(np.asarray(with_pose, float) - np.asarray(without, float)).max(-1) > 30
+    assert 0.005 < changed.mean() < 0.3
+
+
+def test_a_result_says_how_it_was_made(tmp_path):
+    write_record(tmp_path / "r.json", ["napa", "evaluate", "--art", "--json", "a b.json"], {"rates": {"x": 1}}, 0.0)
+    record = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert record["command"] == "napa evaluate --art --json 'a b.json'"
+    assert record["versions"]["torch"] == torch.__version__ and record["rates"] == {"x": 1}
+
+
+@pytest.mark.parametrize("command", [evaluate_art, evaluate_video])
+def test_commands_report_what_is_wrong(command, tmp_path, capsys):
+    assert command(["--weights", str(tmp_path / "none.safetensors")]) == 1
+    assert "none.safetensors" in capsys.readouterr().err
+    assert command(["--json", str(tmp_path / "no" / "r.json")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
+
+
+# ---- video
+
+
+@pytest.fixture(scope="module")
+def cameras():
+    found = load_cameras("single")
+    return [found[name] for name in sorted(found)]
+
+
+def body(rng: np.random.Generator, frames: int = 5) -> torch.Tensor:
+    """Points (T, 14, 3) in mm about where the man of the video stands."""
+    return torch.from_numpy(rng.normal(size=(frames, 14, 3)) * 300 + [0, 0, 900])
+
+
+def test_triangulation_is_exact_and_robust_to_missing_views(rng, cameras):
+    points = body(rng)
+    pixels = torch.stack([project_perspective(points, camera) for camera in cameras])
+    assert not pixels.isnan().any()
+    sure = torch.from_numpy(rng.uniform(0.05, 1, pixels.shape[:-1]))
+    torch.testing.assert_close(triangulate_weighted(pixels, sure, cameras), points, atol=1e-4, rtol=0)
+    pixels[0, 0, 0] = pixels[1, 0, 0] = torch.nan  # two views are left
+    pixels[:3, 1, 1] = torch.nan  # one
+    sure[:, 2, 2] = 0
+    found = triangulate_weighted(pixels, sure, cameras)
+    lost = found.isnan().any(-1)
+    assert lost.nonzero().tolist() == [[1, 1], [2, 2]]
+    torch.testing.assert_close(found[~lost], points[~lost], atol=1e-4, rtol=0)
+
+
+def test_equal_weights_are_the_unweighted_solution(rng, cameras):
+    pixels = torch.stack([project_perspective(body(rng), camera) for camera in cameras])
+    pixels = pixels + torch.from_numpy(rng.normal(size=pixels.shape)) * 2
+    sure = torch.full(pixels.shape[:-1], 0.37, dtype=torch.float64)
+    expected = triangulate(pixels, cameras)
+    torch.testing.assert_close(triangulate_weighted(pixels, sure, cameras), expected, atol=1e-6, rtol=0)
+
+
+def test_weights_are_those_of_least_squares(rng, cameras):
+    """The weighted sum of squared errors on the image plane is about as small as SciPy-free descent can make it."""
+    pixels = torch.stack([project_perspective(body(rng, 1), camera) for camera in cameras])
+    pixels = pixels + torch.from_numpy(rng.normal(size=pixels.shape)) * 2
+    sure = torch.from_numpy(rng.uniform(0.1, 1, pixels.shape[:-1]))
+
+    def cost(points: torch.Tensor) -> torch.Tensor:
+        total = torch.zeros(())
+        for view, trust, camera in zip(pixels, sure, cameras, strict=True):
+            error = (project_perspective(points, camera) - view) / camera.K[0, 0]
+            total = total + (trust**2 * error.square().sum(-1)).sum()
+        return total
+
+    found = triangulate_weighted(pixels, sure, cameras)
+    unweighted = triangulate(pixels, cameras)
+    assert cost(found) < 0.97 * cost(unweighted)
+    better = found.clone().requires_grad_(True)
+    optimizer = torch.optim.LBFGS([better], max_iter=100, tolerance_grad=1e-14, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = 1e4 * cost(better)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert cost(found) <= 1.01 * cost(better.detach())
+
+
+def test_video_score_of_exact_views(rng, cameras):
+    points = body(rng)
+    points[1:] = points[:1] + torch.arange(1, 5)[:, None, None] * 10.0  # the same body elsewhere: rigid
+    pixels = torch.stack([project_perspective(points, camera) for camera in cameras])
+    score = score_video(pixels, torch.ones(4, 5, 14), cameras, list(HEIGHTS.values()))
+    assert score.median_error < 1e-5 and score.bone_spread < 1e-6
+    for start, end in BONES:
+        expected = np.linalg.norm(points[0, ART14.index(start)] - points[0, ART14.index(end)])
+        assert score.bones[f"{start} - {end}"][0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_bone_spread_and_error_of_known_size(rng, cameras):
+    """A body that is scaled by 0.9 and 1.1 in turn has bones that spread by a tenth; noise shows as error."""
+    points = body(rng, 1) * torch.tensor([0.9, 1.1, 0.9, 1.1])[:, None, None].double()
+    pixels = torch.stack([project_perspective(points, camera) for camera in cameras])
+    score = score_video(pixels, torch.ones(4, 4, 14), cameras, [100.0] * 4)
+    assert score.bone_spread == pytest.approx(0.1, abs=1e-6)
+    noisy = pixels + torch.from_numpy(rng.normal(size=pixels.shape)) * 3
+    score = score_video(noisy, torch.ones(4, 4, 14), cameras, [100.0] * 4)
+    assert 1.5 < score.median_error < 4
+    assert score.median_error_of_height == pytest.approx(score.median_error / 100)
+    assert json.loads(json.dumps(video_record(score)))["reprojection_error_px"] == round(score.median_error, 3)
+
+
+def test_video_score_refuses_what_does_not_fit(cameras):
+    with pytest.raises(ValueError, match=r"keypoints must be \(V, T, 14, 2\).*\(4, 5, 18, 2\)"):
+        score_video(torch.zeros(4, 5, 18, 2), torch.ones(4, 5, 18), cameras, [100.0] * 4)
+    with pytest.raises(ValueError, match="V >= 2 cameras"):
+        triangulate_weighted(torch.zeros(1, 5, 2), torch.ones(1, 5), cameras[:1])
