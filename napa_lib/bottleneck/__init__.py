@@ -28,6 +28,7 @@ from napa_lib.bottleneck.functional import draw_in_pose, local_contrast_normaliz
 from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.ladder import train_rung
 from napa_lib.bottleneck.limb_masks import LimbImageGenerator, SkipImageEncoder, draw_limbs
+from napa_lib.bottleneck.loop import Setup
 from napa_lib.bottleneck.losses import (
     PerceptualLoss,
     discriminator_loss,
@@ -37,7 +38,7 @@ from napa_lib.bottleneck.losses import (
 )
 from napa_lib.bottleneck.model import Critics, KeypointGAN, Reconstruction
 from napa_lib.bottleneck.networks import ImageEncoder, ImageGenerator, SkeletonEncoder, expected_position
-from napa_lib.bottleneck.pretrain import pretrain
+from napa_lib.bottleneck.pretraining import pretrain
 from napa_lib.bottleneck.store import load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 
@@ -55,6 +56,7 @@ __all__ = [
     "ModelConfig",
     "PerceptualLoss",
     "Reconstruction",
+    "Setup",
     "SkeletonDiscriminator",
     "SkeletonEncoder",
     "SkipImageEncoder",

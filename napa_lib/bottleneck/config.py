@@ -97,12 +97,13 @@ class TrainingConfig:
     adversarial: float = 10.0  # lambda of eq. 6; the authors' released configuration amounts to 1
     second_cycle: float = 10.0  # weight of the mean |Phi(Psi(y, x')) - y|; the paper gives none, this is CycleGAN's
     perceptual_size: int = 128  # side of the pictures that VGG-19 compares
+    every: int = 250  # steps between two checkpoints, and two records
     plateau: int = 1000  # steps without progress after which the learning rate of eta's pre-training falls
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 2 or self.plateau < 1:
-            raise ValueError(f"steps and plateau must be >= 1 and batch >= 2, got {self}")
+        if min(self.steps, self.plateau, self.every) < 1 or self.batch < 2:
+            raise ValueError(f"steps, plateau and every must be >= 1 and batch >= 2, got {self}")
         if min(self.learning_rate, self.clip) <= 0 or min(self.adversarial, self.second_cycle) < 0:
             raise ValueError(f"learning_rate and clip must be positive and weights not negative, got {self}")
         if not 16 <= self.perceptual_size <= self.model.size or self.model.size % self.perceptual_size:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +10,12 @@ from torch import Tensor, nn
 from napa_lib.bottleneck.config import TrainingConfig
 from napa_lib.bottleneck.data import Clips, check_clips, check_poses, draw_poses, frame_pairs
 from napa_lib.bottleneck.loop import (
+    HERE,
     Losses,
-    Measure,
     Record,
+    Setup,
     Training,
     adam,
-    bound,
     descend,
     laid_out,
     on_device,
@@ -34,10 +33,7 @@ def train_rung(
     clips: Clips,
     poses: Tensor,
     encoder: nn.Module,
-    device: torch.device,
-    half: bool = False,
-    checkpoint: Path | None = None,
-    measure: Measure | None = None,
+    setup: Setup = HERE,
 ) -> tuple[KeypointGAN, Record]:
     """Train one rung of table 5 on pairs of frames and unpaired poses; no picture has a label.
 
@@ -46,7 +42,7 @@ def train_rung(
         clips: frames; their keypoints are not looked at.
         poses: (M, K, 2) in [-1, 1], from elsewhere.
         encoder: a pre-trained eta; it stays as it is.
-        device, half, checkpoint, measure: as in `pretrain`.
+        setup: where and how to compute.
 
     Returns:
         the model and the record.
@@ -60,25 +56,25 @@ def train_rung(
     check_poses(poses, config.model.num_keypoints)
     check_clips(clips, config.model, labelled=False)
     generator = seed_everything(config.seed)
-    model, critics = on_device(device, KeypointGAN(config.model)), on_device(device, Critics(config.model))
+    model, critics = on_device(setup.device, KeypointGAN(config.model)), on_device(setup.device, Critics(config.model))
     model.skeleton_encoder.load_state_dict(encoder.state_dict())
     model.freeze_encoder()
-    perceptual = PerceptualLoss(on_device(device, VGG19Features()), config.perceptual_size).to(device)
+    perceptual = PerceptualLoss(on_device(setup.device, VGG19Features()), config.perceptual_size).to(setup.device)
     adams = {
         "generators": adam([*model.image_encoder.parameters(), *model.image_generator.parameters()], config),
         "critics": adam(critics.parameters(), config),
     }
 
     def step() -> Losses:
-        image, style = (laid_out(x, device) for x in frame_pairs(clips, config.batch, generator))
-        pose = draw_poses(poses, config.batch, generator).to(device)
-        return adversarial_step(model, critics, perceptual, adams, (image, style, pose), config, half)
+        image, style = (laid_out(x, setup.device) for x in frame_pairs(clips, config.batch, generator))
+        pose = draw_poses(poses, config.batch, generator).to(setup.device)
+        return adversarial_step(model, critics, perceptual, adams, (image, style, pose), config, setup)
 
     training = Training(
         {"model": model, "critics": critics, "perceptual": perceptual}, adams, generator,
-        settings_of("ladder", config, half),
+        settings_of("ladder", config, setup),
     )  # fmt: skip
-    record = run("KeypointGAN", training, step, config.steps, checkpoint, bound(measure, model))
+    record = run("KeypointGAN", training, step, model, config, setup)
     return model.eval(), record
 
 
@@ -89,7 +85,7 @@ def adversarial_step(
     adams: Mapping[str, torch.optim.Optimizer],
     batch: tuple[Tensor, Tensor, Tensor],
     config: TrainingConfig,
-    half: bool = False,
+    setup: Setup = HERE,
 ) -> Losses:
     """One step of Phi and Psi against the critics, then one of the critics; the losses, unweighted.
 
@@ -97,14 +93,14 @@ def adversarial_step(
         model, critics, perceptual, adams: what is trained.
         batch: x and x' (B, 3, S, S), and unpaired poses (B, K, 2).
         config: weights of the losses.
-        half: compute in bfloat16 where that is safe.
+        setup: where and how to compute.
 
     Source: KeypointGAN, eq. 6; with a second cycle, section 4 ("Second cycle constraint and discriminator").
     """
     image, style, pose = batch
     real, drawn = model.draw(pose), None
     critics.requires_grad_(False)
-    with torch.autocast(image.device.type, torch.bfloat16, enabled=half):
+    with setup.autocast():
         found = model(image, style)
         losses = {
             "perceptual": perceptual(found.image, image),
@@ -120,7 +116,7 @@ def adversarial_step(
     descend(total, adams["generators"], config.clip, losses)
 
     critics.requires_grad_(True)
-    with torch.autocast(image.device.type, torch.bfloat16, enabled=half):
+    with setup.autocast():
         judged = discriminator_loss(critics.skeletons(real), critics.skeletons(found.skeleton.detach()))
         losses["discriminator"] = total = judged
         if drawn is not None:

@@ -16,7 +16,30 @@ from napa_lib.engine import CheckpointError, load_checkpoint, load_tensors, prog
 
 Losses = Mapping[str, Tensor]
 Record = list[dict]
-Measure = Callable[[nn.Module], dict]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where and how to compute, which changes no result but by rounding.
+
+    Attributes:
+        device: where the networks are; batches are drawn on the CPU, so that they are the same everywhere.
+        half: compute in bfloat16 where that is safe.
+        checkpoint: file to keep the state in, and to go on from if it is there; None for none.
+        measure: what to put on record beside the losses, given the model in evaluation mode.
+    """
+
+    device: torch.device = torch.device("cpu")
+    half: bool = False
+    checkpoint: Path | None = None
+    measure: Callable[[nn.Module], dict] | None = None
+
+    def autocast(self) -> torch.autocast:
+        """The context for forward passes."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
+
+
+HERE = Setup()  # on the CPU, in full precision, nothing kept
 
 
 @dataclass(frozen=True)
@@ -40,21 +63,19 @@ def run(
     label: str,
     training: Training,
     step: Callable[[], Losses],
-    steps: int,
-    checkpoint: Path | None = None,
-    measure: Callable[[], dict] | None = None,
-    every: int = 250,
+    model: nn.Module,
+    config: TrainingConfig,
+    setup: Setup,
 ) -> list[dict]:
-    """Call `step` until `steps` are done, going on from the checkpoint where there is one.
+    """Call `step` until all steps are done, going on from the checkpoint where there is one.
 
     Args:
         label: name on the progress bar.
         training: what `step` changes.
         step: one step; returns its losses. It raises FloatingPointError where one is not finite.
-        steps: how many in all.
-        checkpoint: file that is written every `every` steps and at the end; None for none.
-        measure: what to put on record beside the losses.
-        every: steps between two records.
+        model: what to measure.
+        config: how many steps in all, and between two records and checkpoints.
+        setup: the checkpoint and the measurement.
 
     Returns:
         one entry a record: step, seconds, the losses' means since the last record, and what was measured. On a CPU
@@ -64,10 +85,11 @@ def run(
         CheckpointError: if the checkpoint is corrupt or belongs to another training.
         FloatingPointError: from `step`; the message says where the last checkpoint stands.
     """
+    checkpoint = setup.checkpoint
     first, record = _resume(training, checkpoint)
     before = record[-1]["seconds"] if record else 0.0
     clock, sums, count = time.monotonic(), dict[str, Tensor](), 0
-    for number in progress(range(first, steps), label):
+    for number in progress(range(first, config.steps), label):
         try:
             losses = step()
         except FloatingPointError as error:
@@ -77,16 +99,27 @@ def run(
             raise FloatingPointError(f"{error} at step {number}; stopped. Last checkpoint: {kept}") from None
         sums = {name: sums.get(name, 0.0) + value.detach().double() for name, value in losses.items()}
         count += 1
-        if (number + 1) % every and number + 1 != steps:
+        if (number + 1) % config.every and number + 1 != config.steps:
             continue
         means = {name: float(value) / count for name, value in sums.items()}
         seconds = before + time.monotonic() - clock
-        record.append({"step": number + 1, "seconds": round(seconds, 2), **means, **(measure() if measure else {})})
+        record.append({"step": number + 1, "seconds": round(seconds, 2), **means, **_measured(setup, model)})
         sums, count = {}, 0
         if checkpoint is not None:
             header = {"config": training.settings, "record": json.dumps(record)}
             save_checkpoint(checkpoint, number + 1, training.models, training.optimizers, training.generator, header)
     return record
+
+
+def _measured(setup: Setup, model: nn.Module) -> dict:
+    """The measurement, with the model put into evaluation mode for it and back."""
+    if setup.measure is None:
+        return {}
+    model.eval()
+    with torch.no_grad():
+        found = setup.measure(model)
+    model.train()
+    return found
 
 
 def _resume(training: Training, checkpoint: Path | None) -> tuple[int, list[dict]]:
@@ -142,23 +175,8 @@ def adam(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.op
     return torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.5, 0.999))
 
 
-def settings_of(stage: str, config: TrainingConfig, half: bool) -> str:
+def settings_of(stage: str, config: TrainingConfig, setup: Setup) -> str:
     """What a checkpoint must agree on; a run may be made longer."""
-    settings = {"stage": stage, "half": half, **asdict(config)}
+    settings = {"stage": stage, "half": setup.half, **asdict(config)}
     del settings["steps"]
     return json.dumps(settings)
-
-
-def bound(measure: Measure | None, model: nn.Module) -> Callable[[], dict] | None:
-    """The measurement, with the model put into evaluation mode for it and back."""
-    if measure is None:
-        return None
-
-    def now() -> dict:
-        model.eval()
-        with torch.no_grad():
-            found = measure(model)
-        model.train()
-        return found
-
-    return now

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import TrainingConfig
 from napa_lib.bottleneck.data import Clips, check_clips, labelled_frames
 from napa_lib.bottleneck.hourglass import HourglassNet, heatmap_loss
 from napa_lib.bottleneck.loop import (
+    HERE,
     Losses,
-    Measure,
     Record,
+    Setup,
     Training,
     adam,
-    bound,
     descend,
     laid_out,
     on_device,
@@ -32,10 +30,7 @@ from napa_lib.engine import seed_everything
 def train_supervised(
     config: TrainingConfig,
     clips: Clips,
-    device: torch.device,
-    half: bool = False,
-    checkpoint: Path | None = None,
-    measure: Measure | None = None,
+    setup: Setup = HERE,
 ) -> tuple[KeypointGAN, Record]:
     """Train Phi and eta together on labelled frames: the same network with supervision. Arguments as in `train_rung`.
 
@@ -43,20 +38,19 @@ def train_supervised(
     """
     check_clips(clips, config.model, labelled=True)
     generator = seed_everything(config.seed)
-    model = on_device(device, KeypointGAN(config.model))
+    model = on_device(setup.device, KeypointGAN(config.model))
     networks = nn.ModuleDict({"image": model.image_encoder, "skeleton": model.skeleton_encoder})
-    record = _supervised(config, clips, networks, model.predict, keypoint_loss, "supervised", generator, device, half,
-                         checkpoint, bound(measure, model))  # fmt: skip
+    training = Training({"network": networks}, {"adam": adam(networks.parameters(), config)}, generator,
+                        settings_of("supervised", config, setup))  # fmt: skip
+    step = _step(training, clips, model.predict, keypoint_loss, config, setup)
+    record = run("supervised", training, step, model, config, setup)
     return model.eval(), record
 
 
 def train_hourglass(
     config: TrainingConfig,
     clips: Clips,
-    device: torch.device,
-    half: bool = False,
-    checkpoint: Path | None = None,
-    measure: Measure | None = None,
+    setup: Setup = HERE,
 ) -> tuple[HourglassNet, Record]:
     """Train a one-stack hourglass on labelled frames: 8 times as wide as Phi begins, 256 channels in the paper's size.
 
@@ -64,34 +58,30 @@ def train_hourglass(
     """
     check_clips(clips, config.model, labelled=True)
     generator = seed_everything(config.seed)
-    network = on_device(device, HourglassNet(config.model.num_keypoints, 8 * config.model.width))
-    record = _supervised(config, clips, network, network, heatmap_loss, "hourglass", generator, device, half,
-                         checkpoint, bound(measure, network))  # fmt: skip
+    network = on_device(setup.device, HourglassNet(config.model.num_keypoints, 8 * config.model.width))
+    training = Training({"network": network}, {"adam": adam(network.parameters(), config)}, generator,
+                        settings_of("hourglass", config, setup))  # fmt: skip
+    step = _step(training, clips, network, heatmap_loss, config, setup)
+    record = run("hourglass", training, step, network, config, setup)
     return network.eval(), record
 
 
-def _supervised(
-    config: TrainingConfig,
+def _step(
+    training: Training,
     clips: Clips,
-    network: nn.Module,
     predict: Callable[[Tensor], Tensor],
     loss: Callable[[Tensor, Tensor], Tensor],
-    stage: str,
-    generator: torch.Generator,
-    device: torch.device,
-    half: bool,
-    checkpoint: Path | None,
-    measure: Callable[[], dict] | None,
-) -> Record:
-    optimizer = adam(network.parameters(), config)
+    config: TrainingConfig,
+    setup: Setup,
+) -> Callable[[], Losses]:
+    """One step on a batch of labelled frames."""
 
     def step() -> Losses:
-        image, target = labelled_frames(clips, config.batch, generator)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            found = predict(laid_out(image, device))
-        losses = {"keypoints": loss(found, target.to(device))}
-        descend(losses["keypoints"], optimizer, config.clip, losses)
+        image, target = labelled_frames(clips, config.batch, training.generator)
+        with setup.autocast():
+            found = predict(laid_out(image, setup.device))
+        losses = {"keypoints": loss(found, target.to(setup.device))}
+        descend(losses["keypoints"], training.optimizers["adam"], config.clip, losses)
         return losses
 
-    training = Training({"network": network}, {"adam": optimizer}, generator, settings_of(stage, config, half))
-    return run(f"training, {stage}", training, step, config.steps, checkpoint, measure)
+    return step

@@ -28,10 +28,10 @@ from napa_lib.bottleneck.config import PRESETS, RUNGS, TrainingConfig, model_con
 from napa_lib.bottleneck.data import Clips, halves, mocap_poses, read_clips, unpaired_poses, video_clips
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
 from napa_lib.bottleneck.ladder import train_rung
-from napa_lib.bottleneck.loop import Measure, Record
+from napa_lib.bottleneck.loop import Record, Setup
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
-from napa_lib.bottleneck.pretrain import pretrain
+from napa_lib.bottleneck.pretraining import pretrain
 from napa_lib.bottleneck.store import Model, load_encoder, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 from napa_lib.engine import choose_device
@@ -68,7 +68,7 @@ def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Gen
     return poses[torch.randperm(len(poses), generator=generator)[: options.pose_count]]
 
 
-def measurement(validation: Clips | None, device: torch.device) -> Measure | None:
+def measurement(validation: Clips | None, device: torch.device) -> Callable[[nn.Module], dict] | None:
     """What goes on record at each checkpoint: the errors on the validation clips, all motions together."""
     if validation is None:
         return None
@@ -89,22 +89,23 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     poses = choose_poses(options, clips, torch.Generator().manual_seed(options.seed))
     images = halves(clips)[0]
     checkpoint = Path(options.out).with_suffix(".checkpoint.safetensors")
-    rest = device, options.half, checkpoint
-    measure = measurement(validation, device)
+    setup = Setup(device, options.half, checkpoint, measurement(validation, device))
     model: Model
     if options.stage == "pretrain":
-        model, record = pretrain(config, poses, *rest, None if validation is None else drawing_error(validation))
+        if validation is not None:
+            setup = replace(setup, measure=drawing_error(validation))
+        model, record = pretrain(config, poses, setup)
         save_model(options.out, model, config.model)
         return model, record, {}
     if options.stage == "ladder":
         if not options.encoder:
             raise ValueError("encoder must name the file that --stage pretrain wrote")
         encoder = load_encoder(options.encoder, config.model)
-        model, record = train_rung(config, images, poses, encoder, *rest, measure)
+        model, record = train_rung(config, images, poses, encoder, setup)
     elif options.stage == "supervised":
-        model, record = train_supervised(config, images, *rest, measure)
+        model, record = train_supervised(config, images, setup)
     else:
-        model, record = train_hourglass(config, images, *rest, measure)
+        model, record = train_hourglass(config, images, setup)
     save_model(options.out, model, config.model)
     if validation is None:
         return model, record, {}
@@ -113,7 +114,7 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     return model, record, {**errors, "mean pose": errors_by_motion(guess, validation)["all"]}
 
 
-def drawing_error(validation: Clips) -> Measure:
+def drawing_error(validation: Clips) -> Callable[[nn.Module], dict]:
     """How well eta reads drawings of the validation clips' poses: l2 in the units of [-1, 1]."""
     poses = unpaired_poses(validation)
 

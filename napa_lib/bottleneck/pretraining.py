@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import TrainingConfig
 from napa_lib.bottleneck.data import check_poses, draw_poses
 from napa_lib.bottleneck.loop import (
+    HERE,
     Losses,
-    Measure,
     Record,
+    Setup,
     Training,
     adam,
-    bound,
     descend,
     on_device,
     run,
@@ -69,20 +67,14 @@ class Plateau(nn.Module):
 def pretrain(
     config: TrainingConfig,
     poses: Tensor,
-    device: torch.device,
-    half: bool = False,
-    checkpoint: Path | None = None,
-    measure: Measure | None = None,
+    setup: Setup = HERE,
 ) -> tuple[KeypointGAN, Record]:
     """Train eta to read keypoints off drawings of unpaired poses: eta(beta(p)) = p.
 
     Args:
         config: what to train.
         poses: (M, K, 2) in [-1, 1], NaN where a keypoint is missing.
-        device: where to compute.
-        half: compute in bfloat16 where that is safe.
-        checkpoint: file to keep the state in, and to go on from.
-        measure: what to put on record beside the losses, given the model.
+        setup: where and how to compute.
 
     Returns:
         a model of which eta is trained, and the record.
@@ -95,14 +87,14 @@ def pretrain(
     """
     check_poses(poses, config.model.num_keypoints)
     generator = seed_everything(config.seed)
-    model = on_device(device, KeypointGAN(config.model))
+    model = on_device(setup.device, KeypointGAN(config.model))
     encoder = model.skeleton_encoder
     optimizer = adam(encoder.parameters(), config)
     plateau = Plateau(config.plateau)
 
     def step() -> Losses:
-        target = draw_poses(poses, config.batch, generator).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        target = draw_poses(poses, config.batch, generator).to(setup.device)
+        with setup.autocast():
             found = encoder(model.draw(target))
         losses = {"keypoints": keypoint_loss(found, target)}
         descend(losses["keypoints"], optimizer, config.clip, losses)
@@ -110,7 +102,7 @@ def pretrain(
         return losses
 
     training = Training(
-        {"encoder": encoder, "plateau": plateau}, {"adam": optimizer}, generator, settings_of("pretrain", config, half)
+        {"encoder": encoder, "plateau": plateau}, {"adam": optimizer}, generator, settings_of("pretrain", config, setup)
     )
-    record = run("pre-training eta", training, step, config.steps, checkpoint, bound(measure, model))
+    record = run("pre-training eta", training, step, model, config, setup)
     return model.eval(), record
