@@ -14,7 +14,7 @@ from napa_lib.data.drawings import draw_figures
 from napa_lib.data.drawings.__main__ import write_shards
 from napa_lib.data.drawings.bodies import LIMBS, J, Proportions, build_body, sample_proportions
 from napa_lib.data.drawings.colors import ground_paintings
-from napa_lib.data.drawings.figures import draw_figure, place
+from napa_lib.data.drawings.figures import draw_figure, facing_viewer, place
 from napa_lib.data.drawings.pens import OVERSAMPLING, Canvas, Ink, Paint, capsule, circle, curve, hull, muscle
 from napa_lib.data.drawings.poses import sample_poses
 from napa_lib.data.drawings.sticks import draw_pictogram, draw_stick
@@ -201,3 +201,19 @@ def test_capsules_hulls_and_curves():
     bent = curve(points)
     assert all((np.linalg.norm(bent - point, axis=1) < 1e-9).any() for point in points)
     assert len(circle(a, 1.0)) == 24
+
+
+@pytest.mark.parametrize("turn", [0.0, 1.0, np.pi])
+def test_a_figure_without_a_face_is_taken_to_face_the_viewer(turn):
+    """An upright figure's left is on the right; turned with the page it still is, and names do not matter."""
+    pose = np.random.default_rng(0).normal(0, 3, size=(18, 2))
+    pose[NAPA18.index("thorax")], pose[NAPA18.index("pelvis")] = (0, -50), (0, 0)
+    for left, right in NAPA18.flip_pairs:
+        pose[left, 0], pose[right, 0] = 10, -10
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    turned = pose @ rotation.T
+    np.testing.assert_array_equal(facing_viewer(turned), turned)
+    exchanged = turned.copy()
+    for left, right in NAPA18.flip_pairs:
+        exchanged[[left, right]] = turned[[right, left]]
+    np.testing.assert_array_equal(facing_viewer(exchanged), turned)

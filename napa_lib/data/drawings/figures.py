@@ -17,9 +17,19 @@ from napa_lib.data.drawings.poses import sample_poses
 from napa_lib.data.drawings.puppets import draw_puppet, hangs
 from napa_lib.data.drawings.shading import finish_sheet, shade_figure
 from napa_lib.data.drawings.sticks import draw_mannequin, draw_pictogram, draw_stick
+from napa_lib.skeletons import NAPA18
 
 STYLES = ("stick", "pictogram", "mannequin", "silhouette", "lines", "puppet")
 STYLE_SHARES = (0.13, 0.06, 0.07, 0.08, 0.18, 0.48)
+FACELESS = ("stick", "pictogram", "mannequin", "silhouette")  # nothing tells their front from their back
+SIDES = {
+    "shoulder": 3.0,
+    "hip": 3.0,
+    "elbow": 1.0,
+    "wrist": 1.0,
+    "knee": 1.0,
+    "ankle": 1.0,
+}  # weights in `facing_viewer`
 SMALLEST = 32  # px; below it a face is a pixel
 FEWEST = 8  # joints that a cut figure keeps in the picture
 BEHIND = 0.1  # a face that points further away than this hides the nose
@@ -41,7 +51,8 @@ def draw_figures(count: int, size: int, generator: torch.Generator) -> Drawings:
     """Draw people as clip art, cartoons, outlines, silhouettes, pictograms and stick figures, and say where joints are.
 
     Poses are recorded 2D poses, motion capture of the training split seen from random sides, and random postures; the
-    figures' proportions run from natural to cartoon. Left and right are the drawn person's own.
+    figures' proportions run from natural to cartoon. Left and right are the drawn person's own; where nothing in a
+    picture tells them (a stick figure, a silhouette), the person is taken to face the viewer (`facing_viewer`).
 
     Args:
         count: how many pictures.
@@ -61,10 +72,11 @@ def draw_figures(count: int, size: int, generator: torch.Generator) -> Drawings:
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     poses = sample_poses(2 * count, rng)  # every second one for those who stand by
     pictures, bodies = np.empty((count, size, size, 3), np.uint8), []
+    joints = np.zeros((count, NAPA18.num_joints, 2))
     for i in range(count):
-        body, pictures[i] = _draw_picture(poses, 2 * i, size, rng)
+        body, pictures[i], style = _draw_picture(poses, 2 * i, size, rng)
         bodies.append(body)
-    joints = np.stack([body.joints[:, :2] for body in bodies]) if bodies else np.zeros((0, 18, 2))
+        joints[i] = facing_viewer(body.joints[:, :2]) if style in FACELESS else body.joints[:, :2]
     inside = is_inside(joints, size)
     visible = inside.copy()
     for row, body in enumerate(bodies):
@@ -76,7 +88,29 @@ def draw_figures(count: int, size: int, generator: torch.Generator) -> Drawings:
     )  # fmt: skip
 
 
-def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator) -> tuple[Body, np.ndarray]:
+def facing_viewer(joints: np.ndarray) -> np.ndarray:
+    """Name the sides of a figure as if it faced the viewer: seen upright, its left limbs are on the picture's right.
+
+    A network that is told at random which of two equal legs is the left one can do no better than point between them.
+
+    Args:
+        joints: (18, 2).
+
+    Returns:
+        the same points; left and right are exchanged if most of the left ones, shoulders and hips before all, lie on
+        the left of the trunk's upward direction.
+    """
+    up = joints[J["thorax"]] - joints[J["pelvis"]]
+    across = sum(w * (joints[J[f"l_{name}"]] - joints[J[f"r_{name}"]]) for name, w in SIDES.items())
+    if up[0] * across[1] - up[1] * across[0] >= 0:
+        return joints
+    swapped = joints.copy()
+    for left, right in NAPA18.flip_pairs:
+        swapped[[left, right]] = joints[[right, left]]
+    return swapped
+
+
+def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator) -> tuple[Body, np.ndarray, str]:
     ground, color = sample_ground(size, rng)
     style = str(rng.choice(STYLES, p=STYLE_SHARES))
     if style in ("stick", "lines") and is_busy(ground):  # lines would drown in it
@@ -94,7 +128,7 @@ def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator)
     draw_figure(canvas, body, style, color, size, rng)
     if before is not None:
         shade_figure(before, canvas.image, rng)
-    return body, finish_sheet(canvas.finish(), rng)
+    return body, finish_sheet(canvas.finish(), rng), style
 
 
 def _proportions(style: str, rng: np.random.Generator) -> Proportions:
