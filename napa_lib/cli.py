@@ -32,12 +32,27 @@ def _run(command: str, arguments: list[str]) -> int:
 
         return pose(arguments)
     if command == "evaluate":
-        from napa_lib.evaluate import evaluate_art
-
-        return evaluate_art(arguments)
+        return _evaluate(arguments)
     from napa_lib.study.course import main as course
 
     return course(arguments)
+
+
+def _evaluate(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="napa evaluate", description="Measure the pose estimator; with --art --help, the options.", add_help=False
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--art", action="store_true", help="on the figures in art: PCKh")
+    what.add_argument("--video", action="store_true", help="on calibrated video: how well four cameras agree")
+    options, rest = parser.parse_known_args(arguments)
+    if options.art:
+        from napa_lib.evaluate import evaluate_art
+
+        return evaluate_art(rest)
+    from napa_lib.evaluate import evaluate_video
+
+    return evaluate_video(rest)
 
 
 if __name__ == "__main__":
