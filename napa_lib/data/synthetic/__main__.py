@@ -40,7 +40,13 @@ class Job:
         return folder / f"synthetic-{self.recipe.split}-{shard:05d}-of-{self.shards:05d}.tar.gz"
 
     def describe(self) -> dict:
-        return {"format": FORMAT, "clips": self.clips, "shards": self.shards, "quality": self.quality, **asdict(self.recipe)}
+        return {
+            "format": FORMAT,
+            "clips": self.clips,
+            "shards": self.shards,
+            "quality": self.quality,
+            **asdict(self.recipe),
+        }
 
 
 def make_shard(folder: Path, job: Job, shard: int) -> bool:

@@ -26,7 +26,9 @@ def _colour(rng: np.random.Generator) -> Array:
 
 
 def _paper(rng: np.random.Generator, size: int) -> Array:
-    white = np.ones((size, size, 3)) if rng.random() < 0.6 else np.ones((size, size, 3)) * rng.uniform([0.85, 0.8, 0.7], 1)
+    white = (
+        np.ones((size, size, 3)) if rng.random() < 0.6 else np.ones((size, size, 3)) * rng.uniform([0.85, 0.8, 0.7], 1)
+    )
     return white + (rng.normal(0, rng.uniform(0, 0.03), (size, size, 1)) if rng.random() < 0.3 else 0)
 
 
@@ -71,19 +73,26 @@ def _textured(rng: np.random.Generator, size: int) -> Array:
     x, y = np.meshgrid(np.arange(size), np.arange(size))
     angle, period = rng.uniform(0, np.pi), size * rng.uniform(0.04, 0.3)
     u, v = (np.cos(angle) * x + np.sin(angle) * y) / period, (np.cos(angle) * y - np.sin(angle) * x) / period
-    share = ((u % 1 < 0.5) * 1.0, ((u % 1 < 0.5) ^ (v % 1 < 0.5)) * 1.0, _noise(rng, size, 30), np.zeros((size, size)))[rng.integers(4)]
+    share = ((u % 1 < 0.5) * 1.0, ((u % 1 < 0.5) ^ (v % 1 < 0.5)) * 1.0, _noise(rng, size, 30), np.zeros((size, size)))[
+        rng.integers(4)
+    ]
     return a + share[..., None] * rng.uniform(0.1, 1) * (b - a)
 
 
 @cache
-def _paintings() -> tuple[Image.Image, ...]:
-    names = [p.asset for p in list_paintings() if not p.in_art_figures]  # test figures were cut from the others
-    pictures = (Image.open(asset_path(name)).convert("RGB") for name in names)
-    return tuple(p.resize((p.width * 480 // min(p.size), p.height * 480 // min(p.size))) for p in pictures)
+def _usable() -> tuple[str, ...]:
+    return tuple(p.asset for p in list_paintings() if not p.in_art_figures)  # test figures were cut from the others
+
+
+@cache
+def _shrunk(asset: str) -> Image.Image:
+    with Image.open(asset_path(asset)) as picture:
+        scale = 480 / min(picture.size)
+        return picture.convert("RGB").resize((round(picture.width * scale), round(picture.height * scale)))
 
 
 def _painting(rng: np.random.Generator, size: int) -> Array:
-    picture = _paintings()[rng.integers(len(_paintings()))]
+    picture = _shrunk(_usable()[rng.integers(len(_usable()))])
     side = int(rng.uniform(0.35, 1.0) * 480)
     left, top = (int(rng.integers(0, total - side + 1)) for total in picture.size)
     crop = picture.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.LANCZOS)

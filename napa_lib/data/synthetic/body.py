@@ -117,7 +117,10 @@ def _kept(bone: int, labels: list[str], parents: list[int]) -> int:
 
 def _along(canon: Array, weights: Array, heads: Array) -> Array:
     along = np.zeros(len(canon), np.float32)
-    for chain, start, middle, end in ((ARM, "upperarm01", "lowerarm01", "wrist"), (LEG, "upperleg01", "lowerleg01", "foot")):
+    for chain, start, middle, end in (
+        (ARM, "upperarm01", "lowerarm01", "wrist"),
+        (LEG, "upperleg01", "lowerleg01", "foot"),
+    ):
         for side in "RL":
             a, b, c = (heads[B[f"{name}.{side}"]] for name in (start, middle, end))
             first, second = ((canon - p) @ (q - p) / ((q - p) @ (q - p)) for p, q in ((a, b), (b, c)))
@@ -130,7 +133,8 @@ def _along(canon: Array, weights: Array, heads: Array) -> Array:
 def _regions(weights: Array) -> Array:
     """(V,) the region that most of a vertex's weight belongs to."""
     groups = [
-        [n for n in TRUNK if n not in ("head", "neck03")] + [f"{n}.{s}" for n in ("clavicle", "shoulder01") for s in "RL"],
+        [n for n in TRUNK if n not in ("head", "neck03")]
+        + [f"{n}.{s}" for n in ("clavicle", "shoulder01") for s in "RL"],
         ["head", "neck03"],
         [f"{n}.{s}" for n in ("upperarm01", "upperarm02", "lowerarm01", "lowerarm02") for s in "RL"],
         [f"wrist.{s}" for s in "RL"],

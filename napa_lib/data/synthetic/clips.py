@@ -103,11 +103,15 @@ def make_clip(recipe: Recipe, index: int) -> Clip:
     for people, view in zip(figures, views, strict=True):
         surface = render(people, view, recipe.size)
         picture = (
-            shade_drawn(surface, people, style, ground, rng) if drawn else shade_photo(surface, people, light, ground, view, rng)
+            shade_drawn(surface, people, style, ground, rng)
+            if drawn
+            else shade_photo(surface, people, light, ground, view, rng)
         )
         images.append((picture * 255 + 0.5).astype(np.uint8))
         masks.append(person_mask(surface, recipe.size))
-        labels.append([_label(f, view, visible_joints(surface, view, view.to_camera(f.joints), recipe.size)) for f in people])
+        labels.append(
+            [_label(f, view, visible_joints(surface, view, view.to_camera(f.joints), recipe.size)) for f in people]
+        )
     keypoints, poses, visible, boxes = (
         np.stack([np.stack([frame[p][k] for frame in labels]) for p in range(len(figures[0]))]) for k in range(4)
     )
@@ -151,7 +155,9 @@ def _placed(figures: list[Figure], moves: bool) -> list[Figure]:
     return [f.moved(-np.array([f.joints[0, 0], f.vertices[:, 1].min(), f.joints[0, 2]])) for f in figures]
 
 
-def _add_company(figures: list[list[Figure]], actor: _Actor, split: str, rotation: Array, rng: np.random.Generator) -> None:
+def _add_company(
+    figures: list[list[Figure]], actor: _Actor, split: str, rotation: Array, rng: np.random.Generator
+) -> None:
     """A second person beside, and somewhat before or behind, the first."""
     others = _placed(actor.act(sampled(FRAMES, rng), rng), False)
     side = rotation[0] * [1, 0, 1] * rng.choice([-1, 1]) * rng.uniform(350, 750)
@@ -160,7 +166,9 @@ def _add_company(figures: list[list[Figure]], actor: _Actor, split: str, rotatio
         people.append(other.moved(side + back))
 
 
-def _views(figures: list[list[Figure]], rotation: Array, distance: float, moves: bool, size: int, rng: np.random.Generator) -> list[View]:
+def _views(
+    figures: list[list[Figure]], rotation: Array, distance: float, moves: bool, size: int, rng: np.random.Generator
+) -> list[View]:
     """One camera for a movement; where poses are independent each is framed by itself."""
     fill = rng.uniform(0.55, 0.95, FRAMES) + (0.4 if rng.random() < 0.06 else 0.0)
     shift = rng.normal(0, 0.04, (FRAMES, 2))
@@ -168,7 +176,9 @@ def _views(figures: list[list[Figure]], rotation: Array, distance: float, moves:
     if moves:
         middle = np.mean(middles, 0)
         points = np.concatenate([f[0].vertices[::10] for f in figures]) - middle
-        return [_recentred(frame_points(rotation, distance, points, size, max(fill[0], 0.6), shift[0]), middle)] * FRAMES
+        return [
+            _recentred(frame_points(rotation, distance, points, size, max(fill[0], 0.6), shift[0]), middle)
+        ] * FRAMES
     return [
         _recentred(frame_points(rotation, distance, people[0].vertices[::5] - middle, size, part, move), middle)
         for people, middle, part, move in zip(figures, middles, fill, shift, strict=True)

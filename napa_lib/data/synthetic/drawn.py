@@ -47,7 +47,9 @@ def sample_drawn(rng: np.random.Generator) -> DrawnStyle:
     )  # fmt: skip
 
 
-def shade_drawn(surface: Surface, figures: list[Figure], style: DrawnStyle, ground: Array, rng: np.random.Generator) -> Array:
+def shade_drawn(
+    surface: Surface, figures: list[Figure], style: DrawnStyle, ground: Array, rng: np.random.Generator
+) -> Array:
     """The picture (size, size, 3) in [0, 1], over the background `ground`."""
     size = len(ground)
     fill, alpha = _fill(surface, figures, style)
@@ -100,15 +102,28 @@ def _lines(surface: Surface, style: DrawnStyle, size: int) -> Array:
         first = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
         second = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
         gap = np.abs(near[first] - near[second])
-        apart = (np.abs(places[0][first] - places[0][second]) > 80) | (np.abs(places[1][first] - places[1][second]) > 80)
+        apart = (np.abs(places[0][first] - places[0][second]) > 80) | (
+            np.abs(places[1][first] - places[1][second]) > 80
+        )
         edge[first] |= (label[first] != label[second]) | ((gap > limit) & apart) | (gap > 6 * limit)
     rows = buffers.pixel // buffers.size[1]
     tall = (rows[-1] - rows[0]) / buffers.size[0] if len(rows) else 0.0
     wide = style.width * size / 160 * min(tall / 0.7, 1.2)
-    ink = Image.fromarray((edge * 255).astype(np.uint8))
-    if wide > 1.3:
-        ink = ink.filter(ImageFilter.MaxFilter(2 * int(round(wide / 2)) + 1))
-    return np.minimum(average(np.asarray(ink, np.float32) / 255) * 1.4, 1)
+    thick = _grow(edge, int(round(wide / 2)) if wide > 1.3 else 0)
+    return np.minimum(average(thick.astype(np.float32)) * 1.4, 1)
+
+
+def _grow(edge: Array, radius: int) -> Array:
+    """Every sample within `radius` samples of an edge, along rows and columns."""
+    for axis in (0, 1):
+        grown = edge.copy()
+        for step in range(1, radius + 1):
+            first = (slice(step, None),) if axis == 0 else (slice(None), slice(step, None))
+            last = (slice(None, -step),) if axis == 0 else (slice(None), slice(None, -step))
+            grown[first] |= edge[last]
+            grown[last] |= edge[first]
+        edge = grown
+    return edge
 
 
 def _stray(ink: Array, wobble: float, rng: np.random.Generator) -> Array:
@@ -117,10 +132,17 @@ def _stray(ink: Array, wobble: float, rng: np.random.Generator) -> Array:
         return ink
     size = len(ink)
     fields = [
-        np.asarray(Image.fromarray(rng.normal(0, wobble, (9, 9)).astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC))
+        np.asarray(
+            Image.fromarray(rng.normal(0, wobble, (9, 9)).astype(np.float32)).resize(
+                (size, size), Image.Resampling.BICUBIC
+            )
+        )
         for _ in range(2)
     ]
     rows, columns = np.indices(ink.shape)
-    moved = [np.clip(np.round(grid + field), 0, size - 1).astype(int) for grid, field in zip((rows, columns), fields, strict=True)]
+    moved = [
+        np.clip(np.round(grid + field), 0, size - 1).astype(int)
+        for grid, field in zip((rows, columns), fields, strict=True)
+    ]
     moved_ink = Image.fromarray((ink[moved[0], moved[1]] * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.4))
     return np.asarray(moved_ink, np.float32) / 255

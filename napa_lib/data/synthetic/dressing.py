@@ -53,7 +53,9 @@ def reshape(mesh: Mesh, head: float, limbs: float) -> Mesh:
         ):
             joints = [mesh.heads[B[f"{n}.{side}"]].astype(np.float64) for n in chain]
             for start, end, name in zip(joints[:-1], joints[1:], names, strict=True):
-                weight = mesh.weights[:, [i for i, b in enumerate(BONES) if b.startswith(name) and b.endswith(side)]].sum(-1)
+                weight = mesh.weights[
+                    :, [i for i, b in enumerate(BONES) if b.startswith(name) and b.endswith(side)]
+                ].sum(-1)
                 axis = (end - start) / np.linalg.norm(end - start)
                 out = vertices - start
                 out -= (out @ axis)[:, None] * axis
@@ -140,7 +142,10 @@ def _skirt(mesh: Mesh, region: Array, outfit: Outfit):
         weights[:, B[f"lowerleg01.{side}"]] = share * leg * shin
     weights[:, B["root"]] = 1 - weights.sum(-1)
     waist = points[:, 1] > joints["spine03"][1] - 60
-    weights[waist, B["root"]], weights[waist, B["spine04"]] = weights[waist, B["root"]] / 2, weights[waist, B["root"]] / 2
+    weights[waist, B["root"]], weights[waist, B["spine04"]] = (
+        weights[waist, B["root"]] / 2,
+        weights[waist, B["root"]] / 2,
+    )
     return points, _grid(14, ANGLES, True), weights, SKIRT
 
 
@@ -174,7 +179,9 @@ def _long_hair(mesh: Mesh, head: Array, outfit: Outfit):
 def _bun(mesh: Mesh, outfit: Outfit):
     low, high, centre = _measures(mesh)
     size = (high - low) * (0.22 + 0.15 * outfit.flare)
-    place = {1: (high + size * 0.5, 0.0), 2: (low + 0.55 * (high - low), -0.62), 3: (low + 0.35 * (high - low), -0.68)}[outfit.bun]
+    place = {1: (high + size * 0.5, 0.0), 2: (low + 0.55 * (high - low), -0.62), 3: (low + 0.35 * (high - low), -0.68)}[
+        outfit.bun
+    ]
     tall = 2.8 if outfit.bun == 3 else 1.0
     around = np.linspace(0, np.pi, 8)
     angles = np.linspace(0, 2 * np.pi, 14, endpoint=False)

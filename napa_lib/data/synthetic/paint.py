@@ -12,7 +12,10 @@ TRUNK, HEAD, ARM, HAND, LEG, FOOT = range(len(REGIONS))
 EYE = np.array([31.0, 902.0])  # on the average adult, mm
 MOUTH, BROW = 845.0, 927.0
 # the hairline: height against depth, from the nape to the forehead
-LINE_Z, LINE_Y = np.array([-60.0, 5.0, 40.0, 60.0, 92.0, 115.0, 150.0]), np.array([842.0, 862.0, 880.0, 912.0, 935.0, 966.0, 974.0])
+LINE_Z, LINE_Y = (
+    np.array([-60.0, 5.0, 40.0, 60.0, 92.0, 115.0, 150.0]),
+    np.array([842.0, 862.0, 880.0, 912.0, 935.0, 966.0, 974.0]),
+)
 
 
 def above_hairline(outfit: Outfit, canon: Array) -> Array:

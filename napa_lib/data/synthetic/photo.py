@@ -39,24 +39,32 @@ def sample_photo(rng: np.random.Generator) -> PhotoStyle:
     )  # fmt: skip
 
 
-def shade_photo(surface: Surface, figures: list[Figure], style: PhotoStyle, ground: Array, view: View, rng: np.random.Generator) -> Array:
+def shade_photo(
+    surface: Surface, figures: list[Figure], style: PhotoStyle, ground: Array, view: View, rng: np.random.Generator
+) -> Array:
     """The picture (size, size, 3) in [0, 1], over the background `ground`."""
     size = len(ground)
     colour = np.zeros((len(surface.person), 3))
     for i, figure in enumerate(figures):
         rows = surface.person == i
-        colour[rows] = colours(figure.outfit, surface.material[rows], surface.canon[rows], surface.along[rows], surface.region[rows])
+        colour[rows] = colours(
+            figure.outfit, surface.material[rows], surface.canon[rows], surface.along[rows], surface.region[rows]
+        )
     normal = unit(surface.normal + style.folds * _folds(surface)[:, None] * np.array([0.7, 0.5, 0.2]))
     lit = np.maximum(normal @ style.sun, 0)
     light = style.ambient + style.strength * lit[:, None] + normal @ style.tint
     half = unit(style.sun + [0, 0, -1.0])
-    gloss = style.shine * np.maximum(normal @ half, 0) ** 20 * np.isin(surface.material, [M["skin"], M["hair"], M["shoe"]])
+    gloss = (
+        style.shine * np.maximum(normal @ half, 0) ** 20 * np.isin(surface.material, [M["skin"], M["hair"], M["shoe"]])
+    )
     linear = colour**2.2 * light.clip(0.03) + gloss[:, None] * style.strength
     shown = linear.clip(0, 1) ** (1 / 2.2)
     ground = _cast_shadow(ground, figures, view, style.shadow)
     picture = composite(surface, shown, np.ones(len(shown)), ground)
     if style.blur:
-        blurred = Image.fromarray((picture * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(style.blur * size / 200))
+        blurred = Image.fromarray((picture * 255).astype(np.uint8)).filter(
+            ImageFilter.GaussianBlur(style.blur * size / 200)
+        )
         picture = np.asarray(blurred, np.float32) / 255
     return (picture + rng.normal(0, style.grain, picture.shape)).clip(0, 1)
 

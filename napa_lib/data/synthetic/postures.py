@@ -40,7 +40,16 @@ LEGS = {  # one leg, the other
     "arabesque": (-60, 8, -68, 6, 4, 3, 2, 2), "side kick": (5, 72, 5, 76, 0, 4, 0, 3), "skating": (12, 8, -32, 4, -20, 22, -42, 20),
     "tree": (40, 62, -10, -48, 0, 3, 0, 2), "hurdle": (85, 5, 60, 4, -30, 30, -70, 20), "split": (60, 12, 55, 10, -55, 12, -60, 10),
 }  # fmt: skip
-LEG_ODDS = {"standing": 9.0, "astride": 4.0, "one leg rests": 4.0, "step": 5.0, "stride": 3.0, "run": 2.5, "sitting": 3.0}
+LEG_ODDS = {
+    "standing": 9.0,
+    "astride": 4.0,
+    "one leg rests": 4.0,
+    "step": 5.0,
+    "stride": 3.0,
+    "run": 2.5,
+    "sitting": 3.0,
+}
+LOW = ("crawl", "getup_facedown", "getup_faceup", "roll", "backflip")  # clips near the floor, rarer in art
 FLOOR = ("floor", "stretched", "sitting", "legs crossed", "heels", "kneeling")  # whoever sits or kneels does not topple
 
 
@@ -87,7 +96,8 @@ def directions_of(poses: Array) -> Directions:
 def captured(split: str, count: int, rng: np.random.Generator) -> tuple[Directions, str]:
     """`count` frames spread over a piece of one random clip of a split, and the clip's name."""
     names = list_mocap_clips(split)
-    name = names[int(rng.integers(len(names)))]
+    odds = np.array([0.4 if name in LOW else 1.0 for name in names])
+    name = names[int(rng.choice(len(names), p=odds / odds.sum()))]
     poses = load_mocap(name).poses.double().numpy()
     span = rng.uniform(0.3, 1.0) * (len(poses) - 1)
     first = rng.uniform(0, len(poses) - 1 - span)
@@ -134,7 +144,8 @@ def _draw(count: int, rng: np.random.Generator) -> Directions:
     local = _limb_directions(angles)
     pelvis, chest = _trunk(count, rng)
     upper, lower = (
-        np.concatenate([part[:, :2] @ np.swapaxes(chest, -1, -2), part[:, 2:]], 1) for part in (local[..., 0, :], local[..., 1, :])
+        np.concatenate([part[:, :2] @ np.swapaxes(chest, -1, -2), part[:, 2:]], 1)
+        for part in (local[..., 0, :], local[..., 1, :])
     )
     seated = np.isin(kind, [i for i, name in enumerate(LEGS) if name in FLOOR])
     pose = Directions(pelvis, chest, chest @ _head_turn(count, rng), upper, lower)

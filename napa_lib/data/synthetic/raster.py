@@ -8,6 +8,7 @@ import numpy as np
 
 Array = np.ndarray
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024)
+EDGE = -1e-5  # shares this far below zero count as inside: rounding must not open cracks between neighbours
 PIECE = 1 << 21  # pixels tested at a time
 
 
@@ -40,7 +41,7 @@ def rasterize(points: Array, faces: Array, size: tuple[int, int], both_sides: Ar
 
     Args:
         points: (V, 3) x and y in pixels (the centre of the top-left pixel is (0, 0)), z the depth, positive.
-        faces: (F, 3) corners, clockwise as seen on the picture where the front shows.
+        faces: (F, 3) corners, counter-clockwise as seen on the picture where the front shows.
         size: height and width of the picture.
         both_sides: (F,) which faces are seen from behind, too; None for none.
 
@@ -74,7 +75,7 @@ def _nothing() -> tuple[Array, Array, Array, Array]:
 def _boxes(points: Array, faces: Array, size: tuple[int, int], both_sides: Array | None):
     x, y, z = (points[:, c].astype(np.float32)[faces] for c in range(3))
     area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    shown = area > 1e-9 if both_sides is None else (area > 1e-9) | (both_sides & (area < -1e-9))
+    shown = area < -1e-9 if both_sides is None else (area < -1e-9) | (both_sides & (area > 1e-9))
     low_x, low_y = (np.maximum(np.ceil(_each(np.minimum, c)), 0) for c in (x, y))
     wide, tall = (np.minimum(np.floor(_each(np.maximum, c)), n - 1) for c, n in ((x, size[1]), (y, size[0])))
     wide, tall = wide - low_x + 1, tall - low_y + 1
@@ -107,7 +108,7 @@ def _cover(points: Array, faces: Array, rows: Array, low: Array, area: Array, si
         dx, dy = ((q - p) / area[:, None]).T[:, :, None, None]
         shares.append(dx * (py - p[:, 1, None, None]) - dy * (px - p[:, 0, None, None]))
     third = 1 - shares[0] - shares[1]
-    inside = (shares[0] >= 0) & (shares[1] >= 0) & (third >= 0) & (px < size[1]) & (py < size[0])
+    inside = (shares[0] >= EDGE) & (shares[1] >= EDGE) & (third >= EDGE) & (px < size[1]) & (py < size[0])
     n, j, i = np.nonzero(inside)
     weight = np.stack([shares[0][n, j, i], shares[1][n, j, i], third[n, j, i]], -1)
     third = weight / corners[n, :, 2]

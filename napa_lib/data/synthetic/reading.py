@@ -59,14 +59,22 @@ class SyntheticClips:
         """(n, F, 3, S, S) uint8 sRGB of the clips in `rows`."""
         frames = self.keypoints.shape[1]
         strips = [_unpack(self.packed[int(i)][0], "WEBP", "RGB", self.size, frames) for i in rows]
-        found = torch.from_numpy(np.stack(strips)) if strips else torch.zeros(0, self.size, frames * self.size, 3, dtype=torch.uint8)
+        found = (
+            torch.from_numpy(np.stack(strips))
+            if strips
+            else torch.zeros(0, self.size, frames * self.size, 3, dtype=torch.uint8)
+        )
         return found.unflatten(2, (frames, self.size)).permute(0, 2, 4, 1, 3).contiguous()
 
     def masks_of(self, rows: Sequence[int] | Tensor) -> Tensor:
         """(n, F, S, S) bool of the clips in `rows`: pixels that show the main person."""
         frames = self.keypoints.shape[1]
         strips = [_unpack(self.packed[int(i)][1], "PNG", "1", self.size, frames) for i in rows]
-        found = torch.from_numpy(np.stack(strips)) if strips else torch.zeros(0, self.size, frames * self.size, dtype=torch.bool)
+        found = (
+            torch.from_numpy(np.stack(strips))
+            if strips
+            else torch.zeros(0, self.size, frames * self.size, dtype=torch.bool)
+        )
         return found.unflatten(2, (frames, self.size)).permute(0, 2, 1, 3).contiguous()
 
     @cached_property
@@ -163,7 +171,9 @@ def _labels(path: Path, raw: RawClip) -> dict[str, Tensor]:
             raise ShardError(f"{path}: {name} of {raw.name!r} is missing or no {kind} of shape {shape}")
         wrong_frames = name not in ("camera", "ids") and value.shape[1] != frames
         if wrong_frames or any(want not in (None, got) for want, got in zip(shape, value.shape, strict=True)):
-            raise ShardError(f"{path}: {name} of {raw.name!r} is {tuple(value.shape)}, expected {shape} with {frames} frames")
+            raise ShardError(
+                f"{path}: {name} of {raw.name!r} is {tuple(value.shape)}, expected {shape} with {frames} frames"
+            )
     if not -1 <= found["ids"][1] < len(MOVEMENTS) or not 0 <= found["ids"][2] < len(LOOKS):
         raise ShardError(f"{path}: ids of {raw.name!r} are {found['ids'].tolist()}, which name no movement or look")
     return found

@@ -16,7 +16,7 @@ from napa_lib.data.synthetic.wardrobe import Outfit
 FINE = 2  # samples a pixel and axis
 # How far, in mm on an adult of 1.65 m, a joint may lie behind the surface that shows it: about half its limb's thickness,
 # twice over for an oblique view. Order of NAPA18.
-DEEP = np.array([210, 170, 110, 90, 170, 110, 90, 210, 130, 45, 60, 130, 90, 75, 130, 90, 75, 190], float)
+DEEP = np.array([210, 170, 110, 100, 170, 110, 100, 210, 150, 45, 60, 130, 90, 90, 130, 90, 90, 190], float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,9 @@ def render(figures: list[Figure], view: View, size: int) -> Surface:
         points.append(fine)
         open_faces.append(figure.mesh.open)
         start.append(start[-1] + len(figure.mesh.faces))
-    buffers = rasterize(np.concatenate(points), np.concatenate(faces), (size * FINE, size * FINE), np.concatenate(open_faces))
+    buffers = rasterize(
+        np.concatenate(points), np.concatenate(faces), (size * FINE, size * FINE), np.concatenate(open_faces)
+    )
     person = np.searchsorted(start, buffers.face, side="right") - 1
     parts = [_attributes(figure, buffers, person == i, start[i], view) for i, figure in enumerate(figures)]
     region, material, canon, along, normal = (

@@ -105,7 +105,9 @@ def read_raw(path: Path) -> Iterator[RawClip]:
             continue
         stem, part = MEMBER.fullmatch(name).groups()  # type: ignore[union-attr]  # _members checked it
         if part != PARTS[len(parts)] or (parts and stem != current):
-            raise ShardError(f"{path}: member {name!r} out of order, expected the parts {PARTS} of one clip after another")
+            raise ShardError(
+                f"{path}: member {name!r} out of order, expected the parts {PARTS} of one clip after another"
+            )
         current, parts[part] = stem, data
         if len(parts) == len(PARTS):
             yield RawClip(current, *(parts[p] for p in PARTS))
@@ -116,7 +118,7 @@ def read_raw(path: Path) -> Iterator[RawClip]:
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
-        with tarfile.open(path, "r|gz") as tar:
+        with gzip.open(path) as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
             for info in tar:
                 if info.name != "recipe.json" and not MEMBER.fullmatch(info.name):
                     raise ShardError(f"{path}: member {info.name!r} does not belong in a shard")
@@ -127,5 +129,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 if len(data) != info.size:
                     raise ShardError(f"{path}: member {info.name!r} is truncated")
                 yield info.name, data
+            while packed.read(1 << 20):  # up to the checksum at the end
+                pass
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise ShardError(f"{path} is not a readable shard: {error}") from error
