@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -19,6 +20,7 @@ from pathlib import Path
 OLDEST, NEWEST = (3, 10), (3, 13)  # Python
 FREE_SPACE = 1.0  # GB, for results and checkpoints
 REBUILD = "remove .venv and run `make course` again"
+RESTORE = "restore it with `git checkout -- assets`"
 REINSTALL = "run `make course` again, or `pip install -r requirements.txt`"
 
 
@@ -34,9 +36,9 @@ class Finding:
 
 
 def diagnose() -> list[Finding]:
-    """Check Python, packages, torch, Jupyter's kernel, the shipped data and the disk. Never raises."""
+    """Check Python, packages, torch, Jupyter's kernel, the shipped data, the estimator and the disk. Never raises."""
     findings = []
-    for check in (python, packages, torch_works, kernel, data, disk):
+    for check in (python, packages, torch_works, kernel, data, estimator, disk):
         try:
             findings += list(check())
         except Exception as error:  # whatever is broken here is what this is for
@@ -59,9 +61,13 @@ def python() -> Iterator[Finding]:
     version = sys.version_info[:2]
     text = f"Python {sys.version.split()[0]}"
     name = f"python{NEWEST[0]}.{NEWEST[1]}"
-    yield Finding(text) if OLDEST <= version <= NEWEST else Finding(
-        f"{text}, but the course needs {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}",
-        f"remove .venv and run `make course PYTHON={name}`",
+    yield (
+        Finding(text)
+        if OLDEST <= version <= NEWEST
+        else Finding(
+            f"{text}, but the course needs {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}",
+            f"remove .venv and run `make course PYTHON={name}`",
+        )
     )
 
 
@@ -141,9 +147,27 @@ def data() -> Iterator[Finding]:
         except assets.AssetError as error:
             bad.append(str(error))
     for problem in bad:
-        yield Finding(problem, "restore it with `git checkout -- assets`")
+        yield Finding(problem, RESTORE)
     if not bad:
         yield Finding(f"{len(names)} files of data, each as it was shipped")
+
+
+def estimator() -> Iterator[Finding]:
+    """The pretrained estimator loads, and finds joints in a shipped painting."""
+    try:
+        pose = importlib.import_module("napa_lib.pose")
+        painting = importlib.import_module("napa_lib.data").asset_path("paintings/monalisa.jpg")
+        ready = pose.PoseEstimator.from_pretrained()
+        start = time.monotonic()
+        (result,) = ready.predict(painting)
+    except Exception as error:  # a missing file, a broken torch, a GPU that is full
+        mend = RESTORE if type(error).__name__ in ("AssetError", "CheckpointError") else REINSTALL
+        yield Finding(f"the pretrained estimator does not run: {type(error).__name__}: {error}", mend)
+        return
+    if result.pose.isfinite().all():
+        yield Finding(f"the pretrained estimator finds a pose in {time.monotonic() - start:.1f} s")
+    else:
+        yield Finding("the pretrained estimator computes numbers that are not finite", REBUILD)
 
 
 def disk() -> Iterator[Finding]:

@@ -19,14 +19,21 @@ else:
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def quick_doctor(monkeypatch, request):
+    """The estimator's check loads weights: only where it is what is tested."""
+    if "estimator" not in request.node.name:
+        monkeypatch.setattr(doctor, "estimator", lambda: [])
+
+
 def problems() -> list[str]:
     return [finding.what for finding in doctor.diagnose() if finding.mend]
 
 
-def test_doctor_is_content_here(capsys):
+def test_doctor_is_content_here_with_the_estimator(capsys):
     assert cli.main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "Ready." and all(line.startswith("✓ ") for line in lines[:-1]) and len(lines) == 7
+    assert lines[-1] == "Ready." and all(line.startswith("✓ ") for line in lines[:-1]) and len(lines) == 8
 
 
 @pytest.mark.parametrize("version", [(3, 9, 1), (3, 14, 0)])
@@ -76,6 +83,16 @@ def test_doctor_reports_a_foreign_kernel(monkeypatch):
     assert problems() == ["Jupyter runs notebooks with another Python, /somewhere/else/python"]
 
 
+def test_doctor_says_when_the_estimator_is_damaged(monkeypatch, tmp_path):
+    (tmp_path / "manifest.json").write_text("{}")
+    monkeypatch.setenv("NAPA_ASSETS", str(tmp_path))
+    (found,) = doctor.estimator()
+    assert "estimator does not run" in found.what and found.mend == doctor.RESTORE
+    monkeypatch.setitem(sys.modules, "napa_lib.pose", None)
+    (found,) = doctor.estimator()
+    assert found.mend == doctor.REINSTALL
+
+
 def test_a_check_that_breaks_is_a_finding(monkeypatch):
     monkeypatch.setattr(doctor, "disk", lambda: 1 / 0)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: 1 / 0)
@@ -90,11 +107,30 @@ def test_command_line_from_outside(tmp_path):
     assert run.returncode == 2 and "no notebook" in run.stderr and "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["sing"], ["doctor", "--loudly"]])
-def test_unknown_commands_are_refused(arguments, capsys):
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["sing"], ["doctor", "--loudly"], ["pose"], ["pose", "a.jpg"], ["evaluate"], ["evaluate", "--art", "--video"]],
+)
+def test_wrong_commands_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
     assert stop.value.code == 2 and "usage: napa" in capsys.readouterr().err
+
+
+def test_the_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    assert stop.value.code == 0 and all(word in said for word in ("pose", "evaluate", "doctor", "course"))
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["pose", "--help"])
+    assert stop.value.code == 0 and "--joint-set" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["art", "video"])
+def test_evaluate_hands_its_options_on(monkeypatch, what):
+    monkeypatch.setattr(f"napa_lib.evaluate.evaluate_{what}", lambda arguments: len(arguments))
+    assert cli.main(["evaluate", "--json", "x.json", f"--{what}"]) == 2
 
 
 # The files that say what is installed
