@@ -159,7 +159,7 @@ def test_shards(tmp_path):
     both = read_pictures(tmp_path)
     assert len(both) == 5
     assert torch.equal(both.images[2:], pictures.images)
-    with pytest.raises(ValueError, match="no .* shard"):
+    with pytest.raises(ValueError, match="holds no .* shard"):
         (tmp_path / "empty").mkdir()
         read_pictures(tmp_path / "empty")
     with pytest.raises(ValueError, match="uint8"):

@@ -173,7 +173,11 @@ class PoseNet2D(nn.Module):
         """
         if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or images.shape[2] % 32:
             raise ValueError(f"images must be (B, 3, S, S) with S a multiple of 32, got {tuple(images.shape)}")
-        heatmaps, sure = (x.float() for x in self.head(*self.features(images)))
+        return self.predict(self.features(images))
+
+    def predict(self, features: tuple[Tensor, Tensor, Tensor]) -> PosePrediction:
+        """What the head says of features that `features` gave."""
+        heatmaps, sure = (x.float() for x in self.head(*features))
         p = heatmaps.flatten(2).softmax(-1).detach()
         confidence = (p * sure.flatten(2)).sum(-1)  # what the map of certainty says where the joint is
         return PosePrediction(cells_to_pixels(soft_argmax(heatmaps)), confidence, heatmaps)

@@ -117,6 +117,6 @@ def change_colors(
     images: Tensor, chance: float, change: Callable[[Tensor], Tensor], generator: torch.Generator
 ) -> Tensor:
     """Apply `change` to groups of `CHUNK` pictures, each group with its own draw."""
-    groups = images.split(CHUNK)
+    groups = images.clamp(0, 1).split(CHUNK)  # interpolation may leave [0, 1] by a rounding error
     drawn = (torch.rand(len(groups), generator=generator) < chance).tolist()
     return torch.cat([change(g) if yes else g for g, yes in zip(groups, drawn, strict=True)]).clamp(0, 1)

@@ -45,24 +45,24 @@ def write_pictures(path: str | Path, pictures: PictureSet, metadata: dict[str, s
     save_tensors(path, {"images": pictures.images, "keypoints": pictures.keypoints}, metadata)
 
 
-def read_pictures(path: str | Path) -> PictureSet:
-    """Read one shard, or all shards of a folder in the order of their names.
+def read_pictures(path: str | Path, part: int = 0, parts: int = 1) -> PictureSet:
+    """Read one shard, or the shards of a folder in the order of their names: all, or every `parts`-th from `part`.
 
     Raises:
         ValueError: if there is none, or one is corrupt or holds something else.
     """
     path = Path(path)
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    files = sorted(path.glob("*.safetensors"))[part::parts] if path.is_dir() else [path]
     if not files:
-        raise ValueError(f"there is no *.safetensors shard of pictures in {path}")
-    parts = []
+        raise ValueError(f"{path} holds no *.safetensors shard of pictures for part {part} of {parts}")
+    read = []
     for file in files:
         tensors, _ = load_tensors(file)
         if missing := {"images", "keypoints"} - set(tensors):
             raise CheckpointError(f"{file} is no shard of pictures: {sorted(missing)} is missing")
         keypoints = tensors["keypoints"].float()
-        parts.append(PictureSet(tensors["images"], keypoints).kept(usable(keypoints)))
-    return PictureSet(torch.cat([p.images for p in parts]), torch.cat([p.keypoints for p in parts]))
+        read.append(PictureSet(tensors["images"], keypoints).kept(usable(keypoints)))
+    return PictureSet(torch.cat([p.images for p in read]), torch.cat([p.keypoints for p in read]))
 
 
 def draw_batch(

@@ -24,14 +24,16 @@ from napa_lib.engine import (
 )
 from napa_lib.networks.pose_net import PoseNet2D, save_pose_net
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
+from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
 from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures
+from napa_lib.training.processes import average_gradients, join_processes, step_seed
 from napa_lib.training.validate import validate
 
 
 @dataclass(frozen=True)
 class PoseTrainingConfig:
-    """How the pose network is trained."""
+    """How the pose network is trained. A run with `echo` above 1 that is resumed fills its buffer anew."""
 
     backbone: str = "vgg19"
     width: int = 256  # channels of the head
@@ -45,8 +47,14 @@ class PoseTrainingConfig:
     integral: float = 20.0  # weight of L_2d beside the heat maps' cross-entropy
     confidence: float = 0.5  # weight of the confidence loss
     empty: float = 0.06  # share of pictures without a figure
+    echo: int = 1  # steps a picture's features are used for; more than 1 needs a frozen backbone
+    kept: int = 12000  # pictures whose features are kept for it, 0.5 MB each at 96 pixels
     average: float = 0.998  # decay of the running average of the weights, which is what is kept
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.echo < 1 or (self.echo > 1 and (self.tuned or self.backbone != "vgg19")):
+            raise ValueError(f"echo must be at least 1, and 1 unless the backbone is frozen, got {self.echo}")
 
 
 def train_pose_net(
@@ -79,23 +87,35 @@ def train_pose_net(
         ValueError: if the checkpoint is corrupt or belongs to another config.
         FloatingPointError: if the loss is no longer finite; the last checkpoint is kept.
 
+    Started by `torchrun`, each process draws batches of its own, and all take the mean gradient's step; the first one
+    measures and saves.
+
     Source: NAPA, sections 3.2 (L_2d) and 3.3 (stage 2).
     """
+    rank, world = join_processes()
     generator = seed_everything(config.seed)
     network, average = build(config, start_from).to(device), build(config, start_from).to(device)
     optimizer = torch.optim.AdamW(parameter_groups(network, config), weight_decay=config.weight_decay)
     state = {"network": Trained(network), "average": Trained(average)}, {"optimizer": optimizer}, generator
     settings = {"config": json.dumps(asdict(config))}
     start = resume(checkpoint, state, settings)
-    change, record = color_changes(), []
+    change, record, buffer = color_changes(), [], EchoBuffer(config.kept)
     clock, running = time.monotonic(), torch.zeros(3)
     for step in progress(range(start, config.steps), "pose network"):
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * learning_rate_factor(step, config.steps)
-        crops, target = training_batch(sources, shares, config, change, generator)
-        crops, target = crops.to(device), target.to(device)
+        generator.manual_seed(step_seed(config.seed, step, rank))
+        torch.manual_seed(step_seed(config.seed, step, rank))
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-            found = network(crops.contiguous(memory_format=torch.channels_last))
+            if step % config.echo == 0 or not len(buffer):
+                crops, target = training_batch(sources, shares, config, change, generator)
+                target = target.to(device)
+                features = network.features(crops.to(device).contiguous(memory_format=torch.channels_last))
+                if config.echo > 1:
+                    buffer.push(features, target)
+            else:
+                features, target = buffer.draw(config.batch, generator)
+            found = network.predict(features)
         parts = torch.stack([
             heatmap_loss(found.heatmaps, target),
             integral_loss(found.keypoints, target, config.size),
@@ -106,11 +126,13 @@ def train_pose_net(
             raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower the learning rate and go on")
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        average_gradients(trained, world)
+        nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         update_average(average, network, min(config.average, (step + 1) / (step + 10)))
         running += parts.detach().cpu()
-        if (step + 1) % save_every == 0 or step + 1 == config.steps:
+        if rank == 0 and ((step + 1) % save_every == 0 or step + 1 == config.steps):
             steps = save_every if (step + 1) % save_every == 0 else (step + 1) % save_every
             entry = {"step": step + 1, "losses": (running / steps).tolist(), "seconds": time.monotonic() - clock}
             running.zero_()
@@ -128,7 +150,7 @@ def build(config: PoseTrainingConfig, start_from: nn.Module | None) -> PoseNet2D
     network = PoseNet2D(config.backbone, config.width, tuple(name for name in config.tuned.split(",") if name))
     if start_from is not None:
         network.load_state_dict(start_from.state_dict())
-    return network.to(memory_format=torch.channels_last).train()
+    return network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class Trained(nn.Module):
@@ -182,8 +204,8 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
     for mean, now in zip(average.parameters(), network.parameters(), strict=True):
         if now.requires_grad:
             mean.lerp_(now, 1 - decay)
-    for mean, now in zip(average.buffers(), network.buffers(), strict=True):
-        mean.copy_(now)
+    for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(buffer)
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
@@ -227,7 +249,7 @@ def main(arguments: list[str] | None = None) -> None:
         begin = load_pose_net(options["start_from"])
     network, record = train_pose_net(
         config,
-        [read_pictures(folder) for folder, _, _ in folders],
+        [read_pictures(folder, *join_processes()) for folder, _, _ in folders],
         [float(share or 1) for _, _, share in folders],
         options["checkpoint"],
         begin,
@@ -236,6 +258,8 @@ def main(arguments: list[str] | None = None) -> None:
         choose_device(options["device"]),
         options["half"],
     )
+    if join_processes()[0] > 0:
+        return
     save_pose_net(options["out"], network, {"config": json.dumps(asdict(config)), "data": " ".join(options["data"])})
     Path(options["out"]).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {options['out']}")

@@ -1,0 +1,37 @@
+"""Training in several processes that share the gradient: `torchrun --nproc-per-node 2 -m napa_lib.training.pose …`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import torch
+from torch import distributed, nn
+
+
+def join_processes() -> tuple[int, int]:
+    """This process's number and how many there are, as `torchrun` says; (0, 1) if it is run without."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return int(os.environ.get("RANK", "0")), world
+
+
+def average_gradients(parameters: Iterable[nn.Parameter], world: int) -> None:
+    """Replace every process's gradients by their mean over all processes."""
+    if world == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    distributed.all_reduce(flat)
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient) / world)
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """A seed for each step of each process, so that what a step draws depends on nothing before it.
+
+    >>> len({step_seed(s, t, r) for s in range(3) for t in range(50) for r in range(4)})
+    600
+    """
+    return ((seed * 10_000_019 + step) * 1021 + rank) % 2**63
