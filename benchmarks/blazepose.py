@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(format_video(video))
     if options.results:
         options.results.mkdir(parents=True, exist_ok=True)
-        command = ["python", "-m", "benchmarks.blazepose", "--teacher", "DIR", "--results", "DIR"]
+        command = ["python", "-m", "benchmarks.blazepose", "--teacher", "DIR", "--results", str(options.results)]
         about = {"model": "BlazePose-heavy (pose_landmark_heavy.tflite of MediaPipe)", "packages": packages()}
         write_record(options.results / "blazepose_art.json", command, about | art_record(score, rates), start)
         write_record(options.results / "blazepose_video.json", command, about | video_record(video), middle)

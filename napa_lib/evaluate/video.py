@@ -83,7 +83,7 @@ def triangulate_weighted(pixels: Tensor, confidence: Tensor, cameras: Sequence[C
     Raises:
         ValueError: if the shapes do not fit, or there are fewer than two cameras.
 
-    Source: Hartley and Zisserman (2003), section 12.2; weights as in Pavlakos et al. (2017), section 3.3.
+    Source: Hartley and Zisserman (2003), section 12.2; the weights as in Iskakov et al. (2019), section 3.1.
     """
     if len(cameras) < 2 or len(cameras) != len(pixels) or confidence.shape != pixels.shape[:-1]:
         shapes = f"{tuple(pixels.shape)}, {tuple(confidence.shape)} and {len(cameras)} cameras"
