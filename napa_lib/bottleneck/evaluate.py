@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import adaptive_avg_pool2d, grid_sample
 
 from napa_lib.bottleneck.data import Clips, to_float, to_pixels
+from napa_lib.bottleneck.functional import local_contrast_normalize
 from napa_lib.metrics import better_sides, mpjpe, mse_with_flips
 from napa_lib.skeletons import convert, get_skeleton
 
@@ -212,17 +213,19 @@ class Leak:
 
 
 def appearance_leak(
-    skeletons: Tensor, colors: Tensor, held_out: Tensor, side: int = 32, penalties: Sequence[float] = PENALTIES
+    skeletons: Tensor, colors: Tensor, held_out: Tensor, side: int = 16, penalties: Sequence[float] = PENALTIES
 ) -> Leak:
     """Whether a skeleton image tells how the person looks: a ridge probe from its pixels to the person's colours.
 
-    A pose tells nothing of colours but what the two have in common by chance, so a tight bottleneck gives about 0.
+    The probe looks at the locally normalised contrast, as the reader does in fig. 2: beside the bones, a leak of a
+    hundredth is lost on a linear probe. A pose tells nothing of colours but what the two have in common by chance, so a
+    tight bottleneck gives about 0.
 
     Args:
         skeletons: (B, C, S, S), what the generator sees.
         colors: (B, E) of the same pictures, such as `figure_colors`; rows with a missing value are left out.
         held_out: (B,) bool, pictures to test on; they should show other people than the rest.
-        side: skeleton images are averaged down to this side first; fewer features than pictures make a better probe.
+        side: the contrast is averaged down to this side; fewer features than pictures make a better probe.
         penalties: as in `fit_ridge`.
 
     Raises:
@@ -235,7 +238,7 @@ def appearance_leak(
             f"skeletons, colors and held_out must have one length, got {len(skeletons)}, {len(colors)} and "
             f"{tuple(held_out.shape)}"
         )
-    features = torch.nn.functional.adaptive_avg_pool2d(skeletons.float(), side).flatten(1)
+    features = adaptive_avg_pool2d(local_contrast_normalize(skeletons.float()), side).flatten(1)
     known = ~colors.isnan().any(1)
     train, test = known & ~held_out, known & held_out
     if int(test.sum()) < 3:
@@ -243,10 +246,5 @@ def appearance_leak(
     probe = fit_ridge(features[train], colors[train], penalties)
     error = (probe(features[test]) - colors[test]).square().mean(0)
     guess = (colors[train].mean(0) - colors[test]).square().mean(0)
-    each = 1 - error / guess
-    return Leak(
-        float(1 - error.sum() / guess.sum()),
-        tuple(each.tolist()),
-        float(error.mean().sqrt()),
-        float(guess.mean().sqrt()),
-    )
+    each = tuple((1 - error / guess).tolist())
+    return Leak(float(1 - error.sum() / guess.sum()), each, float(error.mean().sqrt()), float(guess.mean().sqrt()))
