@@ -16,12 +16,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install $(addprefix 
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --timeout 10 --retries 0)
 COURSE := $(BIN)/.napa-course
 TESTS := $(BIN)/.napa-tests
+SYNTHESIS := $(BIN)/.napa-synthesis
 
 # One thread a process: two processes share the cores. No record of exercises done, no progress bars in the log.
 PYTEST := OMP_NUM_THREADS=1 NAPA_PROGRESS=off NAPA_PROGRESS_BAR=off $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab bench notebooks clean
+.PHONY: help course test lab bench notebooks synthetic clean
 
 help:
 	@echo 'make course      run every lesson, write build/course/index.html  (MODE=quick|laptop|full  ONLY=02)'
@@ -29,6 +30,7 @@ help:
 	@echo 'make test        check notebooks, library and course'
 	@echo 'make bench       measure speeds'
 	@echo 'make notebooks   write the committed notebooks afresh             (ONLY=02)'
+	@echo 'make synthetic   make the synthetic people that ship, those that are missing'
 	@echo 'make clean       remove build/'
 	@echo
 	@echo 'Everything is installed into .venv at first use. PYTHON=python3.12 chooses another Python (3.10 to 3.13).'
@@ -46,6 +48,14 @@ bench: $(COURSE)
 notebooks: $(COURSE)
 	$(BIN)/python -m napa_lib.study.notebooks $(if $(ONLY),--only $(ONLY))
 
+synthetic: $(SYNTHESIS)
+	for part in 'train 760' 'validation 112' 'test 136'; do set -- $$part; \
+	  $(BIN)/python -m napa_lib.data.synthetic --out assets/synthetic --split $$1 --clips $$2 --drawn 0.3 --quality 36 \
+	  || exit 1; done
+	$(BIN)/python tools/make_synthetic_sheet.py
+	$(BIN)/python -m napa_lib.data.manifest synthetic figures/synthetic_contact_sheet.jpg \
+	  --source 'made with Anny 0.6.2 by make synthetic' --licence MIT
+
 test: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -56,6 +66,11 @@ test: $(TESTS)
 
 clean:
 	rm -rf build
+
+$(SYNTHESIS): $(COURSE)
+	@echo 'Installing the body model Anny …'
+	@$(PIP) -e '.[synthesis]'
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo 'There is no $(PYTHON) here. Install Python 3.10 to 3.13' \

@@ -211,7 +211,8 @@ def _clip(seed: int, size: int = 16, people: int = 1) -> Clip:
     seen = np.einsum("fij,pfkj->pfki", K, poses)
     return Clip(
         np.tile(np.arange(8, dtype=np.uint8)[:, None, None, None] * 30, (1, size, size, 3)),
-        random.random((8, size, size)) < 0.5, seen[..., :2] / seen[..., 2:], poses, random.random((people, 8, 18)) < 0.5,
+        random.random((8, size, size)) < 0.5, seen[..., :2] / seen[..., 2:], poses, random.random((people, 8, 18)) <
+        0.5,
         random.uniform(0, size, (people, 8, 4)), K, 7 + seed, MOVEMENTS[seed % 3], "drawn" if seed % 2 else "photo",
     )  # fmt: skip
 
@@ -349,7 +350,8 @@ def test_raw_clips_come_back_as_they_were(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--shard", "0/4"], ["--shard", "5/4"], ["--shard", "x"], ["--shard", "3/99"], ["--size", "4"], ["--movement", "2"],
+    [["--shard", "0/4"], ["--shard", "5/4"], ["--shard", "x"], ["--shard", "3/99"], ["--size", "4"], ["--movement",
+    "2"],
      ["--seed", "-1"], ["--quality", "101"], ["--workers", "0"]],
 )  # fmt: skip
 def test_command_says_what_is_wrong(wrong: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -446,7 +448,7 @@ def test_visibility_agrees_with_rays_through_all_triangles(index: int) -> None:
         hit = (share[:, 0] >= 0) & (share[:, 1] >= 0) & (share[:, :2].sum(-1) <= 1) & (share[:, 2] > 0)
         nearest = share[hit, 2].min() if hit.any() else np.inf
         agree += (joint[2] - nearest < deep) == expected
-    assert agree >= 17 and 3 < found.sum()  # a ray may just miss the sample's triangle
+    assert agree >= 17 and found.sum() > 3  # a ray may just miss the sample's triangle
 
 
 def test_limbs_follow_the_pose_and_masks_hold_the_joints() -> None:

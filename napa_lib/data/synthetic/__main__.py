@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "anny":
             raise
-        print("Making pictures needs the package anny: pip install 'napa_lib[synthesis]'", file=sys.stderr)
+        print("Making pictures needs the package anny: pip install -e '.[synthesis]'", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

@@ -29,7 +29,7 @@ def _paper(rng: np.random.Generator, size: int) -> Array:
     white = (
         np.ones((size, size, 3)) if rng.random() < 0.6 else np.ones((size, size, 3)) * rng.uniform([0.85, 0.8, 0.7], 1)
     )
-    return white + (rng.normal(0, rng.uniform(0, 0.03), (size, size, 1)) if rng.random() < 0.3 else 0)
+    return white + rng.normal(0, rng.uniform(0, 0.03) if rng.random() < 0.3 else 0.0, (size, size, 1))
 
 
 def _plain(rng: np.random.Generator, size: int) -> Array:
@@ -49,7 +49,7 @@ def _noise(rng: np.random.Generator, size: int, cells: int) -> Array:
 
 
 def _clouds(rng: np.random.Generator, size: int) -> Array:
-    share = sum(_noise(rng, size, c) / k for k, c in ((1, 4), (2, 9), (3, 23)))[..., None] / 1.83
+    share = (_noise(rng, size, 4) + _noise(rng, size, 9) / 2 + _noise(rng, size, 23) / 3)[..., None] / 1.83
     a, b, c = _colour(rng), _colour(rng), _colour(rng)
     return a + share * (b - a) + (_noise(rng, size, 13)[..., None] > 0.6) * (c - a) * rng.uniform(0, 0.6)
 

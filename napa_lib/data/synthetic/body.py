@@ -1,4 +1,7 @@
-"""People from the Anny body model: rest shapes, joints and their motion. Needs the package `anny` (extra `synthesis`)."""
+"""People from the Anny body model: rest shapes, joints and their motion.
+
+Needs the package `anny` (extra `synthesis`).
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ class Mesh:
     """A surface that bones move. Lengths in mm; axes x to the body's left, y up, z ahead.
 
     `vertices` (V, 3) at rest; `normals` (V, 3); `faces` (F, 3); `weights` (V, len(BONES)), rows sum to 1; `heads`
-    (len(BONES), 3) joints at rest; `canon` (V, 3) the same vertex on the average adult, and `along` (V,) how far down its
-    limb it lies (0 shoulder or hip, 1 wrist or ankle), which textures are painted by; `region` (F,) index into REGIONS or
+    (len(BONES), 3) joints at rest; `canon` (V, 3) the same vertex on the average adult, and `along` (V,) how far down
+    its limb it lies (0 shoulder or hip, 1 wrist or ankle), which textures follow; `region` (F,) index into REGIONS or
     beyond for garments; `open` (F,) faces that are seen from both sides; `nose`, `crown`: vertices that are labelled.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napa_lib.data.synthetic.backdrop import backdrop
-from napa_lib.data.synthetic.body import B, Mesh, body_model
+from napa_lib.data.synthetic.body import Mesh, body_model
 from napa_lib.data.synthetic.drawn import sample_drawn, shade_drawn
 from napa_lib.data.synthetic.dressing import dress, reshape
 from napa_lib.data.synthetic.photo import sample_photo, shade_photo
@@ -25,7 +25,7 @@ SPLIT_SEED = {"train": 0, "validation": 1, "test": 2}
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to make: `split` chooses people and motion-capture clips, `movement` the share of clips that are movements."""
+    """What to make: `split` chooses people and motion-capture clips, `movement` the share of movements."""
 
     size: int = 128
     look: str = "both"  # "photo", "drawn" or "both"

@@ -24,7 +24,8 @@ def encode_clip(clip: Clip, name: str, quality: int) -> RawClip:
     movement = MOVEMENTS.index(clip.movement) if clip.movement in MOVEMENTS else -1
     camera = np.stack([clip.K[:, 0, 0], clip.K[:, 0, 2], clip.K[:, 1, 2]], -1)
     arrays = {
-        "offsets": offsets.astype(np.int16), "pelvis": pelvis.astype(np.float32), "visible": clip.visible.astype(np.uint8),
+        "offsets": offsets.astype(np.int16), "pelvis": pelvis.astype(np.float32),
+        "visible": clip.visible.astype(np.uint8),
         "boxes": clip.boxes.astype(np.float32), "camera": camera.astype(np.float32),
         "ids": np.array([clip.person, movement, LOOKS.index(clip.look)], np.int64),
     }  # fmt: skip

@@ -10,7 +10,8 @@ from napa_lib.data.synthetic.turns import Array, across, frame, part_way, swing,
 from napa_lib.skeletons import NAPA18
 
 JOINT_BONES = {
-    "hip": "upperleg01", "knee": "lowerleg01", "ankle": "foot", "shoulder": "upperarm01", "elbow": "lowerarm01", "wrist": "wrist",
+    "hip": "upperleg01", "knee": "lowerleg01", "ankle": "foot", "shoulder": "upperarm01", "elbow": "lowerarm01",
+    "wrist": "wrist",
 }  # fmt: skip
 
 

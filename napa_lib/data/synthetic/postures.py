@@ -22,23 +22,34 @@ SIDE = np.array([-1.0, 1.0, -1.0, 1.0])
 # Degrees (forward, outward) of upper, then lower part. Forward: 0 hangs down, 90 points ahead, 180 up. Outward: 90 is
 # sideways, negative across the body.
 ARMS = {
-    "hanging": (0, 8, 12, 4), "behind": (-20, 14, 10, -25), "on hip": (-18, 48, 5, -42), "half raised": (30, 20, 60, 10),
+    "hanging": (0, 8, 12, 4), "behind": (-20, 14, 10, -25), "on hip": (-18, 48, 5, -42),
+    "half raised": (30, 20, 60, 10),
     "overhead": (172, 12, 175, 6), "raised bent": (150, 35, 185, -35), "sideways": (0, 88, 0, 88),
     "flexed": (0, 82, 0, 168), "ahead": (88, 4, 90, 2), "waving": (10, 60, 20, 158), "crossed": (28, 12, 62, -72),
-    "to face": (45, 18, 152, -18), "carrying": (12, 8, 88, 4), "pointing": (75, 40, 75, 45), "behind head": (140, 55, 165, -60),
-    "running": (-40, 12, 50, -5), "low v": (5, 38, 8, 36), "on thigh": (35, 12, 60, -5), "throwing": (10, 100, 130, 120),
+    "to face": (45, 18, 152, -18), "carrying": (12, 8, 88, 4), "pointing": (75, 40, 75, 45),
+    "behind head": (140, 55, 165, -60),
+    "running": (-40, 12, 50, -5), "low v": (5, 38, 8, 36), "on thigh": (35, 12, 60, -5),
+    "throwing": (10, 100, 130, 120),
     "praying": (32, 15, 115, -42), "back": (-55, 18, -60, 15), "guard": (35, 10, 125, -15),
 }  # fmt: skip
 ARM_ODDS = {"hanging": 6.0, "on hip": 2.0, "low v": 2.0, "running": 2.0, "overhead": 1.5, "carrying": 1.5}
 LEGS = {  # one leg, the other
-    "standing": (0, 5, -2, 3, 0, 5, -2, 3), "astride": (0, 16, 0, 14, 0, 16, 0, 14), "one leg rests": (14, 6, -4, 4, -2, 6, -2, 2),
-    "step": (24, 3, 14, 2, -16, 3, -30, 2), "stride": (34, 3, 6, 2, -22, 3, -50, 2), "run": (62, 4, -18, 2, -20, 3, -85, 2),
-    "kick": (85, 6, 75, 5, -4, 4, -8, 3), "sitting": (86, 9, 2, 4, 86, 9, 2, 4), "legs crossed": (92, 4, 20, -14, 84, 6, 0, 2),
-    "floor": (80, 48, 30, -58, 80, 48, 30, -58), "stretched": (86, 8, 84, 6, 86, 8, 84, 6), "kneeling": (2, 8, -88, 4, 2, 8, -88, 4),
-    "one knee": (86, 8, 0, 4, 2, 5, -86, 3), "squat": (105, 28, -25, 12, 105, 28, -25, 12), "heels": (70, 10, -105, 6, 70, 10, -105, 6),
-    "side lunge": (10, 48, 2, 6, 0, 32, 0, 32), "lunge": (75, 5, -8, 3, -32, 4, -48, 3), "stork": (60, 12, -40, 2, 0, 3, 0, 2),
-    "arabesque": (-60, 8, -68, 6, 4, 3, 2, 2), "side kick": (5, 72, 5, 76, 0, 4, 0, 3), "skating": (12, 8, -32, 4, -20, 22, -42, 20),
-    "tree": (40, 62, -10, -48, 0, 3, 0, 2), "hurdle": (85, 5, 60, 4, -30, 30, -70, 20), "split": (60, 12, 55, 10, -55, 12, -60, 10),
+    "standing": (0, 5, -2, 3, 0, 5, -2, 3), "astride": (0, 16, 0, 14, 0, 16, 0, 14),
+    "one leg rests": (14, 6, -4, 4, -2, 6, -2, 2),
+    "step": (24, 3, 14, 2, -16, 3, -30, 2), "stride": (34, 3, 6, 2, -22, 3, -50, 2),
+    "run": (62, 4, -18, 2, -20, 3, -85, 2),
+    "kick": (85, 6, 75, 5, -4, 4, -8, 3), "sitting": (86, 9, 2, 4, 86, 9, 2, 4),
+    "legs crossed": (92, 4, 20, -14, 84, 6, 0, 2),
+    "floor": (80, 48, 30, -58, 80, 48, 30, -58), "stretched": (86, 8, 84, 6, 86, 8, 84, 6),
+    "kneeling": (2, 8, -88, 4, 2, 8, -88, 4),
+    "one knee": (86, 8, 0, 4, 2, 5, -86, 3), "squat": (105, 28, -25, 12, 105, 28, -25, 12),
+    "heels": (70, 10, -105, 6, 70, 10, -105, 6),
+    "side lunge": (10, 48, 2, 6, 0, 32, 0, 32), "lunge": (75, 5, -8, 3, -32, 4, -48, 3),
+    "stork": (60, 12, -40, 2, 0, 3, 0, 2),
+    "arabesque": (-60, 8, -68, 6, 4, 3, 2, 2), "side kick": (5, 72, 5, 76, 0, 4, 0, 3),
+    "skating": (12, 8, -32, 4, -20, 22, -42, 20),
+    "tree": (40, 62, -10, -48, 0, 3, 0, 2), "hurdle": (85, 5, 60, 4, -30, 30, -70, 20),
+    "split": (60, 12, 55, 10, -55, 12, -60, 10),
 }  # fmt: skip
 LEG_ODDS = {
     "standing": 9.0,
@@ -57,8 +68,8 @@ FLOOR = ("floor", "stretched", "sitting", "legs crossed", "heels", "kneeling")  
 class Directions:
     """N poses without a body, world axes with y up.
 
-    `pelvis`, `chest`, `head` (N, 3, 3): columns point to the body's left, up and ahead. `upper`, `lower` (N, 4, 3): unit
-    vectors along thighs, upper arms and the parts below, in the order of `LIMBS`.
+    `pelvis`, `chest`, `head` (N, 3, 3): columns point to the body's left, up and ahead. `upper`, `lower` (N, 4, 3):
+    unit vectors along thighs, upper arms and the parts below, in the order of `LIMBS`.
     """
 
     pelvis: Array

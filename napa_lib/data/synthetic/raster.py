@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ PIECE = 1 << 21  # pixels tested at a time
 
 @dataclass(frozen=True, eq=False)
 class Buffers:
-    """What each covered pixel shows, P pixels in all: `pixel` (P,) flat index, `face` (P,), `weight` (P, 3), `depth` (P,).
+    """What each covered pixel shows, P pixels in all: `pixel` (P,) flat index, `face` (P,), `weight` (P, 3) and
+    `depth` (P,).
 
     `weight` are the corners' shares, right in perspective: any quantity of the corners is interpolated by them.
     """
@@ -72,7 +74,10 @@ def _nothing() -> tuple[Array, Array, Array, Array]:
     return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 3), np.float32)
 
 
-def _boxes(points: Array, faces: Array, size: tuple[int, int], both_sides: Array | None):
+def _boxes(
+    points: Array, faces: Array, size: tuple[int, int], both_sides: Array | None
+) -> tuple[Array, Array, Array, Array]:
+    """Faces that may show, the top left pixel of each one's box, its longer side, and twice the face's area."""
     x, y, z = (points[:, c].astype(np.float32)[faces] for c in range(3))
     area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
     shown = area < -1e-9 if both_sides is None else (area < -1e-9) | (both_sides & (area > 1e-9))
@@ -89,7 +94,7 @@ def _each(least: np.ufunc, corners: Array) -> Array:
     return least(least(corners[:, 0], corners[:, 1]), corners[:, 2])
 
 
-def _groups(chosen: Array, low: Array, extent: Array, area: Array):
+def _groups(chosen: Array, low: Array, extent: Array, area: Array) -> Iterator[tuple[Array, Array, Array, int]]:
     side = np.searchsorted(SIZES, extent)
     for i in np.unique(side):
         rows, step = np.flatnonzero(side == i), max(1, PIECE // SIZES[i] ** 2)

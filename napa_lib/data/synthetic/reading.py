@@ -36,8 +36,8 @@ class SyntheticClips:
     (N,) index into MOVEMENTS, -1 where the poses are independent; `look` (N,) index into LOOKS; `other_keypoints`
     (N, F, 18, 2) those of a second person, NaN where there is none or a joint is outside.
 
-    Pictures stay packed until asked for: `pictures(rows)` and `masks_of(rows)` unpack some clips, `images` (N, F, 3, S, S)
-    uint8 and `masks` (N, F, S, S) bool all of them, once.
+    Pictures stay packed until asked for: `pictures(rows)` and `masks_of(rows)` unpack some clips, `images`
+    (N, F, 3, S, S) uint8 and `masks` (N, F, S, S) bool all of them, once.
     """
 
     keypoints: Tensor

@@ -14,14 +14,14 @@ from napa_lib.data.synthetic.view import View
 from napa_lib.data.synthetic.wardrobe import Outfit
 
 FINE = 2  # samples a pixel and axis
-# How far, in mm on an adult of 1.65 m, a joint may lie behind the surface that shows it: about half its limb's thickness,
-# twice over for an oblique view. Order of NAPA18.
+# How far, in mm on an adult of 1.65 m, a joint may lie behind the surface that shows it: about half its limb's
+# thickness, twice over for an oblique view. Order of NAPA18.
 DEEP = np.array([210, 170, 110, 100, 170, 110, 100, 210, 150, 45, 60, 130, 90, 90, 130, 90, 90, 190], float)
 
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A posed person: `vertices`, `normals` (V, 3) and `joints` (18, 3), world axes in mm; faces `eyes`, `mouth` drawn so."""
+    """A posed person: `vertices`, `normals` (V, 3) and `joints` (18, 3), world mm; `eyes`, `mouth` scale those."""
 
     mesh: Mesh
     outfit: Outfit
@@ -41,7 +41,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """The covered pixels at FINE samples a pixel: buffers and, a pixel, person, region, material, coordinates, normal."""
+    """The P covered pixels at FINE x FINE samples a pixel of the picture, and what they show."""
 
     buffers: Buffers
     person: Array  # (P,)
@@ -54,11 +54,14 @@ class Surface:
 
 def render(figures: list[Figure], view: View, size: int) -> Surface:
     """Rasterise people: size x size pixels, FINE x FINE samples each."""
-    points, faces, open_faces, start = [], [], [], [0]
+    start = [0]
+    points: list[Array] = []
+    faces: list[Array] = []
+    open_faces: list[Array] = []
     for figure in figures:
         fine = view.project(view.to_camera(figure.vertices))
         fine[:, :2] = fine[:, :2] * FINE + (FINE - 1) / 2
-        faces.append(figure.mesh.faces + sum(map(len, points)))
+        faces.append(figure.mesh.faces + sum(len(part) for part in points))
         points.append(fine)
         open_faces.append(figure.mesh.open)
         start.append(start[-1] + len(figure.mesh.faces))

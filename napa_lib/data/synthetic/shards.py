@@ -1,14 +1,14 @@
 """Shards of clips: WebDataset tar files, written atomically and read without trusting them.
 
-A shard is a gzipped tar: first `recipe.json`, how it was made, then three members a clip. `NAME.webp`: its F pictures side
-by side. `NAME.mask.png`: the main person's 1-bit masks in the same order. `NAME.safetensors`: the labels of its P people,
-of whom 0 is the main one:
+A shard is a gzipped tar: first `recipe.json`, how it was made, then three members a clip. `NAME.webp`: its F
+pictures side by side. `NAME.mask.png`: the main person's 1-bit masks in the same order. `NAME.safetensors`: the labels
+of its P people, of whom 0 is the main one:
 
     offsets (P, F, 18, 3) int16     joints relative to the pelvis, tenths of mm, camera axes
     pelvis (P, F, 3) float32        mm, camera axes
     visible (P, F, 18) uint8        boxes (P, F, 4) float32 px
     camera (F, 3) float32           focal length, principal point x, y in px
-    ids (3,) int64                  person, movement (index into MOVEMENTS, -1: independent poses), look (index into LOOKS)
+    ids (3,) int64                  person, movement (index into MOVEMENTS, -1 for none), look (index into LOOKS)
 
 The 2D labels follow from these: a joint's pixel is its projection by the camera.
 """

@@ -26,7 +26,10 @@ SKIN = (
     )
     / 255
 )
-HAIR = np.array([(25, 20, 18), (50, 34, 26), (88, 56, 34), (130, 88, 50), (190, 150, 90), (215, 190, 140), (150, 60, 30), (150, 148, 145), (225, 222, 216)]) / 255  # fmt: skip
+HAIR = np.array([
+    (25, 20, 18), (50, 34, 26), (88, 56, 34), (130, 88, 50), (190, 150, 90), (215, 190, 140), (150, 60, 30),
+    (150, 148, 145), (225, 222, 216),
+]) / 255  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +70,7 @@ def sample_phenotype(rng: np.random.Generator) -> dict[str, float]:
 
 def sample_outfit(rng: np.random.Generator, phenotype: dict[str, float], drawn: bool) -> Outfit:
     """Clothes for either sex; more skirts and long hair for women, beards for men."""
+    long = rng.uniform(40, 330) if rng.random() < (0.65 if phenotype["gender"] > 0.5 else 0.08) else 0.0
     woman, child = phenotype["gender"] > 0.5, phenotype["age"] < 0.5
     dress = rng.random() < (0.4 if woman else 0.1)
     skirt = float(rng.choice([0.35, 0.5, 0.7, 0.9, 1.02])) + rng.normal(0, 0.04) if dress else None
@@ -81,11 +85,12 @@ def sample_outfit(rng: np.random.Generator, phenotype: dict[str, float], drawn: 
         sleeve=-1.0 if nude else float(rng.choice([-0.02, 0.12, 0.28, 0.5, 0.97], p=[0.1, 0.1, 0.3, 0.1, 0.4])),
         collar=float(rng.choice([5, 25, 60, 120], p=[0.4, 0.35, 0.18, 0.07])),
         hem=1e3 if nude and not woman else float(rng.choice([300, 240, 160, 60], p=[0.25, 0.3, 0.3, 0.15])),
-        waist=float(rng.choice([270, 310], p=[0.6, 0.4])), legs=0.06 if nude else trousers, skirt=None if nude else skirt,
+        waist=float(rng.choice([270, 310], p=[0.6, 0.4])), legs=0.06 if nude else trousers,
+        skirt=None if nude else skirt,
         flare=float(rng.uniform(0.0, 0.5)), boots=float(rng.choice([1.1, 0.85, 0.6], p=[0.75, 0.17, 0.08])),
         socks=float(rng.choice([1.1, 0.85, 0.6], p=[0.6, 0.25, 0.15])), bare_feet=bool(nude or rng.random() < 0.12),
         loose=loose, hair=0.0 if not woman and rng.random() < 0.1 else float(rng.uniform(5, 38)),
-        hairline=float(rng.normal(0, 7)), long_hair=float(rng.uniform(40, 330)) if rng.random() < (0.65 if woman else 0.08) else 0.0,
+        hairline=float(rng.normal(0, 7)), long_hair=float(long),
         bun=int(rng.integers(1, 4)) if woman and rng.random() < 0.25 else 0, beard=float(beard), hat=hat,
         brim=float(rng.uniform(1.25, 2.1)),
     )  # fmt: skip
