@@ -1,0 +1,149 @@
+"""From files that nobody vouches for to arrays: every failure is a ValueError that names the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+PICTURES = (".jpg", ".jpeg", ".png")
+
+
+def dataset_root(root: str | os.PathLike, name: str, layout: str, source: str, needed: tuple[str, ...]) -> Path:
+    """The dataset's folder, if it holds what the reader needs.
+
+    Args:
+        root: folder of the dataset.
+        name: the dataset's name.
+        layout: what the folder should look like, for the message.
+        source: where the dataset is asked for, for the message.
+        needed: paths below root that must exist.
+
+    Raises:
+        ValueError: that says what is missing, what layout is expected and where the dataset is asked for.
+    """
+    folder = Path(root)
+    missing = [part for part in needed if not (folder / part).exists()]
+    if not folder.is_dir() or missing:
+        what = f"has no {', '.join(missing)}" if folder.is_dir() else "is not a folder"
+        raise ValueError(f"root {str(root)!r} {what}; {name} is expected as {layout}; ask for it at {source}")
+    return folder.resolve()
+
+
+def relative_path(path: object, file: Path) -> str:
+    """A picture's path as an annotation file gives it, if it stays below the dataset's folder.
+
+    Raises:
+        ValueError: naming `file`, for a path that is absolute, climbs with "..", is empty or is no text.
+
+    >>> relative_path("images/./1.jpg", Path("a.json"))
+    'images/1.jpg'
+    """
+    text = path if isinstance(path, str) else ""
+    pure = PurePosixPath(text)
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or any(c in text for c in "\\\0:"):
+        raise ValueError(f"{file} names the picture {path!r}, which is not a plain path below the dataset's folder")
+    return str(pure)
+
+
+def picture_path(root: Path, relative: str) -> Path:
+    """The full path of a picture below root.
+
+    Raises:
+        ValueError: if the path leaves root, by ".." or through a link.
+    """
+    path = (root / relative).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise ValueError(f"picture {relative!r} lies outside of {root}")
+    return path
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8.
+
+    Raises:
+        ValueError: naming the file, if it cannot be read or is no text.
+    """
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ValueError: naming the file, if it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def read_mat(path: Path, *names: str) -> list[np.ndarray]:
+    """Variables of a MATLAB file (version 4 to 7.2), by scipy.
+
+    Raises:
+        ImportError: if scipy is not installed.
+        ValueError: naming the file, if it is damaged, in MATLAB's 7.3 format, or lacks a variable.
+    """
+    try:
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
+    except ImportError as error:
+        raise ImportError(f"reading {path.name} needs scipy: pip install scipy") from error
+    try:
+        content = loadmat(path)
+    except (
+        MatReadError, ValueError, TypeError, KeyError, IndexError, OSError, EOFError, NotImplementedError, MemoryError,
+        OverflowError, zlib.error,
+    ) as error:  # what scipy raises on damaged files  # fmt: skip
+        raise ValueError(f"cannot read {path} as a MATLAB file: {type(error).__name__}: {error}") from error
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise ValueError(f"{path} has no variable {', '.join(missing)}")
+    return [content[name] for name in names]
+
+
+def numbers(values: object, shape: tuple[int, ...], file: Path, name: str) -> np.ndarray:
+    """Values as a float64 array of a shape, of which one side may be -1.
+
+    Raises:
+        ValueError: naming the file and the values, if they are no numbers or do not fit.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+        if array.size == 0:
+            raise ValueError("there are none")
+        return array.reshape(shape)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{file}: {name} must be numbers of shape {shape}: {error}") from error
+
+
+def entry(record: object, key: str, kind: type | tuple[type, ...], file: Path) -> Any:
+    """One entry of a JSON object, of the type expected.
+
+    Raises:
+        ValueError: naming the file and the entry, if it is missing or of another type.
+    """
+    value = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{file}: entry {key!r} is missing or of the wrong type, got {value!r:.80}")
+    return value
+
+
+def choose(value: object, options: tuple[str, ...], name: str) -> str:
+    """`value`, if it is one of the options.
+
+    Raises:
+        ValueError: naming the argument, if it is none of them.
+    """
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
+    return value
