@@ -25,6 +25,7 @@ from napa_lib.evaluate.page import overlay, write_page
 from napa_lib.evaluate.record import write_record
 from napa_lib.evaluate.video import BONES, BOXES, HEIGHTS, evaluate_video, video_record
 from napa_lib.geometry import project_perspective, triangulate
+from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import ART14
 
 NAMES = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in "lr"]
@@ -219,6 +220,19 @@ def test_commands_report_what_is_wrong(command, tmp_path, capsys):
     assert "none.safetensors" in capsys.readouterr().err
     assert command(["--json", str(tmp_path / "no" / "r.json")]) == 1
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_the_command_prints_and_writes(figures, tmp_path, capsys, monkeypatch):
+    oracle = Oracle(truth(figures))
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device: oracle)
+    assert evaluate_art(["--json", str(tmp_path / "art.json"), "--page", str(tmp_path / "page.html")]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"12 limb joints +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +626", printed)
+    record = json.loads((tmp_path / "art.json").read_text("utf-8"))
+    assert record["rates"]["12 limb joints"]["PCKh@0.25"] == {"percent": 100.0, "interval": [100, 100], "joints": 626}
+    assert record["command"].startswith("napa evaluate --art --json") and (tmp_path / "page.html").stat().st_size > 1e5
+    assert evaluate_art(["--no-boxes"]) == 0
+    assert "found without boxes" in capsys.readouterr().out and oracle.boxes[-1] is None
 
 
 # ---- video
