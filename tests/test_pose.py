@@ -485,6 +485,12 @@ def test_names_of_files_lead_nowhere(napa_pose, name):
     assert files.safe_name(Path(folder)) == folder or folder.startswith("_con")
 
 
+def test_a_name_that_is_no_text(napa_pose):
+    os.rename(picture("in/a.png"), os.path.join(b"in", b"a\xff.png"))
+    assert napa_pose("in")[0] == 0 and folders() == ["a"]
+    assert json.loads(Path("out/a/pose.json").read_text("utf-8"))["picture"]["file"] == "a?.png"
+
+
 def test_boxes_of_the_command(napa_pose):
     image = np.concatenate([IMAGE, IMAGE], 1)
     picture("two.png", image)
@@ -519,9 +525,9 @@ def test_results_that_cannot_be_written(napa_pose, monkeypatch):
 
 def test_nothing_to_do_is_said(napa_pose):
     Path("empty").mkdir()
-    for argument in ("empty", "gone.png", "*.png"):
+    for argument in ("empty", "gone.png", "*.png", "x" * 5000, "\0"):
         status, said, complaints = napa_pose(argument)
-        assert status == 1 and said == "" and argument in complaints
+        assert status == 1 and said == "" and files.shown(argument) in complaints
 
 
 def test_a_picture_without_a_person_is_warned_of(napa_pose):

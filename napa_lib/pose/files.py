@@ -26,21 +26,27 @@ def find_pictures(arguments: Iterable[str]) -> tuple[list[Path], list[str]]:
     found: dict[Path, Path] = {}
     problems = []
     for argument in arguments:
-        path = Path(argument)
-        if path.is_dir():
-            paths = pictures_in(path)
-            problem = f"{shown(argument)}: no picture in this folder"
-        elif path.exists() or not glob.has_magic(argument):
-            paths = [path] if path.is_file() else []
-            problem = f"{shown(argument)}: no such file" if not path.exists() else f"{shown(argument)}: not a file"
-        else:
-            paths = [p for p in map(Path, sorted(glob.glob(argument, recursive=True))) if p.is_file()]
-            problem = f"{shown(argument)}: matches no file"
+        try:
+            paths, problem = _expand(argument)
+        except (OSError, ValueError) as error:  # a folder that may not be read, a name that cannot be one
+            paths, problem = [], getattr(error, "strerror", None) or str(error)
         if not paths:
-            problems.append(problem)
-        for each in paths:
-            found.setdefault(each.resolve(), each)
+            problems.append(f"{shown(argument)}: {problem}")
+        for path in paths:
+            found.setdefault(path.resolve(), path)
     return list(found.values()), problems
+
+
+def _expand(argument: str) -> tuple[list[Path], str]:
+    """The files that an argument means, and what to say if there are none."""
+    path = Path(argument)
+    if path.is_dir():
+        return pictures_in(path), "no picture in this folder"
+    if path.exists():
+        return ([path], "") if path.is_file() else ([], "not a file")
+    if glob.has_magic(argument):
+        return [p for p in map(Path, sorted(glob.glob(argument, recursive=True))) if p.is_file()], "matches no file"
+    return [], "no such file"
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -49,7 +49,8 @@ def describe(result: PoseResult, picture: dict[str, Any], found: bool) -> dict[s
 
 def describe_picture(path: Path, size: Sequence[int]) -> dict[str, Any]:
     """A picture's entry: the name of its file without its folder, what is in it, and its size upright."""
-    return {"file": path.name, "sha256": digest(path), "width": size[0], "height": size[1]}
+    name = path.name.encode("utf-8", "replace").decode()  # a name on disk need not be text
+    return {"file": name, "sha256": digest(path), "width": size[0], "height": size[1]}
 
 
 def digest(path: Path) -> str:
