@@ -1,0 +1,222 @@
+"""Chapter 3's trainings: they learn, resume bit for bit, stop when a loss breaks, and the command runs them all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from napa_lib import bottleneck as b
+from napa_lib.bottleneck import train
+from napa_lib.bottleneck.loop import descend
+from napa_lib.bottleneck.pretraining import Plateau
+from napa_lib.bottleneck.store import load_encoder
+from napa_lib.engine import CheckpointError, load_tensors
+from napa_lib.networks import VGG19Features
+from napa_lib.rendering import render_skeleton
+from napa_lib.skeletons import NAPA18
+
+MODEL = b.ModelConfig(size=32, width=4, discriminator_width=4, discriminator_layers=1)
+CONFIG = b.TrainingConfig(MODEL, steps=4, batch=4, every=2, learning_rate=2e-3, perceptual_size=16)
+
+
+@pytest.fixture(scope="module")
+def vgg() -> VGG19Features:
+    return VGG19Features()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, vgg: VGG19Features) -> None:
+    """No progress bar, and one VGG-19 for all trainings: to unpack it takes longer than to train."""
+    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    monkeypatch.setattr("napa_lib.bottleneck.ladder.VGG19Features", lambda: vgg)
+
+
+def poses(count: int, seed: int = 0) -> torch.Tensor:
+    return b.mocap_poses(count, torch.Generator().manual_seed(seed))
+
+
+def stick_clips(count: int = 8, frames: int = 4, size: int = 32, seed: int = 0) -> b.Clips:
+    """Clips of glowing stick figures, each clip in a colour of its own."""
+    pose = poses(count * frames, seed)
+    color = torch.rand(count, 1, 3, 1, 1, generator=torch.Generator().manual_seed(seed))
+    drawn = render_skeleton(pose, NAPA18.bones, size, 60.0).view(count, frames, 1, size, size)
+    images = (255 * (0.2 + 0.8 * drawn * color)).round().to(torch.uint8)
+    keypoints = b.to_pixels(pose, size).view(count, frames, 18, 2)
+    return b.Clips(images, keypoints, motions=("turn", "stand") * (count // 2))
+
+
+def run_stage(stage: str, config: b.TrainingConfig, setup: b.Setup) -> tuple[nn.Module, list[dict]]:
+    if stage == "pretrain":
+        return b.pretrain(config, poses(50), setup)
+    if stage in b.RUNGS:
+        config = replace(config, model=replace(config.model, **b.RUNGS[stage]))
+        torch.manual_seed(1)
+        return b.train_rung(config, stick_clips(), poses(50), b.SkeletonEncoder(18, 4), setup)
+    if stage == "hourglass":
+        config = replace(config, model=replace(config.model, size=64))
+        return b.train_hourglass(config, stick_clips(size=64), setup)
+    return b.train_supervised(config, stick_clips(), setup)
+
+
+def without_seconds(record: list[dict]) -> list[dict]:
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in record]
+
+
+@pytest.mark.parametrize("stage", ["pretrain", *b.RUNGS, "supervised", "hourglass"])
+def test_an_interrupted_run_ends_as_if_it_had_not_been(stage, tmp_path):
+    whole, record = run_stage(stage, CONFIG, b.Setup())
+    setup = b.Setup(checkpoint=tmp_path / "c.safetensors")
+    run_stage(stage, replace(CONFIG, steps=2), setup)
+    torch.manual_seed(99)  # whatever happens in between
+    resumed, found = run_stage(stage, CONFIG, setup)
+    assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
+    assert without_seconds(found) == without_seconds(record) and [e["step"] for e in found] == [2, 4]
+    again, found = run_stage(stage, CONFIG, setup)  # done already: nothing happens
+    assert without_seconds(found) == without_seconds(record)
+    with pytest.raises(CheckpointError, match="another training"):
+        run_stage(stage, replace(CONFIG, seed=1), setup)
+
+
+def test_killed_in_the_middle(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "from pathlib import Path\n"
+        "from dataclasses import replace\n"
+        "import test_bottleneck_training as t\n"
+        "t.run_stage('ours', replace(t.CONFIG, steps=100000), t.b.Setup(checkpoint=Path(sys.argv[1])))\n"
+    )
+    path = tmp_path / "c.safetensors"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NAPA_PROGRESS_BAR": "off"}
+    root = Path(__file__).parents[1]
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=root, env=environment) as process:
+        end = time.monotonic() + 120
+        while time.monotonic() < end and not (path.exists() and int(load_tensors(path)[1]["step"]) >= 2):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    done = int(load_tensors(path)[1]["step"])
+    config = replace(CONFIG, steps=done + 2)
+    resumed, _ = run_stage("ours", config, b.Setup(checkpoint=path))
+    whole, _ = run_stage("ours", config, b.Setup())
+    assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_a_broken_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+    setup = b.Setup(checkpoint=tmp_path / "c.safetensors")
+    _, record = run_stage("pretrain", replace(CONFIG, steps=2), setup)
+    before = setup.checkpoint.read_bytes()
+    monkeypatch.setattr("napa_lib.bottleneck.pretraining.keypoint_loss", lambda found, target: found.sum() * torch.nan)
+    with pytest.raises(FloatingPointError, match=r"loss is nan .*at step 2; stopped\. .*keeps step 2"):
+        run_stage("pretrain", CONFIG, setup)
+    assert setup.checkpoint.read_bytes() == before
+    with pytest.raises(FloatingPointError, match="none kept"):
+        run_stage("pretrain", CONFIG, b.Setup())
+
+
+def test_an_infinite_gradient_changes_no_weight():
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.Adam([weight])
+    with pytest.raises(FloatingPointError, match="gradient"):
+        descend(weight.sqrt().sum(), optimizer, 1.0, {})
+    assert weight.item() == 0
+
+
+def test_gradients_are_clipped_to_the_norm():
+    weight = nn.Parameter(torch.tensor([3.0, 4.0]))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    descend((10 * weight).square().sum() / 2, optimizer, 1.0, {})
+    np.testing.assert_allclose(weight.detach(), [3 - 0.6, 4 - 0.8], atol=1e-5)
+
+
+def test_the_learning_rate_falls_once_when_the_error_does_not():
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.Adam([weight], lr=1.0)
+    plateau, rates = Plateau(patience=200), []
+    for step in range(1200):
+        plateau.see(torch.tensor(max(1.0, 2.0 - step / 250)), optimizer)
+        rates.append(optimizer.param_groups[0]["lr"])
+    fall = rates.index(0.1)
+    assert 250 + 200 <= fall < 250 + 400 and set(rates) == {1.0, 0.1}
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_losses_fall_within_twenty_steps(half):
+    config = replace(CONFIG, steps=20, every=5, batch=8, learning_rate=5e-3)
+    _, record = run_stage("pretrain", config, b.Setup(half=half))
+    assert record[-1]["keypoints"] < 0.8 * record[0]["keypoints"]
+    _, record = run_stage("hourglass", replace(config, steps=10), b.Setup(half=half))
+    assert record[-1]["keypoints"] < 0.5 * record[0]["keypoints"]
+    _, record = run_stage("ours", config, b.Setup(half=half))
+    assert record[-1]["perceptual"] < 0.8 * record[0]["perceptual"]
+    assert record[-1]["discriminator"] < record[0]["discriminator"]
+
+
+def test_the_ladder_sees_no_label():
+    """The same frames with other keypoints give the same weights."""
+    clips = stick_clips()
+    blind = b.Clips(clips.images, torch.full_like(clips.keypoints, torch.nan))
+    encoder = b.SkeletonEncoder(18, 4)
+    one, other = (b.train_rung(replace(CONFIG, steps=1), c, poses(9), encoder)[0] for c in (clips, blind))
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+    assert all(torch.equal(v, encoder.state_dict()[k]) for k, v in one.skeleton_encoder.state_dict().items())
+
+
+def test_what_cannot_be_trained_on():
+    clips, p = stick_clips(), poses(9)
+    encoder = b.SkeletonEncoder(18, 4)
+    unseen = p.clone()
+    unseen[4] = torch.nan
+    hidden = replace(clips, keypoints=torch.full_like(clips.keypoints, torch.nan))
+    for wrong, text in [
+        (lambda: b.train_rung(CONFIG, stick_clips(frames=1), p, encoder), "at least 2 frames"),
+        (lambda: b.train_rung(CONFIG, stick_clips(size=64), p, encoder), "32 pixels"),
+        (lambda: b.train_rung(CONFIG, clips, unseen, encoder), "pose 4"),
+        (lambda: b.train_rung(CONFIG, clips, p[:, :17], encoder), "poses must be"),
+        (lambda: b.pretrain(CONFIG, unseen), "pose 4"),
+        (lambda: b.train_supervised(CONFIG, hidden), "visible joint"),
+        (lambda: b.train_supervised(replace(CONFIG, model=replace(MODEL, skeleton="H36M17")), clips), "H36M17"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            wrong()
+
+
+def test_the_command_runs_every_stage(tmp_path, monkeypatch):
+    monkeypatch.setitem(b.PRESETS, "tiny", replace(MODEL, size=64))
+    monkeypatch.setitem(train.PERCEPTUAL_SIZE, "tiny", 16)
+    for name, seed in (("train", 0), ("test", 1)):
+        b.save_clips(tmp_path / f"{name}.safetensors", stick_clips(size=64, seed=seed))
+    common = ["--data", str(tmp_path / "train.safetensors"), "--validation", str(tmp_path / "test.safetensors"),
+              "--steps", "2", "--batch", "2"]  # fmt: skip
+    eta = str(tmp_path / "eta.safetensors")
+    train.main(["--stage", "pretrain", *common, "--poses", "mocap", "--pose-count", "20", "--out", eta])
+    assert isinstance(load_encoder(eta, replace(MODEL, size=64)), b.SkeletonEncoder)
+    runs = [["ladder", "--rung", rung, "--encoder", eta] for rung in ("cyclegan", "ours")]
+    runs += [["supervised"], ["hourglass", "--half"]]
+    for number, stage in enumerate(runs):
+        out, results = tmp_path / f"{number}.safetensors", tmp_path / f"{number}.json"
+        train.main(["--stage", *stage, *common, "--out", str(out), "--results", str(results)])
+        document = json.loads(results.read_text())
+        assert set(document["errors"]) == {"all", "turn", "stand", "mean pose"}
+        assert document["errors"]["all"]["px_flips"] <= document["errors"]["all"]["px"]
+        assert document["record"][-1]["step"] == 2 and document["record"][-1]["px"] == document["errors"]["all"]["px"]
+        assert b.load_model(out).predict(torch.rand(1, 3, 64, 64)).shape == (1, 18, 2)
+    with pytest.raises(ValueError, match="pose_count"):
+        train.main(["--stage", "pretrain", *common, "--pose-count", "9999", "--out", eta])
+    with pytest.raises(ValueError, match="encoder"):
+        train.main(["--stage", "ladder", *common, "--out", eta])
+    with pytest.raises(CheckpointError, match="width"):
+        load_encoder(eta, b.ModelConfig(size=64, discriminator_layers=1))
+    with pytest.raises(CheckpointError, match="hourglass"):
+        load_encoder(tmp_path / "3.safetensors", MODEL)
