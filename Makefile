@@ -50,7 +50,7 @@ notebooks: $(COURSE)
 
 synthetic: $(SYNTHESIS)
 	for part in 'train 760' 'validation 112' 'test 136'; do set -- $$part; \
-	  $(BIN)/python -m napa_lib.data.synthetic --out assets/synthetic --split $$1 --clips $$2 --drawn 0.3 --quality 36 \
+	  $(BIN)/python -m napa_lib.data.synthetic --out assets/synthetic --split $$1 --clips $$2 --drawn 0.3 --quality 28 \
 	  || exit 1; done
 	$(BIN)/python tools/make_synthetic_sheet.py
 	$(BIN)/python -m napa_lib.data.manifest synthetic figures/synthetic_contact_sheet.jpg \

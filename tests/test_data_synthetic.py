@@ -427,7 +427,7 @@ def test_visibility_agrees_with_rays_through_all_triangles(index: int) -> None:
 
     random = rng(index)
     actor = clips._actor(random, False)
-    figure = clips._placed(actor.act(sampled(1, random), random), False)[0]
+    figure = clips._placed(actor.act(sampled(1, random), random))[0]
     rotation, distance = sample_direction(random)
     middle = (figure.vertices.min(0) + figure.vertices.max(0)) / 2
     view = clips._recentred(frame_points(rotation, distance, figure.vertices - middle, 96, 0.8, np.zeros(2)), middle)

@@ -13,7 +13,7 @@ from napa_lib.data.synthetic.dressing import dress, reshape
 from napa_lib.data.synthetic.photo import sample_photo, shade_photo
 from napa_lib.data.synthetic.posing import bone_rotations, joint_positions, label_joints, skin
 from napa_lib.data.synthetic.postures import Directions, captured, captured_singles, sampled
-from napa_lib.data.synthetic.scene import Figure, person_mask, render, visible_joints
+from napa_lib.data.synthetic.scene import Figure, Surface, person_mask, render, visible_joints
 from napa_lib.data.synthetic.shards import LOOKS
 from napa_lib.data.synthetic.turns import Array
 from napa_lib.data.synthetic.view import View, frame_points, sample_direction
@@ -93,28 +93,23 @@ def make_clip(recipe: Recipe, index: int) -> Clip:
     moves = rng.random() < recipe.movement
     pose, movement = _poses(recipe.split, moves, rng)
     rotation, distance = sample_direction(rng)
-    figures = [[f] for f in _placed(actor.act(pose, rng), moves)]
+    figures = [[f] for f in _placed(actor.act(pose, rng))]
     if rng.random() < recipe.company:
-        _add_company(figures, _actor(rng, drawn), recipe.split, rotation, rng)
+        _add_company(figures, _actor(rng, drawn), rotation, rng)
     views = _views(figures, rotation, distance, moves, recipe.size, rng)
     ground = backdrop(rng, recipe.size, drawn)
-    images, masks, labels = [], [], []
     style, light = sample_drawn(rng), sample_photo(rng)
+    images, masks, labels = [], [], []
     for people, view in zip(figures, views, strict=True):
         surface = render(people, view, recipe.size)
-        picture = (
-            shade_drawn(surface, people, style, ground, rng)
-            if drawn
-            else shade_photo(surface, people, light, ground, view, rng)
-        )
+        if drawn:
+            picture = shade_drawn(surface, people, style, ground, rng)
+        else:
+            picture = shade_photo(surface, people, light, ground, view, rng)
         images.append((picture * 255 + 0.5).astype(np.uint8))
         masks.append(person_mask(surface, recipe.size))
-        labels.append(
-            [_label(f, view, visible_joints(surface, view, view.to_camera(f.joints), recipe.size)) for f in people]
-        )
-    keypoints, poses, visible, boxes = (
-        np.stack([np.stack([frame[p][k] for frame in labels]) for p in range(len(figures[0]))]) for k in range(4)
-    )
+        labels.append([_label(figure, surface, view, recipe.size) for figure in people])
+    keypoints, poses, visible, boxes = (np.stack(parts, 1) for parts in zip(*map(_by_kind, labels), strict=True))
     person = SPLIT_SEED[recipe.split] * 10_000_000 + index
     return Clip(
         np.stack(images), np.stack(masks), keypoints, poses, visible, boxes, np.stack([v.K for v in views]), person,
@@ -122,10 +117,17 @@ def make_clip(recipe: Recipe, index: int) -> Clip:
     )  # fmt: skip
 
 
-def _label(figure: Figure, view: View, visible: Array) -> tuple[Array, Array, Array, Array]:
+def _label(figure: Figure, surface: Surface, view: View, size: int) -> tuple[Array, Array, Array, Array]:
+    """Keypoints, pose, visibility and box of one person in one picture."""
     camera = view.to_camera(figure.joints)
     seen = view.project(view.to_camera(figure.vertices))[:, :2]
+    visible = visible_joints(surface, view, camera, size)
     return view.project(camera)[:, :2], camera, visible, np.concatenate([seen.min(0), seen.max(0)])
+
+
+def _by_kind(people: list[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """The labels of all people in one picture, one array a kind of label."""
+    return tuple(np.stack(parts) for parts in zip(*people, strict=True))
 
 
 def _actor(rng: np.random.Generator, drawn: bool) -> _Actor:
@@ -150,16 +152,14 @@ def _poses(split: str, moves: bool, rng: np.random.Generator) -> tuple[Direction
     return sampled(FRAMES, rng), "sampled"
 
 
-def _placed(figures: list[Figure], moves: bool) -> list[Figure]:
+def _placed(figures: list[Figure]) -> list[Figure]:
     """Stand on the floor (y = 0) at the origin."""
     return [f.moved(-np.array([f.joints[0, 0], f.vertices[:, 1].min(), f.joints[0, 2]])) for f in figures]
 
 
-def _add_company(
-    figures: list[list[Figure]], actor: _Actor, split: str, rotation: Array, rng: np.random.Generator
-) -> None:
+def _add_company(figures: list[list[Figure]], actor: _Actor, rotation: Array, rng: np.random.Generator) -> None:
     """A second person beside, and somewhat before or behind, the first."""
-    others = _placed(actor.act(sampled(FRAMES, rng), rng), False)
+    others = _placed(actor.act(sampled(FRAMES, rng), rng))
     side = rotation[0] * [1, 0, 1] * rng.choice([-1, 1]) * rng.uniform(350, 750)
     back = rotation[2] * [1, 0, 1] * rng.uniform(-300, 700)
     for people, other in zip(figures, others, strict=True):

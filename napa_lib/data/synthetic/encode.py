@@ -17,7 +17,7 @@ def encode_clip(clip: Clip, name: str, quality: int) -> RawClip:
     """One clip as WebP strip, mask strip and labels; `quality` is WebP's, 0 to 100."""
     strip, mask = np.concatenate(list(clip.images), 1), np.concatenate(list(clip.masks), 1)
     webp, png = io.BytesIO(), io.BytesIO()
-    Image.fromarray(strip).save(webp, "WEBP", quality=quality, method=4)
+    Image.fromarray(strip).save(webp, "WEBP", quality=quality, method=6)
     Image.fromarray(mask).save(png, "PNG", optimize=True)
     pelvis = clip.poses[:, :, 0]
     offsets = np.round((clip.poses - pelvis[:, :, None]) * 10)
