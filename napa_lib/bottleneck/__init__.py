@@ -39,6 +39,7 @@ from napa_lib.bottleneck.losses import (
 from napa_lib.bottleneck.model import Critics, KeypointGAN, Reconstruction
 from napa_lib.bottleneck.networks import ImageEncoder, ImageGenerator, SkeletonEncoder, expected_position
 from napa_lib.bottleneck.pretraining import pretrain
+from napa_lib.bottleneck.sources import from_synthetic, open_clips
 from napa_lib.bottleneck.store import load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 
@@ -70,6 +71,7 @@ __all__ = [
     "figure_colors",
     "fit_ridge",
     "frame_pairs",
+    "from_synthetic",
     "generator_loss",
     "halves",
     "keypoint_loss",
@@ -80,6 +82,7 @@ __all__ = [
     "mocap_poses",
     "model_config",
     "move_keypoints",
+    "open_clips",
     "perceptual_distances",
     "predict_clips",
     "pretrain",

@@ -1,8 +1,8 @@
 """Train KeypointGAN and its baselines: `python -m napa_lib.bottleneck.train --help`.
 
-    python -m napa_lib.bottleneck.train --stage pretrain --data clips.safetensors --steps 3000 --out eta.safetensors
-    python -m napa_lib.bottleneck.train --stage ladder --rung ours --encoder eta.safetensors --data clips.safetensors
-        --validation test.safetensors --steps 10000 --out ours.safetensors --results ours.json
+    python -m napa_lib.bottleneck.train --stage pretrain --data synthetic:train --steps 3000 --out eta.safetensors
+    python -m napa_lib.bottleneck.train --stage ladder --rung ours --encoder eta.safetensors --data synthetic:train
+        --validation synthetic:validation --steps 10000 --out ours.safetensors --results ours.json
 
 Pictures are taken from the first half of the clips and poses from the second, so that no pose labels a picture. An
 interrupted run goes on from the checkpoint beside `--out` when the same command is given again.
@@ -25,24 +25,20 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import PRESETS, RUNGS, TrainingConfig, model_config
-from napa_lib.bottleneck.data import Clips, halves, mocap_poses, read_clips, unpaired_poses, video_clips
+from napa_lib.bottleneck.data import Clips, halves, mocap_poses, to_pixels, unpaired_poses
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
 from napa_lib.bottleneck.ladder import train_rung
 from napa_lib.bottleneck.loop import Record, Setup
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.bottleneck.pretraining import pretrain
+from napa_lib.bottleneck.sources import open_clips
 from napa_lib.bottleneck.store import Model, load_encoder, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 from napa_lib.engine import choose_device
 
 STAGES = ("pretrain", "ladder", "supervised", "hourglass")
 PERCEPTUAL_SIZE = {"paper": 128, "tiny": 32}  # VGG-19 at 64 pixels would take most of a tiny step
-
-
-def open_clips(name: str, size: int) -> Clips:
-    """Clips of a file that `save_clips` wrote, or, for the name "video", the real video that ships."""
-    return video_clips(size) if name == "video" else read_clips(name)
 
 
 def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfig:
@@ -83,8 +79,9 @@ def measurement(validation: Clips | None, device: torch.device) -> Callable[[nn.
 def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     """Run one stage; returns the model, its record and the errors at the end."""
     device = choose_device(options.device)
-    clips = open_clips(options.data, PRESETS[options.preset].size)
-    validation = open_clips(options.validation, clips.size) if options.validation else None
+    size = PRESETS[options.preset].size
+    clips = open_clips(options.data, size, options.look)
+    validation = open_clips(options.validation, size, options.look) if options.validation else None
     config = training_config(options, clips.skeleton)
     poses = choose_poses(options, clips, torch.Generator().manual_seed(options.seed))
     images = halves(clips)[0]
@@ -110,7 +107,7 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     if validation is None:
         return model, record, {}
     errors: dict = errors_by_motion(predict_clips(model.predict, validation, device=device), validation)
-    guess = (mean_pose(poses, validation.keypoints.shape[:2].numel()) + 1) * (validation.size - 1) / 2
+    guess = to_pixels(mean_pose(poses, validation.keypoints.shape[:2].numel()), validation.size)
     return model, record, {**errors, "mean pose": errors_by_motion(guess, validation)["all"]}
 
 
@@ -156,8 +153,14 @@ def parser() -> argparse.ArgumentParser:
     add("--stage", choices=STAGES, required=True)
     add("--rung", choices=tuple(RUNGS), default="ours", help="rung of table 5, for --stage ladder")
     add("--preset", choices=tuple(PRESETS), default="tiny", help="paper: 128 pixels; tiny: 64 pixels, half the width")
-    add("--data", required=True, metavar="FILE", help='clips in a safetensors file, or "video"')
-    add("--validation", metavar="FILE", help="clips of other people to measure on")
+    add(
+        "--data",
+        required=True,
+        metavar="NAME",
+        help='"synthetic:train", a folder of shards, "video", or a file of clips',
+    )
+    add("--validation", metavar="NAME", help="clips of other people to measure on, likewise")
+    add("--look", choices=("photo", "drawn", "both"), default="photo", help="which synthetic clips")
     add("--poses", choices=("clips", "mocap"), default="clips", help="where unpaired poses come from")
     add("--pose-count", type=int, help="how many unpaired poses; all if not given")
     add("--encoder", metavar="FILE", help="what --stage pretrain wrote, for --stage ladder")

@@ -1,0 +1,66 @@
+"""Where clips come from: the synthetic people, larger sets of them, the real video, and files of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from napa_lib.bottleneck.data import Clips, read_clips, video_clips
+from napa_lib.data import resize
+from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
+
+
+def open_clips(name: str, size: int, look: str = "photo") -> Clips:
+    """Clips by name.
+
+    Args:
+        name: "synthetic:train", "synthetic:validation" or "synthetic:test" for the people that ship; a folder of
+            shards that `python -m napa_lib.data.synthetic` wrote; "video" for the real video; else a file that
+            `save_clips` wrote, whose frames are taken as they are.
+        size: side of the frames in pixels.
+        look: which synthetic clips, as in `from_synthetic`.
+
+    Raises:
+        ValueError: if there is nothing of that name, or it is damaged.
+    """
+    if name == "video":
+        return video_clips(size)
+    if name.startswith("synthetic:"):
+        return from_synthetic(load_synthetic(name.removeprefix("synthetic:")), size, look)
+    if Path(name).is_dir():
+        return from_synthetic(read_shards(sorted(Path(name).glob("*.tar.gz"))), size, look)
+    return read_clips(name)
+
+
+def from_synthetic(people: SyntheticClips, size: int, look: str = "photo") -> Clips:
+    """Synthetic people as clips of one size; clips with a frame that shows no joint at all are left out.
+
+    Args:
+        people: what was read.
+        size: side of the frames in pixels; frames are scaled to it with their keypoints.
+        look: "photo", "drawn" or "both".
+
+    Returns:
+        clips in NAPA18; a clip's motion is its motion-capture clip, "independent" where poses were drawn one by one.
+
+    Raises:
+        ValueError: for another look, or if no clip is left.
+    """
+    if look not in (*LOOKS, "both"):
+        raise ValueError(f"look must be one of {(*LOOKS, 'both')}, got {look!r}")
+    shown = ~people.keypoints.isnan().any(-1).all(-1).any(-1)
+    if look != "both":
+        shown = shown & (people.look == LOOKS.index(look))
+    rows = shown.nonzero()[:, 0]
+    if not len(rows):
+        raise ValueError(f"people must hold a clip of look {look!r}, got none among {len(people)}")
+    # in parts: as floats, all frames together would take gigabytes
+    parts = [
+        (255 * resize(people.pictures(part).flatten(0, 1) / 255, (size, size))).round().clamp(0, 255).to(torch.uint8)
+        for part in rows.split(16)
+    ]
+    images = torch.cat(parts).unflatten(0, (len(rows), -1))
+    keypoints = (people.keypoints[rows] + 0.5) * size / people.size - 0.5
+    motions = (MOVEMENTS[i] if i >= 0 else "independent" for i in people.movement[rows].tolist())
+    return Clips(images, keypoints, "NAPA18", tuple(motions))
