@@ -24,7 +24,7 @@ from PIL import Image
 from torch import nn
 
 import napa_lib.pose
-from napa_lib.data import PictureError
+from napa_lib.data import PictureError, asset_path
 from napa_lib.lifting import load_depth_net
 from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, save_pose_net
 from napa_lib.pose import PoseEstimator, PoseResult, command, drawing, files, open_picture, page, record
@@ -541,3 +541,12 @@ def test_the_command_imports_little():
     code = f"import sys, napa_lib.pose.command; print(sorted({slow} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert run.stdout.strip() == "[]", run.stdout + run.stderr
+
+
+def test_the_shipped_estimator_knows_a_face_from_a_wall():
+    shipped = PoseEstimator.from_pretrained(device="cpu")
+    (lisa,) = shipped.predict(asset_path("paintings/monalisa.jpg"), [[-89, 0, 411, 500]])
+    face = lisa.keypoints[[NAPA18.index("nose"), NAPA18.index("head")]]
+    assert 110 < float(face[0, 0]) < 190 and 0 < float(face[1, 1]) < float(face[0, 1]) < 200
+    (wall,) = shipped.predict(np.full((300, 400, 3), 150, np.uint8))
+    assert wall.mean_confidence < min(command.UNLIKELY, lisa.mean_confidence)
