@@ -1,10 +1,10 @@
 """A training step of the paper's KeypointGAN beside the bare passes of its networks, and the renderer's share of it.
 
 A step cannot do without: Phi, Psi and eta forward and backward, the VGG-19 on the picture and, forward and backward, on
-its reconstruction, the skeleton discriminator forward and backward once for the generators and twice for itself. Each is
-timed alone; what the whole step takes above their sum is the renderer, losses, clipping, Adam and data. Passes that a
-step does not need are not counted: a frozen eta and the discriminator in the generators' turn give the gradient of
-their input alone. Times are the process's CPU seconds, the least of several interleaved rounds: on a shared machine,
+its reconstruction, the skeleton discriminator forward and backward once for the generators and twice for itself. Each
+is timed alone; what the whole step takes above their sum is the renderer, losses, clipping and Adam. What a step does
+not need is not counted: a frozen eta and the discriminator in the generators' turn give the gradient of their input
+alone. Times are the process's CPU seconds, the least of several interleaved rounds: on a shared machine,
 others' work then counts less.
 """
 
@@ -73,7 +73,7 @@ def passes(preset: str, half: bool, batch: int = 16) -> tuple[dict[str, Callable
     return networks, lambda: adversarial_step(model, critics, perceptual, adams, batch_, config, setup)
 
 
-def main(preset: str = "paper", half: bool = False, rounds: int = 3) -> None:
+def main(preset: str = "paper", half: bool = True, rounds: int = 2) -> None:
     """Time the passes and the step in turns; print the two ratios that the project limits."""
     networks, step = passes(preset, half)
     best = dict.fromkeys([*networks, "step"], float("inf"))
@@ -92,4 +92,4 @@ def main(preset: str = "paper", half: bool = False, rounds: int = 3) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], half="half" in sys.argv)
+    main(*sys.argv[1:2], half="float32" not in sys.argv)

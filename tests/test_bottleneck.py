@@ -512,6 +512,52 @@ def test_the_real_video_as_clips():
         b.video_clips(64, world[:3])
 
 
+class People:
+    """What `from_synthetic` looks at of SyntheticClips: four clips of two frames, 8 x 8, the third with nobody seen."""
+
+    def __init__(self) -> None:
+        self.size, self.look, self.movement = 8, torch.tensor([0, 1, 0, 0]), torch.tensor([-1, 3, 3, 3])
+        self.keypoints = torch.rand(4, 2, 18, 2) * 7
+        self.keypoints[0, 0, 5] = self.keypoints[2, 1] = torch.nan
+
+    def __len__(self) -> int:
+        return 4
+
+    def pictures(self, rows: torch.Tensor) -> torch.Tensor:
+        """Black on the left, white on the right; red says which clip it is."""
+        found = torch.zeros(len(rows), 2, 3, 8, 8, dtype=torch.uint8)
+        found[..., 4:] = 255
+        found[:, :, 0] = rows.to(torch.uint8)[:, None, None, None]
+        return found
+
+
+def test_synthetic_people_become_clips():
+    people = People()
+    clips = b.from_synthetic(people, 4, "both")
+    assert clips.images.shape == (3, 2, 3, 4, 4) and clips.motions[0] == "independent" and len(set(clips.motions)) == 2
+    assert clips.images[:, 0, 0, 0, 0].tolist() == [0, 1, 3]  # the clip with an empty frame is left out
+    # the edge between black and white, 3.5 in pixels of 8, lies at 1.5 in pixels of 4
+    assert clips.images[0, 0, 1, 0, 0] < 60 and clips.images[0, 0, 1, 0, 3] > 200
+    expected = (people.keypoints[[0, 1, 3]] - 3.5) / 2 + 1.5
+    np.testing.assert_allclose(clips.keypoints, expected, atol=1e-5)
+    assert len(b.from_synthetic(people, 4, "photo")) == 2 and len(b.from_synthetic(people, 4, "drawn")) == 1
+    with pytest.raises(ValueError, match="look"):
+        b.from_synthetic(people, 4, "oil")
+    people.look[:] = 0
+    with pytest.raises(ValueError, match="none among 4"):
+        b.from_synthetic(people, 4, "drawn")
+
+
+def test_clips_are_opened_by_name(tmp_path):
+    clips = numbered_clips()
+    b.save_clips(tmp_path / "clips.safetensors", clips)
+    assert torch.equal(b.open_clips(str(tmp_path / "clips.safetensors"), 8).images, clips.images)
+    assert b.open_clips("video", 16).size == 16
+    for missing in ("synthetic:all", str(tmp_path), str(tmp_path / "none")):
+        with pytest.raises(ValueError):
+            b.open_clips(missing, 8)
+
+
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 

@@ -4,8 +4,9 @@
     python -m napa_lib.bottleneck.train --stage ladder --rung ours --encoder eta.safetensors --data synthetic:train
         --validation synthetic:validation --steps 10000 --out ours.safetensors --results ours.json
 
-Pictures are taken from the first half of the clips and poses from the second, so that no pose labels a picture. An
-interrupted run goes on from the checkpoint beside `--out` when the same command is given again.
+Pictures are taken from the first half of the clips and poses from the second, so that no pose labels a picture; with
+poses from motion capture, all pictures are. An interrupted run goes on from the checkpoint beside `--out` when the same
+command is given again.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     validation = open_clips(options.validation, size, options.look) if options.validation else None
     config = training_config(options, clips.skeleton)
     poses = choose_poses(options, clips, torch.Generator().manual_seed(options.seed))
-    images = halves(clips)[0]
+    images = clips if options.poses == "mocap" else halves(clips)[0]
     checkpoint = Path(options.out).with_suffix(".checkpoint.safetensors")
     setup = Setup(device, options.half, checkpoint, measurement(validation, device))
     model: Model
@@ -157,7 +158,7 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         required=True,
         metavar="NAME",
-        help='"synthetic:train", a folder of shards, "video", or a file of clips',
+        help='"synthetic:train", a folder of shards, "video" or a file',
     )
     add("--validation", metavar="NAME", help="clips of other people to measure on, likewise")
     add("--look", choices=("photo", "drawn", "both"), default="photo", help="which synthetic clips")
