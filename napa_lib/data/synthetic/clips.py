@@ -99,7 +99,8 @@ def make_clip(recipe: Recipe, index: int) -> Clip:
     views = _views(figures, rotation, distance, moves, recipe.size, rng)
     ground = backdrop(rng, recipe.size, drawn)
     style, light = sample_drawn(rng), sample_photo(rng)
-    images, masks, labels = [], [], []
+    images, masks = [], []
+    labels: list[list[tuple[Array, ...]]] = []
     for people, view in zip(figures, views, strict=True):
         surface = render(people, view, recipe.size)
         if drawn:
