@@ -14,7 +14,7 @@ FLOORS = (
     {"skeletons", "geometry"},
     {"networks", "data", "rendering", "metrics", "engine"},
     {"style", "lifting", "bottleneck", "adversarial", "sampling", "multiperson", "adaptation"},
-    {"training", "pose"},
+    {"training", "pose", "evaluate"},
     {"study", "cli", "doctor"},
 )
 BUILT_ON = {("adaptation", "bottleneck"), ("multiperson", "sampling")}  # where one chapter's paper builds on another's

@@ -30,7 +30,7 @@ from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, save_pose_net
 from napa_lib.pose import PoseEstimator, PoseResult, command, drawing, files, open_picture, page, record
 from napa_lib.pose.estimator import least_sure
 from napa_lib.pose.finding import find_figures, search_windows
-from napa_lib.skeletons import COCO17, NAPA18
+from napa_lib.skeletons import COCO17, NAPA18, flip
 
 SCHEMA = json.loads((Path(napa_lib.pose.__file__).parent / "schema.json").read_text("utf-8"))
 SIDES = [{"l_": 1, "r_": -1}.get(name[:2], 0) for name in NAPA18.joints]
@@ -44,7 +44,11 @@ class TwoDots(nn.Module):
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
 
-    def forward(self, images: torch.Tensor) -> PosePrediction:
+    def forward(self, images: torch.Tensor, mirror: bool = False) -> PosePrediction:
+        if mirror:
+            plain, turned = self(images), self(images.flip(-1))
+            back = flip(turned.keypoints, NAPA18, images.shape[-1])
+            return PosePrediction((plain.keypoints + back) / 2, plain.confidence, plain.heatmaps)
         white = ((images.mean(1) - 0.1) / 0.8).clamp(0, 1)  # without what JPEG adds to black
         x = torch.arange(images.shape[-1], dtype=torch.float)
         mass = white.sum((1, 2)).clamp(min=1e-6)
@@ -159,8 +163,10 @@ def test_odd_modes_are_read(mode, top):
 
 def test_mirroring_mends_a_network_that_leans_to_one_side(estimator):
     class Leaning(TwoDots):
-        def forward(self, images):
-            found = super().forward(images)
+        def forward(self, images, mirror=False):
+            found = super().forward(images, mirror)
+            if mirror:
+                return found
             return PosePrediction(found.keypoints + torch.tensor([3.0, 0.0]), found.confidence, found.heatmaps)
 
     leaning = PoseEstimator(Leaning(), *load_depth_net(), size=64, device="cpu")

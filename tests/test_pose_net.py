@@ -8,6 +8,7 @@ import torch
 
 from napa_lib.engine import save_tensors
 from napa_lib.networks.pose_net import PoseNet2D, cells_to_pixels, load_pose_net, save_pose_net, soft_argmax
+from napa_lib.skeletons import NAPA18, flip
 
 
 def test_soft_argmax_is_an_expectation():
@@ -55,9 +56,12 @@ def test_shapes_and_consistency(network):
     assert found.heatmaps.shape == (2, 18, 24, 24)
     assert found.confidence.shape == (2, 18)
     p = found.heatmaps.double().flatten(2).softmax(-1).numpy().reshape(2, 18, 24, 24)
-    ys, xs = np.mgrid[:24, :24]
-    expected = np.stack([(p * (4 * xs + 1.5)).sum((2, 3)), (p * (4 * ys + 1.5)).sum((2, 3))], -1)
-    np.testing.assert_allclose(found.keypoints, expected, atol=1e-3)
+    for b, j in np.ndindex(2, 18):  # the peak's 5 x 5 cells, cut off at the map's edge
+        row, column = np.unravel_index(p[b, j].argmax(), (24, 24))
+        ys, xs = np.mgrid[max(row - 2, 0) : min(row + 3, 24), max(column - 2, 0) : min(column + 3, 24)]
+        weight = p[b, j][ys, xs] / p[b, j][ys, xs].sum()
+        expected = [(weight * (4 * xs + 1.5)).sum(), (weight * (4 * ys + 1.5)).sum()]
+        np.testing.assert_allclose(found.keypoints[b, j], expected, atol=1e-3)
 
 
 def test_pictures_of_a_batch_do_not_mix(network):
@@ -121,3 +125,27 @@ def test_wrong_settings():
         PoseNet2D(width=20)
     with pytest.raises(ValueError, match="tuned"):
         PoseNet2D(width=32, tuned=("conv9_1",))
+
+
+def test_with_mirror_images_the_mirrored_picture_gives_the_mirrored_pose(network):
+    """An exact symmetry, whatever the weights: sides exchange and x turns about the middle."""
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        found, turned = network(images, mirror=True), network(images.flip(-1), mirror=True)
+    np.testing.assert_allclose(turned.keypoints, flip(found.keypoints, NAPA18, 64), atol=1e-2)
+    other = {"l": "r", "r": "l"}
+    names = [other[j[0]] + j[1:] if j[1] == "_" else j for j in NAPA18.joints]
+    order = [NAPA18.index(name) for name in names]
+    np.testing.assert_allclose(turned.confidence, found.confidence[:, order], atol=1e-3)
+
+
+def test_two_opinions_are_multiplied(network):
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        plain, both = network(images), network(images, mirror=True)
+        turned = network(images.flip(-1))
+    knee, other = NAPA18.index("l_knee"), NAPA18.index("r_knee")
+    p, q = (m.double().flatten().softmax(0).view(16, 16) for m in (plain.heatmaps[0, knee], turned.heatmaps[0, other]))
+    product = (p * q.flip(-1)).sqrt()
+    found = both.heatmaps[0, knee].double().exp()
+    np.testing.assert_allclose(found, product, rtol=2e-3)

@@ -44,7 +44,8 @@ class PoseEstimator:
     """Finds figures in pictures of any style, and their 2D and 3D poses.
 
     Args:
-        network: from crops (B, 3, size, size) to a `PosePrediction`, as `PoseNet2D`.
+        network: from crops (B, 3, size, size), and whether to look at their mirror images, too, to a
+            `PosePrediction`, as `PoseNet2D`.
         depth_net, standardizer: what `napa_lib.lifting.lift` needs.
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
@@ -87,7 +88,7 @@ class PoseEstimator:
     ) -> list[PoseResult]:
         """The figures of one picture.
 
-        The mean of each crop's pose and its mirror image's is taken.
+        The network looks at each crop and at its mirror image.
 
         Args:
             image: a path; a PIL picture; an array (H, W, 3) uint8 or floating in [0, 1]; a tensor (3, H, W), the same.
@@ -146,11 +147,9 @@ class PoseEstimator:
         return [self._results(b, *next(seen), skeleton) if len(b) else [] for b in all_boxes]
 
     def _results(self, boxes: Tensor, keypoints: Tensor, confidence: Tensor, skeleton: Skeleton) -> list[PoseResult]:
-        """Fuse (2, crops * N, 18, 2) views of N figures, lift them and convert them."""
-        count = len(boxes)
-        points, sure = fuse(
-            keypoints.unflatten(1, (-1, count)).flatten(0, 1), confidence.unflatten(1, (-1, count)).flatten(0, 1)
-        )
+        """Fuse (crops * N, 18, 2) views of N figures, lift them and convert them."""
+        points, sure = (x.unflatten(0, (-1, len(boxes))) for x in (keypoints, confidence))
+        points, sure = fuse(points, sure)
         with torch.no_grad():
             poses = lift(points, self.depth_net, self.standardizer)
         parts = convert(points, NAPA18, skeleton), convert(poses, NAPA18, skeleton), least_sure(sure, skeleton)

@@ -40,14 +40,14 @@ def find_figures(network: nn.Module, pictures: Sequence[Picture], size: int) -> 
         confidences say so.
     """
     windows = [search_windows(*picture.size) for picture in pictures]
-    seen = [(k[0], c[0], w) for (k, c), w in zip(look(network, pictures, windows, size), windows, strict=True)]
+    seen = [(k, c, w) for (k, c), w in zip(look(network, pictures, windows, size), windows, strict=True)]
     best = [(k[i], c[i], w[i]) for k, c, w in seen for i in [int(c.mean(-1).argmax())]]
     for _ in range(REFINEMENTS):
         closer = [box_round(k, c, w)[None] for k, c, w in best]
         found = look(network, pictures, closer, size)
         for i, ((k, c), box) in enumerate(zip(found, closer, strict=True)):
             if c.mean() >= LOSS * best[i][1].mean():
-                best[i] = k[0, 0], c[0, 0], box[0]
+                best[i] = k[0], c[0], box[0]
     return [box[None] for _, _, box in best]
 
 

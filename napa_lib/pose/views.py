@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from napa_lib.data.crops import crop, crop_matrices, to_picture
 from napa_lib.pose.pictures import Picture
-from napa_lib.skeletons import NAPA18
 
 CHUNK, GPU_CHUNK = 16, 256  # crops that go through the network at once: 16 take 0.2 GB in VGG-19 at 128 pixels
 # Test-time crops: (side, shift to the right, shift down), as shares of the box's side.
@@ -36,14 +35,13 @@ def shifted(boxes: Tensor, crops: int) -> Tensor:
     return torch.cat([middle - half, middle + half], -1)
 
 
-def cut(picture: Picture, boxes: Tensor, size: int, mirrored: Tensor) -> tuple[Tensor, Tensor]:
+def cut(picture: Picture, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Cut square crops out of a picture, touching only the part that they show.
 
     Args:
         picture: an opened picture.
         boxes: (B, 4) square boxes in the original's pixels.
         size: side of the crops.
-        mirrored: (B,) bool.
 
     Returns:
         crops (B, 3, size, size) and the maps (B, 2, 3) from their pixels to the original's.
@@ -61,8 +59,8 @@ def cut(picture: Picture, boxes: Tensor, size: int, mirrored: Tensor) -> tuple[T
     array = np.asarray(part.reduce(step) if step > 1 else part)
     tensor = torch.from_numpy(array.transpose(2, 0, 1).astype(np.float32)) / 255
     local = (kept - kept.new_tensor([*low, *low]) + 0.5) / step - 0.5
-    crops = crop(tensor, crop_matrices(local, size, flip=mirrored), size, picture.ground)
-    return crops, crop_matrices(boxes, size, flip=mirrored)
+    crops = crop(tensor, crop_matrices(local, size), size, picture.ground)
+    return crops, crop_matrices(boxes, size)
 
 
 @torch.no_grad()
@@ -72,34 +70,26 @@ def look(
     """Show the network square boxes of several pictures, all in one batch.
 
     Args:
-        network: from crops (B, 3, size, size) to a `PosePrediction`.
+        network: from crops (B, 3, size, size) to a `PosePrediction`, as `PoseNet2D`.
         pictures: opened pictures.
         boxes: for each of them (K, 4) in its original's pixels.
         size: side of the crops.
-        mirror: show the mirror image of each crop, too.
+        mirror: have the network look at the mirror image of each crop, too.
 
     Returns:
-        for each picture keypoints (V, K, 18, 2) in the original's pixels and confidence (V, K, 18) in [0, 1], on the
-        CPU; V is 2 with `mirror`, the mirror images last and told back: x turned, left and right exchanged.
+        for each picture keypoints (K, 18, 2) in the original's pixels and confidence (K, 18) in [0, 1], on the CPU.
     """
-    sides = [torch.arange(2 if mirror else 1).repeat_interleave(len(b)).bool() for b in boxes]
-    repeated = [b.repeat(2 if mirror else 1, 1) for b in boxes]
-    pieces = [cut(p, b, size, m) for p, b, m in zip(pictures, repeated, sides, strict=True)]
+    pieces = [cut(p, b, size) for p, b in zip(pictures, boxes, strict=True)]
     crops, matrices = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     device = next(network.parameters()).device
     points, logits = [], []
-    for chunk in crops.split(GPU_CHUNK if device.type == "cuda" else CHUNK):
-        found = network(chunk.to(device).contiguous(memory_format=torch.channels_last))
+    for chunk in crops.split((GPU_CHUNK if device.type == "cuda" else CHUNK) // (2 if mirror else 1)):
+        found = network(chunk.to(device).contiguous(memory_format=torch.channels_last), mirror=mirror)
         points.append(found.keypoints.float().cpu())
         logits.append(found.confidence.float().cpu())
-    mirrored = torch.cat(sides)
-    keypoints = _exchanged(to_picture(torch.cat(points), matrices), mirrored)
-    confidence = _exchanged(torch.cat(logits).sigmoid()[..., None], mirrored)[..., 0]
-    counts = [len(b) for b in repeated]
-    return [
-        (k.unflatten(0, (-1, len(b))), c.unflatten(0, (-1, len(b))))
-        for k, c, b in zip(keypoints.split(counts), confidence.split(counts), boxes, strict=True)
-    ]
+    keypoints, confidence = to_picture(torch.cat(points), matrices), torch.cat(logits).sigmoid()
+    counts = [len(b) for b in boxes]
+    return list(zip(keypoints.split(counts), confidence.split(counts), strict=True))
 
 
 def fuse(keypoints: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,11 +107,3 @@ def fuse(keypoints: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
     """
     weight = confidence.clamp(min=1e-6)[..., None]
     return (keypoints * weight).sum(0) / weight.sum(0), confidence.mean(0)
-
-
-def _exchanged(values: Tensor, mirrored: Tensor) -> Tensor:
-    """(B, 18, D) with left and right joints exchanged where `mirrored`."""
-    order = list(range(NAPA18.num_joints))
-    for left, right in NAPA18.flip_pairs:
-        order[left], order[right] = right, left
-    return torch.where(mirrored[:, None, None], values[:, order], values)

@@ -9,8 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napa_lib.data.synthetic import read_shards
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.skeletons import NAPA18
+
+SHARDS = (".safetensors", ".tar.gz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +48,40 @@ def write_pictures(path: str | Path, pictures: PictureSet, metadata: dict[str, s
     save_tensors(path, {"images": pictures.images, "keypoints": pictures.keypoints}, metadata)
 
 
+def list_shards(path: str | Path) -> list[Path]:
+    """The shards of a folder in the order of their names, or one file: pictures, or clips of synthetic people.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    path = Path(path)
+    files = sorted(file for ending in SHARDS for file in path.glob(f"*{ending}")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError(f"{path} holds no shard of pictures ({' or '.join(SHARDS)})")
+    return files
+
+
 def read_pictures(path: str | Path, part: int = 0, parts: int = 1) -> PictureSet:
-    """Read one shard, or the shards of a folder in the order of their names: all, or every `parts`-th from `part`.
+    """Read one shard, or the shards of a folder: all, or every `parts`-th from `part`.
 
     Raises:
         ValueError: if there is none, or one is corrupt or holds something else.
     """
-    path = Path(path)
-    files = sorted(path.glob("*.safetensors"))[part::parts] if path.is_dir() else [path]
+    files = list_shards(path)[part::parts]
     if not files:
-        raise ValueError(f"{path} holds no *.safetensors shard of pictures for part {part} of {parts}")
-    read = []
-    for file in files:
-        tensors, _ = load_tensors(file)
-        if missing := {"images", "keypoints"} - set(tensors):
-            raise CheckpointError(f"{file} is no shard of pictures: {sorted(missing)} is missing")
-        keypoints = tensors["keypoints"].float()
-        read.append(PictureSet(tensors["images"], keypoints).kept(usable(keypoints)))
+        raise ValueError(f"{path} holds {len(list_shards(path))} shards, too few for {parts} processes")
+    read = [pictures.kept(usable(pictures.keypoints)) for pictures in map(_read, files)]
     return PictureSet(torch.cat([p.images for p in read]), torch.cat([p.keypoints for p in read]))
+
+
+def _read(file: Path) -> PictureSet:
+    if file.name.endswith(".tar.gz"):
+        clips = read_shards([file])
+        return PictureSet(clips.images.flatten(0, 1), clips.keypoints.flatten(0, 1))
+    tensors, _ = load_tensors(file)
+    if missing := {"images", "keypoints"} - set(tensors):
+        raise CheckpointError(f"{file} is no shard of pictures: {sorted(missing)} is missing")
+    return PictureSet(tensors["images"], tensors["keypoints"].float())
 
 
 def draw_batch(

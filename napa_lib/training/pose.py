@@ -22,7 +22,7 @@ from napa_lib.engine import (
     save_checkpoint,
     seed_everything,
 )
-from napa_lib.networks.pose_net import PoseNet2D, save_pose_net
+from napa_lib.networks.pose_net import PoseNet2D, cells_to_pixels, save_pose_net, soft_argmax
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
@@ -118,7 +118,7 @@ def train_pose_net(
             found = network.predict(features)
         parts = torch.stack([
             heatmap_loss(found.heatmaps, target),
-            integral_loss(found.keypoints, target, config.size),
+            integral_loss(cells_to_pixels(soft_argmax(found.heatmaps)), target, config.size),
             confidence_loss(found.confidence, found.keypoints, target, config.size),
         ])  # fmt: skip
         loss = parts @ parts.new_tensor([1.0, config.integral, config.confidence])

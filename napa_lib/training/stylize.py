@@ -17,7 +17,7 @@ from napa_lib.engine import progress
 from napa_lib.networks import VGG19Features
 from napa_lib.style import POOL, load_stylizer
 from napa_lib.style.networks import TransformNet
-from napa_lib.training.pictures import PictureSet, read_pictures, write_pictures
+from napa_lib.training.pictures import PictureSet, list_shards, read_pictures, write_pictures
 
 
 @torch.no_grad()
@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.stylize", description=main.__doc__)
     parser.add_argument("--data", required=True, help="folder of picture shards")
     parser.add_argument("--out", required=True, help="folder to write")
+    parser.add_argument("--shards", type=int, help="how many shards, from the first; all by default")
     parser.add_argument("--stylizer", default="pool", help="a pool network: a shipped one's name or a file")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
@@ -67,8 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
     network = load_stylizer(options.stylizer)
     with torch.no_grad():
         codes = torch.cat(network.encode_style(torch.stack(load_paintings(224, POOL)), VGG19Features()), 1)
-    for shard in progress(sorted(Path(options.data).glob("*.safetensors")), "stylising"):
-        target = Path(options.out) / shard.name
+    for shard in progress(list_shards(options.data)[: options.shards], "stylising"):
+        target = Path(options.out) / (shard.name.removesuffix(".tar.gz").removesuffix(".safetensors") + ".safetensors")
         if target.exists():
             continue
         generator = torch.Generator().manual_seed(options.seed + hash_of(shard.name))
