@@ -208,10 +208,17 @@ def test_the_command_runs_every_stage(tmp_path, monkeypatch):
         out, results = tmp_path / f"{number}.safetensors", tmp_path / f"{number}.json"
         train.main(["--stage", *stage, *common, "--out", str(out), "--results", str(results)])
         document = json.loads(results.read_text())
-        assert set(document["errors"]) == {"all", "turn", "stand", "mean pose"}
+        names = {"all", "turn", "stand", "mean pose", "regressor on top"} | (
+            {"leak"} if stage[0] != "hourglass" else set()
+        )
+        assert set(document["errors"]) == names
         assert document["errors"]["all"]["px_flips"] <= document["errors"]["all"]["px"]
         assert document["record"][-1]["step"] == 2 and document["record"][-1]["px"] == document["errors"]["all"]["px"]
         assert b.load_model(out).predict(torch.rand(1, 3, 64, 64)).shape == (1, 18, 2)
+    monkeypatch.setattr("napa_lib.bottleneck.supervised.heatmap_loss", lambda found, target: found.sum() * torch.inf)
+    with pytest.raises(SystemExit, match="at step 0; stopped"):
+        train.main(["--stage", "hourglass", *common, "--out", str(tmp_path / "broken.safetensors")])
+    assert not (tmp_path / "broken.safetensors").exists()
     with pytest.raises(ValueError, match="pose_count"):
         train.main(["--stage", "pretrain", *common, "--pose-count", "9999", "--out", eta])
     with pytest.raises(ValueError, match="encoder"):

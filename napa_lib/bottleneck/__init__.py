@@ -14,16 +14,7 @@ from napa_lib.bottleneck.data import (
     video_clips,
 )
 from napa_lib.bottleneck.discriminators import ImageDiscriminator, SkeletonDiscriminator
-from napa_lib.bottleneck.evaluate import (
-    appearance_leak,
-    errors_by_motion,
-    figure_colors,
-    fit_ridge,
-    landmark_errors,
-    mean_pose,
-    predict_clips,
-    regress_keypoints,
-)
+from napa_lib.bottleneck.evaluate import errors_by_motion, landmark_errors, mean_pose, predict_clips
 from napa_lib.bottleneck.functional import draw_in_pose, local_contrast_normalize, move_keypoints, swap_appearance
 from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.ladder import train_rung
@@ -39,6 +30,14 @@ from napa_lib.bottleneck.losses import (
 from napa_lib.bottleneck.model import Critics, KeypointGAN, Reconstruction
 from napa_lib.bottleneck.networks import ImageEncoder, ImageGenerator, SkeletonEncoder, expected_position
 from napa_lib.bottleneck.pretraining import pretrain
+from napa_lib.bottleneck.probes import (
+    appearance_leak,
+    figure_colors,
+    fit_ridge,
+    measure_leak,
+    regress_keypoints,
+    skeleton_images,
+)
 from napa_lib.bottleneck.sources import from_synthetic, open_clips
 from napa_lib.bottleneck.store import load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
@@ -79,6 +78,7 @@ __all__ = [
     "load_model",
     "local_contrast_normalize",
     "mean_pose",
+    "measure_leak",
     "mocap_poses",
     "model_config",
     "move_keypoints",
@@ -90,6 +90,7 @@ __all__ = [
     "regress_keypoints",
     "save_clips",
     "save_model",
+    "skeleton_images",
     "swap_appearance",
     "to_pixels",
     "to_unit",

@@ -151,8 +151,8 @@ def descend(total: Tensor, optimizer: torch.optim.Optimizer, clip: float, losses
         FloatingPointError: with the losses' values, before any weight is changed.
     """
     if not bool(total.isfinite()):
-        values = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items())
-        raise FloatingPointError(f"the loss is {float(total)} ({values})")
+        values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in losses.items())
+        raise FloatingPointError(f"the loss is {float(total.detach())} ({values})")
     optimizer.zero_grad()
     total.backward()
     parameters = [p for group in optimizer.param_groups for p in group["params"]]

@@ -19,7 +19,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -33,6 +33,7 @@ from napa_lib.bottleneck.loop import Record, Setup
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.bottleneck.pretraining import pretrain
+from napa_lib.bottleneck.probes import measure_leak, regress_keypoints
 from napa_lib.bottleneck.sources import open_clips
 from napa_lib.bottleneck.store import Model, load_encoder, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
@@ -105,11 +106,23 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     else:
         model, record = train_hourglass(config, images, setup)
     save_model(options.out, model, config.model)
-    if validation is None:
-        return model, record, {}
-    errors: dict = errors_by_motion(predict_clips(model.predict, validation, device=device), validation)
-    guess = to_pixels(mean_pose(poses, validation.keypoints.shape[:2].numel()), validation.size)
-    return model, record, {**errors, "mean pose": errors_by_motion(guess, validation)["all"]}
+    return model, record, {} if validation is None else final_errors(model, images, validation, poses, device)
+
+
+def final_errors(model: Model, images: Clips, validation: Clips, poses: Tensor, device: torch.device) -> dict:
+    """The errors of a trained model on other people, by motion, beside the mean pose's, with the regressor on top that
+    has seen the training frames' labels (table 3), and the leak where there is a skeleton image."""
+    found = predict_clips(model.predict, validation, device=device)
+    guess = to_pixels(mean_pose(poses, len(found)), validation.size)
+    errors: dict = errors_by_motion(found, validation)
+    errors["mean pose"] = errors_by_motion(guess, validation)["all"]
+    if bool(images.keypoints.isnan().all()):
+        return errors
+    regress = regress_keypoints(predict_clips(model.predict, images, device=device), images.keypoints.flatten(0, 1))
+    errors["regressor on top"] = errors_by_motion(regress(found), validation)["all"]
+    if isinstance(model, KeypointGAN):
+        errors["leak"] = asdict(measure_leak(model, images, validation, device=device))
+    return errors
 
 
 def drawing_error(validation: Clips) -> Callable[[nn.Module], dict]:
@@ -180,7 +193,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Train, write the model and the record."""
     options = parser().parse_args(arguments)
-    model, record, errors = train(options)
+    try:
+        model, record, errors = train(options)
+    except FloatingPointError as error:
+        raise SystemExit(str(error)) from None
     if options.results:
         size = sum(p.numel() for p in model.parameters())
         write_json(options.results, report(options, record, errors, size))
