@@ -172,7 +172,7 @@ def laid_out(image: Tensor, device: torch.device) -> Tensor:
 
 
 def adam(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.Adam:
-    # fused: one pass over memory, where the plain one makes a dozen; a tenth of a second a step of the paper's network
+    # fused: one pass over memory, where the plain one makes a dozen
     return torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.5, 0.999), fused=True)
 
 
