@@ -491,7 +491,8 @@ def test_bad_clips_are_refused():
 def test_mocap_poses_lie_in_the_picture_as_figures_lie_in_crops():
     found = b.mocap_poses(500, torch.Generator().manual_seed(0), fill=(0.5, 0.8))
     extent = (found.amax(1) - found.amin(1)).amax(-1) / 2
-    assert bool((found.abs() <= 1 + 1e-5).all())
+    middle = (found.amax(1) + found.amin(1)) / 2
+    assert bool((found.abs() <= 1 + 1e-5).all()) and 0.13 < middle.abs().max() <= 0.15 + 1e-5
     assert 0.5 <= extent.min() < 0.52 and 0.78 < extent.max() <= 0.8 + 1e-5
     again = b.mocap_poses(500, torch.Generator().manual_seed(0), fill=(0.5, 0.8))
     assert torch.equal(found, again)
@@ -513,15 +514,18 @@ def test_the_real_video_as_clips():
 
 
 class People:
-    """What `from_synthetic` looks at of SyntheticClips: four clips of two frames, 8 x 8, the third with nobody seen."""
+    """What `from_synthetic` looks at of SyntheticClips: five clips of two frames, 8 x 8; in the third nobody is seen once,
+    in the last are two people."""
 
     def __init__(self) -> None:
-        self.size, self.look, self.movement = 8, torch.tensor([0, 1, 0, 0]), torch.tensor([-1, 3, 3, 3])
-        self.keypoints = torch.rand(4, 2, 18, 2) * 7
+        self.size, self.look, self.movement = 8, torch.tensor([0, 1, 0, 0, 0]), torch.tensor([-1, 3, 3, 3, 3])
+        self.keypoints = torch.rand(5, 2, 18, 2) * 7
+        self.other_keypoints = torch.full((5, 2, 18, 2), torch.nan)
+        self.other_keypoints[4, 1, 2] = 3.0
         self.keypoints[0, 0, 5] = self.keypoints[2, 1] = torch.nan
 
     def __len__(self) -> int:
-        return 4
+        return 5
 
     def pictures(self, rows: torch.Tensor) -> torch.Tensor:
         """Black on the left, white on the right; red says which clip it is."""
@@ -535,7 +539,7 @@ def test_synthetic_people_become_clips():
     people = People()
     clips = b.from_synthetic(people, 4, "both")
     assert clips.images.shape == (3, 2, 3, 4, 4) and clips.motions[0] == "independent" and len(set(clips.motions)) == 2
-    assert clips.images[:, 0, 0, 0, 0].tolist() == [0, 1, 3]  # the clip with an empty frame is left out
+    assert clips.images[:, 0, 0, 0, 0].tolist() == [0, 1, 3]  # not the clips with an empty frame and with two people
     # the edge between black and white, 3.5 in pixels of 8, lies at 1.5 in pixels of 4
     assert clips.images[0, 0, 1, 0, 0] < 60 and clips.images[0, 0, 1, 0, 3] > 200
     expected = (people.keypoints[[0, 1, 3]] - 3.5) / 2 + 1.5
@@ -544,7 +548,7 @@ def test_synthetic_people_become_clips():
     with pytest.raises(ValueError, match="look"):
         b.from_synthetic(people, 4, "oil")
     people.look[:] = 0
-    with pytest.raises(ValueError, match="none among 4"):
+    with pytest.raises(ValueError, match="none among 5"):
         b.from_synthetic(people, 4, "drawn")
 
 

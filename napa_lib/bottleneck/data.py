@@ -17,6 +17,7 @@ from napa_lib.geometry import project_perspective
 from napa_lib.skeletons import convert, get_skeleton
 
 FORMAT = "napa-clips-1"
+OFF_CENTRE = 0.15  # how far from the middle a figure of motion capture is put at most, in the units of [-1, 1]
 
 # A square round all that the man does in the video "single", in the frames' pixels, marked by eye in each view: the
 # "provided bounding boxes" of the paper's section 5.1.
@@ -109,7 +110,7 @@ def labelled_frames(clips: Clips, count: int, generator: torch.Generator) -> tup
 
 def to_float(images: Tensor) -> Tensor:
     """uint8 pictures to float in [0, 1]."""
-    return images.float() / 255
+    return images / 255
 
 
 def to_unit(keypoints: Tensor, size: int) -> Tensor:
@@ -174,7 +175,7 @@ def mocap_poses(
     """Poses of motion capture as a camera sees them, laid out as figures lie in crops.
 
     Cameras stand all round, at most 20 degrees above or below, 3 to 8 m away. Each figure is then scaled until the
-    longer side of its bounding box is a random share of the picture, and put so that its box lies in the picture.
+    longer side of its bounding box is a random share of the picture, and put near the middle, its box in the picture.
 
     Args:
         count: how many.
@@ -202,7 +203,7 @@ def mocap_poses(
     low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     half = (high - low) / 2
     scale = uniform(*fill, 1, 1) / half.amax(-1, keepdim=True)
-    centre = uniform(-1, 1, 1, 2) * (1 - half * scale)
+    centre = uniform(-1, 1, 1, 2) * (1 - half * scale).clamp_max(OFF_CENTRE)
     return convert((flat - (low + high) / 2) * scale + centre, "NAPA18", skeleton)
 
 

@@ -34,7 +34,10 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
 
 
 def from_synthetic(people: SyntheticClips, size: int, look: str = "photo") -> Clips:
-    """Synthetic people as clips of one size; clips with a frame that shows no joint at all are left out.
+    """Synthetic people as clips of one size.
+
+    Left out are clips with a second person, of which a method for one person cannot know which is meant, and clips with
+    a frame that shows no joint at all.
 
     Args:
         people: what was read.
@@ -49,7 +52,8 @@ def from_synthetic(people: SyntheticClips, size: int, look: str = "photo") -> Cl
     """
     if look not in (*LOOKS, "both"):
         raise ValueError(f"look must be one of {(*LOOKS, 'both')}, got {look!r}")
-    shown = ~people.keypoints.isnan().any(-1).all(-1).any(-1)
+    alone = people.other_keypoints.isnan().flatten(1).all(1)
+    shown = alone & ~people.keypoints.isnan().any(-1).all(-1).any(-1)
     if look != "both":
         shown = shown & (people.look == LOOKS.index(look))
     rows = shown.nonzero()[:, 0]
