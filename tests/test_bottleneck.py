@@ -514,8 +514,8 @@ def test_the_real_video_as_clips():
 
 
 class People:
-    """What `from_synthetic` looks at of SyntheticClips: five clips of two frames, 8 x 8; in the third nobody is seen once,
-    in the last are two people."""
+    """What `from_synthetic` looks at of SyntheticClips: five clips of two frames, 8 x 8; the third shows nobody once,
+    the last has two people."""
 
     def __init__(self) -> None:
         self.size, self.look, self.movement = 8, torch.tensor([0, 1, 0, 0, 0]), torch.tensor([-1, 3, 3, 3, 3])
