@@ -156,6 +156,7 @@ def write_json(path: str | Path, document: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
         file.write(json.dumps(document, indent=1) + "\n")
+    os.chmod(file.name, 0o644)
     os.replace(file.name, path)
 
 
