@@ -14,7 +14,11 @@ import torch
 from PIL import Image
 
 from napa_lib import study
-from napa_lib.study import quizzes
+from napa_lib.data import asset_path, load_art_figures
+from napa_lib.evaluate import score_art
+from napa_lib.pose import PoseResult, open_picture
+from napa_lib.skeletons import ART14, NAPA18, convert, get_skeleton
+from napa_lib.study import poses, quizzes
 from napa_lib.study.exercises import Exercise, Verdict, close, is_blank, judge, numbers
 from napa_lib.study.figures import MAX_BYTES, MAX_FALLBACK_BYTES, MAX_WIDTH, bundle
 from napa_lib.study.plans import TITLES, available, find_exercise, load_plan
@@ -372,3 +376,110 @@ def test_start_names_what_it_does_not_know(arguments, name):
 def test_memory_is_unknown_where_the_system_does_not_say(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "resource", None)
     assert study.lesson.peak_memory() == "unknown"
+
+
+# Estimated poses
+
+
+@pytest.fixture
+def estimate(rng) -> PoseResult:
+    """A pose of random places in a picture of 60 x 80 pixels, whose l_wrist is unsure."""
+    sure = torch.full((18,), 0.8)
+    sure[NAPA18.index("l_wrist")] = 0.1
+    points, pose = torch.tensor(rng.uniform(5, 55, (18, 2))), torch.tensor(rng.normal(0, 300, (18, 3)))
+    return PoseResult(points.float(), pose.float(), sure, (0.0, 0.0, 60.0, 80.0), NAPA18)
+
+
+def in_coco(result: PoseResult) -> PoseResult:
+    points, pose = (convert(x, "NAPA18", "COCO17") for x in (result.keypoints, result.pose))
+    sure = torch.full((17,), 0.7).masked_fill(points.isnan().any(-1), 0.0)
+    return PoseResult(points, pose, sure, result.box, get_skeleton("COCO17"))
+
+
+def joint_markers(axis) -> np.ndarray:
+    """(J, 2) places of the joints in a plot: the lines of a single point."""
+    return np.concatenate([line.get_xydata() for line in axis.lines if len(line.get_xydata()) == 1])
+
+
+@pytest.mark.parametrize(("angle", "right", "away"), [(0, [1, 0, 0], [0, 0, 1]), (90, [0, 0, 1], [-1, 0, 0])])
+def test_a_pose_in_3d_is_seen_from_where_it_is_said(estimate, angle, right, away):
+    page, axis = plt.subplots()
+    poses.draw_pose_3d(axis, estimate, angle)
+    pose, tilt = estimate.pose.double().numpy(), math.radians(poses.TILT)
+    down = pose[:, 1] * math.cos(tilt) - pose @ away * math.sin(tilt)  # seen from above, what is far away is higher
+    np.testing.assert_allclose(joint_markers(axis), np.stack([pose @ right, down], -1), atol=1e-2)
+    assert axis.yaxis_inverted()
+    plt.close(page)
+
+
+def test_pose_pictures_hold_their_parts_and_leave_missing_joints_out(estimate):
+    picture = open_picture(Image.new("RGB", (60, 80), "white"))
+    page = study.pose_figure(estimate, picture)
+    assert len(joint_markers(page.axes[1])) == 18
+    card = study.pose_card(in_coco(estimate), picture)
+    titles = [axis.get_title() for axis in card.axes]
+    front, bars = (card.axes[titles.index(title)] for title in ("3D, as in the picture", "confidence"))
+    assert np.isfinite(joint_markers(front)).all(-1).sum() == 13  # COCO17 without eyes and ears
+    np.testing.assert_allclose([bar.get_width() for bar in bars.patches], in_coco(estimate).confidence)
+    assert "17 of 18" in study.pose_words(estimate) and "l_wrist with 0.10" in study.pose_words(estimate)
+    assert study.pose_words(in_coco(estimate)).startswith("13 of 13")
+    plt.close("all")
+
+
+def test_comparison_marks_the_joint_that_counts_as_missed():
+    figures = [figure for figure in load_art_figures() if figure.name in ("man02", "kid_01")]
+    guesses = {figure.name: figure.keypoints.clone() for figure in figures}
+    seen = int(figures[1].visible.nonzero()[0])
+    guesses[figures[1].name][seen, 0] += 0.6 * figures[1].head_size
+    guesses[figures[0].name][seen, 0] += 0.4 * figures[0].head_size  # near enough
+    page = study.art_comparison(score_art(guesses, figures))
+    crosses = [[line.get_xydata()[0] for line in axis.lines if line.get_marker() == "x"] for axis in page.axes]
+    assert [len(found) for found in crosses] == [0, 0, 0, 1]
+    np.testing.assert_allclose(crosses[3][0], figures[1].keypoints[seen], atol=1e-3)
+    counted = int(figures[1].visible[[j for j, n in enumerate(ART14.joints) if n[1] == "_"]].sum())
+    assert f"{100 * (counted - 1) / counted:.0f} %" in page.axes[3].get_title() and "100 %" in page.axes[2].get_title()
+    plt.close(page)
+
+
+DEFAULT = "art_figures/kid_01.png"
+
+
+def test_own_picture_opens_what_there_is(tmp_path, capsys):
+    Image.new("RGB", (33, 44)).save(tmp_path / "mine.png")
+    assert study.own_picture(str(tmp_path / "mine.png"), DEFAULT).size == (33, 44)
+    with Image.open(asset_path(DEFAULT)) as ours:
+        assert study.own_picture("", DEFAULT).size == ours.size
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mime.png", ["no file 'mime.png'", "mine.png, other.JPG"]),
+        ("broken.txt", ["broken.txt"]),
+        ("empty/mine.png", ["no picture in that folder"]),
+        ("nowhere/mine.png", ["no folder", "nowhere"]),
+    ],
+)
+def test_own_picture_says_what_is_missing_and_shows_ours(name, words, tmp_path, capsys):
+    for there in ("mine.png", "other.JPG"):
+        Image.new("RGB", (33, 44)).save(tmp_path / there)
+    (tmp_path / "broken.txt").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    with Image.open(asset_path(DEFAULT)) as ours:
+        assert study.own_picture(tmp_path / name, DEFAULT).size == ours.size
+    said = capsys.readouterr().out
+    assert all(word in said for word in words) and "our own picture" in said
+
+
+def test_table_repeats_the_result_file_and_says_what_is_not_measured():
+    name = "results/pose/blazepose_art.json"
+    record = json.loads(asset_path(name).read_text("utf-8"))
+    lines = study.art_table({"one": name, "two": "results/pose/none.json"}).splitlines()
+    rows = {line[:17].strip(): line[17:] for line in lines[1:11]}
+    assert len(rows) == 10
+    for label, row in rows.items():
+        entry = record["rates"][label]["PCKh@0.5"]
+        assert row.startswith(f"{entry['percent']} [{entry['interval'][0]}, {entry['interval'][1]}]")
+        assert row.endswith("not measured yet")
+    assert lines[-1] == f"one: {record['command']}"

@@ -1,11 +1,13 @@
 """What a lesson needs around its mathematics: its frame, pictures with words, exercises, quizzes and widgets."""
 
 from napa_lib.study.ask import check, quiz
+from napa_lib.study.estimates import art_table, own_picture
 from napa_lib.study.exercises import Exercise, Verdict, WrongAnswer, close, judge, numbers, right, wrong
 from napa_lib.study.figures import pictures, show
 from napa_lib.study.lesson import Lesson, start
 from napa_lib.study.plans import LessonPlan, course_map, find_exercise, load_plan
 from napa_lib.study.plots import draw_pose
+from napa_lib.study.poses import art_comparison, pose_card, pose_figure, pose_words
 from napa_lib.study.quizzes import Option, Question
 from napa_lib.study.record import progress
 from napa_lib.study.widgets import choice, explore, slider
@@ -18,6 +20,8 @@ __all__ = [
     "Question",
     "Verdict",
     "WrongAnswer",
+    "art_comparison",
+    "art_table",
     "check",
     "choice",
     "close",
@@ -28,7 +32,11 @@ __all__ = [
     "judge",
     "load_plan",
     "numbers",
+    "own_picture",
     "pictures",
+    "pose_card",
+    "pose_figure",
+    "pose_words",
     "progress",
     "quiz",
     "right",

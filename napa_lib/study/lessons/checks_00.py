@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from napa_lib.pose import PoseResult
+from napa_lib.skeletons import COCO17
 from napa_lib.study.exercises import Verdict, close, numbers, right, wrong
 
 
@@ -105,3 +108,30 @@ def check_worst_pose(worst_pose) -> Verdict:
         f"PCKh is 1.00 and every joint is {distance.mean() / head:.2f} heads off. A score says how often a prediction "
         "is near enough, not how near."
     )
+
+
+def check_doubtful(doubtful) -> Verdict:
+    names = COCO17.joints
+    order = np.random.default_rng(5).permutation(len(names))
+    confidence = torch.tensor((order + 1) / 20, dtype=torch.float32)  # 0.05 to 0.85, all different
+    points = torch.arange(2.0 * len(names)).reshape(-1, 2)
+    face = [names.index(f"{side}_{part}") for part in ("eye", "ear") for side in "lr"]
+    confidence[face], points[face] = 0.0, torch.nan
+    result = PoseResult(points, torch.zeros(len(names), 3), confidence, (0.0, 0.0, 40.0, 40.0), COCO17)
+    limit = float(confidence[names.index("l_knee")])  # one joint lies exactly on it
+    ranked = [j for j in confidence.argsort().tolist() if j not in face]
+    expected = [names[j] for j in ranked if confidence[j] < limit]
+    got = list(doubtful(result, limit))
+    if got == expected:
+        return right("unsure joints, the least sure first; what is not there is no doubtful joint, it is no joint.")
+    if got and all(isinstance(j, (int, np.integer)) for j in got):
+        return wrong("return the joints' names, not their indices: `result.skeleton.joints[j]`.")
+    if set(got) == set(expected):
+        return wrong("the right joints in another order: the least sure should come first.")
+    if set(got) == {*expected, *(names[j] for j in face)}:
+        return wrong("eyes and ears are NaN in `keypoints`: a joint that is not there cannot be doubted.")
+    if set(got) == {*expected, "l_knee"}:
+        return wrong("one too many: the joint exactly at the threshold is not below it.")
+    if not set(got) & set(expected):
+        return wrong("these are the sure ones, or none at all: keep confidences below the threshold.")
+    return wrong("compare with the bars of the figure above: only joints whose bar ends before the threshold.")

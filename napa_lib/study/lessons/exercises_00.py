@@ -366,4 +366,96 @@ EXERCISES = (
             ),
         ),
     ),
+    Exercise(
+        id="00.6",
+        title="Which joints to doubt",
+        kind="code",
+        difficulty=2,
+        minutes=6,
+        task="""
+            `result` is what the estimator gives back for one figure: `result.skeleton.joints` (J names),
+            `result.keypoints` (J, 2) and `result.confidence` (J,). Return the names of the joints with a confidence
+            below `threshold`, the least sure first. A joint that the joint set has and the estimator cannot have
+            (COCO's eyes and ears) is NaN in `keypoints` and 0 in `confidence`: nobody can doubt it, leave it out.
+        """,
+        stub="""
+            def doubtful(result, threshold):
+                ...
+                return None  # a list of names
+        """,
+        answer="doubtful",
+        hints=(
+            "`result.confidence.argsort()` gives the indices of the joints, the least sure one first.",
+            "Go through these indices and keep j if `result.confidence[j] < threshold` and no coordinate is NaN.",
+        ),
+        if_you_see="`l_eye` and `r_ear` at the front: their confidence is 0 because they were never looked for.",
+        solution="""
+            def doubtful(result, threshold):
+                found = ~result.keypoints.isnan().any(-1)
+                order = result.confidence.argsort().tolist()
+                return [result.skeleton.joints[j] for j in order if found[j] and result.confidence[j] < threshold]
+        """,
+        why="""
+            Try `doubtful(mine, 0.5)`. A zero that means "not there" looks like a zero that means "not sure"; the NaN
+            tells them apart.
+        """,
+        check=checks_00.check_doubtful,
+        wrong_answers=(
+            WrongAnswer(
+                "joints that are not there",
+                """
+                def doubtful(result, threshold):
+                    order = result.confidence.argsort(stable=True).tolist()
+                    return [result.skeleton.joints[j] for j in order if result.confidence[j] < threshold]
+                """,
+                "cannot be doubted",
+            ),
+            WrongAnswer(
+                "in the joint set's order",
+                """
+                def doubtful(result, threshold):
+                    names, found = result.skeleton.joints, ~result.keypoints.isnan().any(-1)
+                    return [name for name, c, f in zip(names, result.confidence, found) if f and c < threshold]
+                """,
+                "in another order",
+            ),
+            WrongAnswer(
+                "the sure ones",
+                """
+                def doubtful(result, threshold):
+                    order = result.confidence.argsort().tolist()
+                    return [result.skeleton.joints[j] for j in order if result.confidence[j] >= threshold]
+                """,
+                "these are the sure ones",
+            ),
+            WrongAnswer(
+                "indices",
+                """
+                def doubtful(result, threshold):
+                    found = ~result.keypoints.isnan().any(-1)
+                    order = result.confidence.argsort().tolist()
+                    return [j for j in order if found[j] and result.confidence[j] < threshold]
+                """,
+                "not their indices",
+            ),
+            WrongAnswer(
+                "not strict",
+                """
+                def doubtful(result, threshold):
+                    found = ~result.keypoints.isnan().any(-1)
+                    order = result.confidence.argsort().tolist()
+                    return [result.skeleton.joints[j] for j in order if found[j] and result.confidence[j] <= threshold]
+                """,
+                "exactly at the threshold",
+            ),
+            WrongAnswer(
+                "all of them",
+                """
+                def doubtful(result, threshold):
+                    return list(result.skeleton.joints)
+                """,
+                "compare with the bars",
+            ),
+        ),
+    ),
 )

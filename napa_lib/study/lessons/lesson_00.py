@@ -49,9 +49,10 @@ QUIZ = (
 PLAN = LessonPlan(
     number="00",
     promise=(
-        "How does a computer see the pose of a painted figure, and how do we tell whether it is right? Before any "
-        "network is trained, this lesson checks your computer, shows you the course and its data, and makes you fluent "
-        "in the few conventions on which everything else rests: joints, pixels, mirrors, crops and one score."
+        "How does a computer see the pose of a painted figure, and how do we tell whether it is right? You start with "
+        "a trained estimator and a picture of your own. Then this lesson shows you the course and its data, and "
+        "makes you fluent in the few conventions on which everything else rests: joints, pixels, mirrors, crops and "
+        "one score."
     ),
     hero=hero,
     hero_alt=(
@@ -59,15 +60,15 @@ PLAN = LessonPlan(
         "between joints, and beside each the same pose as a map of coloured ovals, one for each bone."
     ),
     verbs=(
-        "check that your computer is ready for the course",
-        "find your way through its ten chapters and its data",
+        "find the pose in a picture of your own, and say which joints to doubt",
+        "check that your computer is ready, and find your way through the course and its data",
         "read a pose: joint names, coordinates, missing joints",
         "mirror, crop and draw a pose without being a pixel off",
         "score a pose with PCKh, and say what the score hides",
     ),
     prerequisites="some Python and NumPy; no machine learning.",
-    minutes=25,
-    data=("paintings", "art_figures", "mocap"),
+    minutes=30,
+    data=("paintings", "art_figures", "mocap", "weights/pose_net.safetensors", "weights/vgg19_q8.safetensors"),
     prelude="import numpy as np\nfrom napa_lib import study",
     exercises=EXERCISES,
     quiz=QUIZ,
