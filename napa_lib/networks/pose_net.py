@@ -183,7 +183,7 @@ class PoseNet2D(nn.Module):
             del self.resnet.layer4, self.resnet.avgpool, self.resnet.fc
         self.head = Head(BACKBONES[backbone], width)
 
-    def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, S, S) pictures in [0, 1] -> features at 1/4, 1/8 and 1/16 of their size."""
         if self.backbone == "vgg19":
             maps = self.vgg(images, ("relu3_4", "relu4_4", "relu5_2"))
@@ -215,7 +215,7 @@ class PoseNet2D(nn.Module):
         keypoints = cells_to_pixels(local_soft_argmax(heatmaps))
         return PosePrediction(keypoints, (sure + sure_turned[:, MIRRORED]) / 2, heatmaps)
 
-    def predict(self, features: tuple[Tensor, Tensor, Tensor]) -> PosePrediction:
+    def predict(self, features: tuple[Tensor, ...]) -> PosePrediction:
         """What the head says of features that `features` gave."""
         heatmaps, sure = (x.float() for x in self.head(*features))
         p = heatmaps.flatten(2).softmax(-1).detach()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -22,39 +21,22 @@ from napa_lib.engine import (
     save_checkpoint,
     seed_everything,
 )
-from napa_lib.networks.pose_net import PoseNet2D, cells_to_pixels, save_pose_net, soft_argmax
+from napa_lib.networks.pose_net import (
+    PoseNet2D,
+    PosePrediction,
+    cells_to_pixels,
+    load_pose_net,
+    save_pose_net,
+    soft_argmax,
+)
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
+from napa_lib.training.config import PoseTrainingConfig, learning_rate_factor
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
 from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures
 from napa_lib.training.processes import average_gradients, join_processes, step_seed
+from napa_lib.training.updates import Trained, parameter_groups, update_average
 from napa_lib.training.validate import validate
-
-
-@dataclass(frozen=True)
-class PoseTrainingConfig:
-    """How the pose network is trained. A run with `echo` above 1 that is resumed fills its buffer anew."""
-
-    backbone: str = "vgg19"
-    width: int = 256  # channels of the head
-    tuned: str = ""  # convolutions of the VGG-19 that are trained along, separated by commas
-    size: int = 128  # side of the crops in pixels
-    steps: int = 6000
-    batch: int = 32
-    learning_rate: float = 1e-3  # of AdamW at its peak, for the head
-    backbone_rate: float = 0.1  # times that, for what is tuned of the backbone
-    weight_decay: float = 0.02
-    integral: float = 20.0  # weight of L_2d beside the heat maps' cross-entropy
-    confidence: float = 0.5  # weight of the confidence loss
-    empty: float = 0.06  # share of pictures without a figure
-    echo: int = 1  # steps a picture's features are used for; more than 1 needs a frozen backbone
-    kept: int = 12000  # pictures whose features are kept for it, 0.5 MB each at 96 pixels
-    average: float = 0.998  # decay of the running average of the weights, which is what is kept
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.echo < 1 or (self.echo > 1 and (self.tuned or self.backbone != "vgg19")):
-            raise ValueError(f"echo must be at least 1, and 1 unless the backbone is frozen, got {self.echo}")
 
 
 def train_pose_net(
@@ -116,11 +98,7 @@ def train_pose_net(
             else:
                 features, target = buffer.draw(config.batch, generator)
             found = network.predict(features)
-        parts = torch.stack([
-            heatmap_loss(found.heatmaps, target),
-            integral_loss(cells_to_pixels(soft_argmax(found.heatmaps)), target, config.size),
-            confidence_loss(found.confidence, found.keypoints, target, config.size),
-        ])  # fmt: skip
+        parts = loss_terms(found, target, config.size)
         loss = parts @ parts.new_tensor([1.0, config.integral, config.confidence])
         if not bool(loss.isfinite()):
             raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower the learning rate and go on")
@@ -145,38 +123,19 @@ def train_pose_net(
     return average.eval(), record
 
 
+def loss_terms(found: PosePrediction, target: Tensor, size: int) -> Tensor:
+    """(3,): the heat maps' cross-entropy, L_2d and the confidence loss of a prediction."""
+    expected = cells_to_pixels(soft_argmax(found.heatmaps))
+    maps, integral = heatmap_loss(found.heatmaps, target), integral_loss(expected, target, size)
+    return torch.stack([maps, integral, confidence_loss(found.confidence, found.keypoints, target, size)])
+
+
 def build(config: PoseTrainingConfig, start_from: nn.Module | None) -> PoseNet2D:
     """The network of a config, with fresh weights or another network's."""
     network = PoseNet2D(config.backbone, config.width, tuple(name for name in config.tuned.split(",") if name))
     if start_from is not None:
         network.load_state_dict(start_from.state_dict())
     return network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-class Trained(nn.Module):
-    """A view of a network that shows only what training changes, so that checkpoints hold no embedded weights."""
-
-    def __init__(self, network: PoseNet2D) -> None:
-        super().__init__()
-        self._network = [network]  # in a list, so that it is no submodule
-
-    def state_dict(self, *args, **kwargs) -> dict[str, Tensor]:  # type: ignore[override]
-        return self._network[0].trained_state()
-
-    def load_state_dict(self, state_dict, *args, **kwargs):  # type: ignore[override]
-        return self._network[0].load_state_dict(state_dict, strict=False)
-
-
-def parameter_groups(network: PoseNet2D, config: PoseTrainingConfig) -> list[dict]:
-    """The head at the full learning rate, the backbone's trained part at a share of it."""
-    head = list(network.head.parameters())
-    known = {id(p) for p in head}
-    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
-    groups = [{"params": head, "peak": config.learning_rate, "lr": config.learning_rate}]
-    if rest:
-        rate = config.learning_rate * config.backbone_rate
-        groups.append({"params": rest, "peak": rate, "lr": rate})
-    return groups
 
 
 def training_batch(
@@ -196,24 +155,6 @@ def training_batch(
     keypoints = keypoints.masked_fill(empty[:, None, None], torch.nan)
     crops = hide_patches(crops, settings.hidden, generator)
     return change_colors(crops, settings.colors, change, generator), keypoints
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Exponential moving average of the trained weights."""
-    for mean, now in zip(average.parameters(), network.parameters(), strict=True):
-        if now.requires_grad:
-            mean.lerp_(now, 1 - decay)
-    for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
-        kept.copy_(buffer)
-
-
-def learning_rate_factor(step: int, steps: int) -> float:
-    """Linear to 1 over the first 300 steps or a tenth, then half a cosine to 0."""
-    warm_up = max(1, min(300, steps // 10))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def resume(checkpoint: str | Path | None, state, settings: dict[str, str]) -> int:
@@ -242,11 +183,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     config = PoseTrainingConfig(**{field.name: options[field.name] for field in fields(PoseTrainingConfig)})
     folders = [part.partition(":") for part in options["data"]]
-    begin = None
-    if options["start_from"]:
-        from napa_lib.networks.pose_net import load_pose_net
-
-        begin = load_pose_net(options["start_from"])
+    begin = load_pose_net(options["start_from"]) if options["start_from"] else None
     network, record = train_pose_net(
         config,
         [read_pictures(folder, *join_processes()) for folder, _, _ in folders],

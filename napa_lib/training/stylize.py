@@ -34,7 +34,7 @@ def stylize_pictures(
     Args:
         pictures: what to stylise.
         network: the pool network F of stage 1.
-        codes: (K, 3200) scales and shifts of each style, side by side (`network.encode_style`).
+        codes: (K, 3200) from `style_codes`.
         generator: draws two styles a picture, their mixture, and how much of the original shows through (up to half).
         batch: pictures at a time.
         half: compute in bfloat16 where that is safe.
@@ -55,6 +55,13 @@ def stylize_pictures(
     return PictureSet(torch.cat(done), pictures.keypoints)
 
 
+@torch.no_grad()
+def style_codes(stylizer: str) -> Tensor:
+    """What a pool network knows of each painting of the pool, (K, 3200): scales and shifts side by side."""
+    paintings = torch.stack(load_paintings(224, POOL))
+    return torch.cat(load_stylizer(stylizer).encode_style(paintings, VGG19Features()), 1)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Write stylised copies of the shards of a folder, under the same names; finished shards are left alone."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.stylize", description=main.__doc__)
@@ -66,8 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
     options = parser.parse_args(arguments)
     network = load_stylizer(options.stylizer)
-    with torch.no_grad():
-        codes = torch.cat(network.encode_style(torch.stack(load_paintings(224, POOL)), VGG19Features()), 1)
+    codes = style_codes(options.stylizer)
     for shard in progress(list_shards(options.data)[: options.shards], "stylising"):
         target = Path(options.out) / (shard.name.removesuffix(".tar.gz").removesuffix(".safetensors") + ".safetensors")
         if target.exists():
