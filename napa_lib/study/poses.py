@@ -68,7 +68,7 @@ def art_comparison(score: ArtScore) -> Figure:
     for column, figure in enumerate(score.figures):
         x0, y0, x1, y1 = figure.box
         truth, estimate = figure.scored_keypoints, score.predictions[column].float()
-        image = torch.lerp(figure.load(), torch.tensor(1.0), FADED).permute(1, 2, 0)
+        image = torch.lerp(figure.load(), torch.tensor(1.0), FADED).permute(1, 2, 0).numpy()
         for axis, pose, title in (
             (axes[0, column], truth, f"{figure.kind}: annotated"),
             (axes[1, column], estimate, f"PCKh@0.5 = {100 * rates[column]:.0f} %"),
