@@ -119,7 +119,7 @@ def command(picture: Path, weights: list[str]) -> dict[str, float]:
         )  # fmt: skip
         first = None
         while child.poll() is None:
-            if first is None and any(Path(scratch).rglob("pose.json")):
+            if first is None and any(Path(scratch).glob("*/pose.json")):
                 first = time.perf_counter() - start
             time.sleep(0.005)
         end = time.perf_counter() - start

@@ -77,7 +77,10 @@ PLAN = LessonPlan(
     ),
     prerequisites="lesson 00; what a convolution and a gradient are. No experience in training networks.",
     minutes=45,
-    data=("paintings", "video", "weights"),
+    data=(
+        "paintings", "video", "weights/vgg19_q8.safetensors", "weights/stylizer_pool.safetensors",
+        "weights/stylizer_greatwave.safetensors", "weights/stylizer_kandinky.safetensors",
+    ),  # fmt: skip
     prelude=(
         "from dataclasses import replace\nimport torch\nfrom napa_lib import study\n"
         "from napa_lib.style import LossRatios"
