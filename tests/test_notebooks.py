@@ -271,7 +271,7 @@ def test_wrong_settings_are_refused(arguments, capsys):
 
 def test_run_times_reach_the_record_and_the_card(tmp_path, monkeypatch):
     (tmp_path / "assets" / "results").mkdir(parents=True)
-    for name in ("paintings", "art_figures", "mocap", "figures"):
+    for name in ("paintings", "art_figures", "mocap", "figures", "weights"):
         (tmp_path / "assets" / name).symlink_to(ROOT / "assets" / name)
     manifest = json.loads((ROOT / "assets" / "manifest.json").read_text())
     (tmp_path / "assets" / "manifest.json").write_text(json.dumps(manifest))

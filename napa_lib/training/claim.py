@@ -82,7 +82,10 @@ def main(arguments: list[str] | None = None) -> None:
             print(run, flush=True)
             record = _read(options.out)
             record["runs"].append(run)
-            record["command"] = f"python -m napa_lib.training.claim --steps {options.steps} --size {options.size}"
+            record["command"] = (
+                f"python -m napa_lib.training.claim --out {options.out} --steps {options.steps} --size {options.size}"
+                + " --half" * options.half
+            )
             record["hardware"] = f"CPU, {torch.get_num_threads()} thread(s)"
             _write(options.out, record)
 
