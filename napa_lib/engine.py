@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +68,25 @@ def progress(iterable: Iterable[Item], label: str, total: int | None = None) -> 
     """Iterate with a progress bar that fits the terminal or the notebook. `NAPA_PROGRESS_BAR=off` hides it."""
     hidden = os.environ.get("NAPA_PROGRESS_BAR", "").lower() == "off"
     return iter(tqdm(iterable, desc=label, total=total, disable=hidden, leave=False))
+
+
+def learning_rate_factor(step: int, steps: int, longest_warm_up: int | None = None) -> float:
+    """Linear to 1 over the first tenth of the steps, then half a cosine to 0.
+
+    It depends on the step alone, so that a resumed run needs no schedule's state.
+
+    Args:
+        step: from 0.
+        steps: of the whole run.
+        longest_warm_up: steps after which it is 1 at the latest; None for a tenth, however long.
+
+    >>> [round(learning_rate_factor(step, 100), 3) for step in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.5, 0.0]
+    """
+    warm_up = max(1, steps // 10 if longest_warm_up is None else min(longest_warm_up, steps // 10))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.engine import (
     CheckpointError,
     choose_device,
+    learning_rate_factor,
     load_checkpoint,
     load_tensors,
     progress,
@@ -112,14 +112,6 @@ def fit_standardizer(frames: Tensor, config: TrainingConfig) -> BoneStandardizer
     index = torch.arange(len(frames)).repeat(20)
     poses = exchange_limbs(frames, index, config.exchange, generator)
     return BoneStandardizer.fit(random_views(poses, config, generator)[1])
-
-
-def learning_rate_factor(step: int, steps: int) -> float:
-    """Linear to 1 over the first tenth, then half a cosine to 0: of the step alone, so that a resume needs no state."""
-    warm_up = max(1, steps // 10)
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def save_depth_net(path: str | Path, trained: TrainedDepth, config: TrainingConfig, dtype: torch.dtype) -> None:

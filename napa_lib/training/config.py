@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 
@@ -30,11 +29,3 @@ class PoseTrainingConfig:
     def __post_init__(self) -> None:
         if self.echo < 1 or (self.echo > 1 and (self.tuned or self.backbone != "vgg19")):
             raise ValueError(f"echo must be at least 1, and 1 unless the backbone is frozen, got {self.echo}")
-
-
-def learning_rate_factor(step: int, steps: int) -> float:
-    """Linear to 1 over the first 300 steps or a tenth, then half a cosine to 0."""
-    warm_up = max(1, min(300, steps // 10))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))

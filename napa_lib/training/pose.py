@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from napa_lib.engine import (
     CheckpointError,
     choose_device,
+    learning_rate_factor,
     load_checkpoint,
     load_tensors,
     progress,
@@ -30,7 +31,7 @@ from napa_lib.networks.pose_net import (
     soft_argmax,
 )
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
-from napa_lib.training.config import PoseTrainingConfig, learning_rate_factor
+from napa_lib.training.config import PoseTrainingConfig
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
 from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures
@@ -85,7 +86,7 @@ def train_pose_net(
     clock, running = time.monotonic(), torch.zeros(3)
     for step in progress(range(start, config.steps), "pose network"):
         for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * learning_rate_factor(step, config.steps)
+            group["lr"] = group["peak"] * learning_rate_factor(step, config.steps, longest_warm_up=300)
         generator.manual_seed(step_seed(config.seed, step, rank))
         torch.manual_seed(step_seed(config.seed, step, rank))
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
