@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from napa_lib.engine import save_tensors
-from napa_lib.networks.pose_net import PoseNet2D, cells_to_pixels, load_pose_net, save_pose_net, soft_argmax
+from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
+from napa_lib.networks.pose_net import PoseNet2D, load_pose_net, save_pose_net
 from napa_lib.skeletons import NAPA18, flip
 
 

@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.resnet import resnet50
 from napa_lib.networks.vgg import VGG19Features
 from napa_lib.skeletons import NAPA18
@@ -18,7 +19,6 @@ from napa_lib.skeletons import NAPA18
 FORMAT = "napa-pose-net-1"
 BACKBONES = {"vgg19": (256, 512, 512), "resnet50": (256, 512, 1024)}  # channels at 1/4, 1/8 and 1/16 of the picture
 MIRRORED = [dict(p for a, b in NAPA18.flip_pairs for p in ((a, b), (b, a))).get(j, j) for j in range(18)]
-STRIDE = 4  # pixels of the picture a cell of the heat maps
 
 
 @dataclass(frozen=True)
@@ -28,72 +28,6 @@ class PosePrediction:
     keypoints: Tensor  # (B, J, 2) pixels of the crop
     confidence: Tensor  # (B, J) logits: is the joint in the crop, and near where `keypoints` says?
     heatmaps: Tensor  # (B, J, S / 4, S / 4) scores; softmax makes them probabilities
-
-
-def soft_argmax(heatmaps: Tensor) -> Tensor:
-    """Expected position of each joint under its heat map (integral regression).
-
-    The maximum of a heat map has no gradient and snaps to its grid; its expectation has a gradient everywhere and
-    sub-pixel precision. A flat map gives the centre: confidence must come from elsewhere.
-
-        p = softmax(heatmap),  x = sum_u p(u) u
-
-    Args:
-        heatmaps: (B, J, H, W) unnormalised scores.
-
-    Returns:
-        (B, J, 2) as (x, y) in cells, the centre of the top-left cell at (0, 0).
-
-    Raises:
-        ValueError: if `heatmaps` is not four-dimensional or has an empty side.
-
-    Source: NAPA, section 3.2, L_2d (after Sun et al., 2018).
-
-    >>> scores = torch.full((1, 1, 3, 5), -1e4); scores[0, 0, 2, 3] = 0.0
-    >>> soft_argmax(scores).tolist()
-    [[[3.0, 2.0]]]
-    """
-    if heatmaps.ndim != 4 or 0 in heatmaps.shape[2:]:
-        raise ValueError(f"heatmaps must be (B, J, H, W) with H, W > 0, got {tuple(heatmaps.shape)}")
-    height, width = heatmaps.shape[2:]
-    p = heatmaps.flatten(2).softmax(-1).unflatten(-1, (height, width))
-    x = p.sum(2) @ torch.arange(width, dtype=p.dtype, device=p.device)
-    y = p.sum(3) @ torch.arange(height, dtype=p.dtype, device=p.device)
-    return torch.stack([x, y], -1)
-
-
-def local_soft_argmax(heatmaps: Tensor, radius: int = 2) -> Tensor:
-    """Expected position under the heat map's highest peak: the expectation over the cells within `radius` of it.
-
-    Over the whole map, every faint doubt elsewhere draws the expectation towards the middle, and of two equal peaks it
-    takes the point between. Training wants that gradient; an answer wants the peak.
-
-    Args:
-        heatmaps: (B, J, H, W) unnormalised scores.
-        radius: cells to each side of the highest one.
-
-    Returns:
-        (B, J, 2) as (x, y) in cells.
-
-    Source: ours; the peak's neighbourhood is what DARK and other decoders of heat maps look at.
-
-    >>> scores = torch.full((1, 1, 9, 9), -1e4); scores[0, 0, 4, 2] = 1.0; scores[0, 0, 4, 8] = 0.9
-    >>> local_soft_argmax(scores).tolist()
-    [[[2.0, 4.0]]]
-    """
-    if heatmaps.ndim != 4 or 0 in heatmaps.shape[2:]:
-        raise ValueError(f"heatmaps must be (B, J, H, W) with H, W > 0, got {tuple(heatmaps.shape)}")
-    height, width = heatmaps.shape[2:]
-    peak = heatmaps.flatten(2).argmax(-1)[..., None, None]
-    rows = torch.arange(height, device=heatmaps.device)[:, None]
-    columns = torch.arange(width, device=heatmaps.device)
-    near = ((rows - peak // width).abs() <= radius) & ((columns - peak % width).abs() <= radius)
-    return soft_argmax(heatmaps.masked_fill(~near, -torch.inf))
-
-
-def cells_to_pixels(cells: Tensor) -> Tensor:
-    """Positions in heat-map cells -> pixels of the picture: a cell's centre is the centre of its 4 x 4 pixels."""
-    return cells * STRIDE + (STRIDE - 1) / 2
 
 
 class Residual(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from napa_lib.networks.pose_net import STRIDE
+from napa_lib.networks.heatmaps import STRIDE
 
 
 def integral_loss(prediction: Tensor, target: Tensor, size: int) -> Tensor:

@@ -22,14 +22,8 @@ from napa_lib.engine import (
     save_checkpoint,
     seed_everything,
 )
-from napa_lib.networks.pose_net import (
-    PoseNet2D,
-    PosePrediction,
-    cells_to_pixels,
-    load_pose_net,
-    save_pose_net,
-    soft_argmax,
-)
+from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
+from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, load_pose_net, save_pose_net
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
 from napa_lib.training.config import PoseTrainingConfig
 from napa_lib.training.echo import EchoBuffer
