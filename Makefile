@@ -52,8 +52,11 @@ synthetic: $(SYNTHESIS)
 	for part in 'train 760' 'validation 112' 'test 136'; do set -- $$part; \
 	  $(BIN)/python -m napa_lib.data.synthetic --out assets/synthetic --split $$1 --clips $$2 --drawn 0.3 --quality 28 \
 	  || exit 1; done
+	for part in train:800:1/4 train:800:2/4 train:800:3/4 train:800:4/4 validation:80:1/1 test:120:1/1; do \
+	  set -- $$(echo $$part | tr : ' '); $(BIN)/python -m napa_lib.data.synthetic --out assets/studio --setting studio \
+	  --size 64 --look photo --company 0 --movement 0.3 --seed 3 --quality 55 --split $$1 --clips $$2 --shard $$3 || exit 1; done
 	$(BIN)/python tools/make_synthetic_sheet.py
-	$(BIN)/python -m napa_lib.data.manifest synthetic figures/synthetic_contact_sheet.jpg \
+	$(BIN)/python -m napa_lib.data.manifest synthetic studio figures/synthetic_contact_sheet.jpg \
 	  --source 'made with Anny 0.6.2 by make synthetic' --licence MIT
 
 test: $(TESTS)

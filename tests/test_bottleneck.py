@@ -19,7 +19,7 @@ from napa_lib.networks import VGG19Features
 from napa_lib.rendering import render_skeleton
 from napa_lib.skeletons import NAPA18, flip
 
-SMALL = b.ModelConfig(size=32, width=4, discriminator_width=4, discriminator_layers=1)
+SMALL = b.ModelConfig(size=32, width=4, discriminator_width=4, picture_width=4, discriminator_layers=1)
 
 
 def poses(count: int, seed: int = 0) -> torch.Tensor:
@@ -333,7 +333,7 @@ def test_limbs_are_the_skeleton_taken_apart():
         nn.init.normal_(network.parts.weight)
         torch.testing.assert_close(network(torch.zeros_like(limbs), x), dark)  # what is masked out counts for nothing
         assert not torch.allclose(network(limbs, x), dark)
-    config = b.ModelConfig(size=32, width=4, discriminator_width=4, discriminator_layers=1, limb_masks=True)
+    config = b.ModelConfig(size=32, width=4, discriminator_width=4, picture_width=4, discriminator_layers=1, limb_masks=True)
     model = b.KeypointGAN(config)
     found = model(x, x)
     assert found.seen.shape == (3, 16, 32, 32) and found.image.shape == x.shape
@@ -342,7 +342,7 @@ def test_limbs_are_the_skeleton_taken_apart():
 
 
 def test_faces_are_drawn_as_blobs():
-    config = b.ModelConfig("FACE68", size=32, width=4, discriminator_width=4, discriminator_layers=1, renderer="blobs")
+    config = b.ModelConfig("FACE68", size=32, width=4, discriminator_width=4, picture_width=4, discriminator_layers=1, renderer="blobs")
     model = b.KeypointGAN(config)
     drawn = model.draw(torch.zeros(1, 68, 2))
     assert model(pictures(2), pictures(2)).keypoints.shape == (2, 68, 2) and drawn.shape == (1, 1, 32, 32)

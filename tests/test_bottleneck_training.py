@@ -26,7 +26,7 @@ from napa_lib.networks import VGG19Features
 from napa_lib.rendering import render_skeleton
 from napa_lib.skeletons import NAPA18
 
-MODEL = b.ModelConfig(size=32, width=4, discriminator_width=4, discriminator_layers=1)
+MODEL = b.ModelConfig(size=32, width=4, discriminator_width=4, picture_width=4, discriminator_layers=1)
 CONFIG = b.TrainingConfig(MODEL, steps=4, batch=4, every=2, learning_rate=2e-3, perceptual_size=16)
 
 

@@ -38,8 +38,9 @@ from napa_lib.bottleneck.probes import (
     regress_keypoints,
     skeleton_images,
 )
+from napa_lib.bottleneck.results import interval, read_results
 from napa_lib.bottleneck.sources import from_synthetic, open_clips
-from napa_lib.bottleneck.store import load_model, save_model
+from napa_lib.bottleneck.store import load_model, load_pretrained, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 
 __all__ = [
@@ -73,9 +74,11 @@ __all__ = [
     "from_synthetic",
     "generator_loss",
     "halves",
+    "interval",
     "keypoint_loss",
     "landmark_errors",
     "load_model",
+    "load_pretrained",
     "local_contrast_normalize",
     "mean_pose",
     "measure_leak",
@@ -87,6 +90,7 @@ __all__ = [
     "predict_clips",
     "pretrain",
     "read_clips",
+    "read_results",
     "regress_keypoints",
     "save_clips",
     "save_model",

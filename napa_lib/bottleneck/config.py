@@ -16,7 +16,8 @@ class ModelConfig:
     skeleton: str = "NAPA18"  # joint set of the poses: how many keypoints, and which of them the drawing connects
     size: int = 128  # side of the pictures in pixels; a multiple of 8
     width: int = 32  # channels of the first convolution; doubled at each halving of the picture
-    discriminator_width: int = 64  # the same for the discriminators
+    discriminator_width: int = 64  # the same for the skeleton discriminators
+    picture_width: int = 64  # and for the image discriminator
     discriminator_layers: int = 3  # convolutions of stride 2 in the skeleton discriminator
     renderer: str = "skeleton"  # beta: "skeleton" (eq. 1) for bodies, "blobs" (eq. 2) for faces
     gamma: float = 25.0  # 1 / 0.04 of eq. 1, in the units of [-1, 1]
@@ -32,7 +33,7 @@ class ModelConfig:
             raise ValueError(f"renderer must be one of {RENDERERS}, got {self.renderer!r}")
         if self.size < 32 or self.size % 8:
             raise ValueError(f"size must be a multiple of 8 and at least 32, got {self.size}")
-        if min(self.width, self.discriminator_width, self.discriminator_layers) < 1:
+        if min(self.width, self.discriminator_width, self.picture_width, self.discriminator_layers) < 1:
             raise ValueError(f"widths and layers must be at least 1, got {self}")
         if self.size // 4 < 3 * 2**self.discriminator_layers:
             raise ValueError(
@@ -57,7 +58,7 @@ class ModelConfig:
 
 PRESETS = {
     "paper": ModelConfig(),
-    "tiny": ModelConfig(size=64, width=16, discriminator_width=32, discriminator_layers=2),
+    "tiny": ModelConfig(size=64, width=16, discriminator_width=32, picture_width=16, discriminator_layers=2),
 }
 
 # KeypointGAN, table 5: each rung changes one thing.

@@ -14,7 +14,7 @@ from napa_lib.data import list_cameras, load_cameras, load_mocap_poses, load_vid
 from napa_lib.data.crops import crop, crop_matrices, to_crop
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.geometry import project_perspective
-from napa_lib.skeletons import convert, get_skeleton
+from napa_lib.skeletons import convert, flip, get_skeleton
 
 FORMAT = "napa-clips-1"
 OFF_CENTRE = 0.15  # how far from the middle a figure of motion capture is put at most, in the units of [-1, 1]
@@ -163,6 +163,30 @@ def check_poses(poses: Tensor, num_keypoints: int | None = None) -> Tensor:
 def draw_poses(poses: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """A random batch of poses, (count, K, 2)."""
     return poses[torch.randint(len(poses), (count,), generator=generator)]
+
+
+def stir_poses(poses: Tensor, skeleton: str, generator: torch.Generator) -> Tensor:
+    """The same poses otherwise: half of them mirrored, each up to 20 % larger or smaller and anywhere in the picture.
+
+    A few thousand poses are learned by heart where the paper has a million; stirred, they are new at every step.
+
+    Args:
+        poses: (B, K, 2) in [-1, 1], NaN where a keypoint is missing.
+        skeleton: their joint set; mirroring swaps left and right.
+        generator: source of randomness, on the CPU.
+
+    Returns:
+        (B, K, 2); a pose that lay inside the picture still does.
+    """
+    mirror = torch.rand(len(poses), 1, 1, generator=generator) < 0.5
+    poses = torch.where(mirror, to_unit(flip(to_pixels(poses, 2), skeleton, 2), 2), poses)
+    low = poses.nan_to_num(torch.inf).amin(1, keepdim=True)
+    high = poses.nan_to_num(-torch.inf).amax(1, keepdim=True)
+    half = (high - low) / 2
+    largest = 1 / half.amax(-1, keepdim=True).clamp_min(1e-6)
+    scale = torch.minimum(0.8 + 0.4 * torch.rand(len(poses), 1, 1, generator=generator), largest)
+    place = (2 * torch.rand(len(poses), 1, 2, generator=generator) - 1) * (1 - half * scale).clamp_min(0)
+    return (poses - (low + high) / 2) * scale + place
 
 
 def mocap_poses(

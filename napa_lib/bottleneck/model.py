@@ -128,7 +128,7 @@ class Critics(nn.Module):
         self.config = config
         wide = config.discriminator_width
         self.skeletons = SkeletonDiscriminator(wide, config.discriminator_layers)
-        self.pictures = ImageDiscriminator(config.conditional, wide) if config.second_cycle else None
+        self.pictures = ImageDiscriminator(config.conditional, config.picture_width) if config.second_cycle else None
 
     def judge_pictures(self, image: Tensor, style: Tensor) -> list[Tensor]:
         """Scores of pictures, beside the other frame where the generator is conditional.

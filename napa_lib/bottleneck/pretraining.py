@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.data import check_poses, draw_poses
+from napa_lib.bottleneck.data import check_poses, draw_poses, stir_poses
 from napa_lib.bottleneck.loop import (
     HERE,
     Losses,
@@ -71,6 +71,8 @@ def pretrain(
 ) -> tuple[KeypointGAN, Record]:
     """Train eta to read keypoints off drawings of unpaired poses: eta(beta(p)) = p.
 
+    The poses are stirred (`stir_poses`), which the paper, with a thousand times as many, has no need of.
+
     Args:
         config: what to train.
         poses: (M, K, 2) in [-1, 1], NaN where a keypoint is missing.
@@ -93,7 +95,8 @@ def pretrain(
     plateau = Plateau(config.plateau)
 
     def step() -> Losses:
-        target = draw_poses(poses, config.batch, generator).to(setup.device)
+        target = stir_poses(draw_poses(poses, config.batch, generator), config.model.skeleton, generator)
+        target = target.to(setup.device)
         with setup.autocast():
             found = encoder(model.draw(target))
         losses = {"keypoints": keypoint_loss(found, target)}

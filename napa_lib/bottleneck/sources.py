@@ -10,14 +10,17 @@ from napa_lib.bottleneck.data import Clips, read_clips, video_clips
 from napa_lib.data import resize
 from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
 
+SETTINGS = {"synthetic": "anywhere", "studio": "studio"}
+
 
 def open_clips(name: str, size: int, look: str = "photo") -> Clips:
     """Clips by name.
 
     Args:
-        name: "synthetic:train", "synthetic:validation" or "synthetic:test" for the people that ship; a folder of
-            shards that `python -m napa_lib.data.synthetic` wrote; "video" for the real video; else a file that
-            `save_clips` wrote, whose frames are taken as they are.
+        name: "studio:train", "studio:validation" or "studio:test" for the people before a bare wall that ship, and
+            "synthetic:train" and so on for those in all poses before all backgrounds; a folder of shards that
+            `python -m napa_lib.data.synthetic` wrote; "video" for the real video; else a file that `save_clips` wrote,
+            whose frames are taken as they are.
         size: side of the frames in pixels.
         look: which synthetic clips, as in `from_synthetic`.
 
@@ -26,8 +29,9 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
     """
     if name == "video":
         return video_clips(size)
-    if name.startswith("synthetic:"):
-        return from_synthetic(load_synthetic(name.removeprefix("synthetic:")), size, look)
+    setting, _, split = name.partition(":")
+    if setting in SETTINGS:
+        return from_synthetic(load_synthetic(split, SETTINGS[setting]), size, look)
     if Path(name).is_dir():
         return from_synthetic(read_shards(sorted(Path(name).glob("*.tar.gz"))), size, look)
     return read_clips(name)

@@ -12,9 +12,11 @@ from torch import Tensor
 from napa_lib.bottleneck.config import ModelConfig
 from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.model import KeypointGAN
+from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
 
 FORMAT = "napa-keypointgan-1"
+PRETRAINED = ("ours", "cyclegan")
 Model = KeypointGAN | HourglassNet
 
 
@@ -46,6 +48,22 @@ def load_model(path: str | Path) -> Model:
     }
     load_weights(model, weights, str(path))
     return model.eval()
+
+
+def load_pretrained(rung: str = "ours") -> KeypointGAN:
+    """A trained model that ships: `tiny`, 64 pixels, trained on "studio:train".
+
+    Args:
+        rung: "ours" or "cyclegan" of table 5.
+
+    Raises:
+        ValueError: for another rung, or if the file is missing or damaged.
+    """
+    if rung not in PRETRAINED:
+        raise ValueError(f"rung must be one of {PRETRAINED}, got {rung!r}")
+    model = load_model(asset_path(f"weights/keypointgan_{rung}.safetensors"))
+    assert isinstance(model, KeypointGAN)
+    return model
 
 
 def load_encoder(path: str | Path, config: ModelConfig) -> torch.nn.Module:

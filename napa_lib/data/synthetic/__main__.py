@@ -18,7 +18,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from napa_lib.data.synthetic.clips import SPLIT_SEED, Recipe, make_clip
+from napa_lib.data.synthetic.clips import SETTINGS, SPLIT_SEED, Recipe, make_clip
 from napa_lib.data.synthetic.encode import encode_clip
 from napa_lib.data.synthetic.shards import RawClip, read_recipe, write_shard
 from napa_lib.engine import progress
@@ -91,6 +91,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--movement", type=float, default=Recipe.movement, help="share of clips that are one movement")
     parser.add_argument("--drawn", type=float, default=Recipe.drawn, help="share of drawings where the look is both")
     parser.add_argument("--company", type=float, default=Recipe.company, help="share of clips with a second person")
+    parser.add_argument("--setting", default=Recipe.setting, choices=SETTINGS, help="where people are and what they do")
     parser.add_argument("--quality", type=int, default=80, help="of the WebP pictures, 0 to 100")
     parser.add_argument("--shard", default=None, metavar="I/N", help="make only shard I of N (from 1)")
     parser.add_argument("--workers", type=int, default=1, help="processes")

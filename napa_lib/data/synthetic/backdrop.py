@@ -21,6 +21,14 @@ def backdrop(rng: np.random.Generator, size: int, drawn: bool) -> Array:
     return picture.clip(0, 1).astype(np.float32)
 
 
+def studio(rng: np.random.Generator, size: int) -> Array:
+    """A studio's bare wall and floor (size, size, 3) in sRGB [0, 1]: pale, of one tint, lit a little from one side."""
+    tint = from_hsv(*(np.array(v) for v in (rng.random(), rng.uniform(0, 0.15), rng.uniform(0.75, 1))))
+    x, y = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size))
+    light = 1 + rng.uniform(-0.08, 0.08) * x + rng.uniform(-0.08, 0.08) * y
+    return (tint * light[..., None]).clip(0, 1).astype(np.float32)
+
+
 def _colour(rng: np.random.Generator) -> Array:
     return from_hsv(*(np.array(v) for v in (rng.random(), rng.beta(1.2, 3), rng.uniform(0.1, 1))))
 

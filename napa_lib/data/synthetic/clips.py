@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napa_lib.data.synthetic.backdrop import backdrop
+from napa_lib.data.synthetic.backdrop import backdrop, studio
 from napa_lib.data.synthetic.body import Mesh, body_model
 from napa_lib.data.synthetic.drawn import sample_drawn, shade_drawn
 from napa_lib.data.synthetic.dressing import dress, reshape
@@ -20,6 +20,7 @@ from napa_lib.data.synthetic.view import View, frame_points, sample_direction
 from napa_lib.data.synthetic.wardrobe import Outfit, sample_outfit, sample_phenotype
 
 FRAMES = 8
+SETTINGS = ("anywhere", "studio")
 SPLIT_SEED = {"train": 0, "validation": 1, "test": 2}
 
 
@@ -34,12 +35,15 @@ class Recipe:
     movement: float = 0.4
     drawn: float = 0.5  # share of drawn clips where the look is "both"
     company: float = 0.15  # share of clips with a second person
+    setting: str = "anywhere"  # or "studio": people who stand or walk before a bare wall, seen from about the front
 
     def __post_init__(self) -> None:
         if self.look not in (*LOOKS, "both"):
             raise ValueError(f"look must be one of {(*LOOKS, 'both')}, got {self.look!r}")
         if self.split not in SPLIT_SEED:
             raise ValueError(f"split must be one of {sorted(SPLIT_SEED)}, got {self.split!r}")
+        if self.setting not in SETTINGS:
+            raise ValueError(f"setting must be one of {SETTINGS}, got {self.setting!r}")
         if not 16 <= self.size <= 1024:
             raise ValueError(f"size must be from 16 to 1024 pixels, got {self.size}")
         for name in ("movement", "drawn", "company"):
@@ -89,15 +93,17 @@ def make_clip(recipe: Recipe, index: int) -> Clip:
     """Clip `index` of a recipe: the same numbers give the same clip, whatever else is made."""
     rng = np.random.default_rng([recipe.seed, SPLIT_SEED[recipe.split], index])
     drawn = recipe.look == "drawn" or (recipe.look == "both" and rng.random() < recipe.drawn)
-    actor = _actor(rng, drawn)
+    indoors = recipe.setting == "studio"
+    actor = _actor(rng, drawn, indoors)
     moves = rng.random() < recipe.movement
-    pose, movement = _poses(recipe.split, moves, rng)
-    rotation, distance = sample_direction(rng)
+    pose, movement = _poses(recipe.split, moves, indoors, rng)
+    rotation, distance = sample_direction(rng, indoors)
     figures = [[f] for f in _placed(actor.act(pose, rng))]
     if rng.random() < recipe.company:
-        _add_company(figures, _actor(rng, drawn), rotation, rng)
-    views = _views(figures, rotation, distance, moves, recipe.size, rng)
-    ground = backdrop(rng, recipe.size, drawn)
+        _add_company(figures, _actor(rng, drawn, indoors), rotation, rng)
+    fill, shift = _framing(rng, indoors)
+    views = _views(figures, rotation, distance, moves, recipe.size, fill, shift)
+    ground = studio(rng, recipe.size) if indoors else backdrop(rng, recipe.size, drawn)
     style, light = sample_drawn(rng), sample_photo(rng)
     images, masks = [], []
     labels: list[list[tuple[Array, ...]]] = []
@@ -131,7 +137,7 @@ def _by_kind(people: list[tuple[Array, ...]]) -> tuple[Array, ...]:
     return tuple(np.stack(parts) for parts in zip(*people, strict=True))
 
 
-def _actor(rng: np.random.Generator, drawn: bool) -> _Actor:
+def _actor(rng: np.random.Generator, drawn: bool, indoors: bool) -> _Actor:
     phenotype = sample_phenotype(rng)
     mesh = body_model().person(phenotype)
     eyes = mouth = 1.0
@@ -141,13 +147,16 @@ def _actor(rng: np.random.Generator, drawn: bool) -> _Actor:
         mesh = reshape(mesh, head, min(max(limbs, 0.5), 1.6))
         eyes, mouth = (0.0, 0.0) if rng.random() < 0.12 else (rng.uniform(0.8, 1.9), rng.uniform(0.4, 1.6))
     outfit = sample_outfit(rng, phenotype, drawn)
+    if indoors:  # nothing wide: limbs show
+        outfit = replace(outfit, skirt=None, hat=0)
     return _Actor(dress(mesh, outfit), outfit, eyes, mouth)
 
 
-def _poses(split: str, moves: bool, rng: np.random.Generator) -> tuple[Directions, str]:
+def _poses(split: str, moves: bool, upright: bool, rng: np.random.Generator) -> tuple[Directions, str]:
     if moves:
-        pose, name = captured(split, FRAMES, rng)
-        return pose, name
+        return captured(split, FRAMES, rng, upright)
+    if upright:
+        return sampled(FRAMES, rng, upright), "sampled"
     if rng.random() < 0.15:
         return captured_singles(split, FRAMES, rng), "captured"
     return sampled(FRAMES, rng), "sampled"
@@ -167,12 +176,25 @@ def _add_company(figures: list[list[Figure]], actor: _Actor, rotation: Array, rn
         people.append(other.moved(side + back))
 
 
+def _framing(rng: np.random.Generator, indoors: bool) -> tuple[Array, Array]:
+    """Which share of each picture its figure fills, (FRAMES,), and how far from the middle it is, (FRAMES, 2)."""
+    if indoors:  # anywhere in the picture, whole
+        fill = rng.uniform(0.5, 0.95, FRAMES)
+        return fill, rng.uniform(-0.5, 0.5, (FRAMES, 2)) * (1 - fill[:, None])
+    fill = rng.uniform(0.55, 0.95, FRAMES) + (0.4 if rng.random() < 0.06 else 0.0)
+    return fill, rng.normal(0, 0.04, (FRAMES, 2))
+
+
 def _views(
-    figures: list[list[Figure]], rotation: Array, distance: float, moves: bool, size: int, rng: np.random.Generator
+    figures: list[list[Figure]],
+    rotation: Array,
+    distance: float,
+    moves: bool,
+    size: int,
+    fill: Array,
+    shift: Array,
 ) -> list[View]:
     """One camera for a movement; where poses are independent each is framed by itself."""
-    fill = rng.uniform(0.55, 0.95, FRAMES) + (0.4 if rng.random() < 0.06 else 0.0)
-    shift = rng.normal(0, 0.04, (FRAMES, 2))
     middles = [(f[0].vertices.min(0) + f[0].vertices.max(0)) / 2 for f in figures]
     if moves:
         middle = np.mean(middles, 0)

@@ -61,6 +61,8 @@ LEG_ODDS = {
     "sitting": 3.0,
 }
 LOW = ("crawl", "getup_facedown", "getup_faceup", "roll", "backflip")  # clips near the floor, rarer in art
+TUMBLING = (*LOW, "cartwheel", "spinkick")
+UPRIGHT = ("standing", "astride", "one leg rests", "step", "stride", "stork")  # what one does before a studio's camera
 FLOOR = ("floor", "stretched", "sitting", "legs crossed", "heels", "kneeling")  # whoever sits or kneels does not topple
 
 
@@ -104,10 +106,11 @@ def directions_of(poses: Array) -> Directions:
     )
 
 
-def captured(split: str, count: int, rng: np.random.Generator) -> tuple[Directions, str]:
+def captured(split: str, count: int, rng: np.random.Generator, upright: bool = False) -> tuple[Directions, str]:
     """`count` frames spread over a piece of one random clip of a split, and the clip's name."""
     names = list_mocap_clips(split)
-    odds = np.array([0.4 if name in LOW else 1.0 for name in names])
+    rarer, share = (TUMBLING, 0.0) if upright else (LOW, 0.4)
+    odds = np.array([share if name in rarer else 1.0 for name in names])
     name = names[int(rng.choice(len(names), p=odds / odds.sum()))]
     poses = load_mocap(name).poses.double().numpy()
     span = rng.uniform(0.3, 1.0) * (len(poses) - 1)
@@ -132,20 +135,23 @@ def _heading(poses: Directions) -> Array:
     return np.unwrap(np.arctan2(ahead[:, 0], ahead[:, 2]))
 
 
-def sampled(count: int, rng: np.random.Generator) -> Directions:
-    """Random poses round the postures above, without hands inside the trunk where a few tries can avoid it."""
-    poses = _draw(4 * count, rng)
+def sampled(count: int, rng: np.random.Generator, upright: bool = False) -> Directions:
+    """Random poses round the postures above, without hands inside the trunk where a few tries can avoid it.
+
+    `upright` people stand or walk, and neither bend far nor tumble.
+    """
+    poses = _draw(4 * count, rng, upright)
     inside = _hands_inside(poses)
     keep = np.sort(np.argsort(inside, kind="stable")[:count])
     return Directions(*(getattr(poses, name)[keep] for name in Directions.__annotations__))
 
 
-def _draw(count: int, rng: np.random.Generator) -> Directions:
+def _draw(count: int, rng: np.random.Generator, upright: bool) -> Directions:
     arms = np.array(list(ARMS.values()), float)
     odds = np.array([ARM_ODDS.get(name, 1.0) for name in ARMS])
     right, left = rng.choice(len(arms), (2, count), p=odds / odds.sum())
     left = np.where(rng.random(count) < 0.5, right, left)
-    leg_odds = np.array([LEG_ODDS.get(name, 1.0) for name in LEGS])
+    leg_odds = np.array([LEG_ODDS.get(name, 1.0) if not upright or name in UPRIGHT else 0.0 for name in LEGS])
     kind = rng.choice(len(LEGS), count, p=leg_odds / leg_odds.sum())
     legs = np.array(list(LEGS.values()), float)[kind].reshape(count, 2, 4)
     legs = np.where((rng.random(count) < 0.5)[:, None, None], legs[:, ::-1], legs)
@@ -153,14 +159,14 @@ def _draw(count: int, rng: np.random.Generator) -> Directions:
     wild = np.where(rng.random((count, 1, 1)) < 0.25, 1.8, 1.0)
     angles = np.radians(angles + rng.normal(0, 1, angles.shape) * np.array([15.0, 15, 7, 7])[:, None] * wild)
     local = _limb_directions(angles)
-    pelvis, chest = _trunk(count, rng)
+    pelvis, chest = _trunk(count, rng, 0.0 if upright else 0.14)
     upper, lower = (
         np.concatenate([part[:, :2] @ np.swapaxes(chest, -1, -2), part[:, 2:]], 1)
         for part in (local[..., 0, :], local[..., 1, :])
     )
     seated = np.isin(kind, [i for i, name in enumerate(LEGS) if name in FLOOR])
     pose = Directions(pelvis, chest, chest @ _head_turn(count, rng), upper, lower)
-    return pose.turned(_stance(seated, rng))
+    return pose if upright else pose.turned(_stance(seated, rng))
 
 
 def _limb_directions(angles: Array) -> Array:
@@ -170,9 +176,9 @@ def _limb_directions(angles: Array) -> Array:
     return np.stack([x, -np.cos(outward) * np.cos(forward), np.cos(outward) * np.sin(forward)], -1)
 
 
-def _trunk(count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Frames of pelvis and chest: mostly upright, one in seven bent far."""
-    bend = rng.normal(0.06, 0.13, count) + np.where(rng.random(count) < 0.14, rng.uniform(0.2, 1.4, count), 0.0)
+def _trunk(count: int, rng: np.random.Generator, far: float) -> tuple[Array, Array]:
+    """Frames of pelvis and chest: mostly upright, a share `far` bent far."""
+    bend = rng.normal(0.06, 0.13, count) + np.where(rng.random(count) < far, rng.uniform(0.2, 1.4, count), 0.0)
     side, twist = rng.normal(0, 0.1, count), rng.normal(0, 0.2, count)
     pelvis = about(1, rng.normal(0, 0.1, count)) @ about(0, 0.5 * bend) @ about(2, rng.normal(0, 0.05, count))
     return pelvis, pelvis @ about(1, twist) @ about(0, 0.5 * bend) @ about(2, side)

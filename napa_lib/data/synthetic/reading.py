@@ -18,6 +18,7 @@ from torch import Tensor
 from napa_lib.data.assets import asset_path, list_assets
 from napa_lib.data.synthetic.shards import LOOKS, MOVEMENTS, RawClip, ShardError, read_raw
 
+FOLDERS = {"anywhere": "synthetic", "studio": "studio"}  # of assets/
 SPLITS = ("train", "validation", "test")
 LABELS = {
     "offsets": ((None, None, 18, 3), torch.int16), "pelvis": ((None, None, 3), torch.float32),
@@ -88,21 +89,24 @@ class SyntheticClips:
         return self.masks_of(range(len(self)))
 
 
-def load_synthetic(split: str) -> SyntheticClips:
-    """The clips that ship, 128 x 128 pixels.
+def load_synthetic(split: str, setting: str = "anywhere") -> SyntheticClips:
+    """The clips that ship: "anywhere" 128 x 128 pixels, "studio" 64 x 64.
 
     People are drawn at random for every clip and no motion-capture clip is in two splits, so neither a person nor a
     movement that is tested was trained on.
 
     Args:
         split: "train", "validation" or "test".
+        setting: "anywhere", all poses and backgrounds, or "studio", people who stand or walk before a bare wall.
 
     Raises:
-        ValueError: for another split, or (AssetError, ShardError) if a file is missing or damaged.
+        ValueError: for another split or setting, or (AssetError, ShardError) if a file is missing or damaged.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
-    names = [name for name in list_assets("synthetic") if f"-{split}-" in name]
+    if setting not in FOLDERS:
+        raise ValueError(f"setting must be one of {tuple(FOLDERS)}, got {setting!r}")
+    names = [name for name in list_assets(FOLDERS[setting]) if f"-{split}-" in name]
     return read_shards([asset_path(name) for name in names])
 
 

@@ -27,11 +27,16 @@ class View:
         return np.concatenate([xy, points[..., 2:]], -1)
 
 
-def sample_direction(rng: np.random.Generator) -> tuple[Array, float]:
-    """Rotation world to camera and distance: any side, the front most; eye height most; slight roll; 1.6 to 12 m."""
+def sample_direction(rng: np.random.Generator, level: bool = False) -> tuple[Array, float]:
+    """Rotation world to camera and distance: any side, the front most; eye height most; slight roll; 2.4 to 12 m.
+
+    A `level` camera stands within about 45 degrees of the front, at eye height, without roll.
+    """
     yaw = rng.normal(0, 0.7) if rng.random() < 0.65 else rng.uniform(-np.pi, np.pi)
     pitch = rng.normal(0.08, 0.14) if rng.random() < 0.85 else rng.uniform(-0.6, 1.0)
     roll = rng.normal(0, 0.06)
+    if level:
+        yaw, pitch, roll = rng.normal(0, 0.4), 0.3 * pitch, 0.0
     upright = np.diag([1.0, -1.0, -1.0])  # a camera in front of a person that looks along z
     rotation = about(2, np.array(roll)) @ upright @ about(0, np.array(pitch)) @ about(1, np.array(yaw))
     return rotation, float(np.exp(rng.uniform(np.log(2400), np.log(12000))))
