@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -333,7 +335,7 @@ def test_limbs_are_the_skeleton_taken_apart():
         nn.init.normal_(network.parts.weight)
         torch.testing.assert_close(network(torch.zeros_like(limbs), x), dark)  # what is masked out counts for nothing
         assert not torch.allclose(network(limbs, x), dark)
-    config = b.ModelConfig(size=32, width=4, discriminator_width=4, picture_width=4, discriminator_layers=1, limb_masks=True)
+    config = replace(SMALL, limb_masks=True)
     model = b.KeypointGAN(config)
     found = model(x, x)
     assert found.seen.shape == (3, 16, 32, 32) and found.image.shape == x.shape
@@ -342,7 +344,7 @@ def test_limbs_are_the_skeleton_taken_apart():
 
 
 def test_faces_are_drawn_as_blobs():
-    config = b.ModelConfig("FACE68", size=32, width=4, discriminator_width=4, picture_width=4, discriminator_layers=1, renderer="blobs")
+    config = replace(SMALL, skeleton="FACE68", renderer="blobs")
     model = b.KeypointGAN(config)
     drawn = model.draw(torch.zeros(1, 68, 2))
     assert model(pictures(2), pictures(2)).keypoints.shape == (2, 68, 2) and drawn.shape == (1, 1, 32, 32)

@@ -137,7 +137,7 @@ def _by_kind(people: list[tuple[Array, ...]]) -> tuple[Array, ...]:
     return tuple(np.stack(parts) for parts in zip(*people, strict=True))
 
 
-def _actor(rng: np.random.Generator, drawn: bool, indoors: bool) -> _Actor:
+def _actor(rng: np.random.Generator, drawn: bool, indoors: bool = False) -> _Actor:
     phenotype = sample_phenotype(rng)
     mesh = body_model().person(phenotype)
     eyes = mouth = 1.0
