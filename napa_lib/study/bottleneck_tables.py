@@ -1,0 +1,230 @@
+"""Lesson 03's tables and curves: stored results of many trainings beside the paper's numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from napa_lib.bottleneck import interval
+
+Results = Mapping[str, Sequence[dict]]  # name of a run without its seed -> the reports of its seeds
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: which runs, what to call them, and what the paper has there."""
+
+    run: str
+    label: str
+    paper: str = ""
+
+
+LADDER = (
+    Row("cyclegan", "CycleGAN", "4.39"),
+    Row("conditional", "+ conditional generator", "4.07"),
+    Row("bottleneck", "+ skeleton bottleneck", "3.01"),
+    Row("ours", "- second cycle = ours", "2.91"),
+)  # KeypointGAN, table 5, humans
+BASELINES = (
+    Row("hourglass", "hourglass, labels", "20.22 / 19.52"),
+    Row("supervised", "ours, labels", "22.30 / 19.35"),
+    Row("ours_mocap", "ours, other poses", "26.62 / 21.41"),
+    Row("ours", "ours", "23.32 / 17.61"),
+)  # KeypointGAN, table 1, all motions
+ERRORS: Mapping[str, Path] = {"no flips (%)": ("all", "percent"), "with flips (%)": ("all", "percent_flips")}
+LEAK: Mapping[str, Path] = {"leak R2": ("leak", "r2")}
+REGRESSED: Mapping[str, Path] = {"regressor on top (%)": ("regressor on top", "percent")}
+
+
+def values(reports: Sequence[dict], path: Path) -> list[float]:
+    """A number of each run's errors, such as ("all", "percent_flips"); runs without it are left out."""
+    found = []
+    for report in reports:
+        entry = report["errors"]
+        for key in path:
+            entry = entry.get(key) if isinstance(entry, dict) else None
+        if entry is not None:
+            found.append(float(entry))
+    return found
+
+
+def summary(numbers: Sequence[float], digits: int = 2) -> str:
+    """Mean and 95 % interval over seeds as text.
+
+    >>> summary([1.0, 2.0, 3.0]), summary([1.5]), summary([])
+    ('2.00 +- 2.48', '1.50 (one run)', '-')
+    """
+    if not numbers:
+        return "-"
+    mean, half = interval(numbers)
+    return f"{mean:.{digits}f} " + ("(one run)" if math.isinf(half) else f"+- {half:.{digits}f}")
+
+
+def table(results: Results, rows: Sequence[Row], columns: Mapping[str, Path] = ERRORS, paper: str = "paper (%)") -> str:
+    """Runs in lines, errors in columns: mean over seeds and 95 % interval, number of seeds and steps, the paper's.
+
+    A line whose runs have no results yet says so. An empty `paper` leaves the last column out.
+    """
+    head = ["", *columns, "seeds", "steps", *([paper] if paper else [])]
+    lines = [head]
+    for row in rows:
+        reports = results.get(row.run, ())
+        line = [row.label, *(summary(values(reports, path)) for path in columns.values())]
+        if not reports:
+            line = [row.label, "not measured yet", *[""] * (len(columns) - 1)]
+        lines.append([*line, str(len(reports)), _steps(reports), *([row.paper] if paper else [])])
+    return _aligned(lines)
+
+
+def ladder_table(results: Results) -> str:
+    """Table 5: error and leak on each rung."""
+    return table(results, LADDER, {**ERRORS, **LEAK}, "paper, with flips (%)")
+
+
+def ladder_steps(results: Results) -> str:
+    """From each rung to the next: the change of the error with flips in points, paired by seed, with its 95 % interval.
+
+    The last column says whether the interval leaves zero out.
+    """
+    lines = [["step", "here", "paper", "so here the error"]]
+    for before, after in zip(LADDER, LADDER[1:], strict=False):
+        change = _paired(results, before.run, after.run)
+        paper = f"{float(after.paper) - float(before.paper):+.2f}"
+        if not change:
+            lines.append([after.label, "not measured yet", paper, ""])
+            continue
+        mean, half = interval(change)
+        here = f"{mean:+.2f} " + ("(one run)" if math.isinf(half) else f"+- {half:.2f}")
+        lines.append([after.label, here, paper, verdict(mean, half)])
+    return _aligned(lines)
+
+
+def verdict(change: float, half: float) -> str:
+    """What an error's change means, given half its interval.
+
+    >>> verdict(-1.0, 0.5), verdict(1.0, 0.5), verdict(-0.2, 0.5), verdict(-0.2, float("inf"))
+    ('falls', 'rises', 'is the same within the seeds', 'changed in one run, which proves nothing')
+    """
+    if math.isinf(half):
+        return "changed in one run, which proves nothing"
+    if abs(change) <= half:
+        return "is the same within the seeds"
+    return "falls" if change < 0 else "rises"
+
+
+def mean_pose_words(results: Results, run: str = "ours") -> str:
+    """How much better than the mean of the unpaired poses, in a sentence; both without flips."""
+    reports = results.get(run, ())
+    here, guess = (values(reports, (part, "percent")) for part in ("all", "mean pose"))
+    if not here or len(here) != len(guess):
+        return f"{run}: not measured yet"
+    ratios = [b / a for a, b in zip(here, guess, strict=True)]
+    return (
+        f"Always answering the mean of the unpaired poses is {np.mean(guess):.2f} % off, {run} {np.mean(here):.2f} %: "
+        f"{summary(ratios, 1)} times better."
+    )
+
+
+def baseline_table(results: Results) -> str:
+    """Table 1: baselines that see labels, and ours with poses from another source and from the same."""
+    return table(results, BASELINES, ERRORS, "paper (px, no / with flips)")
+
+
+def pose_count_table(results: Results) -> str:
+    """Table 4: fewer and fewer unpaired poses."""
+    counts = sorted(int(m[1]) for name in results if (m := re.fullmatch(r"ours_poses(\d+)", name)))
+    rows = [Row(f"ours_poses{count}", f"{count} poses") for count in counts]
+    return table(results, [*rows, Row("ours", "all poses")], ERRORS, "")
+
+
+def motion_table(reports: Sequence[dict], run: str = "ours") -> str:
+    """Table 2's columns: the error with flips of each motion, worst first."""
+    other = {"all", "mean pose", "regressor on top", "leak"}
+    motions = {name for report in reports for name in report["errors"]} - other
+    lines = [[f"motion ({run})", "with flips (%)"]]
+    found = {name: values(reports, (name, "percent_flips")) for name in motions}
+    for name in sorted(motions, key=lambda name: (-np.mean(found[name]), name)):
+        lines.append([name, summary(found[name])])
+    return _aligned(lines)
+
+
+def curves_figure(results: Results) -> Figure:
+    """Error with flips against steps on the validation people, for each rung; a thin line a seed, a thick one the mean.
+
+    Raises:
+        ValueError: if no rung has a record.
+    """
+    page, axis = plt.subplots(figsize=(6.4, 3.2))
+    drawn = False
+    for row, style, color in zip(
+        LADDER, ("-", "--", "-.", ":"), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True
+    ):
+        seeds = [[(e["step"], e["percent_flips"]) for e in report["record"] if "percent_flips" in e]
+                 for report in results.get(row.run, ())]  # fmt: skip
+        for seed in filter(None, seeds):
+            axis.plot(*zip(*seed, strict=True), linestyle=style, color=color, linewidth=0.7, alpha=0.6)
+        if not any(seeds):
+            continue
+        common = sorted(set.intersection(*({step for step, _ in seed} for seed in seeds if seed)))
+        mean = [np.mean([dict(seed)[step] for seed in seeds if seed]) for step in common]
+        axis.plot(common, mean, linestyle=style, color=color, label=row.label)
+        drawn = True
+    if not drawn:
+        plt.close(page)
+        raise ValueError(f"results must hold a record of one of {[row.run for row in LADDER]}, got {sorted(results)}")
+    axis.set(xlabel="training steps", ylabel="error with flips (%)", ylim=(0, None))
+    axis.legend(fontsize=9)
+    return page
+
+
+def ladder_figure(results: Results) -> Figure:
+    """Table 5 as two pictures with scales of their own: here, with intervals, and in the paper."""
+    page, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.6), sharey=True)
+    places = np.arange(len(LADDER))
+    for place, row in zip(places, LADDER, strict=True):
+        numbers = values(results.get(row.run, ()), ("all", "percent_flips"))
+        if not numbers:
+            left.text(0.02, place, "not measured yet", va="center", fontsize=9, transform=left.get_yaxis_transform())
+            continue
+        mean, half = interval(numbers)
+        left.errorbar(mean, place, xerr=0 if math.isinf(half) else half, fmt="o", color="#0072B2", capsize=4)
+        left.plot(numbers, [place] * len(numbers), "|", color="black", markersize=10)
+    right.plot([float(row.paper) for row in LADDER], places, "D", color="#D55E00")
+    left.set(yticks=places, yticklabels=[row.label for row in LADDER], title="here")
+    left.set(xlabel="error with flips (%)", xlim=(0, None))
+    right.set(xlabel="error with flips (%)", xlim=(0, None), title="the paper")
+    left.invert_yaxis()
+    return page
+
+
+def commands(results: Results, runs: Sequence[str]) -> str:
+    """The command that made the first of each of these runs, one a line; runs without results are left out."""
+    return "\n".join(results[run][0]["command"] for run in runs if run in results)
+
+
+def _paired(results: Results, before: str, after: str) -> list[float]:
+    """Changes of the error with flips, of those seeds that both runs have."""
+    one, two = (
+        {report["options"]["seed"]: report["errors"]["all"]["percent_flips"] for report in results.get(run, ())}
+        for run in (before, after)
+    )
+    return [two[seed] - one[seed] for seed in sorted(one.keys() & two.keys())]
+
+
+def _steps(reports: Sequence[dict]) -> str:
+    found = sorted({report["record"][-1]["step"] for report in reports if report["record"]})
+    return " to ".join(f"{step:,}" for step in dict.fromkeys([*found[:1], *found[-1:]]))
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, two spaces between them, no spaces at the ends."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    padded = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines]
+    return "\n".join(line.rstrip() for line in padded)

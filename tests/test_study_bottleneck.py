@@ -1,0 +1,212 @@
+"""Lesson 03's pictures and tables: what they show is what the models and the result files say."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from napa_lib.bottleneck import Clips, KeypointGAN, model_config
+from napa_lib.skeletons import NAPA18
+from napa_lib.study import bottleneck as drawn
+from napa_lib.study import bottleneck_tables as tables
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def models():
+    torch.manual_seed(0)
+    return {rung: KeypointGAN(model_config("tiny", rung)).eval() for rung in ("cyclegan", "ours")}
+
+
+@pytest.fixture
+def frames():
+    return torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+def shown(axis):
+    """The array that an axis shows."""
+    (image,) = axis.images
+    return np.asarray(image.get_array())
+
+
+def as_shown(picture):
+    return picture.clamp(0, 1).permute(1, 2, 0).numpy()
+
+
+def at(figure, rows, columns):
+    return np.array(figure.axes, dtype=object).reshape(rows, columns)
+
+
+# Pictures
+
+
+def test_first_frames_are_the_clips_own():
+    images = torch.randint(0, 256, (4, 2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    clips = Clips(images, torch.zeros(4, 2, 18, 2))
+    torch.testing.assert_close(drawn.first_frames(clips, 3, frame=1) * 255, images[:3, 1].float())
+    for count, frame in ((5, 0), (0, 0), (1, 2), (1, -1)):
+        with pytest.raises(ValueError, match="count and frame"):
+            drawn.first_frames(clips, count, frame)
+
+
+def test_opening_shows_frames_poses_and_what_the_model_finds(models, frames):
+    model = models["ours"]
+    poses = torch.rand(3, 18, 2) - 0.5
+    axes = at(drawn.opening_figure(model, frames, poses, frames.flip(0)), 4, 3)
+    with torch.no_grad():
+        found = (model.predict(frames.flip(0)) + 1) * 63 / 2
+    for column in range(3):
+        np.testing.assert_allclose(shown(axes[0, column]), as_shown(frames[column]), atol=1e-6)
+        np.testing.assert_allclose(shown(axes[1, column]), model.draw(poses[[column]])[0, 0].numpy(), atol=1e-6)
+        np.testing.assert_allclose(shown(axes[2, column]), as_shown(frames[2 - column]), atol=1e-6)
+        dots = [line.get_xydata()[0] for line in axes[3, column].lines if len(line.get_xdata()) == 1]
+        np.testing.assert_allclose(dots, found[column], atol=1e-4)
+
+
+def test_leak_figure_shows_what_each_generator_is_given(models, frames):
+    axes = at(drawn.leak_figure(models, frames, frames.flip(0)), 3, 7)
+    with torch.no_grad():
+        for block, model in enumerate(models.values()):
+            one = model(frames, frames.flip(0))
+            for row in range(3):
+                np.testing.assert_allclose(shown(axes[row, 1 + 3 * block]), as_shown(one.image[row]), atol=1e-5)
+                np.testing.assert_allclose(shown(axes[row, 2 + 3 * block]), one.seen[row, 0].numpy(), atol=1e-5)
+    bright = shown(axes[0, 3])  # the untrained CycleGAN's picture is nearly flat, its contrast is not
+    assert bright.std() > 10 * shown(axes[0, 2]).std()
+
+
+def test_swap_takes_poses_from_the_top_and_looks_from_the_left(models, frames):
+    model = models["ours"]
+    axes = at(drawn.swap_figure(model, frames, frames[:2]), 3, 4)
+    with torch.no_grad():
+        expected = model(frames[[2]], frames[[1]]).image[0]
+    np.testing.assert_allclose(shown(axes[2, 3]), as_shown(expected), atol=1e-5)
+    np.testing.assert_allclose(shown(axes[0, 3]), as_shown(frames[2]), atol=1e-6)
+    np.testing.assert_allclose(shown(axes[2, 0]), as_shown(frames[1]), atol=1e-6)
+
+
+def test_edit_moves_one_keypoint_by_whole_pixels(models, frames):
+    axes = at(drawn.edit_figure(models["ours"], frames[:1], "l_wrist", 5.0, -3.0), 1, 4)
+    before, after = (
+        np.array([line.get_xydata()[0] for line in axes[0, i].lines if len(line.get_xdata()) == 1]) for i in (0, 1)
+    )
+    expected = np.zeros((18, 2))
+    expected[NAPA18.index("l_wrist")] = 5, -3
+    np.testing.assert_allclose(after - before, expected, atol=1e-4)
+    assert np.abs(shown(axes[0, 3]) - shown(axes[0, 2])).max() > 0
+    with pytest.raises(ValueError, match="tail"):
+        drawn.edit_figure(models["ours"], frames[:1], "tail", 0.0, 0.0)
+
+
+def test_film_shows_its_snapshots_in_order(frames):
+    keypoints = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 3, 18, 2) + 10
+    film = drawn.Film(frames, keypoints, (0, 10, 20, 40, 80))
+    axes = at(drawn.film_strip(film, 3), 3, 3)
+    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["0", "20", "80"]
+    assert [axes[row, 1].lines[-1].get_xdata()[0] for row in range(3)] == [10, 12, 14]
+    single = drawn.film_frame(film, 3)
+    assert single.axes[0].lines[-1].get_xdata()[0] == 13 and "40" in single._suptitle.get_text()
+    assert len(drawn.film_strip(film, 9).axes) == 15  # all five snapshots, none twice
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 18, 2), (5, 2, 18, 2), (5, 3, 17, 2)])
+def test_film_refuses_keypoints_that_do_not_fit(frames, shape):
+    with pytest.raises(ValueError, match="keypoints"):
+        drawn.Film(frames, torch.zeros(shape), (0, 1, 2, 3, 4))
+
+
+# Tables
+
+
+def report(seed, flips, plain=None, r2=None, record=((1000, 9.0), (2000, 5.0))):
+    errors = {"all": {"percent": plain or flips + 1, "percent_flips": flips}, "mean pose": {"percent": 20.0}}
+    errors |= {"walk": {"percent_flips": flips / 2}, "dance": {"percent_flips": 2 * flips}}
+    if r2 is not None:
+        errors["leak"] = {"r2": r2}
+    return {
+        "command": f"train --seed {seed}", "options": {"seed": seed}, "errors": errors,
+        "record": [{"step": step, "percent_flips": percent} for step, percent in record],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def results():
+    return {
+        "cyclegan": [report(seed, 8.0 + seed, r2=0.5) for seed in range(3)],
+        "conditional": [report(seed, 8.5 + 1.01 * seed) for seed in range(3)],
+        "ours": [report(seed, 4.0 + 0.9 * seed, plain=5.0, r2=0.0) for seed in range(3)],
+        "ours_poses500": [report(0, 6.0)],
+        "ours_poses50": [report(0, 7.0)],
+    }
+
+
+def test_ladder_table_has_mean_interval_seeds_steps_and_the_papers_number(results):
+    lines = tables.ladder_table(results).splitlines()
+    half = 4.303 / np.sqrt(3)  # of 8, 9, 10, whose deviation is 1; Student's t with 2 degrees of freedom
+    assert lines[1].split() == f"CycleGAN 10.00 +- {half:.2f} 9.00 +- {half:.2f} 0.50 +- 0.00 3 2,000 4.39".split()
+    assert lines[2].split()[-4:] == ["-", "3", "2,000", "4.07"]  # no leak in these files
+    assert "not measured yet" in lines[3] and lines[3].split()[-2:] == ["0", "3.01"]
+    assert {line.index(cell) for line, cell in zip(lines[1:4], ("10.00", "10.51", "not"), strict=True)} == {25}
+
+
+def test_steps_of_the_ladder_are_paired_by_seed(results):
+    first, second, third = tables.ladder_steps(results).splitlines()[1:]
+    # 0.50, 0.51, 0.52: sure, although the three runs of each rung lie one point apart
+    assert "+0.51 +- 0.02" in first and first.endswith("rises") and "-0.32" in first
+    assert "not measured yet" in second and "-1.06" in second
+    assert "not measured yet" in third and "-0.10" in third
+    two = {"cyclegan": results["cyclegan"][:2], "conditional": results["conditional"][1:]}
+    assert "(one run)" in tables.ladder_steps(two).splitlines()[1]  # they share seed 1 alone
+
+
+def test_mean_pose_is_four_times_worse(results):
+    assert "20.00 % off, ours 5.00 %: 4.0 +- 0.0 times better" in tables.mean_pose_words(results)
+    assert tables.mean_pose_words({}) == "ours: not measured yet"
+
+
+def test_baselines_say_what_is_missing(results):
+    lines = tables.baseline_table(results).splitlines()
+    assert len(lines) == 5 and "not measured yet" in lines[1] and lines[4].endswith("23.32 / 17.61")
+
+
+def test_pose_counts_come_in_order(results):
+    lines = tables.pose_count_table(results).splitlines()[1:]
+    assert [line.split("poses")[0].strip() for line in lines] == ["50", "500", "all"]
+    assert "7.00 (one run)" in lines[0]
+
+
+def test_motions_come_worst_first(results):
+    lines = tables.motion_table(results["cyclegan"]).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["dance", "walk"]
+    assert lines[2].split()[1] == "4.50"
+
+
+def test_curves_show_every_seed_and_their_mean(results):
+    results["cyclegan"][0] = report(0, 8.0, record=((1000, 12.0), (1500, 8.0), (2000, 5.0)))
+    axis = tables.curves_figure({"cyclegan": results["cyclegan"]}).axes[0]
+    assert len(axis.lines) == 4  # three seeds, then their mean at the steps that all have
+    np.testing.assert_allclose(axis.lines[3].get_xydata(), [[1000, 10], [2000, 5]])
+    with pytest.raises(ValueError, match="record"):
+        tables.curves_figure({"faces": results["ours"]})
+
+
+def test_ladder_figure_has_means_and_the_papers_points(results):
+    left, right = tables.ladder_figure(results).axes
+    np.testing.assert_allclose(right.lines[0].get_xdata(), [4.39, 4.07, 3.01, 2.91])
+    assert [text.get_text() for text in left.texts] == ["not measured yet"]
+    assert left.yaxis_inverted()
+
+
+def test_commands_are_the_files_own(results):
+    assert tables.commands(results, ["ours", "hourglass"]) == "train --seed 0"
