@@ -21,6 +21,7 @@ from napa_lib.data import (
     load_cameras,
     load_paintings,
     load_video_frames,
+    load_video_poses,
     read_manifest,
     resize,
 )
@@ -28,7 +29,7 @@ from napa_lib.data.assets import assets_root, sha256
 from napa_lib.data.manifest import main as manifest_command
 from napa_lib.data.manifest import unlisted_files, update_manifest
 from napa_lib.geometry import project_perspective, triangulate
-from napa_lib.skeletons import ART14, BODY25
+from napa_lib.skeletons import ART14, BODY25, NAPA18
 
 
 @pytest.fixture
@@ -321,3 +322,18 @@ def test_unknown_and_uncalibrated_videos_are_named():
         load_video_frames("double")
     with pytest.raises(ValueError, match="cam09"):
         load_video_frames("single", "cam09")
+
+
+def test_triangulated_poses_lie_on_the_man_and_keep_their_bones():
+    poses = load_video_poses()
+    assert poses.shape == (20, 18, 3)
+    known = [NAPA18.index(name) for name in NAPA18.joints if name not in ("neck", "head", "nose", "torso")]
+    assert not poses[:, known].isnan().any() and poses.isnan().any(-1).sum() == 20 * 4
+    shins = (poses[:, NAPA18.index("r_knee")] - poses[:, NAPA18.index("r_ankle")]).norm(dim=-1)
+    assert 350 < shins.mean() < 500 and shins.std() / shins.mean() < 0.1
+    assert poses[:, NAPA18.index("thorax"), 2].min() > 900  # z is up: shoulders above the treadmill
+    for camera in load_cameras("single").values():
+        seen = project_perspective(poses[:, known], camera)
+        assert bool(((seen > 0) & (seen < torch.tensor([272.0, 480.0]))).all())
+    with pytest.raises(ValueError, match="single"):
+        load_video_poses("multi")

@@ -13,7 +13,7 @@ from napa_lib.data.mocap import (
     to_camera,
 )
 from napa_lib.data.paintings import Painting, list_paintings, load_paintings
-from napa_lib.data.video import list_cameras, load_cameras, load_video_frames
+from napa_lib.data.video import list_cameras, load_cameras, load_video_frames, load_video_poses
 
 __all__ = [
     "ArtFigure",
@@ -36,6 +36,7 @@ __all__ = [
     "load_mocap_poses",
     "load_paintings",
     "load_video_frames",
+    "load_video_poses",
     "mocap_to_joints",
     "read_manifest",
     "resize",
