@@ -215,6 +215,28 @@ def test_the_command_runs_every_stage(tmp_path, monkeypatch):
         assert document["errors"]["all"]["px_flips"] <= document["errors"]["all"]["px"]
         assert document["record"][-1]["step"] == 2 and document["record"][-1]["px"] == document["errors"]["all"]["px"]
         assert b.load_model(out).predict(torch.rand(1, 3, 64, 64)).shape == (1, 18, 2)
+    # on from a trained model, on a real video, with poses of other clips, measured on frames held out
+    monkeypatch.setattr(train, "EXAMPLES", 2)
+    ours, results = tmp_path / "1.safetensors", tmp_path / "video.json"
+    train.main(["--stage", "ladder", "--encoder", eta, "--data", "video:train", "--validation", "video:train",
+                "--test", "video:test", "--poses", str(tmp_path / "train.safetensors"), "--start", str(ours),
+                "--steps", "1", "--batch", "2", "--out", str(tmp_path / "video.safetensors"),
+                "--results", str(results)])  # fmt: skip
+    document = json.loads(results.read_text())
+    assert set(document["errors"]) == {
+        "all",
+        "walking",
+        "mean pose",
+    }  # some joints have no label: no regressor, no leak
+    assert document["errors"]["all"]["px"] != document["record"][-1]["px"]
+    assert np.array(document["record"][-1]["examples"]).shape == (2, 18, 2)
+    one, other = b.load_model(ours), b.load_model(tmp_path / "video.safetensors")
+    step = (one.image_encoder.up.layers[-1].weight - other.image_encoder.up.layers[-1].weight).abs().max()
+    assert 0 < step < 1e-3  # Adam's first step is of the learning rate's size, 2e-4, and files hold halves
+    with pytest.raises(ValueError, match="hourglass"):
+        train.main(
+            ["--stage", "ladder", *common, "--encoder", eta, "--start", str(tmp_path / "3.safetensors"), "--out", eta]
+        )
     monkeypatch.setattr("napa_lib.bottleneck.supervised.heatmap_loss", lambda found, target: found.sum() * torch.inf)
     with pytest.raises(SystemExit, match="at step 0; stopped"):
         train.main(["--stage", "hourglass", *common, "--out", str(tmp_path / "broken.safetensors")])

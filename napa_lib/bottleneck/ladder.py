@@ -34,6 +34,7 @@ def train_rung(
     poses: Tensor,
     encoder: nn.Module,
     setup: Setup = HERE,
+    start: KeypointGAN | None = None,
 ) -> tuple[KeypointGAN, Record]:
     """Train one rung of table 5 on pairs of frames and unpaired poses; no picture has a label.
 
@@ -43,12 +44,13 @@ def train_rung(
         poses: (M, K, 2) in [-1, 1], from elsewhere.
         encoder: a pre-trained eta; it stays as it is.
         setup: where and how to compute.
+        start: a model trained on other clips to go on from; None to begin at random.
 
     Returns:
         the model and the record.
 
     Raises:
-        ValueError: if poses, clips, encoder or checkpoint do not fit the config.
+        ValueError: if poses, clips, encoder, start or checkpoint do not fit the config.
         FloatingPointError: if a loss is not finite; the last checkpoint is kept.
 
     Source: KeypointGAN, section 3.3 (eq. 6), section 4 and table 5.
@@ -57,6 +59,10 @@ def train_rung(
     check_clips(clips, config.model, labelled=False)
     generator = seed_everything(config.seed)
     model, critics = on_device(setup.device, KeypointGAN(config.model)), on_device(setup.device, Critics(config.model))
+    if start is not None:
+        if start.config != config.model:
+            raise ValueError(f"start must be of the config's model {config.model}, got {start.config}")
+        model.load_state_dict(start.state_dict())
     model.skeleton_encoder.load_state_dict(encoder.state_dict())
     model.freeze_encoder()
     perceptual = PerceptualLoss(on_device(setup.device, VGG19Features()), config.perceptual_size).to(setup.device)

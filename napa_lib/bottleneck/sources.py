@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from napa_lib.bottleneck.data import Clips, read_clips, video_clips
-from napa_lib.data import resize
+from napa_lib.data import load_video_poses, resize
 from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
 
+VIDEO = {"video": slice(None), "video:train": slice(15), "video:test": slice(15, None)}  # moments
 SETTINGS = {"synthetic": "anywhere", "studio": "studio"}
 
 
@@ -19,16 +21,18 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
     Args:
         name: "studio:train", "studio:validation" or "studio:test" for the people before a bare wall that ship, and
             "synthetic:train" and so on for those in all poses before all backgrounds; a folder of shards that
-            `python -m napa_lib.data.synthetic` wrote; "video" for the real video; else a file that `save_clips` wrote,
-            whose frames are taken as they are.
+            `python -m napa_lib.data.synthetic` wrote; "video:train" and "video:test" for the first 15 and last 5
+            moments of the real video from four sides, "video" for all; else a file that `save_clips` wrote, whose
+            frames are taken as they are.
         size: side of the frames in pixels.
         look: which synthetic clips, as in `from_synthetic`.
 
     Raises:
         ValueError: if there is nothing of that name, or it is damaged.
     """
-    if name == "video":
-        return video_clips(size)
+    if name in VIDEO:
+        clips = video_clips(size, load_video_poses())
+        return replace(clips, images=clips.images[:, VIDEO[name]], keypoints=clips.keypoints[:, VIDEO[name]])
     setting, _, split = name.partition(":")
     if setting in SETTINGS:
         return from_synthetic(load_synthetic(split, SETTINGS[setting]), size, look)

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from napa_lib.bottleneck.config import PRESETS, RUNGS, TrainingConfig, model_config
 from napa_lib.bottleneck.data import Clips, halves, mocap_poses, to_pixels, unpaired_poses
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
+from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.ladder import train_rung
 from napa_lib.bottleneck.loop import Record, Setup
 from napa_lib.bottleneck.losses import keypoint_loss
@@ -35,11 +36,12 @@ from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.bottleneck.pretraining import pretrain
 from napa_lib.bottleneck.probes import measure_leak, regress_keypoints
 from napa_lib.bottleneck.sources import open_clips
-from napa_lib.bottleneck.store import Model, load_encoder, save_model
+from napa_lib.bottleneck.store import Model, load_encoder, load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 from napa_lib.engine import choose_device
 
 STAGES = ("pretrain", "ladder", "supervised", "hourglass")
+EXAMPLES = 6  # validation clips whose first frame is followed through the training
 PERCEPTUAL_SIZE = {"paper": 128, "tiny": 32}  # VGG-19 at 64 pixels would take most of a tiny step
 
 
@@ -54,11 +56,12 @@ def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfi
 
 
 def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Generator) -> Tensor:
-    """The unpaired poses: from the second half of the clips or from motion capture; fewer of them where asked."""
+    """The unpaired poses: of the second half of these clips or of others, or motion capture's; fewer where asked."""
     if options.poses == "mocap":
         poses = mocap_poses(20_000, generator, skeleton=clips.skeleton)
     else:
-        poses = unpaired_poses(halves(clips)[1])
+        others = clips if options.poses == "clips" else open_clips(options.poses, clips.size, options.look)
+        poses = unpaired_poses(halves(others)[1])
     if options.pose_count is None:
         return poses
     if not 1 <= options.pose_count <= len(poses):
@@ -67,13 +70,17 @@ def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Gen
 
 
 def measurement(validation: Clips | None, device: torch.device) -> Callable[[nn.Module], dict] | None:
-    """What goes on record at each checkpoint: the errors on the validation clips, all motions together."""
+    """What goes on record at each checkpoint: the errors on the validation clips, all motions together, and `examples`:
+    the keypoints, in pixels, of the first frame of the first clips, for a film of the training."""
     if validation is None:
         return None
 
     def measure(model: nn.Module) -> dict:
         predict: Callable[[Tensor], Tensor] = model.predict  # type: ignore[assignment]
-        return errors_by_motion(predict_clips(predict, validation, device=device), validation)["all"]
+        found = predict_clips(predict, validation, device=device)
+        examples = found.unflatten(0, validation.images.shape[:2])[:EXAMPLES, 0]
+        rounded = [[[round(x, 1) for x in point] for point in pose] for pose in examples.tolist()]
+        return {**errors_by_motion(found, validation)["all"], "examples": rounded}
 
     return measure
 
@@ -84,9 +91,10 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     size = PRESETS[options.preset].size
     clips = open_clips(options.data, size, options.look)
     validation = open_clips(options.validation, size, options.look) if options.validation else None
+    test = open_clips(options.test, size, options.look) if options.test else validation
     config = training_config(options, clips.skeleton)
     poses = choose_poses(options, clips, torch.Generator().manual_seed(options.seed))
-    images = clips if options.poses == "mocap" else halves(clips)[0]
+    images = halves(clips)[0] if options.poses == "clips" else clips
     checkpoint = Path(options.out).with_suffix(".checkpoint.safetensors")
     setup = Setup(device, options.half, checkpoint, measurement(validation, device))
     model: Model
@@ -100,28 +108,31 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
         if not options.encoder:
             raise ValueError("encoder must name the file that --stage pretrain wrote")
         encoder = load_encoder(options.encoder, config.model)
-        model, record = train_rung(config, images, poses, encoder, setup)
+        start = load_model(options.start) if options.start else None
+        if isinstance(start, HourglassNet):
+            raise ValueError(f"start must name a KeypointGAN, {options.start} holds an hourglass")
+        model, record = train_rung(config, images, poses, encoder, setup, start)
     elif options.stage == "supervised":
         model, record = train_supervised(config, images, setup)
     else:
         model, record = train_hourglass(config, images, setup)
     save_model(options.out, model, config.model)
-    return model, record, {} if validation is None else final_errors(model, images, validation, poses, device)
+    return model, record, {} if test is None else final_errors(model, images, test, poses, device)
 
 
-def final_errors(model: Model, images: Clips, validation: Clips, poses: Tensor, device: torch.device) -> dict:
+def final_errors(model: Model, images: Clips, test: Clips, poses: Tensor, device: torch.device) -> dict:
     """The errors of a trained model on other people, by motion, beside the mean pose's, with the regressor on top that
     has seen the training frames' labels (table 3), and the leak where there is a skeleton image."""
-    found = predict_clips(model.predict, validation, device=device)
-    guess = to_pixels(mean_pose(poses, len(found)), validation.size)
-    errors: dict = errors_by_motion(found, validation)
-    errors["mean pose"] = errors_by_motion(guess, validation)["all"]
-    if bool(images.keypoints.isnan().all()):
+    found = predict_clips(model.predict, test, device=device)
+    guess = to_pixels(mean_pose(poses, len(found)), test.size)
+    errors: dict = errors_by_motion(found, test)
+    errors["mean pose"] = errors_by_motion(guess, test)["all"]
+    if bool(images.keypoints.flatten(2).isnan().any(-1).all()):  # no frame has all its labels
         return errors
     regress = regress_keypoints(predict_clips(model.predict, images, device=device), images.keypoints.flatten(0, 1))
-    errors["regressor on top"] = errors_by_motion(regress(found), validation)["all"]
+    errors["regressor on top"] = errors_by_motion(regress(found), test)["all"]
     if isinstance(model, KeypointGAN):
-        errors["leak"] = asdict(measure_leak(model, images, validation, device=device))
+        errors["leak"] = asdict(measure_leak(model, images, test, device=device))
     return errors
 
 
@@ -176,9 +187,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--validation", metavar="NAME", help="clips of other people to measure on, likewise")
     add("--look", choices=("photo", "drawn", "both"), default="photo", help="which synthetic clips")
-    add("--poses", choices=("clips", "mocap"), default="clips", help="where unpaired poses come from")
+    add("--test", metavar="NAME", help="clips of other people for the errors at the end; else those of --validation")
+    add("--poses", default="clips", help='unpaired poses: "clips", "mocap", or other clips by name, "studio:train"')
     add("--pose-count", type=int, help="how many unpaired poses; all if not given")
     add("--encoder", metavar="FILE", help="what --stage pretrain wrote, for --stage ladder")
+    add("--start", metavar="FILE", help="a trained model to go on from, for --stage ladder")
     add("--limb-masks", action="store_true", help="the networks of appendix F")
     add("--steps", type=int, default=defaults.steps)
     add("--batch", type=int, default=defaults.batch)
