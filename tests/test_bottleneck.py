@@ -706,6 +706,21 @@ def test_models_come_back_from_their_file(tmp_path, kind):
         b.load_model(tmp_path / "other.safetensors")
 
 
+def test_models_in_eight_bits_are_half_as_large_and_off_by_half_a_step(tmp_path):
+    config = b.ModelConfig(size=64, width=8, discriminator_layers=2)
+    model = b.KeypointGAN(config).eval()
+    for small in (False, True):
+        b.save_model(tmp_path / f"{small}.safetensors", model, config, small)
+    assert (tmp_path / "True.safetensors").stat().st_size < 0.62 * (tmp_path / "False.safetensors").stat().st_size
+    back = b.load_model(tmp_path / "True.safetensors").state_dict()
+    for name, value in model.state_dict().items():
+        if value.ndim == 4:
+            step = value.abs().amax((1, 2, 3), keepdim=True) / 127
+            assert bool(((back[name] - value).abs() <= step * 0.501).all()) and not torch.equal(back[name], value)
+        else:
+            assert torch.equal(back[name], value)
+
+
 def test_results_are_written_whole(tmp_path):
     write_json(tmp_path / "new" / "r.json", {"a": 1})
     assert (tmp_path / "new" / "r.json").read_text() == '{\n "a": 1\n}\n'

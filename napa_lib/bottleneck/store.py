@@ -1,4 +1,4 @@
-"""Trained models in files: weights as halves, the configuration beside them, nothing to unpickle."""
+"""Trained models in files: weights as halves or in 8 bits, the configuration beside them, nothing to unpickle."""
 
 from __future__ import annotations
 
@@ -16,15 +16,32 @@ from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
 
 FORMAT = "napa-keypointgan-1"
+SCALE = ".scale"  # after the name of a convolution stored in 8 bits
 PRETRAINED = ("ours", "cyclegan")
 Model = KeypointGAN | HourglassNet
 
 
-def save_model(path: str | Path, model: Model, config: ModelConfig) -> None:
-    """Write a trained model: convolutions as 16-bit halves, the statistics of normalisation in full."""
+def save_model(path: str | Path, model: Model, config: ModelConfig, small: bool = False) -> None:
+    """Write a trained model: convolutions as 16-bit halves, the statistics of normalisation in full.
+
+    Args:
+        path: safetensors file to write.
+        model: what to write.
+        config: of its networks.
+        small: convolutions as 8-bit integers and a scale an output channel, half as large: a weight is off by at most
+            1/254 of its channel's largest.
+    """
     kind = "keypointgan" if isinstance(model, KeypointGAN) else "hourglass"
     header = {"format": FORMAT, "kind": kind, "config": json.dumps(asdict(config))}
-    stored = {name: value.half() if value.ndim == 4 else value for name, value in model.state_dict().items()}
+    stored: dict[str, Tensor] = {}
+    for name, value in model.state_dict().items():
+        if value.ndim != 4:
+            stored[name] = value
+        elif small:
+            scale = value.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / 127
+            stored[name], stored[name + SCALE] = (value / scale).round().to(torch.int8), scale
+        else:
+            stored[name] = value.half()
     save_tensors(path, stored, header)
 
 
@@ -43,9 +60,12 @@ def load_model(path: str | Path) -> Model:
         model = HourglassNet(config.num_keypoints, 8 * config.width)
     else:
         model = KeypointGAN(config)
-    weights: dict[str, Tensor] = {
-        name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()
-    }
+    weights: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        if value.dtype == torch.int8 and name + SCALE in tensors:
+            weights[name] = value * tensors[name + SCALE]
+        elif not name.endswith(SCALE):
+            weights[name] = value.float() if value.dtype == torch.float16 else value
     load_weights(model, weights, str(path))
     return model.eval()
 
