@@ -22,7 +22,7 @@ SYNTHESIS := $(BIN)/.napa-synthesis
 PYTEST := OMP_NUM_THREADS=1 NAPA_PROGRESS=off NAPA_PROGRESS_BAR=off $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab bench notebooks synthetic clean
+.PHONY: help course test lab bench notebooks synthetic faces clean
 
 help:
 	@echo 'make course      run every lesson, write build/course/index.html  (MODE=quick|laptop|full  ONLY=02)'
@@ -31,6 +31,7 @@ help:
 	@echo 'make bench       measure speeds'
 	@echo 'make notebooks   write the committed notebooks afresh             (ONLY=02)'
 	@echo 'make synthetic   make the synthetic people that ship, those that are missing'
+	@echo 'make faces       make the synthetic faces that ship, those that are missing'
 	@echo 'make clean       remove build/'
 	@echo
 	@echo 'Everything is installed into .venv at first use. PYTHON=python3.12 chooses another Python (3.10 to 3.13).'
@@ -58,6 +59,13 @@ synthetic: $(SYNTHESIS)
 	$(BIN)/python tools/make_synthetic_sheet.py
 	$(BIN)/python -m napa_lib.data.manifest synthetic studio figures/synthetic_contact_sheet.jpg \
 	  --source 'made with Anny 0.6.2 by make synthetic' --licence MIT
+
+faces: $(SYNTHESIS)
+	for part in 'train 320' 'validation 40' 'test 40'; do set -- $$part; \
+	  $(BIN)/python -m napa_lib.data.faces --out assets/faces --split $$1 --clips $$2 --quality 60 || exit 1; done
+	$(BIN)/python tools/make_faces_sheet.py
+	$(BIN)/python -m napa_lib.data.manifest faces figures/faces_contact_sheet.jpg \
+	  --source 'made with Anny 0.6.2 by make faces' --licence MIT
 
 test: $(TESTS)
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from napa_lib.bottleneck.data import (
 )
 from napa_lib.bottleneck.discriminators import ImageDiscriminator, SkeletonDiscriminator
 from napa_lib.bottleneck.evaluate import errors_by_motion, landmark_errors, mean_pose, predict_clips
+from napa_lib.bottleneck.faces import from_faces, interocular_error
 from napa_lib.bottleneck.functional import draw_in_pose, local_contrast_normalize, move_keypoints, swap_appearance
 from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.ladder import train_rung
@@ -71,9 +72,11 @@ __all__ = [
     "figure_colors",
     "fit_ridge",
     "frame_pairs",
+    "from_faces",
     "from_synthetic",
     "generator_loss",
     "halves",
+    "interocular_error",
     "interval",
     "keypoint_loss",
     "landmark_errors",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.bottleneck.data import Clips, to_float, to_pixels
+from napa_lib.bottleneck.faces import FACES, interocular_error
 from napa_lib.metrics import better_sides, mpjpe, mse_with_flips
 from napa_lib.skeletons import convert
 
@@ -46,12 +47,13 @@ def landmark_errors(
         scored: joint set to score instead, such as H36M17 for 17 joints of a larger set.
 
     Returns:
-        `px`, `px_flips`, `percent`, `percent_flips`, and in px² `mse`, `mse_flips`; NaN if no joint was counted.
+        `px`, `px_flips`, `percent`, `percent_flips`, and in px² `mse`, `mse_flips`; for faces `interocular`, too, in
+        per cent of the distance between the eyes' outer corners. NaN if no joint was counted.
 
     Raises:
         ValueError: for shapes or joint sets that do not fit.
 
-    Source: KeypointGAN, section 5.1, tables 1 and 2.
+    Source: KeypointGAN, section 5.1, tables 1 and 2; for faces section 5.2 and table 3.
     """
     if scored is not None:
         prediction, target = (convert(pose, skeleton, scored) for pose in (prediction, target))
@@ -59,7 +61,7 @@ def landmark_errors(
     plain = mpjpe(prediction, target)
     best = mpjpe(better_sides(prediction, target, skeleton), target)
     squared = (prediction - target).square().sum(-1).nanmean()
-    return {
+    errors = {
         "px": float(plain.total),
         "px_flips": float(best.total),
         "percent": 100 * float(plain.total) / size,
@@ -67,6 +69,7 @@ def landmark_errors(
         "mse": float(squared),
         "mse_flips": float(mse_with_flips(prediction, target, skeleton).total),
     }
+    return errors | {"interocular": interocular_error(prediction, target)} if skeleton == FACES else errors
 
 
 def errors_by_motion(prediction: Tensor, clips: Clips, scored: str | None = None) -> dict[str, dict[str, float]]:

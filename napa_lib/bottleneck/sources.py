@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 
 from napa_lib.bottleneck.data import Clips, read_clips, video_clips
+from napa_lib.bottleneck.faces import from_faces
 from napa_lib.data import load_video_poses, resize
+from napa_lib.data.faces import load_faces, read_faces
 from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
 
 VIDEO = {"video": slice(None), "video:train": slice(15), "video:test": slice(15, None)}  # moments
@@ -20,8 +22,9 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
 
     Args:
         name: "studio:train", "studio:validation" or "studio:test" for the people before a bare wall that ship, and
-            "synthetic:train" and so on for those in all poses before all backgrounds; a folder of shards that
-            `python -m napa_lib.data.synthetic` wrote; "video:train" and "video:test" for the first 15 and last 5
+            "synthetic:train" and so on for those in all poses before all backgrounds; "faces:train" and so on
+            for faces; a folder of shards that `python -m napa_lib.data.synthetic` or `napa_lib.data.faces` wrote;
+            "video:train" and "video:test" for the first 15 and last 5
             moments of the real video from four sides, "video" for all; else a file that `save_clips` wrote, whose
             frames are taken as they are.
         size: side of the frames in pixels.
@@ -36,8 +39,13 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
     setting, _, split = name.partition(":")
     if setting in SETTINGS:
         return from_synthetic(load_synthetic(split, SETTINGS[setting]), size, look)
+    if setting == "faces":
+        return from_faces(load_faces(split), size)
     if Path(name).is_dir():
-        return from_synthetic(read_shards(sorted(Path(name).glob("*.tar.gz"))), size, look)
+        shards = sorted(Path(name).glob("*.tar.gz"))
+        if shards and shards[0].name.startswith("faces-"):
+            return from_faces(read_faces(shards), size)
+        return from_synthetic(read_shards(shards), size, look)
     return read_clips(name)
 
 
