@@ -21,6 +21,7 @@ from napa_lib.bottleneck.loop import (
     on_device,
     run,
     settings_of,
+    settle_normalization,
 )
 from napa_lib.bottleneck.losses import PerceptualLoss, discriminator_loss, generator_loss
 from napa_lib.bottleneck.model import Critics, KeypointGAN
@@ -76,11 +77,20 @@ def train_rung(
         pose = draw_poses(poses, config.batch, generator).to(setup.device)
         return adversarial_step(model, critics, perceptual, adams, (image, style, pose), config, setup)
 
+    def settle() -> None:
+        pairs = torch.Generator().manual_seed(config.seed)  # one of its own: training goes on as if nothing had been
+
+        def forward() -> None:
+            with setup.autocast():
+                model(*(laid_out(x, setup.device) for x in frame_pairs(clips, config.batch, pairs)))
+
+        settle_normalization(model, forward)
+
     training = Training(
         {"model": model, "critics": critics, "perceptual": perceptual}, adams, generator,
         settings_of("ladder", config, setup),
     )  # fmt: skip
-    record = run("KeypointGAN", training, step, model, config, setup)
+    record = run("KeypointGAN", training, step, model, config, setup, settle)
     return model.eval(), record
 
 

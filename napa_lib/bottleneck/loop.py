@@ -66,6 +66,7 @@ def run(
     model: nn.Module,
     config: TrainingConfig,
     setup: Setup,
+    settle: Callable[[], None] = lambda: None,
 ) -> list[dict]:
     """Call `step` until all steps are done, going on from the checkpoint where there is one.
 
@@ -76,6 +77,8 @@ def run(
         model: what to measure.
         config: how many steps in all, and between two records and checkpoints.
         setup: the checkpoint and the measurement.
+        settle: called before each record and at the end, to make the model fit for evaluation mode; see
+            `settle_normalization`. It must not change how training goes on.
 
     Returns:
         one entry a record: step, seconds, the losses' means since the last record, and what was measured. On a CPU
@@ -102,13 +105,43 @@ def run(
         if (number + 1) % config.every and number + 1 != config.steps:
             continue
         means = {name: float(value) / count for name, value in sums.items()}
+        settle()
         seconds = before + time.monotonic() - clock
         record.append({"step": number + 1, "seconds": round(seconds, 2), **means, **_measured(setup, model)})
         sums, count = {}, 0
         if checkpoint is not None:
             header = {"config": training.settings, "record": json.dumps(record)}
             save_checkpoint(checkpoint, number + 1, training.models, training.optimizers, training.generator, header)
+    settle()
     return record
+
+
+@torch.no_grad()
+def settle_normalization(model: nn.Module, forward: Callable[[], object], batches: int = 25) -> None:
+    """Take batch normalisation's statistics anew: their plain mean over some batches, with the weights as they are.
+
+    The running statistics of training are those of the last ten batches or so, with weights that change under them.
+    Now and then one batch of unlike pictures throws them off, and in evaluation mode the errors jump by a factor of
+    four for a while, though in training mode nothing is to be seen.
+
+    Args:
+        model: in training mode; layers in evaluation mode, such as a frozen eta, are left alone.
+        forward: passes one batch through the model.
+        batches: how many.
+
+    Source: Wu and Johnson (2021), "Rethinking 'Batch' in BatchNorm", section 3 ("precise BN").
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d) and layer.training]
+    momenta = [layer.momentum for layer in layers]
+    counts = [layer.num_batches_tracked.clone() for layer in layers if layer.num_batches_tracked is not None]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain mean
+    for _ in range(batches):
+        forward()
+    for layer, momentum, count in zip(layers, momenta, counts, strict=True):
+        layer.momentum = momentum
+        layer.num_batches_tracked.copy_(count)  # type: ignore[union-attr]
 
 
 def _measured(setup: Setup, model: nn.Module) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import TrainingConfig
@@ -21,6 +22,7 @@ from napa_lib.bottleneck.loop import (
     on_device,
     run,
     settings_of,
+    settle_normalization,
 )
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
@@ -43,7 +45,8 @@ def train_supervised(
     training = Training({"network": networks}, {"adam": adam(networks.parameters(), config)}, generator,
                         settings_of("supervised", config, setup))  # fmt: skip
     step = _step(training, clips, model.predict, keypoint_loss, config, setup)
-    record = run("supervised", training, step, model, config, setup)
+    settle = _settle(networks, clips, model.predict, config, setup)
+    record = run("supervised", training, step, model, config, setup, settle)
     return model.eval(), record
 
 
@@ -62,7 +65,8 @@ def train_hourglass(
     training = Training({"network": network}, {"adam": adam(network.parameters(), config)}, generator,
                         settings_of("hourglass", config, setup))  # fmt: skip
     step = _step(training, clips, network, heatmap_loss, config, setup)
-    record = run("hourglass", training, step, network, config, setup)
+    settle = _settle(network, clips, network, config, setup)
+    record = run("hourglass", training, step, network, config, setup, settle)
     return network.eval(), record
 
 
@@ -85,3 +89,24 @@ def _step(
         return losses
 
     return step
+
+
+def _settle(
+    network: nn.Module,
+    clips: Clips,
+    predict: Callable[[Tensor], Tensor],
+    config: TrainingConfig,
+    setup: Setup,
+) -> Callable[[], None]:
+    """What takes batch normalisation's statistics anew, over frames of the clips."""
+
+    def settle() -> None:
+        generator = torch.Generator().manual_seed(config.seed)
+
+        def forward() -> None:
+            with setup.autocast():
+                predict(laid_out(labelled_frames(clips, config.batch, generator)[0], setup.device))
+
+        settle_normalization(network, forward)
+
+    return settle
