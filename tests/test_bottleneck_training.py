@@ -18,7 +18,7 @@ from torch import nn
 
 from napa_lib import bottleneck as b
 from napa_lib.bottleneck import train
-from napa_lib.bottleneck.loop import descend
+from napa_lib.bottleneck.loop import descend, settle_normalization
 from napa_lib.bottleneck.pretraining import Plateau
 from napa_lib.bottleneck.store import load_encoder
 from napa_lib.engine import CheckpointError, load_tensors
@@ -149,6 +149,39 @@ def test_the_learning_rate_falls_once_when_the_error_does_not():
         rates.append(optimizer.param_groups[0]["lr"])
     fall = rates.index(0.1)
     assert 250 + 200 <= fall < 250 + 400 and set(rates) == {1.0, 0.1}
+
+
+def test_settled_statistics_are_the_mean_over_the_batches_and_change_nothing_else():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Sequential(nn.BatchNorm2d(4)))
+    network[2].eval()  # frozen: left alone
+    batches = [torch.randn(2, 3, 5, 5) * scale for scale in (1.0, 3.0, 0.2)]
+    for batch in batches:
+        network(batch)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    waiting = iter(batches)
+    settle_normalization(network, lambda: network(next(waiting)), 3)
+    with torch.no_grad():
+        maps = [network[0](batch).movedim(1, 0).flatten(1).double().numpy() for batch in batches]
+    mean = np.mean([m.mean(1) for m in maps], 0)
+    variance = np.mean([m.var(1, ddof=1) for m in maps], 0)
+    np.testing.assert_allclose(network[1].running_mean, mean, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(network[1].running_var, variance, rtol=1e-4)
+    after = network.state_dict()
+    assert all(torch.equal(after[n], v) for n, v in before.items() if n not in ("1.running_mean", "1.running_var"))
+    assert network[1].momentum == 0.1 and network.training and not network[2].training
+
+
+def test_settling_does_not_change_how_training_goes_on(monkeypatch):
+    whole, record = run_stage("ours", CONFIG, b.Setup())
+    for module in ("ladder", "supervised"):
+        monkeypatch.setattr(f"napa_lib.bottleneck.{module}.settle_normalization", lambda model, forward: None)
+    other, found = run_stage("ours", CONFIG, b.Setup())
+    weights = dict(other.named_parameters())
+    assert all(torch.equal(value, weights[name]) for name, value in whole.named_parameters())
+    assert without_seconds(found) == without_seconds(record)
+    name = "image_encoder.down.blocks.0.1.running_var"
+    assert not torch.equal(whole.state_dict()[name], other.state_dict()[name])
 
 
 @pytest.mark.parametrize("half", [False, True])
