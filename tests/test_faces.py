@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load, save
 
 from napa_lib import bottleneck as b
+from napa_lib.bottleneck import train
 from napa_lib.bottleneck.evaluate import landmark_errors
 from napa_lib.data.assets import asset_path, list_assets
 from napa_lib.data.faces import FaceClips, load_faces, read_faces
@@ -183,6 +184,25 @@ def test_interocular_error_in_closed_form() -> None:
     assert "interocular" not in landmark_errors(body, body, "NAPA18", 64)
 
 
+def test_the_training_reports_the_error_of_faces_raw_and_with_the_regressor() -> None:
+    clips = b.open_clips("faces:validation", 32)
+    config = b.ModelConfig(
+        "FACE68", 32, width=4, discriminator_width=4, discriminator_layers=1, renderer="blobs", second_cycle=False
+    )
+    torch.manual_seed(0)
+    model = b.KeypointGAN(config).eval()
+    errors = train.final_errors(
+        model, clips.take(slice(20)), clips.take(slice(20, None)), b.unpaired_poses(clips), torch.device("cpu")
+    )
+    assert set(errors) == {"all", "mean pose", "regressor on top"}
+    found = b.predict_clips(model.predict, clips.take(slice(20, None)))
+    target = clips.keypoints[20:].flatten(0, 1)
+    between = (target[:, 36] - target[:, 45]).norm(dim=-1)
+    expected = 100 * ((found - target).norm(dim=-1) / between[:, None]).mean()
+    assert errors["all"]["interocular"] == pytest.approx(float(expected), rel=1e-4)
+    assert errors["regressor on top"]["interocular"] < errors["all"]["interocular"]
+
+
 # -------------------------------------------------------------------------------------------------- small parts
 
 
@@ -289,6 +309,43 @@ def test_landmarks_are_vertices_of_the_skin(head) -> None:
     model, average = head
     vertices, _, points = model.pose(average, np.eye(3), {"mouthSmileLeft": 0.7})
     np.testing.assert_allclose(vertices[model.landmarks], points, atol=1e-3)
+
+
+def test_features_are_painted_at_their_landmarks(head) -> None:
+    from napa_lib.data.faces.features import CAVITY, IRIS, Features, paint_features
+    from napa_lib.data.faces.head import EYE, MOUTH
+    from napa_lib.data.synthetic.paint import HEAD
+    from napa_lib.data.synthetic.wardrobe import M
+
+    model, _ = head
+    lip = (model.canon[[51, 57, 49, 53]] + model.canon[[62, 66, 61, 63]]) / 2
+    points = np.concatenate([model.canon[17:27], lip, model.canon[[30, 8, 3, 13]]])
+    region = np.full(len(points), HEAD)
+    features, skin = Features(2.0, 0.5, 0.5, np.zeros(3)), np.full(len(points), M["skin"])
+    ahead = np.array([0.0, 0.0, 1.0])
+    found = paint_features(skin, region, points, model, features, ahead)
+    assert found.tolist() == [M["brow"]] * 10 + [M["lip"]] * 4 + [M["skin"]] * 4
+    # The pupil is where the eye looks, the white on the other side; the eyes have a centre each.
+    left = np.array([0.5, 0.0, 0.8660254])
+    ball = np.concatenate([model.eyes + 12 * left, model.eyes + 12 * left * [-1, 1, 1], model.eyes + 12 * ahead])
+    seen = paint_features(np.full(6, M["skin"]), np.full(6, EYE), ball, model, features, left)
+    assert seen[:4].tolist() == [M["dark"]] * 2 + [M["white"]] * 2
+    near = paint_features(np.full(6, M["skin"]), np.full(6, EYE), ball, model, features, np.array([0.17, 0.0, 0.9854]))
+    assert near[:2].tolist() == [IRIS] * 2  # 20 degrees off: beyond 0.42 of the iris' 29, within it
+    assert paint_features(skin, np.full(len(points), MOUTH), points, model, features, ahead).tolist() == [CAVITY] * 18
+
+
+def test_expressions_are_made_of_known_actions(head) -> None:
+    from napa_lib.data.faces.clips import LIMITS, sample_expression, sample_turns
+
+    random = np.random.default_rng(0)
+    drawn = [sample_expression(random) for _ in range(300)]
+    assert {name for weights in drawn for name in weights} <= set(head[0].expressions)
+    assert all(0 <= weight <= 1 for weights in drawn for weight in weights.values())
+    opened = np.mean([weights.get("jawOpen", 0) > 0.2 for weights in drawn])
+    assert 0.2 < opened < 0.6
+    turns = np.stack([sample_turns(random) for _ in range(100)])
+    assert (np.abs(turns) <= LIMITS).all() and turns[..., 0].std() > 0.2
 
 
 def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
