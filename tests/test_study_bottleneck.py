@@ -11,10 +11,11 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from napa_lib.bottleneck import Clips, KeypointGAN, model_config
+from napa_lib.bottleneck import Clips, KeypointGAN, TrainingConfig, model_config
 from napa_lib.skeletons import NAPA18
 from napa_lib.study import bottleneck as drawn
 from napa_lib.study import bottleneck_tables as tables
+from napa_lib.study.bottleneck_run import losses_figure, train_on
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +127,18 @@ def test_film_refuses_keypoints_that_do_not_fit(frames, shape):
         drawn.Film(frames, torch.zeros(shape), (0, 1, 2, 3, 4))
 
 
+def test_film_of_a_result_shows_its_keypoints_on_the_validation_clips():
+    images = torch.randint(0, 256, (4, 2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = torch.rand(2, 3, 18, 2).tolist()
+    record = [{"step": 5, "examples": found[0]}, {"step": 6}, {"step": 9, "examples": found[1]}]
+    film = drawn.film_of({"command": "train", "record": record}, Clips(images, torch.zeros(4, 2, 18, 2)))
+    assert film.steps == (5, 9)
+    torch.testing.assert_close(film.frames * 255, images[:3, 0].float())
+    torch.testing.assert_close(film.keypoints, torch.tensor(found))
+    with pytest.raises(ValueError, match="examples"):
+        drawn.film_of({"command": "train", "record": [{"step": 6}]}, Clips(images, torch.zeros(4, 2, 18, 2)))
+
+
 # Tables
 
 
@@ -186,6 +199,15 @@ def test_pose_counts_come_in_order(results):
     assert "7.00 (one run)" in lines[0]
 
 
+def test_faces_and_video_come_from_their_own_files(results):
+    face = {"errors": {"all": {"interocular": 9.0}, "regressor on top": {"interocular": 6.5}}, "record": [{"step": 7}]}
+    assert tables.faces_table({"faces": [face]}).splitlines()[1].split()[2:4] == ["9.00", "(one"]
+    assert "6.50 (one run)" in tables.faces_table({"faces": [face]})
+    assert "not measured yet" in tables.faces_table(results) and "not measured yet" in tables.video_table(results)
+    lines = tables.video_table({**results, "video_scratch": [report(0, 3.0)], "video": [report(0, 2.0)]}).splitlines()
+    assert [line.split("  ")[0] for line in lines[1:]] == ["video", "video scratch"] and "20.00 (one run)" in lines[1]
+
+
 def test_motions_come_worst_first(results):
     lines = tables.motion_table(results["cyclegan"]).splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["dance", "walk"]
@@ -210,3 +232,22 @@ def test_ladder_figure_has_means_and_the_papers_points(results):
 
 def test_commands_are_the_files_own(results):
     assert tables.commands(results, ["ours", "hourglass"]) == "train --seed 0"
+
+
+# A training that goes on
+
+
+def test_training_goes_on_where_it_stopped(models, tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (4, 2, 3, 64, 64), dtype=torch.uint8, generator=generator)
+    clips, poses = Clips(images, torch.full((4, 2, 18, 2), torch.nan)), torch.rand(5, 18, 2, generator=generator) - 0.5
+    config = TrainingConfig(model_config("tiny"), batch=2, every=1, perceptual_size=16)
+    encoder = models["ours"].skeleton_encoder
+    parts = [train_on(tmp_path / "parts", 1, config, clips, poses, encoder) for _ in range(2)]
+    whole, record = train_on(tmp_path / "whole", 2, config, clips, poses, encoder)
+    assert [[entry["step"] for entry in found] for _, found in parts] == [[1], [1, 2]]
+    assert all(torch.equal(a, b) for a, b in zip(parts[1][0].parameters(), whole.parameters(), strict=True))
+    axis = losses_figure(record).axes[0]
+    np.testing.assert_allclose(axis.lines[1].get_xydata(), [[e["step"], e["fooling"]] for e in parts[1][1]])
+    with pytest.raises(ValueError, match="more"):
+        train_on(tmp_path / "none", 0, config, clips, poses, encoder)

@@ -158,7 +158,25 @@ class Film:
             raise ValueError(f"keypoints must be {expected}, got {tuple(self.keypoints.shape)}")
 
 
-def film_strip(film: Film, snapshots: int = 6) -> Figure:
+def film_of(report: dict, clips: Clips) -> Film:
+    """The film in a stored result: what was found in the first frames of the validation clips at each record.
+
+    Args:
+        report: one of `read_results`.
+        clips: the validation clips of that training, `report["options"]["validation"]`.
+
+    Raises:
+        ValueError: if the result holds no such keypoints.
+    """
+    shots = [(entry["step"], entry["examples"]) for entry in report["record"] if "examples" in entry]
+    if not shots:
+        raise ValueError(f"report must hold examples in its record, that of {report['command']!r} has none")
+    steps, examples = zip(*shots, strict=True)
+    keypoints = torch.tensor(examples)
+    return Film(first_frames(clips, keypoints.shape[1]), keypoints, steps, clips.skeleton)
+
+
+def film_strip(film: Film, snapshots: int = 4) -> Figure:
     """Some snapshots of a film below each other, evenly spread, the last one among them (fig. 15)."""
     chosen = torch.linspace(0, len(film.steps) - 1, min(snapshots, len(film.steps))).round().int().tolist()
     page, axes = _grid(len(chosen), len(film.frames), 7.2)
