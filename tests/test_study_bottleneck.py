@@ -142,7 +142,8 @@ def test_film_of_a_result_shows_its_keypoints_on_the_validation_clips():
 # Tables
 
 
-def report(seed, flips, plain=None, r2=None, record=((1000, 9.0), (2000, 5.0))):
+def report(seed, flips, plain=None, r2=None, record=None):
+    record = record or ((1000, 2 * flips), (2000, flips))
     errors = {"all": {"percent": plain or flips + 1, "percent_flips": flips}, "mean pose": {"percent": 20.0}}
     errors |= {"walk": {"percent_flips": flips / 2}, "dance": {"percent_flips": 2 * flips}}
     if r2 is not None:
@@ -173,14 +174,17 @@ def test_ladder_table_has_mean_interval_seeds_steps_and_the_papers_number(result
     assert {line.index(cell) for line, cell in zip(lines[1:4], ("10.00", "10.51", "not"), strict=True)} == {25}
 
 
-def test_steps_of_the_ladder_are_paired_by_seed(results):
+def test_steps_of_the_ladder_are_paired_by_seed_at_equal_steps(results):
     first, second, third = tables.ladder_steps(results).splitlines()[1:]
     # 0.50, 0.51, 0.52: sure, although the three runs of each rung lie one point apart
-    assert "+0.51 +- 0.02" in first and first.endswith("rises") and "-0.32" in first
+    assert "+0.51 +- 0.02" in first and first.endswith("rises") and "-0.32" in first and "2,000" in first
     assert "not measured yet" in second and "-1.06" in second
     assert "not measured yet" in third and "-0.10" in third
     two = {"cyclegan": results["cyclegan"][:2], "conditional": results["conditional"][1:]}
     assert "(one run)" in tables.ladder_steps(two).splitlines()[1]  # they share seed 1 alone
+    short = [report(seed, 9.0, record=((1000, 30.0), (1500, 9.0))) for seed in range(3)]
+    line = tables.ladder_steps({**results, "conditional": short}).splitlines()[1]
+    assert "1,000" in line and "+12.00" in line  # 30 against 16, 18 and 20, not the ends
 
 
 def test_mean_pose_is_four_times_worse(results):
@@ -218,7 +222,8 @@ def test_curves_show_every_seed_and_their_mean(results):
     results["cyclegan"][0] = report(0, 8.0, record=((1000, 12.0), (1500, 8.0), (2000, 5.0)))
     axis = tables.curves_figure({"cyclegan": results["cyclegan"]}).axes[0]
     assert len(axis.lines) == 4  # three seeds, then their mean at the steps that all have
-    np.testing.assert_allclose(axis.lines[3].get_xydata(), [[1000, 10], [2000, 5]])
+    # the means of 12, 18, 20 and of 5, 9, 10
+    np.testing.assert_allclose(axis.lines[3].get_xydata(), [[1000, 50 / 3], [2000, 8]])
     with pytest.raises(ValueError, match="record"):
         tables.curves_figure({"faces": results["ours"]})
 

@@ -93,20 +93,21 @@ def ladder_table(results: Results) -> str:
 
 
 def ladder_steps(results: Results) -> str:
-    """From each rung to the next: the change of the error with flips in points, paired by seed, with its 95 % interval.
+    """From each rung to the next: the change of the error with flips in points, with its 95 % interval.
 
-    The last column says whether the interval leaves zero out.
+    Measured on the validation people at the last step that both rungs have on record, and paired by seed, so that
+    neither longer training nor luckier batches count. The last column says whether the interval leaves zero out.
     """
-    lines = [["step", "here", "paper", "so here the error"]]
+    lines = [["", "at step", "here", "paper", "so here the error"]]
     for before, after in zip(LADDER, LADDER[1:], strict=False):
-        change = _paired(results, before.run, after.run)
+        step, change = _paired(results.get(before.run, ()), results.get(after.run, ()))
         paper = f"{float(after.paper) - float(before.paper):+.2f}"
         if not change:
-            lines.append([after.label, "not measured yet", paper, ""])
+            lines.append([after.label, "", "not measured yet", paper, ""])
             continue
         mean, half = interval(change)
         here = f"{mean:+.2f} " + ("(one run)" if math.isinf(half) else f"+- {half:.2f}")
-        lines.append([after.label, here, paper, verdict(mean, half)])
+        lines.append([after.label, f"{step:,}", here, paper, verdict(mean, half)])
     return _aligned(lines)
 
 
@@ -181,14 +182,13 @@ def curves_figure(results: Results) -> Figure:
     for row, style, color in zip(
         LADDER, ("-", "--", "-.", ":"), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True
     ):
-        seeds = [[(e["step"], e["percent_flips"]) for e in report["record"] if "percent_flips" in e]
-                 for report in results.get(row.run, ())]  # fmt: skip
-        for seed in filter(None, seeds):
-            axis.plot(*zip(*seed, strict=True), linestyle=style, color=color, linewidth=0.7, alpha=0.6)
-        if not any(seeds):
+        seeds = [curve for curve in _curves(results.get(row.run, ())).values() if curve]
+        for curve in seeds:
+            axis.plot(*zip(*curve.items(), strict=True), linestyle=style, color=color, linewidth=0.7, alpha=0.6)
+        if not seeds:
             continue
-        common = sorted(set.intersection(*({step for step, _ in seed} for seed in seeds if seed)))
-        mean = [np.mean([dict(seed)[step] for seed in seeds if seed]) for step in common]
+        common = sorted(set.intersection(*map(set, seeds)))
+        mean = [np.mean([curve[step] for curve in seeds]) for step in common]
         axis.plot(common, mean, linestyle=style, color=color, label=row.label)
         drawn = True
     if not drawn:
@@ -224,13 +224,24 @@ def commands(results: Results, runs: Sequence[str]) -> str:
     return "\n".join(results[run][0]["command"] for run in runs if run in results)
 
 
-def _paired(results: Results, before: str, after: str) -> list[float]:
-    """Changes of the error with flips, of those seeds that both runs have."""
-    one, two = (
-        {report["options"]["seed"]: report["errors"]["all"]["percent_flips"] for report in results.get(run, ())}
-        for run in (before, after)
-    )
-    return [two[seed] - one[seed] for seed in sorted(one.keys() & two.keys())]
+def _curves(reports: Sequence[dict]) -> dict[int, dict[int, float]]:
+    """Seed -> step -> error with flips on the validation people."""
+    return {
+        report["options"]["seed"]: {e["step"]: e["percent_flips"] for e in report["record"] if "percent_flips" in e}
+        for report in reports
+    }
+
+
+def _paired(before: Sequence[dict], after: Sequence[dict]) -> tuple[int, list[float]]:
+    """The last step that all runs have of the seeds that are in both, and each seed's change of the error there."""
+    one, two = _curves(before), _curves(after)
+    seeds = sorted(one.keys() & two.keys())
+    steps = [set(curves[seed]) for curves in (one, two) for seed in seeds]
+    common = set.intersection(*steps) if steps else set()
+    if not common:
+        return 0, []
+    step = max(common)
+    return step, [two[seed][step] - one[seed][step] for seed in seeds]
 
 
 def _steps(reports: Sequence[dict]) -> str:
