@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from napa_lib import bottleneck as b
-from napa_lib.bottleneck import train
+from napa_lib.bottleneck import measure, train
 from napa_lib.bottleneck.loop import descend, settle_normalization
 from napa_lib.bottleneck.pretraining import Plateau
 from napa_lib.bottleneck.store import load_encoder
@@ -282,3 +282,20 @@ def test_the_command_runs_every_stage(tmp_path, monkeypatch):
         load_encoder(eta, b.ModelConfig(size=64, discriminator_layers=1))
     with pytest.raises(CheckpointError, match="hourglass"):
         load_encoder(tmp_path / "3.safetensors", MODEL)
+
+
+def test_a_trained_model_is_measured_on_other_clips(tmp_path, capsys):
+    b.save_clips(tmp_path / "clips.safetensors", stick_clips())
+    model = b.KeypointGAN(MODEL).eval()
+    b.save_model(tmp_path / "m.safetensors", model, MODEL)
+    clips = str(tmp_path / "clips.safetensors")
+    results = tmp_path / "r.json"
+    measure.main([str(tmp_path / "m.safetensors"), "--data", clips, "--poses", clips, "--results", str(results)])
+    document = json.loads(results.read_text())
+    found = b.predict_clips(b.load_model(tmp_path / "m.safetensors").predict, stick_clips())
+    expected = (found - stick_clips().keypoints.flatten(0, 1)).norm(dim=-1).mean()
+    assert document["errors"]["all"]["px"] == pytest.approx(float(expected))
+    assert set(document["errors"]) == {"all", "turn", "stand", "mean pose"}
+    assert f"all: {document['errors']['all']['percent']:.2f} %" in capsys.readouterr().out
+    with pytest.raises(CheckpointError, match=r"h2\.safetensors"):
+        measure.main([str(tmp_path / "h2.safetensors"), "--data", clips])
