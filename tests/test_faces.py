@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,19 +152,20 @@ def test_faces_open_as_clips_of_any_size(shipped: FaceClips, tmp_path: Path) -> 
 
 def test_faces_are_drawn_as_blobs() -> None:
     config = b.model_config("tiny", "ours", "FACE68")
-    assert (config.renderer, config.sigma, config.num_keypoints) == ("blobs", 0.02, 68)
+    assert (config.renderer, config.sigma, config.num_keypoints) == ("blobs", 0.04, 68)
+    assert b.model_config("paper", "ours", "FACE68").sigma == 0.02
     assert b.model_config("tiny", "ours", "NAPA18").renderer == "skeleton"
     pose = torch.full((1, 68, 2), torch.nan)
     pose[0, 0] = torch.tensor([1 / 63, -5 / 63])  # the centre of pixel (32, 29)
     drawn = b.KeypointGAN(config).draw(pose)[0, 0]
     y, x = np.mgrid[:64, :64]
-    expected = np.exp(-((x - 32.0) ** 2 + (y - 29.0) ** 2) / (2 * (0.02 * 63 / 2) ** 2))  # eq. 2 in pixels
+    expected = np.exp(-((x - 32.0) ** 2 + (y - 29.0) ** 2) / (2 * (0.04 * 63 / 2) ** 2))  # eq. 2 in pixels
     np.testing.assert_allclose(drawn, expected, atol=1e-6)
 
 
 def test_a_blob_of_two_thirds_of_a_pixel_tells_where_it_lies() -> None:
     """Its centre of mass is the point, and its mass the same, wherever between pixels it lies."""
-    model = b.KeypointGAN(b.model_config("tiny", "ours", "FACE68"))
+    model = b.KeypointGAN(replace(b.model_config("tiny", "ours", "FACE68"), sigma=0.02))
     points = torch.full((50, 68, 2), torch.nan)
     points[:, 0] = torch.linspace(0.1, 0.17, 50)[:, None]  # two pixels' way
     drawn = model.draw(points)[:, 0].double()
