@@ -49,6 +49,8 @@ bench: $(COURSE)
 notebooks: $(COURSE)
 	$(BIN)/python -m napa_lib.study.notebooks $(if $(ONLY),--only $(ONLY))
 
+MADE_WITH_ANNY = --source 'made with Anny 0.6.2 by make $@' --licence MIT
+
 synthetic: $(SYNTHESIS)
 	for part in 'train 760' 'validation 112' 'test 136'; do set -- $$part; \
 	  $(BIN)/python -m napa_lib.data.synthetic --out assets/synthetic --split $$1 --clips $$2 --drawn 0.3 --quality 28 \
@@ -56,16 +58,16 @@ synthetic: $(SYNTHESIS)
 	for part in train:800:1/4 train:800:2/4 train:800:3/4 train:800:4/4 validation:80:1/1 test:120:1/1; do \
 	  set -- $$(echo $$part | tr : ' '); $(BIN)/python -m napa_lib.data.synthetic --out assets/studio --setting studio \
 	  --size 64 --look photo --company 0 --movement 0.3 --seed 3 --quality 55 --split $$1 --clips $$2 --shard $$3 || exit 1; done
+	$(BIN)/python -m napa_lib.data.manifest synthetic studio $(MADE_WITH_ANNY)
 	$(BIN)/python tools/make_synthetic_sheet.py
-	$(BIN)/python -m napa_lib.data.manifest synthetic studio figures/synthetic_contact_sheet.jpg \
-	  --source 'made with Anny 0.6.2 by make synthetic' --licence MIT
+	$(BIN)/python -m napa_lib.data.manifest figures/synthetic_contact_sheet.jpg $(MADE_WITH_ANNY)
 
 faces: $(SYNTHESIS)
 	for part in 'train 320' 'validation 40' 'test 40'; do set -- $$part; \
 	  $(BIN)/python -m napa_lib.data.faces --out assets/faces --split $$1 --clips $$2 --quality 60 || exit 1; done
+	$(BIN)/python -m napa_lib.data.manifest faces $(MADE_WITH_ANNY)
 	$(BIN)/python tools/make_faces_sheet.py
-	$(BIN)/python -m napa_lib.data.manifest faces figures/faces_contact_sheet.jpg \
-	  --source 'made with Anny 0.6.2 by make faces' --licence MIT
+	$(BIN)/python -m napa_lib.data.manifest figures/faces_contact_sheet.jpg $(MADE_WITH_ANNY)
 
 test: $(TESTS)
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from benchmarks.limits import print_table
 from napa_lib.bottleneck import PRESETS, Critics, KeypointGAN, PerceptualLoss, Setup, TrainingConfig, mocap_poses
 from napa_lib.bottleneck.ladder import adversarial_step
 from napa_lib.bottleneck.loop import adam, laid_out, on_device
+from napa_lib.engine import keep_freed_memory
 from napa_lib.networks import VGG19Features
 
 CPU = torch.device("cpu")
@@ -75,6 +76,7 @@ def passes(preset: str, half: bool, batch: int = 16) -> tuple[dict[str, Callable
 
 def main(preset: str = "paper", half: bool = True, rounds: int = 2) -> None:
     """Time the passes and the step in turns; print the two ratios that the project limits."""
+    keep_freed_memory()  # as the command that trains does
     networks, step = passes(preset, half)
     best = dict.fromkeys([*networks, "step"], float("inf"))
     for _ in range(rounds + 1):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -109,3 +113,31 @@ def test_progress_yields_everything_and_can_be_hidden(monkeypatch, capfd):
     monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     assert list(engine.progress(range(3), "counting")) == [0, 1, 2]
     assert capfd.readouterr().err == ""
+
+
+FILL_MEMORY = """
+import resource, sys, torch
+from napa_lib.engine import keep_freed_memory
+
+def fill():
+    a = torch.ones(64 << 20, dtype=torch.uint8)
+    b = a + 1
+
+if "keep" in sys.argv:
+    assert keep_freed_memory()
+for _ in range(20):
+    fill()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    fill()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_freed_memory_is_kept():
+    def faults(*arguments: str) -> int:  # pages that the system had to bring
+        done = subprocess.run([sys.executable, "-c", FILL_MEMORY, *arguments], capture_output=True, check=True)
+        return int(done.stdout)
+
+    assert faults("keep") < faults() / 10

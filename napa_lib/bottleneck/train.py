@@ -41,7 +41,7 @@ from napa_lib.bottleneck.probes import measure_leak, regress_keypoints
 from napa_lib.bottleneck.sources import open_clips
 from napa_lib.bottleneck.store import Model, load_encoder, load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
-from napa_lib.engine import choose_device
+from napa_lib.engine import choose_device, keep_freed_memory
 
 STAGES = ("pretrain", "ladder", "supervised", "hourglass")
 EXAMPLES = 6  # validation clips whose first frame is followed through the training
@@ -210,6 +210,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Train, write the model and the record."""
     options = parser().parse_args(arguments)
+    keep_freed_memory()
     try:
         model, record, errors = train(options)
     except FloatingPointError as error:

@@ -21,6 +21,7 @@ SPLIT_SEED = {"train": 0, "validation": 1, "test": 2}
 FACES = 68  # marks the random numbers as those of faces
 UPRIGHT = np.diag([1.0, -1.0, -1.0])  # a camera in front of a person that looks along z
 LIMITS = np.radians([35.0, 20.0, 18.0])  # largest yaw, pitch and roll
+MARGIN = 0.1  # share of the picture's side that the landmarks' box leaves free at least
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,14 @@ def make_clip(recipe: Recipe, index: int) -> FaceClip:
     light, ground = sample_light(rng), backdrop(rng, size, drawn=False)
     turns = sample_turns(rng)
     camera = about(0, np.array(rng.normal(0, 0.06)))
-    distance, fill = rng.uniform(700, 2500), rng.uniform(0.5, 0.68)
+    distance, fill = rng.uniform(700, 2500), rng.uniform(0.44, 0.62)
     images, masks, landmarks = [], [], []
     for yaw, pitch, roll in turns:
         turn = about(1, yaw) @ about(0, pitch) @ about(2, -roll)
         vertices, normals, points = model.pose(head, turn, sample_expression(rng))
-        view = _view(UPRIGHT @ camera, points, distance, size, fill * rng.uniform(0.92, 1.08), rng.normal(0, 0.03, 2))
+        share = fill * rng.uniform(0.85, 1.15)
+        shift = rng.uniform(-0.5, 0.5, 2) * (1 - MARGIN - share)
+        view = _view(UPRIGHT @ camera, points, distance, size, share, shift)
         figure = Figure(head.dressed, outfit, vertices, normals, points, eyes=0.0, mouth=0.0)  # painted here
         surface = render([figure], view, size)
         gaze = unit(np.array([rng.normal(0, 0.2), rng.normal(0, 0.1), 1.0]))
@@ -134,7 +137,7 @@ def sample_expression(rng: np.random.Generator) -> dict[str, float]:
 
 
 def _view(rotation: Array, points: Array, distance: float, size: int, fill: float, shift: Array) -> View:
-    """The camera whose picture the landmarks fill to a share, a little below its middle."""
+    """The camera whose picture the landmarks fill to a share, their box's centre moved by `shift` sides."""
     middle = (points.min(0) + points.max(0)) / 2
-    view = frame_points(rotation, distance, points - middle, size, fill, shift + [0.0, 0.06])
+    view = frame_points(rotation, distance, points - middle, size, fill, shift)
     return View(view.R, view.offset - view.R @ middle, view.K)
