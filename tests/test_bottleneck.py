@@ -515,6 +515,19 @@ def test_the_real_video_as_clips():
         b.video_clips(64, world[:3])
 
 
+def test_the_real_video_in_crops_that_move():
+    world = torch.tensor([[-900.0, 0.0, 900.0], [-900.0, 0.0, 1300.0]]).repeat(9, 1).expand(20, 18, 3)
+    still, moved = b.video_clips(64, world), b.video_clips(64, world, moved=2)
+    assert moved.images.shape == (8, 20, 3, 64, 64) and bool(((moved.keypoints > 0) & (moved.keypoints < 63)).all())
+    for copy in range(2):
+        ratio = [(c[:, :, 1] - c[:, :, 0]).norm(dim=-1) for c in (moved.keypoints[copy::2], still.keypoints)]
+        scale = ratio[0] / ratio[1]
+        assert 1 / 1.5 - 1e-3 < float(scale.min()) < 0.72 and 0.95 < float(scale.max()) <= 1 + 1e-3
+        # the fixed crop lies in the moved one: its first and last pixel are still in the picture
+        corner = moved.keypoints[copy::2, :, 0] - scale[..., None] * still.keypoints[:, :, 0]
+        assert float(corner.min()) > -1 and float((corner + 63 * scale[..., None]).max()) < 64
+
+
 class People:
     """What `from_synthetic` looks at of SyntheticClips: five clips of two frames, 8 x 8; the third shows nobody once,
     the last has two people."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napa_lib import bottleneck as b
-from napa_lib.bottleneck.data import stir_poses
+from napa_lib.bottleneck.data import recolour, stir_poses
 from napa_lib.data.synthetic import load_synthetic
 from napa_lib.data.synthetic.postures import captured, sampled
 from napa_lib.data.synthetic.view import sample_direction
@@ -59,6 +59,46 @@ def test_stirring_keeps_missing_keypoints_missing() -> None:
     missing = stirred.isnan().any(-1)
     assert bool((missing.sum(1) == 1).all())
     assert set(missing.nonzero()[:, 1].tolist()) == {NAPA18.index("l_wrist"), NAPA18.index("r_wrist")}  # half mirrored
+
+
+def test_motion_capture_for_the_studio_stands_and_faces_the_camera() -> None:
+    poses = b.mocap_poses(300, torch.Generator().manual_seed(2), studio=True)
+    x, y = poses.unbind(-1)
+    of = {name: NAPA18.index(name) for name in NAPA18.joints}
+    assert bool((y[:, of["thorax"]] < y[:, of["pelvis"]]).all())  # y points down
+    assert bool((y[:, of["pelvis"]] < y[:, [of["r_ankle"], of["l_ankle"]]].amax(1)).all())
+    right = x[:, [of["r_hip"], of["r_shoulder"]]].sum(1)
+    left = x[:, [of["l_hip"], of["l_shoulder"]]].sum(1)
+    assert bool((right < left).all())  # who faces the viewer has the right side on the viewer's left
+    anywhere = b.mocap_poses(300, torch.Generator().manual_seed(2))
+    turned = anywhere[:, [of["r_hip"], of["r_shoulder"]], 0].sum(1) > anywhere[
+        :, [of["l_hip"], of["l_shoulder"]], 0
+    ].sum(1)
+    assert 0.4 < float(turned.float().mean()) < 0.6
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_recolouring_is_one_saturation_and_one_light_a_row(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    pair = [
+        0.45 + 0.1 * torch.rand(4, 3, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2)
+    ]  # unclamped
+    grey = torch.full((4, 3, 8, 8), 0.5, dtype=torch.float64)
+    first, other, lit = recolour([*pair, grey], generator)
+    light = lit[..., :1, :1] / 0.5
+    assert float(light.min()) >= 0.6 and float(light.max()) <= 1
+    torch.testing.assert_close(lit, (0.5 * light).expand_as(lit))  # a grey has the colour of the light
+    for before, after in zip(pair, (first, other), strict=True):
+        middle = before.mean(1, keepdim=True)
+        torch.testing.assert_close((after / light).mean(1, keepdim=True), middle)  # as bright as it was
+        factor = ((after / light - middle) * (before - middle)).sum((1, 2, 3)) / (before - middle).square().sum(
+            (1, 2, 3)
+        )
+        torch.testing.assert_close(after / light - middle, factor[:, None, None, None] * (before - middle))
+        assert float(factor.min()) >= 1 and float(factor.max()) <= 3
+    bright = recolour([torch.rand(4, 3, 8, 8, generator=generator)], generator)[0]
+    assert float(bright.min()) >= 0 and float(bright.max()) <= 1
 
 
 def test_studio_people_are_whole_and_upright() -> None:

@@ -104,6 +104,7 @@ class TrainingConfig:
     adversarial: float = 10.0  # lambda of eq. 6; the authors' released configuration amounts to 1
     second_cycle: float = 10.0  # weight of the mean |Phi(Psi(y, x')) - y|; the paper gives none, this is CycleGAN's
     perceptual_size: int = 128  # side of the pictures that VGG-19 compares
+    recolour: bool = False  # show each pair of frames in colours of its own; see `data.recolour`
     every: int = 250  # steps between two checkpoints, and two records
     plateau: int = 1000  # steps without progress after which the learning rate of eta's pre-training falls
     seed: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from napa_lib.data import list_cameras, load_cameras, load_mocap_poses, load_vid
 from napa_lib.data.crops import crop, crop_matrices, to_crop
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.geometry import project_perspective
-from napa_lib.skeletons import convert, flip, get_skeleton
+from napa_lib.skeletons import NAPA18, convert, flip, get_skeleton
 
 FORMAT = "napa-clips-1"
 OFF_CENTRE = 0.15  # how far from the middle a figure of motion capture is put at most, in the units of [-1, 1]
@@ -87,6 +88,26 @@ def frame_pairs(clips: Clips, count: int, generator: torch.Generator) -> tuple[T
     first = torch.randint(frames, (count,), generator=generator)
     other = (first + torch.randint(1, frames, (count,), generator=generator)) % frames
     return to_float(clips.images[clip, first]), to_float(clips.images[clip, other])
+
+
+def recolour(pairs: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
+    """The same pictures in stronger colours and under coloured light, another for each row but one for all of `pairs`.
+
+    The generator then sees that the colours of x are those of x'. From walls and clothes of pale colours, in which
+    pictures differ by their brightness most, it learned in a thousand steps to carry over light and dark alone.
+
+    Args:
+        pairs: pictures (B, 3, S, S) in [0, 1] that belong together, row by row.
+        generator: source of randomness, on the CPU.
+
+    Returns:
+        as many tensors, in [0, 1].
+    """
+    count = len(pairs[0])
+    saturation = 1 + 2 * torch.rand(count, 1, 1, 1, generator=generator)
+    light = 0.6 + 0.4 * torch.rand(count, 3, 1, 1, generator=generator)
+    greys = (image.mean(1, keepdim=True) for image in pairs)
+    return [((grey + saturation * (x - grey)) * light).clamp(0, 1) for x, grey in zip(pairs, greys, strict=True)]
 
 
 def check_clips(clips: Clips, model: ModelConfig, labelled: bool) -> None:
@@ -195,11 +216,13 @@ def mocap_poses(
     split: str = "train",
     skeleton: str = "NAPA18",
     fill: tuple[float, float] = (0.6, 0.9),
+    studio: bool = False,
 ) -> Tensor:
     """Poses of motion capture as a camera sees them, laid out as figures lie in crops.
 
-    Cameras stand all round, at most 20 degrees above or below, 3 to 8 m away. Each figure is then scaled until the
-    longer side of its bounding box is a random share of the picture, and put near the middle, its box in the picture.
+    Cameras stand all round, at most 20 degrees above or below, 3 to 8 m away. Each figure is then
+    scaled until the longer side of its bounding box is a random share of the picture, and put near the middle, its box
+    in the picture.
 
     Args:
         count: how many.
@@ -207,6 +230,7 @@ def mocap_poses(
         split: which clips of motion capture.
         skeleton: joint set wanted.
         fill: smallest and largest share of the picture that a figure's longer side takes.
+        studio: only figures that stand upright, seen from within 60 degrees of their front.
 
     Returns:
         (count, K, 2) as (x, y) in [-1, 1].
@@ -220,9 +244,10 @@ def mocap_poses(
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(count, *shape, generator=generator)
 
-    poses = draw_poses(load_mocap_poses(split), count, generator)
-    pitch = math.radians(20.0)
-    seen = to_camera(poses, uniform(-math.pi, math.pi), uniform(-pitch, pitch))
+    poses = load_mocap_poses(split)
+    poses = draw_poses(poses[_upright(poses)] if studio else poses, count, generator)
+    pitch, turn = math.radians(20.0), math.radians(60.0 if studio else 180.0)
+    seen = to_camera(poses, _facing(poses) + uniform(-turn, turn), uniform(-pitch, pitch))
     flat = seen[..., :2] / (seen[..., 2:] + uniform(3000.0, 8000.0, 1, 1))
     low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     half = (high - low) / 2
@@ -231,29 +256,63 @@ def mocap_poses(
     return convert((flat - (low + high) / 2) * scale + centre, "NAPA18", skeleton)
 
 
-def video_clips(size: int, poses: Tensor | None = None) -> Clips:
-    """The real video: a man on a treadmill, one clip of 20 frames from each of four cameras, in fixed crops.
+def _joints(poses: Tensor, *names: str) -> tuple[Tensor, ...]:
+    return tuple(poses[:, NAPA18.index(name)] for name in names)
+
+
+def _upright(poses: Tensor) -> Tensor:
+    """Whose trunk leans by less than about 30 degrees and who stands on a leg, (B,); poses (B, 18, 3) mm, y up."""
+    thorax, pelvis, *ankles = _joints(poses, "thorax", "pelvis", "r_ankle", "l_ankle")
+    trunk = thorax - pelvis
+    standing = torch.stack([pelvis[:, 1] - ankle[:, 1] for ankle in ankles]).amax(0) > 500
+    return (trunk[:, 1] > 0.85 * trunk.norm(dim=-1)) & standing
+
+
+def _facing(poses: Tensor) -> Tensor:
+    """The direction in which hips and shoulders face, (B,) radians from x to z; poses (B, 18, 3), y up."""
+    r_hip, l_hip, r_shoulder, l_shoulder = _joints(poses, "r_hip", "l_hip", "r_shoulder", "l_shoulder")
+    right = r_hip - l_hip + r_shoulder - l_shoulder
+    return torch.atan2(-right[:, 0], right[:, 2])
+
+
+def video_clips(size: int, poses: Tensor | None = None, moved: int = 0) -> Clips:
+    """The real video: a man on a treadmill, a clip of 20 frames from each of four cameras, in fixed crops.
+
+    In fixed crops from fixed cameras he is always at the same place. A figure drawn too low or too small, but always
+    by as much, then lets the generator draw him as well as the right one, so training needs crops that move.
 
     Args:
         size: side of the crops in pixels.
         poses: (20, 18, 3) where the joints are in the world, mm, to be projected into the crops; None leaves all
             keypoints missing.
+        moved: how many clips of each camera, each frame of them in a crop of its own, up to half as large again, that
+            holds the fixed one; 0 for one clip of fixed crops.
 
     Raises:
         ValueError: if `poses` is not (20, 18, 3).
     """
     images, keypoints = [], []
+    generator = torch.Generator().manual_seed(0)
     for camera in list_cameras("single"):
         frames = load_video_frames("single", camera)
-        matrices = crop_matrices(torch.tensor([VIDEO_BOXES[camera]]), size).expand(len(frames), -1, -1)
-        images.append((crop(frames, matrices, size).clamp(0, 1) * 255).round().to(torch.uint8))
-        if poses is None:
-            keypoints.append(torch.full((len(frames), 18, 2), torch.nan))
-            continue
-        if tuple(poses.shape) != (len(frames), 18, 3):
+        if poses is not None and tuple(poses.shape) != (len(frames), 18, 3):
             raise ValueError(f"poses must be ({len(frames)}, 18, 3), got {tuple(poses.shape)}")
-        keypoints.append(to_crop(project_perspective(poses, load_cameras("single")[camera]), matrices))
+        missing = torch.full((len(frames), 18, 2), torch.nan)
+        seen = missing if poses is None else project_perspective(poses, load_cameras("single")[camera])
+        for _ in range(moved or 1):
+            boxes = torch.tensor(VIDEO_BOXES[camera]).expand(len(frames), -1)
+            matrices = crop_matrices(_moved(boxes, generator) if moved else boxes, size)
+            images.append((crop(frames, matrices, size).clamp(0, 1) * 255).round().to(torch.uint8))
+            keypoints.append(to_crop(seen, matrices))
     return Clips(torch.stack(images), torch.stack(keypoints), motions=("walking",) * len(images))
+
+
+def _moved(boxes: Tensor, generator: torch.Generator) -> Tensor:
+    """Squares (N, 4) as (x0, y0, x1, y1), up to half as large again and moved, but still round the old ones."""
+    side = boxes[:, 2:] - boxes[:, :2]
+    more = 0.5 * torch.rand(len(boxes), 1, generator=generator) * side
+    first = more * torch.rand(len(boxes), 2, generator=generator)
+    return torch.cat([boxes[:, :2] - first, boxes[:, 2:] + more - first], 1)
 
 
 def save_clips(path: str | Path, clips: Clips) -> None:

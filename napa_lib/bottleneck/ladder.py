@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.data import Clips, check_clips, check_poses, draw_poses, frame_pairs
+from napa_lib.bottleneck.data import Clips, check_clips, check_poses, draw_poses, frame_pairs, recolour
 from napa_lib.bottleneck.loop import (
     HERE,
     Losses,
@@ -72,8 +72,12 @@ def train_rung(
         "critics": adam(critics.parameters(), config),
     }
 
+    def frames(generator: torch.Generator) -> Iterator[Tensor]:
+        pair: Sequence[Tensor] = frame_pairs(clips, config.batch, generator)
+        return (laid_out(x, setup.device) for x in (recolour(pair, generator) if config.recolour else pair))
+
     def step() -> Losses:
-        image, style = (laid_out(x, setup.device) for x in frame_pairs(clips, config.batch, generator))
+        image, style = frames(generator)
         pose = draw_poses(poses, config.batch, generator).to(setup.device)
         return adversarial_step(model, critics, perceptual, adams, (image, style, pose), config, setup)
 
@@ -82,7 +86,7 @@ def train_rung(
 
         def forward() -> None:
             with setup.autocast():
-                model(*(laid_out(x, setup.device) for x in frame_pairs(clips, config.batch, pairs)))
+                model(*frames(pairs))
 
         settle_normalization(model, forward)
 

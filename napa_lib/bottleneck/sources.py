@@ -14,6 +14,7 @@ from napa_lib.data.faces import load_faces, read_faces
 from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
 
 VIDEO = {"video": slice(None), "video:train": slice(15), "video:test": slice(15, None)}  # moments
+MOVED = 12  # clips of moving crops from each camera to train on
 SETTINGS = {"synthetic": "anywhere", "studio": "studio"}
 
 
@@ -24,9 +25,9 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
         name: "studio:train", "studio:validation" or "studio:test" for the people before a bare wall that ship, and
             "synthetic:train" and so on for those in all poses before all backgrounds; "faces:train" and so on
             for faces; a folder of shards that `python -m napa_lib.data.synthetic` or `napa_lib.data.faces` wrote;
-            "video:train" and "video:test" for the first 15 and last 5
-            moments of the real video from four sides, "video" for all; else a file that `save_clips` wrote, whose
-            frames are taken as they are.
+            "video:train" for the first 15 moments of the real video from four sides in crops that move, "video:test"
+            for the last 5 in fixed crops, "video" for all, fixed; else a file that `save_clips` wrote, whose frames
+            are taken as they are.
         size: side of the frames in pixels.
         look: which synthetic clips, as in `from_synthetic`.
 
@@ -34,7 +35,7 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
         ValueError: if there is nothing of that name, or it is damaged.
     """
     if name in VIDEO:
-        clips = video_clips(size, load_video_poses())
+        clips = video_clips(size, load_video_poses(), moved=MOVED if name == "video:train" else 0)
         return replace(clips, images=clips.images[:, VIDEO[name]], keypoints=clips.keypoints[:, VIDEO[name]])
     setting, _, split = name.partition(":")
     if setting in SETTINGS:

@@ -7,16 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from napa_lib.bottleneck.config import ModelConfig
 from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-keypointgan-1"
-SCALE = ".scale"  # after the name of a convolution stored in 8 bits
 PRETRAINED = ("ours", "cyclegan")
 Model = KeypointGAN | HourglassNet
 
@@ -33,16 +32,9 @@ def save_model(path: str | Path, model: Model, config: ModelConfig, small: bool 
     """
     kind = "keypointgan" if isinstance(model, KeypointGAN) else "hourglass"
     header = {"format": FORMAT, "kind": kind, "config": json.dumps(asdict(config))}
-    stored: dict[str, Tensor] = {}
-    for name, value in model.state_dict().items():
-        if value.ndim != 4:
-            stored[name] = value
-        elif small:
-            scale = value.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / 127
-            stored[name], stored[name + SCALE] = (value / scale).round().to(torch.int8), scale
-        else:
-            stored[name] = value.half()
-    save_tensors(path, stored, header)
+    state = model.state_dict()
+    halves = {name: value.half() if value.ndim == 4 else value for name, value in state.items()}
+    save_tensors(path, quantize(state) if small else halves, header)
 
 
 def load_model(path: str | Path) -> Model:
@@ -60,13 +52,7 @@ def load_model(path: str | Path) -> Model:
         model = HourglassNet(config.num_keypoints, 8 * config.width)
     else:
         model = KeypointGAN(config)
-    weights: dict[str, Tensor] = {}
-    for name, value in tensors.items():
-        if value.dtype == torch.int8 and name + SCALE in tensors:
-            weights[name] = value * tensors[name + SCALE]
-        elif not name.endswith(SCALE):
-            weights[name] = value.float() if value.dtype == torch.float16 else value
-    load_weights(model, weights, str(path))
+    load_weights(model, dequantize(tensors), str(path))
     return model.eval()
 
 

@@ -44,6 +44,7 @@ from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 from napa_lib.engine import choose_device, keep_freed_memory
 
 STAGES = ("pretrain", "ladder", "supervised", "hourglass")
+MOCAP = ("mocap", "mocap:studio")
 EXAMPLES = 6  # validation clips whose first frame is followed through the training
 PERCEPTUAL_SIZE = {"paper": 128, "tiny": 32}  # VGG-19 at 64 pixels would take most of a tiny step
 
@@ -53,15 +54,15 @@ def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfi
     config = TrainingConfig(
         replace(model_config(options.preset, options.rung, skeleton), limb_masks=options.limb_masks),
         steps=options.steps, batch=options.batch, seed=options.seed,
-        perceptual_size=PERCEPTUAL_SIZE[options.preset],
+        perceptual_size=options.perceptual_size or PERCEPTUAL_SIZE[options.preset], recolour=options.recolour,
     )  # fmt: skip
     return config if options.adversarial is None else replace(config, adversarial=options.adversarial)
 
 
 def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Generator) -> Tensor:
     """The unpaired poses: of the second half of these clips or of others, or motion capture's; fewer where asked."""
-    if options.poses == "mocap":
-        poses = mocap_poses(20_000, generator, skeleton=clips.skeleton)
+    if options.poses in MOCAP:
+        poses = mocap_poses(20_000, generator, skeleton=clips.skeleton, studio=options.poses == "mocap:studio")
     else:
         others = clips if options.poses == "clips" else open_clips(options.poses, clips.size, options.look)
         poses = unpaired_poses(halves(others)[1])
@@ -191,14 +192,20 @@ def parser() -> argparse.ArgumentParser:
     add("--validation", metavar="NAME", help="clips of other people to measure on, likewise")
     add("--look", choices=("photo", "drawn", "both"), default="photo", help="which synthetic clips")
     add("--test", metavar="NAME", help="clips of other people for the errors at the end; else those of --validation")
-    add("--poses", default="clips", help='unpaired poses: "clips", "mocap", or other clips by name, "studio:train"')
+    add("--poses", default="clips", help='unpaired poses: "clips", "mocap", "mocap:studio", or other clips by name')
     add("--pose-count", type=int, help="how many unpaired poses; all if not given")
     add("--encoder", metavar="FILE", help="what --stage pretrain wrote, for --stage ladder")
     add("--start", metavar="FILE", help="a trained model to go on from, for --stage ladder")
+    add("--recolour", action="store_true", help="show each pair of frames in colours of its own, for --stage ladder")
     add("--limb-masks", action="store_true", help="the networks of appendix F")
     add("--steps", type=int, default=defaults.steps)
     add("--batch", type=int, default=defaults.batch)
     add("--adversarial", type=float, help=f"weight of the adversarial losses; {defaults.adversarial:g} if not given")
+    add(
+        "--perceptual-size",
+        type=int,
+        help="side of the pictures that VGG-19 compares; tiny: 32, paper: 128 if not given",
+    )
     add("--seed", type=int, default=0)
     add("--half", action="store_true", help="compute in bfloat16 where that is safe")
     add("--device", default="cpu", help="auto, cpu, cuda or mps")

@@ -13,6 +13,7 @@ from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
 from napa_lib.lifting.networks import DepthNet
+from napa_lib.quantization import dequantize
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose
 
@@ -111,7 +112,7 @@ def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStanda
         raise CheckpointError(f"{path} holds no depth network on bone maps: its config is {config}")
     network = DepthNet(config["preset"])
     weights = {n[len("network/") :]: t for n, t in tensors.items() if n.startswith("network/")}
-    load_weights(network, {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}, str(path))
+    load_weights(network, dequantize(weights), str(path))
     return network.eval(), BoneStandardizer.load(path)
 
 

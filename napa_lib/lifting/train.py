@@ -28,6 +28,7 @@ from napa_lib.lifting.functional import bone_vectors, depth_loss
 from napa_lib.lifting.lift import BoneStandardizer
 from napa_lib.lifting.networks import CoordinateNet, DepthNet
 from napa_lib.lifting.views import exchange_limbs, random_views
+from napa_lib.quantization import quantize
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,11 @@ def fit_standardizer(frames: Tensor, config: TrainingConfig) -> BoneStandardizer
     return BoneStandardizer.fit(random_views(poses, config, generator)[1])
 
 
-def save_depth_net(path: str | Path, trained: TrainedDepth, config: TrainingConfig, dtype: torch.dtype) -> None:
-    """Write network, bone statistics and config to one safetensors file; float16 as `dtype` halves the weights."""
-    weights = {
-        f"network/{name}": value.to(dtype) if value.is_floating_point() else value
-        for name, value in trained.network.state_dict().items()
-    }
+def save_depth_net(path: str | Path, trained: TrainedDepth, config: TrainingConfig, small: bool = False) -> None:
+    """Write network, bone statistics and config to one safetensors file; `small` is a quarter of it, in 8 bits."""
+    weights = {f"network/{name}": value for name, value in trained.network.state_dict().items()}
+    if small:
+        weights = quantize(weights)
     save_tensors(path, weights | trained.standardizer.tensors(), {"config": json.dumps(asdict(config))})
 
 
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", required=True, help="safetensors file to write")
     parser.add_argument("--checkpoint", help="file to keep the run's state in; an interrupted run goes on from it")
     parser.add_argument("--save-every", type=int, default=500, help="steps between two checkpoints")
-    parser.add_argument("--half", action="store_true", help="write float16 weights")
+    parser.add_argument("--small", action="store_true", help="write the weights in 8 bits")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
     for field in fields(TrainingConfig):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
@@ -137,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = TrainingConfig(**{field.name: options[field.name] for field in fields(TrainingConfig)})
     device = choose_device(options["device"])
     trained = train_depth_net(config, options["checkpoint"], options["save_every"], device)
-    save_depth_net(options["out"], trained, config, torch.float16 if options["half"] else torch.float32)
+    save_depth_net(options["out"], trained, config, options["small"])
     print(f"wrote {options['out']}")
 
 

@@ -14,6 +14,7 @@ from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_te
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.resnet import resnet50
 from napa_lib.networks.vgg import VGG19Features
+from napa_lib.quantization import dequantize, quantize
 from napa_lib.skeletons import NAPA18
 
 FORMAT = "napa-pose-net-1"
@@ -164,10 +165,9 @@ class PoseNet2D(nn.Module):
 
 
 def save_pose_net(path: str | Path, network: PoseNet2D, metadata: dict[str, str] | None = None) -> None:
-    """Write what was trained, as float16, and what is needed to build the network again."""
-    half = {n: t.half() if t.is_floating_point() else t for n, t in network.trained_state().items()}
+    """Write what was trained, convolutions in 8 bits, and what is needed to build the network again."""
     header = {"backbone": network.backbone, "width": str(network.width), "tuned": ",".join(network.tuned)}
-    save_tensors(path, half, {**(metadata or {}), **header, "format": FORMAT})
+    save_tensors(path, quantize(network.trained_state()), {**(metadata or {}), **header, "format": FORMAT})
 
 
 def load_pose_net(path: str | Path | None = None) -> PoseNet2D:
@@ -182,10 +182,9 @@ def load_pose_net(path: str | Path | None = None) -> PoseNet2D:
         raise CheckpointError(f"{path} is no pose network: its format is {metadata.get('format')!r}, not {FORMAT!r}")
     tuned = tuple(name for name in metadata["tuned"].split(",") if name)
     network = PoseNet2D(metadata["backbone"], int(metadata["width"]), tuned)
-    own = network.state_dict()
-    fixed = {name: tensor for name, tensor in own.items() if name not in network.trained_state()}
-    weights = {name: t.to(own[name].dtype) if name in own else t for name, t in tensors.items()}
-    load_weights(network, {**fixed, **weights}, str(path))
+    trained = network.trained_state()
+    fixed = {name: tensor for name, tensor in network.state_dict().items() if name not in trained}
+    load_weights(network, {**fixed, **dequantize(tensors)}, str(path))
     return network.eval()
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from napa_lib.data import asset_path, list_paintings
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
 from napa_lib.networks import VGG19Features
+from napa_lib.quantization import dequantize, quantize
 from napa_lib.style.networks import TransformNet
 
 FORMAT = "napa-stylizer-1"
@@ -50,15 +51,9 @@ def stylize(
 
 
 def save_stylizer(path: str | Path, network: TransformNet, styles: Sequence[str]) -> None:
-    """Write a network small: weights as 8-bit integers with a scale for each output channel, the rest as halves."""
-    stored: dict[str, Tensor] = {}
-    for name, value in network.state_dict().items():
-        if value.ndim > 1:
-            scale = value.flatten(1).abs().amax(1).clamp_min(1e-12).view(-1, *[1] * (value.ndim - 1)) / 127
-            stored[f"{name}.scale"] = scale
-            value = (value / scale).round().to(torch.int8)
-        stored[name] = value.half() if value.is_floating_point() else value
-    save_tensors(path, stored, {"format": FORMAT, "norm": network.norm, "styles": ",".join(styles)})
+    """Write a network small: weights as 8-bit integers with a scale for each output channel."""
+    header = {"format": FORMAT, "norm": network.norm, "styles": ",".join(styles)}
+    save_tensors(path, quantize(network.state_dict()), header)
 
 
 def load_stylizer(name: str | Path) -> TransformNet:
@@ -72,10 +67,5 @@ def load_stylizer(name: str | Path) -> TransformNet:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no stylizer: its format is {metadata.get('format')!r}, not {FORMAT!r}")
     network = TransformNet(metadata["norm"])  # type: ignore[arg-type]
-    weights = {
-        name: value * tensors[f"{name}.scale"] if value.dtype == torch.int8 else value.to(torch.float32)
-        for name, value in tensors.items()
-        if not name.endswith(".scale")
-    }
-    load_weights(network, weights, str(path))
+    load_weights(network, dequantize(tensors), str(path))
     return network.eval()
