@@ -441,7 +441,7 @@ def test_comparison_marks_the_joint_that_counts_as_missed():
     plt.close(page)
 
 
-DEFAULT = "art_figures/kid_01.png"
+DEFAULT = "art_figures/kid_01.webp"
 
 
 def test_own_picture_opens_what_there_is(tmp_path, capsys):

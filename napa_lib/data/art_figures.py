@@ -39,7 +39,7 @@ class ArtFigure:
     @property
     def asset(self) -> str:
         """The picture's name for `asset_path`."""
-        return f"art_figures/{self.name}.png"
+        return f"art_figures/{self.name}.webp"
 
     @property
     def scored_keypoints(self) -> Tensor:
@@ -85,7 +85,7 @@ def _figure(record: dict) -> ArtFigure:
     joints = torch.tensor(record["joints"])
     entry = read_manifest()[record["file"]]
     return ArtFigure(
-        name=record["file"].removeprefix("art_figures/").removesuffix(".png"),
+        name=record["file"].removeprefix("art_figures/").removesuffix(".webp"),
         size=tuple(record["size"]),
         keypoints=joints[:, :2].float(),
         visible=joints[:, 2] > 0,

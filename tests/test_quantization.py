@@ -1,0 +1,57 @@
+"""Weights in 8 bits: how far off they may be, what is left alone, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from napa_lib.quantization import dequantize, quantize
+
+FINITE = st.floats(-1e4, 1e4, width=32)
+WEIGHTS = arrays.arrays(np.float32, arrays.array_shapes(min_dims=2, max_dims=4, max_side=4), elements=FINITE)
+
+
+@given(WEIGHTS)
+def test_a_weight_is_off_by_at_most_half_a_step_of_its_channel(weights):
+    back = dequantize(quantize({"w": torch.from_numpy(weights)}))["w"].numpy()
+    for channel, found in zip(weights, back, strict=True):
+        np.testing.assert_allclose(found, channel, rtol=0, atol=np.abs(channel).max() * 1.0001 / 254 + 1e-12)
+
+
+@given(WEIGHTS, st.integers(-8, 8))
+def test_a_channel_that_is_scaled_keeps_its_integers(weights, power):
+    weights[np.abs(weights).max(tuple(range(1, weights.ndim))) < 1e-3] = 1  # the smallest scale there is
+    scaled = weights.copy()
+    scaled[0] *= 2.0**power
+    one, other = (quantize({"w": torch.from_numpy(w)}) for w in (weights, scaled))
+    assert torch.equal(one["w"], other["w"])
+    assert torch.equal(one["w.scale"][0] * 2.0**power, other["w.scale"][0])
+
+
+def test_what_was_read_is_written_again_as_it_was():
+    first = quantize({"w": torch.randn(5, 4, 3, 3, generator=torch.Generator().manual_seed(0))})
+    assert torch.equal(quantize(dequantize(first))["w"], first["w"])
+
+
+def test_all_else_stays():
+    tensors = {"bias": torch.randn(3), "count": torch.tensor(7), "table": torch.ones(2, 2, dtype=torch.int64)}
+    stored = quantize(tensors | {"norm.scale": torch.randn(4)})  # a name that a scale could have
+    assert set(stored) == {*tensors, "norm.scale"}
+    back = dequantize(stored)
+    assert all(back[name].dtype == stored[name].dtype and torch.equal(back[name], stored[name]) for name in stored)
+
+
+def test_a_file_of_halves_is_read_too():
+    half = torch.randn(3, 2, generator=torch.Generator().manual_seed(0)).half()
+    assert torch.equal(dequantize({"w": half})["w"], half.float())
+
+
+def test_weights_that_have_no_scale_are_refused():
+    with pytest.raises(ValueError, match="'w' holds values that are not finite"):
+        quantize({"w": torch.tensor([[1.0, torch.nan]])})
+    with pytest.raises(ValueError, match=r"'w\.scale', which would be its scale"):
+        quantize({"w": torch.ones(2, 2), "w.scale": torch.ones(2)})
