@@ -686,6 +686,46 @@ def test_colors_are_read_off_the_figure():
         b.figure_colors(image, torch.zeros(1, 68, 2), "FACE68")
 
 
+class Painter(nn.Module):
+    """Stands for a trained model: it draws everybody of one colour on a wall of one colour, those of the looks, or
+    what `change` makes of the picture; it finds a pose as wide as the picture."""
+
+    config = b.model_config("tiny")
+
+    def __init__(self, change=lambda picture: picture):
+        super().__init__()
+        self.change = change
+
+    def image_encoder(self, image):
+        return image
+
+    def skeleton_encoder(self, image):
+        return 0.9 * poses(len(image), seed=5)
+
+    draw_for_generator = staticmethod(lambda keypoints: keypoints)
+
+    def generate(self, seen, style):
+        return self.change(style)
+
+
+def test_carried_colors_are_those_of_the_looks():
+    # people as large as the picture, of one colour each: with wall and person alike every point tells
+    colors = torch.rand(12, 3, generator=torch.Generator().manual_seed(3))
+    images = (255 * colors)[:, None, :, None, None].round().to(torch.uint8).expand(12, 2, 3, 64, 64)
+    clips = b.Clips(images, 31.5 * (poses(24).unflatten(0, (12, 2)) + 1))
+    all_of_it = b.carried_colors(Painter(), clips)
+    np.testing.assert_allclose(
+        [all_of_it.person_light, all_of_it.person_hue, all_of_it.wall_light, all_of_it.wall_hue], 1, atol=1e-4
+    )
+    grey = b.carried_colors(Painter(lambda picture: picture.mean(1, keepdim=True).expand(-1, 3, -1, -1)), clips)
+    np.testing.assert_allclose([grey.person_light, grey.wall_light], 1, atol=1e-4)
+    assert max(grey.person_hue, grey.wall_hue) < 1e-3
+    strangers = b.carried_colors(Painter(lambda picture: picture.roll(5, 0)), clips)
+    assert max(strangers.person_light, strangers.wall_hue) < 0.5
+    with pytest.raises(ValueError, match="conditional"):
+        b.carried_colors(b.KeypointGAN(replace(SMALL, conditional=False, bottleneck=False)), clips)
+
+
 def test_the_probe_finds_a_leak_and_only_a_leak():
     g = torch.Generator().manual_seed(0)
     drawn = render_skeleton(b.mocap_poses(800, g), NAPA18.bones, 32)

@@ -3,7 +3,7 @@
     python -m tools.ship_bottleneck runs/kg
 
 The folder holds NAME_SEED.json and .safetensors as `python -m napa_lib.bottleneck.train` writes them. The models that
-ship are seed 0's of `load_pretrained`'s rungs; each is measured again from the file that ships, on "studio:test".
+ship are seed 0's of SHIPPED; each is measured again from the file that ships, on "studio:test".
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 
 from napa_lib.bottleneck import errors_by_motion, load_model, open_clips, predict_clips, read_results, save_model
 from napa_lib.bottleneck.results import NAME
-from napa_lib.bottleneck.store import PRETRAINED
 from napa_lib.data.assets import assets_root
+
+SHIPPED = {"ours": "ours_longer", "cyclegan": "cyclegan"}  # of `load_pretrained`: the run
 
 
 def main(folder: Path) -> None:
@@ -27,8 +28,8 @@ def main(folder: Path) -> None:
         if NAME.fullmatch(path.name):
             shutil.copyfile(path, results / path.name)
     test = open_clips("studio:test", 64)
-    for rung in PRETRAINED:
-        model = load_model(folder / f"{rung}_0.safetensors")
+    for rung, run in SHIPPED.items():
+        model = load_model(folder / f"{run}_0.safetensors")
         path = assets_root() / "weights" / f"keypointgan_{rung}.safetensors"
         save_model(path, model, model.config, small=True)
         errors = errors_by_motion(predict_clips(load_model(path).predict, test), test)["all"]

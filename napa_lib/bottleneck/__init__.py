@@ -33,6 +33,7 @@ from napa_lib.bottleneck.networks import ImageEncoder, ImageGenerator, SkeletonE
 from napa_lib.bottleneck.pretraining import pretrain
 from napa_lib.bottleneck.probes import (
     appearance_leak,
+    carried_colors,
     figure_colors,
     fit_ridge,
     measure_leak,
@@ -64,6 +65,7 @@ __all__ = [
     "SkipImageEncoder",
     "TrainingConfig",
     "appearance_leak",
+    "carried_colors",
     "discriminator_loss",
     "draw_in_pose",
     "draw_limbs",

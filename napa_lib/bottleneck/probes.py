@@ -207,3 +207,63 @@ def measure_leak(
     colors = torch.cat([clip_colors(side) for side in sides])
     held_out = torch.arange(len(colors)) >= clips.images.shape[:2].numel()
     return appearance_leak(skeletons, colors, held_out)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How far the generator takes looks from the other frame: squared correlations from 0 (not at all) to 1, of light
+    and dark and of hue, for the person's clothes and skin and for the wall."""
+
+    person_light: float
+    person_hue: float
+    wall_light: float
+    wall_hue: float
+
+
+@torch.no_grad()
+def carried_colors(model: KeypointGAN, clips: Clips, device: torch.device | str = "cpu") -> Carried:
+    """Draw each person in the next one's pose, and compare the colours with those of the person.
+
+    Args:
+        model: a conditional one, in evaluation mode.
+        clips: labelled frames; the first of each clip gives the looks, the last of the next one the pose.
+        device: where the model is.
+
+    Raises:
+        ValueError: if the model's generator is not conditional, or there are fewer than 3 clips.
+
+    Source: a number for KeypointGAN's figs. 8 and 9; ours.
+    """
+    if not model.config.conditional or len(clips) < 3:
+        raise ValueError(f"model must be conditional and clips at least 3, got {model.config} and {len(clips)} clips")
+    looks, last = to_float(clips.images[:, 0]), to_float(clips.images[:, -1]).roll(-1, 0)
+    skeleton = model.image_encoder(last.to(device))
+    found = model.skeleton_encoder(skeleton)
+    seen = model.draw_for_generator(found) if model.config.bottleneck else skeleton
+    drawn = model.generate(seen, looks.to(device)).float().cpu()
+    wanted = figure_colors(looks, to_unit(clips.keypoints[:, 0], clips.size), clips.skeleton)
+    person = _light_and_hue(figure_colors(drawn, found.float().cpu(), clips.skeleton), wanted)
+    wall = _light_and_hue(_corners(drawn), _corners(looks))
+    return Carried(*person, *wall)
+
+
+def _corners(images: Tensor) -> Tensor:
+    """Mean colour of an eighth of the picture in each upper corner, (B, 6): a wall, where it is not a person."""
+    side = images.shape[-1] // 8
+    return torch.cat([images[..., :side, :side].mean((2, 3)), images[..., :side, -side:].mean((2, 3))], 1)
+
+
+def _light_and_hue(drawn: Tensor, wanted: Tensor) -> tuple[float, float]:
+    """Squared correlations of brightness, and of the two differences of colours that grey lacks; both (B, 6)."""
+    known = ~(drawn.isnan() | wanted.isnan()).any(1)
+    axes = torch.tensor([[1.0, 1, 1], [1, -1, 0], [1, 1, -2]])
+    pairs = [
+        c[known].unflatten(1, (2, 3)).flatten(0, 1) @ (axes / axes.norm(dim=1, keepdim=True)).T for c in (drawn, wanted)
+    ]
+    a, b = (p - p.mean(0) for p in pairs)  # (2 B, 3)
+
+    def squared_correlation(part: slice) -> float:
+        spread = a[:, part].square().sum() * b[:, part].square().sum()
+        return float((a[:, part] * b[:, part]).sum() ** 2 / spread) if spread > 0 else 0.0
+
+    return squared_correlation(slice(0, 1)), squared_correlation(slice(1, 3))
