@@ -1,13 +1,14 @@
-"""Trained weights in 8 bits: a quarter of their size in files, and full precision again when they are read."""
+"""Trained weights in 8 bits: a quarter of their size in files or less, and full precision again when they are read."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-SCALE = ".scale"  # after the name of a tensor stored in 8 bits
+SCALE, SHAPE = ".scale", ".shape"  # after the name of a tensor stored in 8 bits
 
 
 def quantize(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -17,52 +18,70 @@ def quantize(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
         s = max |w| / 127,  q = round(w / s)
 
-    A weight is off by at most s / 2, 1/254 of its channel's largest.
+    A weight is off by at most s / 2, 1/254 of its channel's largest. Most of the integers are small, so they are stored
+    deflated, which loses nothing and takes them to 6.5 bits or so.
 
     Args:
         tensors: name -> weights; those of two axes or more and of a floating type are stored in 8 bits.
 
     Returns:
-        the same names, and NAME.scale beside each NAME in 8 bits, float32 of shape (channels, 1, ...).
+        The same names. Of a NAME in 8 bits: NAME, the integers' bytes, deflated; NAME.scale, float32 of shape
+        (channels, 1, ...); NAME.shape.
 
     Raises:
-        ValueError: if a name is NAME.scale already, or a weight is not finite.
+        ValueError: if a name is NAME.scale or NAME.shape already, or a weight is not finite.
 
     >>> stored = quantize({"w": torch.tensor([[0.5, -1.27], [0.0, 0.0]]), "bias": torch.ones(2)})
-    >>> stored["w"].tolist(), sorted(stored)
-    ([[50, -127], [0, 0]], ['bias', 'w', 'w.scale'])
+    >>> sorted(stored), stored["w.shape"].tolist()
+    (['bias', 'w', 'w.scale', 'w.shape'], [2, 2])
+    >>> dequantize(stored)["w"]
+    tensor([[ 0.5000, -1.2700],
+            [ 0.0000,  0.0000]])
     """
     stored: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if value.ndim < 2 or not value.is_floating_point():
             stored[name] = value
             continue
-        if name + SCALE in tensors:
-            raise ValueError(f"tensors hold {name!r} and {name + SCALE!r}, which would be its scale")
+        if name + SCALE in tensors or name + SHAPE in tensors:
+            raise ValueError(f"tensors hold {name!r} and what would be its scale or shape, {name + SCALE!r}")
         if not value.isfinite().all():
             raise ValueError(f"tensor {name!r} holds values that are not finite")
-        value = value.float()
+        value = value.detach().cpu().float()
         scale = value.abs().amax(tuple(range(1, value.ndim)), keepdim=True).clamp_min(1e-12) / 127
-        stored[name], stored[name + SCALE] = (value / scale).round().to(torch.int8), scale
+        integers = (value / scale).round().to(torch.int8).contiguous()
+        stored[name] = torch.frombuffer(bytearray(zlib.compress(integers.numpy().tobytes(), 9)), dtype=torch.uint8)
+        stored[name + SCALE], stored[name + SHAPE] = scale, torch.tensor(value.shape)
     return stored
 
 
 def dequantize(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What `quantize` stored as float32 weights, w = s q; halves become float32, all else stays as it is.
 
-    A file without 8-bit weights passes through, so one reader does for files in either form.
+    Integers that were not deflated, int8 with a scale beside them, are read too, and so are files without weights in
+    8 bits.
+
+    Raises:
+        ValueError: if the integers are damaged.
 
     >>> dequantize({"w": torch.tensor([[2, -4]], dtype=torch.int8), "w.scale": torch.tensor([[0.5]])})
     {'w': tensor([[ 1., -2.]])}
     """
+    packed = {name for name in stored if name + SCALE in stored and stored[name].dtype in (torch.uint8, torch.int8)}
+    aside = {name + ending for name in packed for ending in (SCALE, SHAPE)}
     tensors: dict[str, Tensor] = {}
     for name, value in stored.items():
-        if value.dtype == torch.int8 and name + SCALE in stored:
-            tensors[name] = value * stored[name + SCALE]
-        elif not (name.endswith(SCALE) and _in_8_bits(stored, name.removesuffix(SCALE))):
+        if name in packed:
+            integers = value if value.dtype == torch.int8 else _inflate(name, value, stored[name + SHAPE])
+            tensors[name] = integers * stored[name + SCALE]
+        elif name not in aside:
             tensors[name] = value.float() if value.dtype == torch.float16 else value
     return tensors
 
 
-def _in_8_bits(stored: Mapping[str, Tensor], name: str) -> bool:
-    return name in stored and stored[name].dtype == torch.int8
+def _inflate(name: str, packed: Tensor, shape: Tensor) -> Tensor:
+    try:
+        content = bytearray(zlib.decompress(packed.numpy().tobytes()))
+        return torch.frombuffer(content, dtype=torch.int8).view(shape.tolist())
+    except (zlib.error, RuntimeError, ValueError) as error:
+        raise ValueError(f"tensor {name!r} in 8 bits is damaged: {error}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from napa_lib.engine import load_tensors, save_tensors
 from napa_lib.quantization import dequantize, quantize
 
 FINITE = st.floats(-1e4, 1e4, width=32)
@@ -53,5 +56,32 @@ def test_a_file_of_halves_is_read_too():
 def test_weights_that_have_no_scale_are_refused():
     with pytest.raises(ValueError, match="'w' holds values that are not finite"):
         quantize({"w": torch.tensor([[1.0, torch.nan]])})
-    with pytest.raises(ValueError, match=r"'w\.scale', which would be its scale"):
+    with pytest.raises(ValueError, match=r"'w\.scale'"):
         quantize({"w": torch.ones(2, 2), "w.scale": torch.ones(2)})
+
+
+def test_integers_that_were_not_deflated_are_read_too():
+    integers, scale = torch.randint(-127, 128, (3, 4), dtype=torch.int8), torch.rand(3, 1)
+    assert torch.equal(dequantize({"w": integers, "w.scale": scale})["w"], integers * scale)
+
+
+def test_the_bytes_are_the_integers(tmp_path):
+    """Read with zlib and NumPy alone, out of a file."""
+    weights = torch.randn(6, 5, 3, 3, generator=torch.Generator().manual_seed(0))
+    save_tensors(tmp_path / "w.safetensors", quantize({"w": weights}))
+    stored, _ = load_tensors(tmp_path / "w.safetensors")
+    integers = np.frombuffer(zlib.decompress(stored["w"].numpy().tobytes()), np.int8).reshape(
+        stored["w.shape"].tolist()
+    )
+    steps = np.abs(weights.numpy()).max((1, 2, 3), keepdims=True) / 127
+    np.testing.assert_allclose(stored["w.scale"], steps, rtol=1e-6)
+    np.testing.assert_array_equal(integers, np.rint(weights.numpy() / steps))
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-6], lambda b: b.flip(0)])
+def test_damaged_integers_are_named(damage):
+    stored = quantize({"w": torch.ones(30, 30)})
+    with pytest.raises(ValueError, match="'w' in 8 bits is damaged"):
+        dequantize(stored | {"w": damage(stored["w"])})
+    with pytest.raises(ValueError, match="'w' in 8 bits is damaged"):
+        dequantize(stored | {"w.shape": torch.tensor([31, 30])})

@@ -21,6 +21,7 @@ from napa_lib.data import load_paintings
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.networks import VGG19Features
 from napa_lib.networks.vgg import LAYERS, MEAN_ACTIVATION, OXFORD_ACTIVATION, measure_activations
+from napa_lib.quantization import dequantize
 from napa_lib.style.content import held_out_pictures, random_crops
 from napa_lib.style.networks import CHANNELS, style_statistics
 
@@ -209,15 +210,14 @@ def test_vgg_against_plain_convolutions_with_oxfords_weights(vgg, pictures):
     """Undoing the rescaling gives what the unscaled network computes on pictures in 0-255, divided by 255."""
     from napa_lib.data import asset_path
 
-    tensors, _ = load_tensors(asset_path("weights/vgg19_q8.safetensors"))
+    weights = dequantize(load_tensors(asset_path("weights/vgg19_q8.safetensors"))[0])
     x = pictures[:1] * 255 - torch.tensor((123.68, 116.779, 103.939)).view(1, 3, 1, 1)
     ours = vgg(pictures[:1])
     for layer in LAYERS:
         name = f"conv{layer[4:]}"
         if layer.endswith("_1") and layer != "relu1_1":
             x = x.unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
-        weight = tensors[f"{name}.table"][tensors[f"{name}.index"].long()]
-        x = torch.conv2d(x, weight, tensors[f"{name}.bias"], padding=1).clamp_min(0)
+        x = torch.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1).clamp_min(0)
         undone = ours[layer] * OXFORD_ACTIVATION[layer] / MEAN_ACTIVATION * 255
         torch.testing.assert_close(undone, x, rtol=2e-3, atol=2e-3 * float(x.max()))
 

