@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import xml.etree.ElementTree as ET
 
@@ -74,7 +75,7 @@ def kinematics_of_the_urdf(frame: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("clip", ["backflip", "cartwheel", "kick"])  # quaternions far from unit length in all three
 def test_forward_kinematics_follows_the_urdf(clip):
-    frames = np.array(json.loads(asset_path(f"mocap/humanoid3d_{clip}.txt").read_text())["Frames"])
+    frames = np.array(json.loads(gzip.decompress(asset_path(f"mocap/humanoid3d_{clip}.txt.gz").read_bytes()))["Frames"])
     poses = load_mocap(clip).poses
     assert poses.shape == (len(frames), 18, 3) and poses.dtype == torch.float32
     for frame, pose in list(zip(frames, poses, strict=True))[::7]:

@@ -9,6 +9,7 @@ The video frames are made by `tools/make_video.py`, which needs a video decoder.
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 import shutil
@@ -123,7 +124,9 @@ def make_body25(raw: Path, assets: Path) -> None:
 def main(raw: Path, assets: Path) -> None:
     make_paintings(raw, assets)
     make_art_figures(raw, assets)
-    copy_folder(raw / "mocap", assets / "mocap", ("humanoid3d_*.txt", "humanoid.urdf", "LICENSE.pybullet.txt"))
+    copy_folder(raw / "mocap", assets / "mocap", ("humanoid.urdf", "LICENSE.pybullet.txt"))
+    for path in sorted((raw / "mocap").glob("humanoid3d_*.txt")):
+        (assets / "mocap" / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
     make_body25(raw, assets)
     make_vgg(raw, assets)
     for name, (source, licence) in SOURCES.items():  # a folder first, then the exceptions in it

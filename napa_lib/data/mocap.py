@@ -9,6 +9,7 @@ z, and it stands 1.62 m tall.
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def list_mocap_clips(split: str | None = None) -> list[str]:
             raise ValueError(f"split must be one of {sorted(CLIP_SPLIT)}, got {split!r}")
         return list(CLIP_SPLIT[split])
     prefix = "mocap/humanoid3d_"
-    return [n[len(prefix) : -len(".txt")] for n in list_assets("mocap") if n.startswith(prefix)]
+    return [n[len(prefix) : -len(".txt.gz")] for n in list_assets("mocap") if n.startswith(prefix)]
 
 
 def load_mocap(clip: str) -> MocapClip:
@@ -84,8 +85,8 @@ def load_mocap(clip: str) -> MocapClip:
     """
     if clip not in list_mocap_clips():
         raise ValueError(f"clip must be one of {list_mocap_clips()}, got {clip!r}")
-    path = asset_path(f"mocap/humanoid3d_{clip}.txt")
-    document = json.loads(path.read_text("utf-8"))
+    path = asset_path(f"mocap/humanoid3d_{clip}.txt.gz")
+    document = json.loads(gzip.decompress(path.read_bytes()))
     frames = torch.tensor(document["Frames"], dtype=torch.float64)
     return MocapClip(clip, mocap_to_joints(frames).float(), frames[:, 0].float(), document["Loop"] == "wrap", frames)
 
