@@ -93,7 +93,7 @@ def make_art_figures(raw: Path, assets: Path) -> None:
     document = json.loads((raw / "art_figures/annotations.json").read_text("utf-8"))
     for record in document["figures"]:
         record["file"] = record["file"].removesuffix(".png") + ".webp"
-    (target / "annotations.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    (target / "annotations.json").write_text(json.dumps(document, indent=1), "utf-8")
 
 
 def make_vgg(raw: Path, assets: Path) -> None:
