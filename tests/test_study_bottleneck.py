@@ -214,6 +214,14 @@ def test_faces_and_video_come_from_their_own_files(results):
     assert "4.00 (one run)" in lines[1] and "3.00 (one run)" in lines[2] and lines[2].count("20.00 (one run)") == 1
 
 
+def test_colours_carried_over_by_model(results):
+    carried = {"person_light": 0.5, "person_hue": 0.1, "wall_light": 0.75, "wall_hue": 0.25}
+    one = {"errors": {"carried": carried}, "record": [{"step": 500}]}
+    lines = tables.carried_table({**results, "ours_recoloured": [one]}).splitlines()
+    assert len(lines) == 6 and "not measured yet" in lines[5]  # the run that ships
+    assert lines[4].split("frames")[1].replace("(one run)", "").split() == ["0.50", "0.10", "0.75", "0.25", "1", "500"]
+
+
 def test_motions_come_worst_first(results):
     lines = tables.motion_table(results["cyclegan"]).splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["dance", "walk"]

@@ -37,7 +37,7 @@ from napa_lib.bottleneck.loop import Record, Setup
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.bottleneck.pretraining import pretrain
-from napa_lib.bottleneck.probes import measure_leak, regress_keypoints
+from napa_lib.bottleneck.probes import carried_colors, measure_leak, regress_keypoints
 from napa_lib.bottleneck.sources import open_clips
 from napa_lib.bottleneck.store import Model, load_encoder, load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
@@ -126,7 +126,8 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
 
 def final_errors(model: Model, images: Clips, test: Clips, poses: Tensor, device: torch.device) -> dict:
     """The errors of a trained model on other people, by motion, beside the mean pose's, with the regressor on top that
-    has seen the training frames' labels (table 3), and of bodies the leak where there is a skeleton image."""
+    has seen the training frames' labels (table 3), and of bodies the leak where there is a skeleton image, and how far
+    a conditional generator carries colours over."""
     found = predict_clips(model.predict, test, device=device)
     guess = to_pixels(mean_pose(poses, len(found)), test.size)
     errors: dict = errors_by_motion(found, test)
@@ -137,6 +138,8 @@ def final_errors(model: Model, images: Clips, test: Clips, poses: Tensor, device
     errors["regressor on top"] = errors_by_motion(regress(found), test)["all"]
     if isinstance(model, KeypointGAN) and test.skeleton != FACES:  # the leak is that of trunk and legs
         errors["leak"] = asdict(measure_leak(model, images, test, device=device))
+        if model.config.conditional:
+            errors["carried"] = asdict(carried_colors(model, test, device))
     return errors
 
 

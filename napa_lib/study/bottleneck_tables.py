@@ -40,6 +40,16 @@ BASELINES = (
 )  # KeypointGAN, table 1, all motions
 ERRORS: Mapping[str, Path] = {"no flips (%)": ("all", "percent"), "with flips (%)": ("all", "percent_flips")}
 LEAK: Mapping[str, Path] = {"leak R2": ("leak", "r2")}
+CARRIED: Mapping[str, Path] = {
+    f"{what}, {how}": ("carried", f"{what}_{how}") for what in ("person", "wall") for how in ("light", "hue")
+}
+CARRIED_ROWS = (
+    Row("conditional", "conditional generator"),
+    Row("bottleneck", "skeleton bottleneck"),
+    Row("ours", "ours"),
+    Row("ours_recoloured", "then recoloured frames"),
+    Row("ours_longer", "then plain ones again"),
+)
 REGRESSED: Mapping[str, Path] = {"regressor on top, no flips (%)": ("regressor on top", "percent")}
 FACES: Mapping[str, Path] = {
     "between the eyes (%)": ("all", "interocular"),
@@ -163,9 +173,14 @@ def video_table(results: Results) -> str:
     return table(results, VIDEO, {**ERRORS, "mean pose (%)": ("mean pose", "percent")}, "")
 
 
+def carried_table(results: Results) -> str:
+    """How far light and hue of person and wall are taken from the other frame: squared correlations, 1 is all."""
+    return table(results, CARRIED_ROWS, CARRIED, "")
+
+
 def motion_table(reports: Sequence[dict], run: str = "ours") -> str:
     """Table 2's columns: the error with flips of each motion, worst first."""
-    other = {"all", "mean pose", "regressor on top", "leak"}
+    other = {"all", "mean pose", "regressor on top", "leak", "carried"}
     motions = {name for report in reports for name in report["errors"]} - other
     lines = [[f"motion ({run})", "with flips (%)"]]
     found = {name: values(reports, (name, "percent_flips")) for name in motions}
