@@ -35,11 +35,24 @@ def memory_bandwidth(megabytes: int = 256, repeats: int = 10) -> float:
     return 2 * source.numel() * source.element_size() / best_time(lambda: target.copy_(source), repeats)
 
 
-def arithmetic_rate(side: int = 1024, repeats: int = 10) -> float:
-    """Float32 operations per second of a square matrix product (2 side³ operations)."""
-    a, b = torch.rand(side, side), torch.rand(side, side)
+def arithmetic_rate(
+    side: int = 1024, repeats: int = 10, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> float:
+    """Operations per second of a square matrix product (2 side³ operations)."""
+    a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
     out = torch.empty_like(a)
-    return 2 * side**3 / best_time(lambda: torch.mm(a, b, out=out), repeats)
+    return 2 * side**3 / best_time(waiting(lambda: torch.mm(a, b, out=out), device), repeats)
+
+
+def waiting(fn: Callable[[], object], device: torch.device | str) -> Callable[[], None]:
+    """The call, and until a GPU has done it: a GPU's calls return before their work is done."""
+
+    def call() -> None:
+        fn()
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return call
 
 
 def print_table(title: str, rows: Sequence[dict[str, object]]) -> None:

@@ -86,8 +86,8 @@ PLAN = LessonPlan(
     ),
     prerequisites="lesson 00 and lesson 02; what a gradient and a convolution are.",
     minutes=50,
-    data=("studio", "weights/keypointgan_ours.safetensors", "weights/keypointgan_cyclegan.safetensors",
-          "results/bottleneck"),
+    data=("studio", "faces", "video", "weights/keypointgan_ours.safetensors",
+          "weights/keypointgan_cyclegan.safetensors", "results/bottleneck"),
     prelude=(
         "import torch\nfrom napa_lib import bottleneck, study\nfrom napa_lib.rendering import render_skeleton"
     ),
