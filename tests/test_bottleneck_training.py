@@ -206,6 +206,14 @@ def test_the_ladder_sees_no_label():
     assert all(torch.equal(v, encoder.state_dict()[k]) for k, v in one.skeleton_encoder.state_dict().items())
 
 
+def test_recoloured_frames_train_another_model():
+    encoder, done = b.SkeletonEncoder(18, 4), []
+    for recolour in (False, True):
+        model, _ = b.train_rung(replace(CONFIG, steps=1, recolour=recolour), stick_clips(), poses(9), encoder)
+        done.append(model.image_generator.state_dict())
+    assert not all(torch.equal(value, done[1][name]) for name, value in done[0].items())
+
+
 def test_what_cannot_be_trained_on():
     clips, p = stick_clips(), poses(9)
     encoder = b.SkeletonEncoder(18, 4)
@@ -233,17 +241,18 @@ def test_the_command_runs_every_stage(tmp_path, monkeypatch):
     common = ["--data", str(tmp_path / "train.safetensors"), "--validation", str(tmp_path / "test.safetensors"),
               "--steps", "2", "--batch", "2"]  # fmt: skip
     eta = str(tmp_path / "eta.safetensors")
-    train.main(["--stage", "pretrain", *common, "--poses", "mocap", "--pose-count", "20", "--out", eta])
+    train.main(["--stage", "pretrain", *common, "--poses", "mocap:studio", "--pose-count", "20", "--out", eta])
     assert isinstance(load_encoder(eta, replace(MODEL, size=64)), b.SkeletonEncoder)
-    runs = [["ladder", "--rung", rung, "--encoder", eta] for rung in ("cyclegan", "ours")]
+    runs = [["ladder", "--rung", "cyclegan", "--encoder", eta, "--perceptual-size", "32"]]
+    runs += [["ladder", "--rung", "ours", "--encoder", eta, "--recolour"]]
     runs += [["supervised"], ["hourglass", "--half"]]
     for number, stage in enumerate(runs):
         out, results = tmp_path / f"{number}.safetensors", tmp_path / f"{number}.json"
         train.main(["--stage", *stage, *common, "--out", str(out), "--results", str(results)])
         document = json.loads(results.read_text())
-        names = {"all", "turn", "stand", "mean pose", "regressor on top"} | (
-            {"leak"} if stage[0] != "hourglass" else set()
-        )
+        names = {"all", "turn", "stand", "mean pose", "regressor on top"}
+        names |= {"leak"} if stage[0] != "hourglass" else set()
+        names |= {"carried"} if "ours" in stage or stage[0] == "supervised" else set()
         assert set(document["errors"]) == names
         assert document["errors"]["all"]["px_flips"] <= document["errors"]["all"]["px"]
         assert document["record"][-1]["step"] == 2 and document["record"][-1]["px"] == document["errors"]["all"]["px"]
