@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,8 @@ def train_rung(
         poses: (M, K, 2) in [-1, 1], from elsewhere.
         encoder: a pre-trained eta; it stays as it is.
         setup: where and how to compute.
-        start: a model trained on other clips to go on from; None to begin at random.
+        start: a model to go on from, trained on other clips, or on these with or without the second cycle; None to
+            begin at random.
 
     Returns:
         the model and the record.
@@ -61,7 +63,9 @@ def train_rung(
     generator = seed_everything(config.seed)
     model, critics = on_device(setup.device, KeypointGAN(config.model)), on_device(setup.device, Critics(config.model))
     if start is not None:
-        if start.config != config.model:
+        if (
+            replace(start.config, second_cycle=config.model.second_cycle) != config.model
+        ):  # that cycle adds a critic alone
             raise ValueError(f"start must be of the config's model {config.model}, got {start.config}")
         model.load_state_dict(start.state_dict())
     model.skeleton_encoder.load_state_dict(encoder.state_dict())

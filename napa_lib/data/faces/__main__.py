@@ -16,14 +16,14 @@ from pathlib import Path
 
 from napa_lib.data.faces.clips import SPLIT_SEED, Recipe, make_clip
 from napa_lib.data.faces.encode import encode_clip
-from napa_lib.data.synthetic.shards import RawClip, read_recipe, write_shard
+from napa_lib.data.synthetic.shards import RawClip, clips_of_shard, make_shard, shards_to_make
 from napa_lib.engine import progress
 
 PER_SHARD = 160
 FORMAT = "napa-faces-1"
 
 
-def make_shard(folder: Path, recipe: Recipe, clips: int, quality: int, shard: int, shards: int) -> bool:
+def make_faces(folder: Path, recipe: Recipe, clips: int, quality: int, shard: int, shards: int) -> bool:
     """Make shard 1 … `shards` of `clips` clips in all, unless it lies there already; True if it was made.
 
     Raises:
@@ -31,32 +31,12 @@ def make_shard(folder: Path, recipe: Recipe, clips: int, quality: int, shard: in
     """
     path = folder / f"faces-{recipe.split}-{shard:05d}-of-{shards:05d}.tar.gz"
     wanted = {"format": FORMAT, "clips": clips, "shards": shards, "quality": quality, **asdict(recipe)}
-    if path.exists():
-        if (found := read_recipe(path)) != wanted:
-            raise ValueError(f"{path} was made otherwise ({found}); choose another folder or remove it")
-        return False
-    first, end = ((shard - 1 + i) * clips // shards for i in (0, 1))
-    write_shard(path, wanted, _clips(recipe, quality, range(first, end)))
-    return True
+    return make_shard(path, wanted, _clips(recipe, quality, clips_of_shard(shard, shards, clips)))
 
 
 def _clips(recipe: Recipe, quality: int, indices: range) -> Iterator[RawClip]:
     for index in progress(indices, "clips"):
         yield encode_clip(make_clip(recipe, index), f"{recipe.split}-{index:07d}", quality)
-
-
-def _shards(text: str | None, clips: int) -> tuple[list[int], int]:
-    """The shards to make, and how many there are in all."""
-    if text is None:
-        count = -(-clips // PER_SHARD)
-        return list(range(1, count + 1)), count
-    try:
-        shard, count = map(int, text.split("/"))
-    except ValueError:
-        raise ValueError(f"--shard must be I/N such as 3/16, got {text!r}") from None
-    if not 1 <= shard <= count <= clips:
-        raise ValueError(f"--shard must be I/N with 1 <= I <= N <= the {clips} clips, got {text!r}")
-    return [shard], count
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -77,8 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.clips < 1 or not 0 <= options.quality <= 100:
             raise ValueError(f"--clips must be at least 1, --quality from 0 to 100, got {options}")
         recipe = Recipe(options.size, options.split, options.seed)
-        chosen, count = _shards(options.shard, options.clips)
-        made = sum(make_shard(options.out, recipe, options.clips, options.quality, i, count) for i in chosen)
+        chosen, count = shards_to_make(options.shard, options.clips, PER_SHARD)
+        made = sum(make_faces(options.out, recipe, options.clips, options.quality, i, count) for i in chosen)
     except ModuleNotFoundError as error:
         if error.name != "anny":
             raise

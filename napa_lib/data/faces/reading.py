@@ -17,12 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from napa_lib.data.assets import asset_path, list_assets
-from napa_lib.data.synthetic.shards import RawClip, ShardError, read_raw
+from napa_lib.data.synthetic.shards import RawClip, ShardError, read_labels, read_raw
 
 SPLITS = ("train", "validation", "test")
 LABELS = {
@@ -103,16 +101,7 @@ def _clip(path: Path, raw: RawClip) -> tuple[Tensor, Tensor, Tensor, Tensor, Ten
 
 
 def _labels(path: Path, raw: RawClip) -> dict[str, Tensor]:
-    try:
-        found = load(raw.labels)
-    except SafetensorError as error:
-        raise ShardError(f"{path}: labels of {raw.name!r} are damaged: {error}") from error
-    for name, (shape, kind) in LABELS.items():
-        value = found.get(name)
-        if value is None or value.dtype != kind or value.ndim != len(shape) or value.numel() == 0:
-            raise ShardError(f"{path}: {name} of {raw.name!r} is missing or no {kind} of shape {shape}")
-        if any(want not in (None, got) for want, got in zip(shape, value.shape, strict=True)):
-            raise ShardError(f"{path}: {name} of {raw.name!r} is {tuple(value.shape)}, expected {shape}")
+    found = read_labels(path, raw, LABELS)
     if len(found["landmarks"]) != len(found["turns"]):
         raise ShardError(f"{path}: landmarks and turns of {raw.name!r} differ in their number of pictures")
     return found

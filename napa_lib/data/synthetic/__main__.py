@@ -20,7 +20,7 @@ from pathlib import Path
 
 from napa_lib.data.synthetic.clips import SETTINGS, SPLIT_SEED, Recipe, make_clip
 from napa_lib.data.synthetic.encode import encode_clip
-from napa_lib.data.synthetic.shards import RawClip, read_recipe, write_shard
+from napa_lib.data.synthetic.shards import RawClip, clips_of_shard, make_shard, shards_to_make
 from napa_lib.engine import progress
 
 PER_SHARD = 100
@@ -49,30 +49,23 @@ class Job:
         }
 
 
-def make_shard(folder: Path, job: Job, shard: int) -> bool:
+def make_people(folder: Path, job: Job, shard: int) -> bool:
     """Make shard 1 … job.shards, unless it lies there already; True if it was made.
 
     Raises:
         ValueError: if a file of that name was made from another recipe.
     """
-    path = job.path(folder, shard)
-    if path.exists():
-        if (found := read_recipe(path)) != job.describe():
-            raise ValueError(f"{path} was made otherwise ({found}); choose another folder or remove it")
-        return False
-    write_shard(path, job.describe(), _clips(job, shard))
-    return True
+    return make_shard(job.path(folder, shard), job.describe(), _clips(job, shard))
 
 
 def _clips(job: Job, shard: int) -> Iterator[RawClip]:
-    first, end = ((shard - 1 + i) * job.clips // job.shards for i in (0, 1))
-    for index in range(first, end):
+    for index in clips_of_shard(shard, job.shards, job.clips):
         yield encode_clip(make_clip(job.recipe, index), f"{job.recipe.split}-{index:07d}", job.quality)
 
 
 def make_shards(folder: Path, job: Job, shards: list[int], workers: int) -> int:
     """Make several shards, in parallel processes if `workers` is more than 1; how many were new."""
-    make = partial(make_shard, folder, job)
+    make = partial(make_people, folder, job)
     if workers == 1:
         return sum(map(make, progress(shards, "shards")))
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
@@ -98,26 +91,13 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _shards(text: str | None, clips: int) -> tuple[list[int], int]:
-    if text is None:
-        count = -(-clips // PER_SHARD)
-        return list(range(1, count + 1)), count
-    try:
-        shard, count = map(int, text.split("/"))
-    except ValueError:
-        raise ValueError(f"--shard must be I/N such as 3/16, got {text!r}") from None
-    if not 1 <= shard <= count <= clips:
-        raise ValueError(f"--shard must be I/N with 1 <= I <= N <= the {clips} clips, got {text!r}")
-    return [shard], count
-
-
 def main(arguments: list[str] | None = None) -> int:
     options = _arguments(arguments)
     try:
         if options.clips < 1 or options.workers < 1 or options.seed < 0 or not 0 <= options.quality <= 100:
             raise ValueError("--clips and --workers must be at least 1, --seed at least 0, --quality from 0 to 100")
         recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
-        shards, count = _shards(options.shard, options.clips)
+        shards, count = shards_to_make(options.shard, options.clips, PER_SHARD)
         made = make_shards(options.out, Job(recipe, options.clips, count, options.quality), shards, options.workers)
     except ModuleNotFoundError as error:
         if error.name != "anny":

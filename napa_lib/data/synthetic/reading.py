@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from napa_lib.data.assets import asset_path, list_assets
-from napa_lib.data.synthetic.shards import LOOKS, MOVEMENTS, RawClip, ShardError, read_raw
+from napa_lib.data.synthetic.shards import LOOKS, MOVEMENTS, RawClip, ShardError, read_labels, read_raw
 
 FOLDERS = {"anywhere": "synthetic", "studio": "studio"}  # of assets/
 SPLITS = ("train", "validation", "test")
@@ -164,20 +162,11 @@ def _stack(tensors: list[Tensor], people: int) -> Tensor:
 
 
 def _labels(path: Path, raw: RawClip) -> dict[str, Tensor]:
-    try:
-        found = load(raw.labels)
-    except SafetensorError as error:
-        raise ShardError(f"{path}: labels of {raw.name!r} are damaged: {error}") from error
-    for name, (shape, kind) in LABELS.items():
-        value = found.get(name)
-        frames = found["camera"].shape[0] if "camera" in found else 0
-        if value is None or value.dtype != kind or value.ndim != len(shape) or value.numel() == 0:
-            raise ShardError(f"{path}: {name} of {raw.name!r} is missing or no {kind} of shape {shape}")
-        wrong_frames = name not in ("camera", "ids") and value.shape[1] != frames
-        if wrong_frames or any(want not in (None, got) for want, got in zip(shape, value.shape, strict=True)):
-            raise ShardError(
-                f"{path}: {name} of {raw.name!r} is {tuple(value.shape)}, expected {shape} with {frames} frames"
-            )
+    found = read_labels(path, raw, LABELS)
+    frames = len(found["camera"])
+    for name in ("offsets", "pelvis", "visible", "boxes"):
+        if found[name].shape[1] != frames:
+            raise ShardError(f"{path}: {name} of {raw.name!r} is {tuple(found[name].shape)}, expected {frames} frames")
     if not -1 <= found["ids"][1] < len(MOVEMENTS) or not 0 <= found["ids"][2] < len(LOOKS):
         raise ShardError(f"{path}: ids of {raw.name!r} are {found['ids'].tolist()}, which name no movement or look")
     return found

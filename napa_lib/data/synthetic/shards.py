@@ -27,6 +27,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
 from napa_lib.data.mocap import CLIP_SPLIT
 
 MOVEMENTS = tuple(sorted(name for names in CLIP_SPLIT.values() for name in names))
@@ -67,6 +72,76 @@ def write_shard(path: Path, recipe: Mapping[str, object], clips: Iterable[RawCli
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def make_shard(path: Path, recipe: Mapping[str, object], clips: Iterable[RawClip]) -> bool:
+    """Write a shard, unless it lies there already; True if it was written.
+
+    Raises:
+        ValueError: if a file of that name was made from another recipe.
+    """
+    if not path.exists():
+        write_shard(path, recipe, clips)
+        return True
+    if (found := read_recipe(path)) != recipe:
+        raise ValueError(f"{path} was made otherwise ({found}); choose another folder or remove it")
+    return False
+
+
+def shards_to_make(part: str | None, clips: int, largest: int) -> tuple[list[int], int]:
+    """The numbers of the shards to make, from 1, and how many there are in all.
+
+    Args:
+        part: "3/16" for the third of sixteen, None for all, of at most `largest` clips each.
+        clips: how many clips all shards hold together.
+        largest: see `part`.
+
+    Raises:
+        ValueError: if `part` is nothing like that.
+
+    >>> shards_to_make(None, 250, 100), shards_to_make("3/16", 250, 100)
+    (([1, 2, 3], 3), ([3], 16))
+    """
+    if part is None:
+        count = -(-clips // largest)
+        return list(range(1, count + 1)), count
+    try:
+        shard, count = map(int, part.split("/"))
+    except ValueError:
+        raise ValueError(f"--shard must be I/N such as 3/16, got {part!r}") from None
+    if not 1 <= shard <= count <= clips:
+        raise ValueError(f"--shard must be I/N with 1 <= I <= N <= the {clips} clips, got {part!r}")
+    return [shard], count
+
+
+def clips_of_shard(shard: int, shards: int, clips: int) -> range:
+    """The indices of the clips in shard 1 … `shards`.
+
+    >>> [list(clips_of_shard(shard, 2, 5)) for shard in (1, 2)]
+    [[0, 1], [2, 3, 4]]
+    """
+    return range((shard - 1) * clips // shards, shard * clips // shards)
+
+
+def read_labels(
+    path: Path, raw: RawClip, layout: Mapping[str, tuple[tuple[int | None, ...], torch.dtype]]
+) -> dict[str, Tensor]:
+    """The labels of a clip, if they are laid out so: the shape of each, None for any length but 0, and its type.
+
+    Raises:
+        ShardError: if they are damaged, missing, or laid out otherwise.
+    """
+    try:
+        found = load(raw.labels)
+    except SafetensorError as error:
+        raise ShardError(f"{path}: labels of {raw.name!r} are damaged: {error}") from error
+    for name, (shape, kind) in layout.items():
+        value = found.get(name)
+        if value is None or value.dtype != kind or value.ndim != len(shape) or value.numel() == 0:
+            raise ShardError(f"{path}: {name} of {raw.name!r} is missing or no {kind} of shape {shape}")
+        if any(want not in (None, got) for want, got in zip(shape, value.shape, strict=True)):
+            raise ShardError(f"{path}: {name} of {raw.name!r} is {tuple(value.shape)}, expected {shape}")
+    return found
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
