@@ -206,6 +206,16 @@ def test_the_ladder_sees_no_label():
     assert all(torch.equal(v, encoder.state_dict()[k]) for k, v in one.skeleton_encoder.state_dict().items())
 
 
+def test_the_second_cycle_may_be_dropped_on_the_way_but_no_network_changed():
+    encoder, both = b.SkeletonEncoder(18, 4), replace(CONFIG, steps=1, model=replace(MODEL, second_cycle=True))
+    start, _ = b.train_rung(both, stick_clips(), poses(9), encoder)
+    model, _ = b.train_rung(replace(CONFIG, steps=1), stick_clips(), poses(9), encoder, start=start)
+    step = model.image_generator.up.layers[-1].weight - start.image_generator.up.layers[-1].weight
+    assert 0 < float(step.abs().max()) < 1e-3 and not model.config.second_cycle
+    with pytest.raises(ValueError, match="start must be"):
+        b.train_rung(replace(CONFIG, model=replace(MODEL, width=8)), stick_clips(), poses(9), encoder, start=start)
+
+
 def test_recoloured_frames_train_another_model():
     encoder, done = b.SkeletonEncoder(18, 4), []
     for recolour in (False, True):
