@@ -211,7 +211,8 @@ def test_the_second_cycle_may_be_dropped_on_the_way_but_no_network_changed():
     start, _ = b.train_rung(both, stick_clips(), poses(9), encoder)
     model, _ = b.train_rung(replace(CONFIG, steps=1), stick_clips(), poses(9), encoder, start=start)
     step = model.image_generator.up.layers[-1].weight - start.image_generator.up.layers[-1].weight
-    assert 0 < float(step.abs().max()) < 1e-3 and not model.config.second_cycle
+    assert 0 < float(step.abs().max()) <= 1.01 * CONFIG.learning_rate  # Adam's first step
+    assert not model.config.second_cycle
     with pytest.raises(ValueError, match="start must be"):
         b.train_rung(replace(CONFIG, model=replace(MODEL, width=8)), stick_clips(), poses(9), encoder, start=start)
 
