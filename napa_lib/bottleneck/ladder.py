@@ -63,9 +63,8 @@ def train_rung(
     generator = seed_everything(config.seed)
     model, critics = on_device(setup.device, KeypointGAN(config.model)), on_device(setup.device, Critics(config.model))
     if start is not None:
-        if (
-            replace(start.config, second_cycle=config.model.second_cycle) != config.model
-        ):  # that cycle adds a critic alone
+        # the second cycle adds a critic, and no network to the model
+        if replace(start.config, second_cycle=config.model.second_cycle) != config.model:
             raise ValueError(f"start must be of the config's model {config.model}, got {start.config}")
         model.load_state_dict(start.state_dict())
     model.skeleton_encoder.load_state_dict(encoder.state_dict())
