@@ -200,7 +200,8 @@ def test_baselines_say_what_is_missing(results):
 
 
 def test_pose_counts_come_in_order(results):
-    lines = tables.pose_count_table(results).splitlines()[1:]
+    lines = tables.pose_count_table({**results, "ours_poses50_stirred": [report(0, 6.0)]}).splitlines()[1:]
+    assert lines.pop(1).split("  ")[0] == "50 poses, stirred"
     assert [line.split("poses")[0].strip() for line in lines] == ["50", "500", "all"]
     assert "7.00 (one run)" in lines[0]
 

@@ -105,6 +105,7 @@ class TrainingConfig:
     second_cycle: float = 10.0  # weight of the mean |Phi(Psi(y, x')) - y|; the paper gives none, this is CycleGAN's
     perceptual_size: int = 128  # side of the pictures that VGG-19 compares
     recolour: bool = False  # show each pair of frames in colours of its own; see `data.recolour`
+    stir: bool = False  # show the critic the poses mirrored, moved and scaled, too; see `data.stir_poses`
     every: int = 250  # steps between two checkpoints, and two records
     plateau: int = 1000  # steps without progress after which the learning rate of eta's pre-training falls
     seed: int = 0

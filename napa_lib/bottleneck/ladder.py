@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.data import Clips, check_clips, check_poses, draw_poses, frame_pairs, recolour
+from napa_lib.bottleneck.data import Clips, check_clips, check_poses, draw_poses, frame_pairs, recolour, stir_poses
 from napa_lib.bottleneck.loop import (
     HERE,
     Losses,
@@ -81,7 +81,10 @@ def train_rung(
 
     def step() -> Losses:
         image, style = frames(generator)
-        pose = draw_poses(poses, config.batch, generator).to(setup.device)
+        pose = draw_poses(poses, config.batch, generator)
+        if config.stir:
+            pose = stir_poses(pose, config.model.skeleton, generator)
+        pose = pose.to(setup.device)
         return adversarial_step(model, critics, perceptual, adams, (image, style, pose), config, setup)
 
     def settle() -> None:

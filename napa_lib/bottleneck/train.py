@@ -54,7 +54,8 @@ def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfi
     config = TrainingConfig(
         replace(model_config(options.preset, options.rung, skeleton), limb_masks=options.limb_masks),
         steps=options.steps, batch=options.batch, seed=options.seed,
-        perceptual_size=options.perceptual_size or PERCEPTUAL_SIZE[options.preset], recolour=options.recolour,
+        perceptual_size=options.perceptual_size or PERCEPTUAL_SIZE[options.preset],
+        recolour=options.recolour, stir=options.stir,
     )  # fmt: skip
     return config if options.adversarial is None else replace(config, adversarial=options.adversarial)
 
@@ -200,6 +201,7 @@ def parser() -> argparse.ArgumentParser:
     add("--encoder", metavar="FILE", help="what --stage pretrain wrote, for --stage ladder")
     add("--start", metavar="FILE", help="a trained model to go on from, for --stage ladder")
     add("--recolour", action="store_true", help="show each pair of frames in colours of its own, for --stage ladder")
+    add("--stir", action="store_true", help="show the critic mirrored, moved and scaled poses, too, for --stage ladder")
     add("--limb-masks", action="store_true", help="the networks of appendix F")
     add("--steps", type=int, default=defaults.steps)
     add("--batch", type=int, default=defaults.batch)

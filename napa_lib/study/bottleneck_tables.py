@@ -175,9 +175,10 @@ def baseline_table(results: Results) -> str:
 
 
 def pose_count_table(results: Results) -> str:
-    """Table 4: fewer and fewer unpaired poses."""
-    counts = sorted(int(m[1]) for name in results if (m := re.fullmatch(r"ours_poses(\d+)", name)))
-    rows = [Row(f"ours_poses{count}", f"{count} poses") for count in counts]
+    """Table 4: fewer and fewer unpaired poses, as they are and stirred."""
+    found = [m for name in results if (m := re.fullmatch(r"ours_poses(\d+)(_stirred)?", name))]
+    found.sort(key=lambda m: (int(m[1]), m[0]))
+    rows = [Row(m[0], f"{m[1]} poses" + (", stirred" if m[2] else "")) for m in found]
     return table(results, [*rows, Row("ours", "all poses")], ERRORS, "")
 
 
