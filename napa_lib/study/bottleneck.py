@@ -188,7 +188,7 @@ def film_strip(film: Film, snapshots: int = 4) -> Figure:
 
 def film_frame(film: Film, index: int) -> Figure:
     """One snapshot of a film."""
-    page, axes = _grid(1, len(film.frames), 7.2, titled=True)
+    page, axes = _grid(1, len(film.frames), min(7.2, 1.3 * len(film.frames)), titled=True)
     _draw_snapshot(axes[0], film, index)
     page.suptitle(f"after {film.steps[index]:,} steps", fontsize=11)
     return page

@@ -214,7 +214,7 @@ def curves_figure(results: Results) -> Figure:
     Raises:
         ValueError: if no rung has a record.
     """
-    page, axis = plt.subplots(figsize=(6.4, 3.2))
+    page, axis = plt.subplots(figsize=(5.8, 2.9))
     drawn = False
     for row, style, color in zip(
         LADDER, ("-", "--", "-.", ":"), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True
