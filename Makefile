@@ -38,7 +38,7 @@ help:
 	@echo 'TORCH_INDEX= and TORCH= choose another build of PyTorch; README.md says how.'
 
 course: $(COURSE)
-	$(BIN)/python -m napa_lib.study.course --mode $(MODE) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m napa_lib.course --mode $(MODE) $(if $(ONLY),--only $(ONLY))
 
 lab: $(COURSE)
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
@@ -47,16 +47,16 @@ bench: $(COURSE)
 	$(BIN)/python -m benchmarks
 
 notebooks: $(COURSE)
-	$(BIN)/python -m napa_lib.study.notebooks $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m napa_lib.course.notebooks $(if $(ONLY),--only $(ONLY))
 
 MADE_WITH_ANNY = --source 'made with Anny 0.6.2 by make $@' --licence MIT
 
 synthetic: $(SYNTHESIS)
 	for part in 'train 760' 'validation 112' 'test 136'; do set -- $$part; \
-	  $(BIN)/python -m napa_lib.data.synthetic --out assets/synthetic --split $$1 --clips $$2 --drawn 0.3 --quality 28 \
+	  $(BIN)/python -m napa_lib.makers.people --out assets/synthetic --split $$1 --clips $$2 --drawn 0.3 --quality 28 \
 	  || exit 1; done
 	for part in train:800:1/4 train:800:2/4 train:800:3/4 train:800:4/4 validation:80:1/1 test:120:1/1; do \
-	  set -- $$(echo $$part | tr : ' '); $(BIN)/python -m napa_lib.data.synthetic --out assets/studio --setting studio \
+	  set -- $$(echo $$part | tr : ' '); $(BIN)/python -m napa_lib.makers.people --out assets/studio --setting studio \
 	  --size 64 --look photo --company 0 --movement 0.3 --seed 3 --quality 55 --split $$1 --clips $$2 --shard $$3 || exit 1; done
 	$(BIN)/python -m napa_lib.data.manifest synthetic studio $(MADE_WITH_ANNY)
 	$(BIN)/python tools/make_synthetic_sheet.py
@@ -64,7 +64,7 @@ synthetic: $(SYNTHESIS)
 
 faces: $(SYNTHESIS)
 	for part in 'train 320' 'validation 40' 'test 40'; do set -- $$part; \
-	  $(BIN)/python -m napa_lib.data.faces --out assets/faces --split $$1 --clips $$2 --quality 60 || exit 1; done
+	  $(BIN)/python -m napa_lib.makers.faces --out assets/faces --split $$1 --clips $$2 --quality 60 || exit 1; done
 	$(BIN)/python -m napa_lib.data.manifest faces $(MADE_WITH_ANNY)
 	$(BIN)/python tools/make_faces_sheet.py
 	$(BIN)/python -m napa_lib.data.manifest figures/faces_contact_sheet.jpg $(MADE_WITH_ANNY)
@@ -72,7 +72,7 @@ faces: $(SYNTHESIS)
 test: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m napa_lib.study.notebook_check
+	$(BIN)/python -m napa_lib.course.notebook_check
 	$(PYTEST) --numprocesses 2 tests
 	$(PYTEST) --numprocesses 2 --doctest-modules napa_lib
 	$(PYTEST) --numprocesses 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks

@@ -33,7 +33,7 @@ def _run(command: str, arguments: list[str]) -> int:
         return pose(arguments)
     if command == "evaluate":
         return _evaluate(arguments)
-    from napa_lib.study.course import main as course
+    from napa_lib.course.run import main as course
 
     return course(arguments)
 

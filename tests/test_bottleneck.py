@@ -13,11 +13,11 @@ from torch import nn
 
 from napa_lib import bottleneck as b
 from napa_lib.bottleneck.discriminators import PatchDiscriminator
-from napa_lib.bottleneck.hourglass import heatmap_loss, heatmap_targets, peaks
 from napa_lib.bottleneck.networks import Downsampling, Upsampling
 from napa_lib.bottleneck.train import write_json
 from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.networks import VGG19Features
+from napa_lib.networks.hourglass import heatmap_loss, heatmap_targets, peaks
 from napa_lib.rendering import render_skeleton
 from napa_lib.skeletons import NAPA18
 

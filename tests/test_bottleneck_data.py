@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napa_lib import bottleneck as b
-from napa_lib.bottleneck.data import recolour, stir_poses
+from napa_lib.data.clips import recolour, stir_poses
 from napa_lib.data.synthetic import load_synthetic
-from napa_lib.data.synthetic.postures import captured, sampled
-from napa_lib.data.synthetic.view import sample_direction
+from napa_lib.makers.people.postures import captured, sampled
+from napa_lib.makers.people.view import sample_direction
 from napa_lib.skeletons import NAPA18, flip
 
 

@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 
 from napa_lib.data import list_paintings
-from napa_lib.data.drawings import draw_figures
-from napa_lib.data.drawings.__main__ import write_shards
-from napa_lib.data.drawings.bodies import LIMBS, J, Proportions, build_body, sample_proportions
-from napa_lib.data.drawings.colors import ground_paintings
-from napa_lib.data.drawings.figures import draw_figure, facing_viewer, place
-from napa_lib.data.drawings.pens import OVERSAMPLING, Canvas, Ink, Paint, capsule, circle, curve, hull, muscle
-from napa_lib.data.drawings.poses import sample_poses
-from napa_lib.data.drawings.sticks import draw_pictogram, draw_stick
 from napa_lib.engine import load_tensors
+from napa_lib.makers.drawings import draw_figures
+from napa_lib.makers.drawings.__main__ import write_shards
+from napa_lib.makers.drawings.bodies import LIMBS, J, Proportions, build_body, sample_proportions
+from napa_lib.makers.drawings.colors import ground_paintings
+from napa_lib.makers.drawings.figures import draw_figure, facing_viewer, place
+from napa_lib.makers.drawings.pens import OVERSAMPLING, Canvas, Ink, Paint, capsule, circle, curve, hull, muscle
+from napa_lib.makers.drawings.poses import sample_poses
+from napa_lib.makers.drawings.sticks import draw_pictogram, draw_stick
 from napa_lib.skeletons import NAPA18
 
 SIZE = 160
@@ -164,7 +164,7 @@ def test_bad_input():
 
 
 def test_shards_resume_to_the_same_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr("napa_lib.data.drawings.__main__.SHARD", 4)
+    monkeypatch.setattr("napa_lib.makers.drawings.__main__.SHARD", 4)
     paths = write_shards(tmp_path, 10, 48, 7)
     whole = [load_tensors(path)[0] for path in paths]
     assert [len(shard["images"]) for shard in whole] == [4, 4, 2]

@@ -13,19 +13,19 @@ import pytest
 import torch
 
 from napa_lib.data import list_mocap_clips
+from napa_lib.data.shards import RawClip, read_raw, read_recipe, write_shard
 from napa_lib.data.synthetic import MOVEMENTS, ShardError, load_synthetic, read_shards
-from napa_lib.data.synthetic import __main__ as command
-from napa_lib.data.synthetic.body import BONES, Mesh, vertex_normals
-from napa_lib.data.synthetic.clips import Clip, Recipe, make_clip
-from napa_lib.data.synthetic.encode import encode_clip
-from napa_lib.data.synthetic.paint import ARM, HEAD, LEG, materials
-from napa_lib.data.synthetic.posing import joint_positions, skin
-from napa_lib.data.synthetic.postures import captured, directions_of, sampled
-from napa_lib.data.synthetic.raster import rasterize
-from napa_lib.data.synthetic.shards import RawClip, read_raw, read_recipe, write_shard
-from napa_lib.data.synthetic.turns import frame, part_way, swing, turn, unit
-from napa_lib.data.synthetic.view import frame_points, sample_direction
-from napa_lib.data.synthetic.wardrobe import M, sample_outfit, sample_phenotype
+from napa_lib.makers.people import __main__ as command
+from napa_lib.makers.people.body import BONES, Mesh, vertex_normals
+from napa_lib.makers.people.clips import Clip, Recipe, make_clip
+from napa_lib.makers.people.encode import encode_clip
+from napa_lib.makers.people.paint import ARM, HEAD, LEG, materials
+from napa_lib.makers.people.posing import joint_positions, skin
+from napa_lib.makers.people.postures import captured, directions_of, sampled
+from napa_lib.makers.people.raster import rasterize
+from napa_lib.makers.people.turns import frame, part_way, swing, turn, unit
+from napa_lib.makers.people.view import frame_points, sample_direction
+from napa_lib.makers.people.wardrobe import M, sample_outfit, sample_phenotype
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -423,7 +423,7 @@ def test_a_clip_is_its_seed_and_index(clip: Clip) -> None:
 @pytest.mark.parametrize("index", [0, 5])
 def test_visibility_agrees_with_rays_through_all_triangles(index: int) -> None:
     pytest.importorskip("anny")
-    from napa_lib.data.synthetic import clips, scene
+    from napa_lib.makers.people import clips, scene
 
     random = rng(index)
     actor = clips._actor(random, False)
@@ -453,8 +453,8 @@ def test_visibility_agrees_with_rays_through_all_triangles(index: int) -> None:
 
 def test_limbs_follow_the_pose_and_masks_hold_the_joints() -> None:
     pytest.importorskip("anny")
-    from napa_lib.data.synthetic.body import B, body_model
-    from napa_lib.data.synthetic.posing import bone_rotations
+    from napa_lib.makers.people.body import B, body_model
+    from napa_lib.makers.people.posing import bone_rotations
 
     mesh, random = body_model().person(sample_phenotype(rng(11))), rng(12)
     pose = sampled(40, random)

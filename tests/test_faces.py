@@ -16,10 +16,10 @@ from napa_lib.bottleneck import train
 from napa_lib.bottleneck.evaluate import landmark_errors
 from napa_lib.data.assets import asset_path, list_assets
 from napa_lib.data.faces import FaceClips, load_faces, read_faces
-from napa_lib.data.faces import __main__ as command
-from napa_lib.data.faces.features import _distance, _inside
-from napa_lib.data.faces.head import _island
-from napa_lib.data.synthetic.shards import RawClip, ShardError, read_raw, write_shard
+from napa_lib.data.shards import RawClip, ShardError, read_raw, write_shard
+from napa_lib.makers.faces import __main__ as command
+from napa_lib.makers.faces.features import _distance, _inside
+from napa_lib.makers.faces.head import _island
 from napa_lib.metrics import normalized_landmark_error
 from napa_lib.skeletons import FACE68
 
@@ -242,8 +242,8 @@ def test_the_command_refuses(arguments: list[str], message: str, tmp_path: Path,
 @pytest.fixture(scope="module")
 def head():
     pytest.importorskip("anny")
-    from napa_lib.data.faces.head import Head, head_model
-    from napa_lib.data.synthetic.body import MEAN
+    from napa_lib.makers.faces.head import Head, head_model
+    from napa_lib.makers.people.body import MEAN
 
     model = head_model()
     bare = model.skin_of(MEAN, _no_traits())
@@ -296,7 +296,7 @@ def test_the_jaw_opens_the_lips_and_a_blink_closes_the_eye(head) -> None:
 
 def test_the_head_turns_rigidly(head) -> None:
     """Distances between points of the face stay when it turns, and the eyes' axis turns as it is told."""
-    from napa_lib.data.synthetic.turns import about
+    from napa_lib.makers.people.turns import about
 
     model, average = head
     still, turned = (model.pose(average, about(1, angle), {})[2] for angle in (0.0, np.radians(30.0)))
@@ -314,10 +314,10 @@ def test_landmarks_are_vertices_of_the_skin(head) -> None:
 
 
 def test_features_are_painted_at_their_landmarks(head) -> None:
-    from napa_lib.data.faces.features import CAVITY, IRIS, Features, paint_features
-    from napa_lib.data.faces.head import EYE, MOUTH
-    from napa_lib.data.synthetic.paint import HEAD
-    from napa_lib.data.synthetic.wardrobe import M
+    from napa_lib.makers.faces.features import CAVITY, IRIS, Features, paint_features
+    from napa_lib.makers.faces.head import EYE, MOUTH
+    from napa_lib.makers.people.paint import HEAD
+    from napa_lib.makers.people.wardrobe import M
 
     model, _ = head
     lip = (model.canon[[51, 57, 49, 53]] + model.canon[[62, 66, 61, 63]]) / 2
@@ -338,7 +338,7 @@ def test_features_are_painted_at_their_landmarks(head) -> None:
 
 
 def test_expressions_are_made_of_known_actions(head) -> None:
-    from napa_lib.data.faces.clips import LIMITS, sample_expression, sample_turns
+    from napa_lib.makers.faces.clips import LIMITS, sample_expression, sample_turns
 
     random = np.random.default_rng(0)
     drawn = [sample_expression(random) for _ in range(300)]

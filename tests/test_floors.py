@@ -12,10 +12,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "napa_lib"
 FLOORS = (
     {"skeletons", "geometry"},
-    {"networks", "data", "rendering", "metrics", "engine", "quantization"},
+    {"networks", "data", "rendering", "metrics", "engine", "quantization", "makers"},
     {"style", "lifting", "bottleneck", "adversarial", "sampling", "multiperson", "adaptation"},
     {"training", "pose", "evaluate"},
-    {"study", "cli", "doctor"},
+    {"study", "course", "cli", "doctor"},
 )
 BUILT_ON = {("adaptation", "bottleneck"), ("multiperson", "sampling")}  # where one chapter's paper builds on another's
 
@@ -63,7 +63,11 @@ def test_chapters_stay_apart():
 
 
 def test_the_library_needs_neither_torchvision_nor_jupyter():
-    parts = [path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists() and path.name != "study"]
+    parts = [
+        path.name
+        for path in PACKAGE.iterdir()
+        if (path / "__init__.py").exists() and path.name not in ("study", "course")
+    ]
     code = (
         "import importlib, sys\n"
         f"for part in {sorted(parts)!r} + ['engine', 'cli', 'doctor']: importlib.import_module('napa_lib.' + part)\n"

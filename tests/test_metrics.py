@@ -268,9 +268,7 @@ def test_shapes_that_do_not_fit_are_named(metric):
 def test_order_of_the_means(seed):
     """Aligning more freely never raises the squared error; PCK grows with its threshold; both ignore a common shift."""
     prediction, target = poses(seed, 17, 3, holes=0.0)
-    squares = [
-        r.per_pose for r in (mse_with_flips(p, target, "H36M17") for p in aligned_versions(prediction, target))
-    ]
+    squares = [r.per_pose for r in (mse_with_flips(p, target, "H36M17") for p in aligned_versions(prediction, target))]
     # The flips may help any of them, so compare the plain squared errors.
     plain = [(p - target).square().sum(-1).mean(-1) for p in aligned_versions(prediction, target)]
     assert (plain[0] <= plain[1] + 1e-9).all() and (plain[1] <= plain[2] + 1e-9).all()

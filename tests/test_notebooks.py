@@ -11,11 +11,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from napa_lib.study import course, notebooks, pages
-from napa_lib.study.cells import generated_cells, rebuild, solved
-from napa_lib.study.notebook_check import WIDGET_VIEW, check_notebook
-from napa_lib.study.notebook_check import main as check_main
-from napa_lib.study.notebooks import find_notebooks, normalise
+from napa_lib.course import notebooks, pages
+from napa_lib.course import run as course
+from napa_lib.course.cells import generated_cells, rebuild, solved
+from napa_lib.course.notebook_check import WIDGET_VIEW, check_notebook
+from napa_lib.course.notebook_check import main as check_main
+from napa_lib.course.notebooks import find_notebooks, normalise
 from napa_lib.study.plans import available, load_plan
 
 ROOT = Path(__file__).parents[1]
@@ -247,7 +248,7 @@ def test_runner_names_failures_and_goes_on(small_course, capsys):
     index = (out / "index.html").read_text()
     assert index.count("✓ passed") == 1 and index.count("✗ failed") == 3 and "KeyError" in index
     assert "· mode laptop ·" in course._text(read(out / "notebooks" / "98_good.ipynb"))
-    assert "role=\"alert\"" in (out / "pages" / "96_broken.html").read_text()
+    assert 'role="alert"' in (out / "pages" / "96_broken.html").read_text()
 
 
 def test_one_lesson_alone(small_course, capsys):

@@ -340,7 +340,7 @@ def test_blobs_follow_equation_2(rng):
     assert picture.shape == (2, 1, 7, 12)
     for n, (y, x) in itertools.product(range(2), pixels((7, 12))):
         u = np.array([-1 + 2 * x / 11, -1 + 2 * y / 6])
-        expected = sum(math.exp(-math.dist(u, p) ** 2 / 0.08) for p in points[n] if np.isfinite(p).all())
+        expected = sum(math.exp(-(math.dist(u, p) ** 2) / 0.08) for p in points[n] if np.isfinite(p).all())
         assert picture[n, 0, y, x].item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -351,7 +351,7 @@ def test_heat_maps_of_several_people_take_the_strongest(rng):
     maps = render_heatmaps(torch.tensor(people), (8, 10), 1.3)
     assert maps.shape == (2, 4, 8, 10)
     for n, j, (y, x) in itertools.product(range(2), range(4), pixels((8, 10))):
-        bumps = [math.exp(-math.dist(p, (x, y)) ** 2 / 2 / 1.69) for p in people[n, :, j] if np.isfinite(p).all()]
+        bumps = [math.exp(-(math.dist(p, (x, y)) ** 2) / 2 / 1.69) for p in people[n, :, j] if np.isfinite(p).all()]
         assert maps[n, j, y, x].item() == pytest.approx(max(bumps, default=0.0), abs=1e-12)
     alone, listed = (render_heatmaps(torch.tensor(people[:, who]), (8, 10), 1.3) for who in (0, [0]))
     torch.testing.assert_close(alone, listed)

@@ -13,9 +13,9 @@ import matplotlib.pyplot as plt
 
 from napa_lib.bottleneck import Clips, KeypointGAN, TrainingConfig, model_config
 from napa_lib.skeletons import NAPA18
-from napa_lib.study import bottleneck as drawn
-from napa_lib.study import bottleneck_tables as tables
-from napa_lib.study.bottleneck_run import losses_figure, train_on
+from napa_lib.study.lessons.lesson_03 import pictures as drawn
+from napa_lib.study.lessons.lesson_03 import tables as tables
+from napa_lib.study.lessons.lesson_03.live import losses_figure, train_on
 
 
 @pytest.fixture(autouse=True)

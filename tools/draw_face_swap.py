@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 from napa_lib.bottleneck import KeypointGAN, load_model, open_clips
 from napa_lib.data.assets import assets_root
 from napa_lib.data.manifest import update_manifest
-from napa_lib.study.bottleneck import first_frames, swap_figure
+from napa_lib.study.lessons.lesson_03.pictures import first_frames, swap_figure
 
 NAME = "figures/faces_swap.jpg"
 

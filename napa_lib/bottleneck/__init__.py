@@ -1,23 +1,10 @@
 """Chapter 3, KeypointGAN: landmarks from unlabelled frames and unpaired poses, through a skeleton bottleneck."""
 
 from napa_lib.bottleneck.config import PRESETS, RUNGS, ModelConfig, TrainingConfig, model_config
-from napa_lib.bottleneck.data import (
-    Clips,
-    frame_pairs,
-    halves,
-    mocap_poses,
-    read_clips,
-    save_clips,
-    to_pixels,
-    to_unit,
-    unpaired_poses,
-    video_clips,
-)
 from napa_lib.bottleneck.discriminators import ImageDiscriminator, SkeletonDiscriminator
 from napa_lib.bottleneck.evaluate import errors_by_motion, landmark_errors, mean_pose, predict_clips
-from napa_lib.bottleneck.faces import from_faces, interocular_error
+from napa_lib.bottleneck.faces import interocular_error
 from napa_lib.bottleneck.functional import draw_in_pose, local_contrast_normalize, move_keypoints, swap_appearance
-from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.ladder import train_rung
 from napa_lib.bottleneck.limb_masks import LimbImageGenerator, SkipImageEncoder, draw_limbs
 from napa_lib.bottleneck.loop import Setup
@@ -41,9 +28,22 @@ from napa_lib.bottleneck.probes import (
     skeleton_images,
 )
 from napa_lib.bottleneck.results import interval, read_results
-from napa_lib.bottleneck.sources import from_synthetic, open_clips
 from napa_lib.bottleneck.store import load_model, load_pretrained, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
+from napa_lib.data.clips import (
+    Clips,
+    frame_pairs,
+    halves,
+    mocap_poses,
+    read_clips,
+    save_clips,
+    to_pixels,
+    to_unit,
+    unpaired_poses,
+    video_clips,
+)
+from napa_lib.data.sources import from_faces, from_synthetic, open_clips
+from napa_lib.networks.hourglass import HourglassNet
 
 __all__ = [
     "PRESETS",

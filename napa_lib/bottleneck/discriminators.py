@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from napa_lib.bottleneck.networks import check_image, check_same_size, initialize
+from napa_lib.bottleneck.networks import initialize
+from napa_lib.networks.checks import check_image, check_same_size
 
 SCALES = (1.0, 0.5, 0.25)  # of the picture, one skeleton discriminator each
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from napa_lib.bottleneck.data import Clips, to_float, to_pixels
-from napa_lib.bottleneck.faces import FACES, interocular_error
+from napa_lib.bottleneck.faces import interocular_error
+from napa_lib.data.clips import Clips, to_float, to_pixels
+from napa_lib.data.sources import FACES
 from napa_lib.metrics import better_sides, mpjpe, mse_with_flips
 from napa_lib.skeletons import convert
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from napa_lib.bottleneck.checks import check_clips
 from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.data import Clips, check_clips, check_poses, draw_poses, frame_pairs, recolour, stir_poses
 from napa_lib.bottleneck.loop import (
     HERE,
     Losses,
@@ -26,6 +26,7 @@ from napa_lib.bottleneck.loop import (
 )
 from napa_lib.bottleneck.losses import PerceptualLoss, discriminator_loss, generator_loss
 from napa_lib.bottleneck.model import Critics, KeypointGAN
+from napa_lib.data.clips import Clips, check_poses, draw_poses, frame_pairs, recolour, stir_poses
 from napa_lib.engine import seed_everything
 from napa_lib.networks import VGG19Features
 

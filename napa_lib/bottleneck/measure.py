@@ -9,12 +9,12 @@ import argparse
 import shlex
 import sys
 
-from napa_lib.bottleneck.data import halves, to_pixels, unpaired_poses
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
-from napa_lib.bottleneck.hourglass import HourglassNet
-from napa_lib.bottleneck.sources import open_clips
 from napa_lib.bottleneck.store import load_model
 from napa_lib.bottleneck.train import write_json
+from napa_lib.data.clips import halves, to_pixels, unpaired_poses
+from napa_lib.data.sources import open_clips
+from napa_lib.networks.hourglass import HourglassNet
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,9 +13,9 @@ from napa_lib.bottleneck.networks import (
     ImageEncoder,
     ImageGenerator,
     SkeletonEncoder,
-    check_image,
     check_same_size,
 )
+from napa_lib.networks.checks import check_image
 from napa_lib.rendering import render_blobs, render_skeleton
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napa_lib.networks.checks import check_image, check_same_size
+
 
 def conv_block(channels: int, out: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
     """Convolution, batch normalisation, ReLU; the picture keeps its size up to the stride."""
@@ -169,22 +171,3 @@ def expected_position(heatmaps: Tensor) -> Tensor:
     x = torch.linspace(-1, 1, width, dtype=p.dtype, device=p.device)
     y = torch.linspace(-1, 1, height, dtype=p.dtype, device=p.device)
     return torch.stack([(p.sum(2) * x).sum(-1), (p.sum(3) * y).sum(-1)], -1)  # no matmul: autocast would round it
-
-
-def check_image(name: str, image: Tensor, channels: int) -> Tensor:
-    """The picture, if it is (B, channels, H, W) with sides that are multiples of 8.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if image.ndim != 4 or image.shape[1] != channels or 0 in image.shape or image.shape[2] % 8 or image.shape[3] % 8:
-        expected = f"(B, {channels}, H, W) with B >= 1 and H, W multiples of 8"
-        raise ValueError(f"{name} must be {expected}, got {tuple(image.shape)}")
-    return image
-
-
-def check_same_size(one: str, first: Tensor, other: str, second: Tensor) -> None:
-    """Raise ValueError unless both hold equally many pictures of one size."""
-    if first.shape[0] != second.shape[0] or first.shape[2:] != second.shape[2:]:
-        shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
-        raise ValueError(f"{one} and {other} must hold equally many pictures of one size, got {shapes}")

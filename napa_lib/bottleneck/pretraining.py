@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.data import check_poses, draw_poses, stir_poses
 from napa_lib.bottleneck.loop import (
     HERE,
     Losses,
@@ -21,6 +20,7 @@ from napa_lib.bottleneck.loop import (
 )
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
+from napa_lib.data.clips import check_poses, draw_poses, stir_poses
 from napa_lib.engine import seed_everything
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, grid_sample
 
-from napa_lib.bottleneck.data import Clips, to_float, to_unit
 from napa_lib.bottleneck.functional import local_contrast_normalize
 from napa_lib.bottleneck.model import KeypointGAN
+from napa_lib.data.clips import Clips, to_float, to_unit
 from napa_lib.skeletons import get_skeleton
 
 PENALTIES = tuple(10.0**k for k in range(-6, 5))  # of ridge regression, relative to the features' mean square

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from napa_lib.bottleneck.config import ModelConfig
-from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-keypointgan-1"

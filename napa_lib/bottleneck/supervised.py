@@ -7,9 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from napa_lib.bottleneck.checks import check_clips
 from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.data import Clips, check_clips, labelled_frames
-from napa_lib.bottleneck.hourglass import HourglassNet, heatmap_loss
 from napa_lib.bottleneck.loop import (
     HERE,
     Losses,
@@ -26,7 +25,9 @@ from napa_lib.bottleneck.loop import (
 )
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
+from napa_lib.data.clips import Clips, labelled_frames
 from napa_lib.engine import seed_everything
+from napa_lib.networks.hourglass import HourglassNet, heatmap_loss
 
 
 def train_supervised(

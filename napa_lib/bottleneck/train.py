@@ -28,20 +28,19 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.config import PRESETS, RUNGS, TrainingConfig, model_config
-from napa_lib.bottleneck.data import Clips, halves, mocap_poses, to_pixels, unpaired_poses
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
-from napa_lib.bottleneck.faces import FACES
-from napa_lib.bottleneck.hourglass import HourglassNet
 from napa_lib.bottleneck.ladder import train_rung
 from napa_lib.bottleneck.loop import Record, Setup
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.bottleneck.pretraining import pretrain
 from napa_lib.bottleneck.probes import carried_colors, measure_leak, regress_keypoints
-from napa_lib.bottleneck.sources import open_clips
 from napa_lib.bottleneck.store import Model, load_encoder, load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
+from napa_lib.data.clips import Clips, halves, mocap_poses, to_pixels, unpaired_poses
+from napa_lib.data.sources import FACES, open_clips
 from napa_lib.engine import choose_device, keep_freed_memory
+from napa_lib.networks.hourglass import HourglassNet
 
 STAGES = ("pretrain", "ladder", "supervised", "hourglass")
 MOCAP = ("mocap", "mocap:studio")

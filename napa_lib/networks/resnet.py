@@ -96,9 +96,7 @@ class ResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) to (B, num_outputs); H and W from 1 pixel up."""
         if images.ndim != 4 or images.shape[1] != self.in_channels or 0 in images.shape[2:]:
-            raise ValueError(
-                f"images must be (B, {self.in_channels}, H, W) with H, W > 0, got {tuple(images.shape)}"
-            )
+            raise ValueError(f"images must be (B, {self.in_channels}, H, W) with H, W > 0, got {tuple(images.shape)}")
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))

@@ -39,8 +39,9 @@ def import_torchvision() -> ModuleType:
     """
     spec = importlib.util.find_spec("torchvision")
     if spec is None or not spec.submodule_search_locations:
-        raise ImportError("torchvision is not installed; install the release that pairs with your torch: "
-                          "pip install torchvision")
+        raise ImportError(
+            "torchvision is not installed; install the release that pairs with your torch: pip install torchvision"
+        )
     if _extension_loads(spec.submodule_search_locations[0]):
         return importlib.import_module("torchvision")
     _declare_operators()
@@ -69,9 +70,7 @@ def non_maximum_suppression(boxes: Tensor, scores: Tensor, iou_threshold: float)
     [1, 2]
     """
     if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1]:
-        raise ValueError(
-            f"boxes must be (N, 4) and scores (N,), got {tuple(boxes.shape)} and {tuple(scores.shape)}"
-        )
+        raise ValueError(f"boxes must be (N, 4) and scores (N,), got {tuple(boxes.shape)} and {tuple(scores.shape)}")
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     rest = scores.argsort(descending=True, stable=True)
     kept = []

@@ -39,7 +39,7 @@ class LessonPlan:
     Args:
         number: two digits, as in the notebook's name.
         promise: one paragraph of Markdown: the question that the lesson answers, and what the reader will see.
-        hero: draws the picture at its top, a matplotlib figure (`python -m napa_lib.study.hero` stores it).
+        hero: draws the picture at its top, a matplotlib figure (`python -m napa_lib.course.hero` stores it).
         hero_alt: its alt text.
         verbs: at most five things the reader will be able to do, each starting with a verb.
         prerequisites: one sentence.

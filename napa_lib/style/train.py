@@ -1,7 +1,7 @@
 """Training of transformation networks: one style, or a pool of styles.
 
-    python -m napa_lib.style.train --styles pool --steps 4000 --out runs/pool
-    python -m napa_lib.style.train --styles greatwave --start pool --steps 200 --style-ratio 3 --out runs/greatwave
+python -m napa_lib.style.train --styles pool --steps 4000 --out runs/pool
+python -m napa_lib.style.train --styles greatwave --start pool --steps 200 --style-ratio 3 --out runs/greatwave
 """
 
 from __future__ import annotations

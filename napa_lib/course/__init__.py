@@ -1,0 +1,1 @@
+"""What makes the course of its lessons: runs, committed notebooks, their checks, and the site."""

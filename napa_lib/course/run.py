@@ -1,0 +1,179 @@
+"""Run the whole course: `python -m napa_lib.course [--mode quick] [--only 02]` (or `make course`).
+
+Every lesson is executed in order with papermill, and its result written to `build/course/`: the executed notebooks and
+a static site. A lesson that fails does not stop the others; the exit status is 1 and the failures are named at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import papermill
+import torch
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from napa_lib.course.cells import TIMES, read_times, solved
+from napa_lib.course.notebooks import FOLDER, QUIET_KERNEL, find_notebooks, write
+from napa_lib.course.site import write_site
+from napa_lib.data.assets import assets_root
+from napa_lib.data.manifest import update_manifest
+from napa_lib.engine import progress
+from napa_lib.study.lesson import MODES
+from napa_lib.study.plans import load_plan
+
+TIME_LIMIT = {"quick": 300, "laptop": 1800, "full": 7200}  # seconds a cell
+
+
+@dataclass(frozen=True)
+class LessonRun:
+    """How one lesson went. `error` is None, or says in which cell it stopped and why."""
+
+    notebook: Path
+    output: Path
+    mode: str
+    seconds: float
+    peak_mb: float
+    error: str | None
+
+
+def run_lesson(path: Path, out: Path, mode: str, solve: bool = False) -> LessonRun:
+    """Execute one notebook into the folder `out`; never raises for what goes wrong inside the lesson.
+
+    Args:
+        path: the notebook.
+        out: where the executed notebook goes, under the same name.
+        mode: handed to the lesson's parameters cell.
+        solve: put the solutions in the place of the stubs first.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    output = out / path.name
+    source = nbformat.read(path, as_version=4)
+    if solve:
+        source = solved(source, load_plan(path.name[:2]))
+    started = time.perf_counter()
+    error = None
+    try:
+        papermill.execute_notebook(
+            source, str(output), {"MODE": mode}, kernel_name="python3", progress_bar=False, cwd=str(path.parent),
+            execution_timeout=TIME_LIMIT[mode], extra_arguments=QUIET_KERNEL,
+        )  # fmt: skip
+        error = parameter_problem(nbformat.read(output, as_version=4), mode)
+    except PapermillExecutionError as failure:
+        error = describe(failure, source, nbformat.read(output, as_version=4))
+    except Exception as failure:  # a kernel that died, a cell over its time limit, a broken file: still name the lesson
+        error = f"{type(failure).__name__}: {_first_line(str(failure))}"
+    seconds = time.perf_counter() - started
+    return LessonRun(path, output, mode, seconds, _peak(output), error)
+
+
+def describe(failure: PapermillExecutionError, source: NotebookNode, executed: NotebookNode) -> str:
+    """Where a lesson stopped and why, with the cell counted from 1 as in the notebook that the reader has."""
+    broken = {c.get("id") for c in executed.cells for o in c.get("outputs", []) if o.output_type == "error"}
+    places = [place for place, cell in enumerate(source.cells, 1) if cell.get("id") in broken]
+    where = f"cell {places[0]}" if places else f"In [{failure.exec_count}]"
+    return f"{where}, {failure.ename}: {_first_line(failure.evalue)}"
+
+
+def parameter_problem(executed: NotebookNode, mode: str) -> str | None:
+    """What shows that the mode did not reach the lesson (papermill ignores a parameter that nobody reads), or None."""
+    tags = [tag for cell in executed.cells for tag in cell.metadata.get("tags", [])]
+    if "parameters" not in tags:
+        return "no cell is tagged parameters, so the mode could not be set"
+    if f"· mode {mode} ·" not in _text(executed):
+        return f"the lesson's report does not say mode {mode}: the parameter MODE did not arrive"
+    return None
+
+
+def _text(notebook: NotebookNode) -> str:
+    return "\n".join(o.get("text", "") for cell in notebook.cells for o in cell.get("outputs", []))
+
+
+def _peak(output: Path) -> float:
+    if not output.is_file():
+        return float("nan")
+    found = re.search(r"peak memory (\d+) MB", _text(nbformat.read(output, as_version=4)))
+    return float(found[1]) if found else float("nan")
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0] if lines else "(no message)"
+
+
+def record_times(runs: Sequence[LessonRun], command: str) -> None:
+    """Store run times in `assets/results/` and in the lessons' cards."""
+    times = read_times() or {"lessons": {}}
+    for run in runs:
+        lesson = times["lessons"].setdefault(run.notebook.name[:2], {})
+        lesson[run.mode] = {"seconds": round(run.seconds, 1), "peak_mb": run.peak_mb, "machine": machine()}
+    times["command"] = command
+    path = assets_root() / TIMES
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    update_manifest([TIMES], source=f"measured by {command}", licence="MIT")
+    for run in runs:
+        write(run.notebook, run=False)
+
+
+def machine() -> str:
+    """The machine in a few words, for run times."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores ({platform.system()}, no GPU)"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the course; 1 if a lesson failed."""
+    parser = argparse.ArgumentParser(prog="python -m napa_lib.course", description=__doc__.split("\n")[0])
+    parser.add_argument("--mode", choices=MODES, default="quick")
+    parser.add_argument("--only", default="", help="a lesson's number, such as 02")
+    parser.add_argument("--solved", action="store_true", help="run the solutions in place of the exercises' stubs")
+    parser.add_argument("--record", action="store_true", help="keep the run times in assets/results and in the cards")
+    parser.add_argument("--notebooks", type=Path, default=FOLDER)
+    parser.add_argument("--out", type=Path, default=Path("build/course"))
+    options = parser.parse_args(arguments)
+    try:
+        notebooks = find_notebooks(options.notebooks, options.only)
+    except ValueError as error:
+        parser.error(str(error))
+    _quiet()
+    runs = []
+    for path in progress(notebooks, f"course, {options.mode} mode"):
+        runs.append(run_lesson(path, options.out / "notebooks", options.mode, options.solved))
+        say(f"{'failed' if runs[-1].error else 'passed'}  {path.stem}  {runs[-1].seconds:.1f} s")
+    index = write_site(runs, options.out)
+    failed = [run for run in runs if run.error]
+    if options.record and not failed:
+        record_times(runs, f"python -m napa_lib.course --mode {options.mode} --record")
+    print(f"\n{len(runs) - len(failed)} of {len(runs)} lessons passed. Open {index}")
+    for run in failed:
+        print(f"FAILED {run.notebook.name}, {run.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _quiet() -> None:
+    """Keep the libraries' own chatter out of the progress bar, and the runs out of the learner's record."""
+    for name in ("papermill", "nbclient", "traitlets"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ["NAPA_PROGRESS"] = "off"
+
+
+def say(line: str) -> None:
+    """Print a line above the progress bar."""
+    from tqdm.auto import tqdm
+
+    with contextlib.suppress(AttributeError):
+        tqdm.write(line)

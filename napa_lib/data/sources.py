@@ -1,0 +1,108 @@
+"""Where clips come from: the synthetic people, larger sets of them, the real video, and files of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from napa_lib.data import load_video_poses, resize
+from napa_lib.data.clips import Clips, read_clips, video_clips
+from napa_lib.data.faces import FaceClips, load_faces, read_faces
+from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
+
+VIDEO = {"video": slice(None), "video:train": slice(15), "video:test": slice(15, None)}  # moments
+MOVED = 12  # clips of moving crops from each camera to train on
+SETTINGS = {"synthetic": "anywhere", "studio": "studio"}
+
+
+FACES = "FACE68"
+
+
+def open_clips(name: str, size: int, look: str = "photo") -> Clips:
+    """Clips by name.
+
+    Args:
+        name: "studio:train", "studio:validation" or "studio:test" for the people before a bare wall that ship, and
+            "synthetic:train" and so on for those in all poses before all backgrounds; "faces:train" and so on
+            for faces; a folder of shards that `python -m napa_lib.makers.people` or `napa_lib.makers.faces` wrote;
+            "video:train" for the first 15 moments of the real video from four sides in crops that move, "video:test"
+            for the last 5 in fixed crops, "video" for all, fixed; else a file that `save_clips` wrote, whose frames
+            are taken as they are.
+        size: side of the frames in pixels.
+        look: which synthetic clips, as in `from_synthetic`.
+
+    Raises:
+        ValueError: if there is nothing of that name, or it is damaged.
+    """
+    if name in VIDEO:
+        clips = video_clips(size, load_video_poses(), moved=MOVED if name == "video:train" else 0)
+        return replace(clips, images=clips.images[:, VIDEO[name]], keypoints=clips.keypoints[:, VIDEO[name]])
+    setting, _, split = name.partition(":")
+    if setting in SETTINGS:
+        return from_synthetic(load_synthetic(split, SETTINGS[setting]), size, look)
+    if setting == "faces":
+        return from_faces(load_faces(split), size)
+    if Path(name).is_dir():
+        shards = sorted(Path(name).glob("*.tar.gz"))
+        if shards and shards[0].name.startswith("faces-"):
+            return from_faces(read_faces(shards), size)
+        return from_synthetic(read_shards(shards), size, look)
+    return read_clips(name)
+
+
+def from_synthetic(people: SyntheticClips, size: int, look: str = "photo") -> Clips:
+    """Synthetic people as clips of one size.
+
+    Left out are clips with a second person, of which a method for one person cannot know which is meant, and clips with
+    a frame that shows no joint at all.
+
+    Args:
+        people: what was read.
+        size: side of the frames in pixels; frames are scaled to it with their keypoints.
+        look: "photo", "drawn" or "both".
+
+    Returns:
+        clips in NAPA18; a clip's motion is its motion-capture clip, "independent" where poses were drawn one by one.
+
+    Raises:
+        ValueError: for another look, or if no clip is left.
+    """
+    if look not in (*LOOKS, "both"):
+        raise ValueError(f"look must be one of {(*LOOKS, 'both')}, got {look!r}")
+    alone = people.other_keypoints.isnan().flatten(1).all(1)
+    shown = alone & ~people.keypoints.isnan().any(-1).all(-1).any(-1)
+    if look != "both":
+        shown = shown & (people.look == LOOKS.index(look))
+    rows = shown.nonzero()[:, 0]
+    if not len(rows):
+        raise ValueError(f"people must hold a clip of look {look!r}, got none among {len(people)}")
+    # in parts: as floats, all frames together would take gigabytes
+    parts = [
+        (255 * resize(people.pictures(part).flatten(0, 1) / 255, (size, size))).round().clamp(0, 255).to(torch.uint8)
+        for part in rows.split(16)
+    ]
+    images = torch.cat(parts).unflatten(0, (len(rows), -1))
+    keypoints = (people.keypoints[rows] + 0.5) * size / people.size - 0.5
+    motions = (MOVEMENTS[i] if i >= 0 else "independent" for i in people.movement[rows].tolist())
+    return Clips(images, keypoints, "NAPA18", tuple(motions))
+
+
+def from_faces(faces: FaceClips, size: int) -> Clips:
+    """Faces as clips of one size, labelled with FACE68; their frames are of one person who turns and talks.
+
+    Args:
+        faces: what was read.
+        size: side of the frames in pixels; frames are scaled to it with their landmarks.
+
+    Source: KeypointGAN, section 5.2, where VoxCeleb's videos have this part.
+    """
+    if size == faces.size:
+        return Clips(faces.images, faces.landmarks, FACES)
+    parts = [
+        (255 * resize(part.flatten(0, 1) / 255, (size, size))).round().clamp(0, 255).to(torch.uint8)
+        for part in faces.images.split(16)  # as floats, all frames together would take gigabytes
+    ]
+    images = torch.cat(parts).unflatten(0, faces.images.shape[:2])
+    return Clips(images, (faces.landmarks + 0.5) * size / faces.size - 0.5, FACES)

@@ -1,0 +1,461 @@
+"""Lesson 00: the exercises' words, stubs, solutions and usual mistakes."""
+
+from __future__ import annotations
+
+from napa_lib.study.exercises import Exercise, WrongAnswer
+from napa_lib.study.lessons.lesson_00 import checks
+
+EXERCISES = (
+    Exercise(
+        id="00.1",
+        title="Where does the wrist go?",
+        kind="predict",
+        difficulty=1,
+        minutes=2,
+        task="""
+            A picture is 400 pixels wide. A right wrist has its centre at x = 60. You mirror the picture left to
+            right. Before you compute anything: at which x is that wrist now?
+        """,
+        stub="mirrored_x = ...  # a number of pixels",
+        answer="mirrored_x",
+        hints=(
+            "Where does the very first pixel, x = 0, end up?",
+            "x = 0 goes to 399, x = 1 goes to 398. What do both sums have in common?",
+        ),
+        if_you_see="`340`: that is W - x, one pixel too far, because the centres run from 0 to 399.",
+        solution="mirrored_x = 400 - 1 - 60",
+        why="""
+            A mirror maps the pixel centre x to W - 1 - x. One pixel sounds little, but a pose network that is
+            tested on pictures and their mirror images loses accuracy to it.
+        """,
+        check=checks.check_mirrored_x,
+        wrong_answers=(
+            WrongAnswer("W - x", "mirrored_x = 400 - 60", "340 is W - x"),
+            WrongAnswer("unmoved", "mirrored_x = 60", "60 is where the wrist was"),
+            WrongAnswer("a guess", "mirrored_x = 200", "count from the other side"),
+        ),
+    ),
+    Exercise(
+        id="00.2",
+        title="Flip a pose",
+        kind="code",
+        difficulty=2,
+        minutes=8,
+        task="""
+            Mirror a pose left to right. `pose` is (J, 2) in pixels, `pairs` lists the indices (left, right) of
+            joints that exist on both sides, `width` is the picture's. Return the new (J, 2). The left hand of a
+            mirrored person is a right hand.
+        """,
+        stub="""
+            def flip_pose(pose, pairs, width):
+                flipped = pose.copy()
+                ...
+                return None  # (J, 2)
+        """,
+        answer="flip_pose",
+        hints=(
+            "Two things happen: x changes, and the joints of each pair trade places.",
+            "Make `order = np.arange(len(pose))`, swap the two entries of each pair in it, and index the pose with it.",
+        ),
+        if_you_see="a pose that is right only for joints without a pair: the sides have not traded names.",
+        solution="""
+            def flip_pose(pose, pairs, width):
+                order = np.arange(len(pose))
+                for left, right in pairs:
+                    order[[left, right]] = right, left
+                flipped = pose[order]
+                flipped[:, 0] = width - 1 - flipped[:, 0]
+                return flipped
+        """,
+        why="`napa_lib.skeletons.flip` does this for a whole batch, with the pairs of a named joint set.",
+        check=checks.check_flip,
+        wrong_answers=(
+            WrongAnswer(
+                "mirror only",
+                """
+                def flip_pose(pose, pairs, width):
+                    return pose * [-1, 1] + [width - 1, 0]
+                """,
+                "the joint called left is still the person's old left",
+            ),
+            WrongAnswer(
+                "swap only",
+                """
+                def flip_pose(pose, pairs, width):
+                    order = np.arange(len(pose))
+                    for left, right in pairs:
+                        order[[left, right]] = right, left
+                    return pose[order]
+                """,
+                "every joint stays where it was",
+            ),
+            WrongAnswer(
+                "W - x",
+                """
+                def flip_pose(pose, pairs, width):
+                    order = np.arange(len(pose))
+                    for left, right in pairs:
+                        order[[left, right]] = right, left
+                    return pose[order] * [-1, 1] + [width, 0]
+                """,
+                "one pixel too large",
+            ),
+            WrongAnswer(
+                "y mirrored, too",
+                """
+                def flip_pose(pose, pairs, width):
+                    order = np.arange(len(pose))
+                    for left, right in pairs:
+                        order[[left, right]] = right, left
+                    return width - 1 - pose[order]
+                """,
+                "x is right, y is not",
+            ),
+            WrongAnswer(
+                "the pose itself",
+                """
+                def flip_pose(pose, pairs, width):
+                    return pose
+                """,
+                "compare with the toy arm",
+            ),
+        ),
+    ),
+    Exercise(
+        id="00.3",
+        title="Into a crop",
+        kind="code",
+        difficulty=3,
+        minutes=10,
+        task="""
+            A figure is cut out of a painting with `box` = (x0, y0, x1, y1), the box's edges in pixels, and resized
+            to `size` = (width, height). Move its joints `points` (J, 2) with it. The edge of a picture lies half a
+            pixel before its first pixel centre, at -0.5: in the painting and in the crop.
+        """,
+        stub="""
+            def to_crop(points, box, size):
+                x0, y0, x1, y1 = box
+                ...
+                return None  # (J, 2) in the crop's pixels
+        """,
+        answer="to_crop",
+        hints=(
+            "Measure from the box's corner, scale each axis, then go back to pixel centres.",
+            "The corner (x0, y0) must land on (-0.5, -0.5), the corner (x1, y1) on (width - 0.5, height - 0.5).",
+        ),
+        if_you_see="points that are half a pixel off, whatever the factor: the crop's edge is at -0.5, not at 0.",
+        solution="""
+            def to_crop(points, box, size):
+                x0, y0, x1, y1 = box
+                scale = np.array([size[0] / (x1 - x0), size[1] / (y1 - y0)])
+                return (points - [x0, y0]) * scale - 0.5
+        """,
+        why="""
+            Half a pixel of a small crop can be several of the painting: for a figure 560 pixels tall in a map of 56
+            pixels, forgetting it costs five.
+        """,
+        check=checks.check_crop,
+        wrong_answers=(
+            WrongAnswer(
+                "no half pixel",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    return (points - [x0, y0]) * [size[0] / (x1 - x0), size[1] / (y1 - y0)]
+                """,
+                "half a pixel is missing",
+            ),
+            WrongAnswer(
+                "not moved",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    return points * [size[0] / (x1 - x0), size[1] / (y1 - y0)] - 0.5
+                """,
+                "scaled but not moved",
+            ),
+            WrongAnswer(
+                "factor upside down",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    return (points - [x0, y0]) * [(x1 - x0) / size[0], (y1 - y0) / size[1]] - 0.5
+                """,
+                "upside down",
+            ),
+            WrongAnswer(
+                "one factor for both axes",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    return (points - [x0, y0]) * size[1] / (y1 - y0) - 0.5
+                """,
+                "their own factor each",
+            ),
+            WrongAnswer(
+                "the points themselves",
+                """
+                def to_crop(points, box, size):
+                    return points
+                """,
+                "step by step",
+            ),
+        ),
+    ),
+    Exercise(
+        id="00.4",
+        title="PCKh by hand",
+        kind="code",
+        difficulty=2,
+        minutes=10,
+        task="""
+            Write `PCKh@0.5`: the fraction of joints that are closer to the truth than half the head size.
+            `prediction` and `target` are (J, 2) in pixels; a joint that nobody annotated is NaN in `target` and
+            does not count.
+        """,
+        stub="""
+            def my_pckh(prediction, target, head_size):
+                ...
+                return None  # a fraction from 0 to 1
+        """,
+        answer="my_pckh",
+        hints=(
+            "First a distance for each joint, (J,). Then keep the joints whose distance is a number.",
+            "`np.linalg.norm(prediction - target, axis=-1)` and `~np.isnan(…)`.",
+        ),
+        if_you_see="""
+            `nan`: the mean ran over missing joints. A score that is a little too low: they were counted as wrong.
+        """,
+        solution="""
+            def my_pckh(prediction, target, head_size):
+                distance = np.linalg.norm(prediction - target, axis=-1)
+                seen = ~np.isnan(distance)
+                return (distance[seen] < 0.5 * head_size).mean()
+        """,
+        why="""
+            The denominator is the number of joints that were annotated; `napa_lib.metrics.pckh` reports it as
+            `.counted`.
+        """,
+        check=checks.check_pckh,
+        wrong_answers=(
+            WrongAnswer(
+                "a missing joint is a miss",
+                """
+                def my_pckh(prediction, target, head_size):
+                    return (np.linalg.norm(prediction - target, axis=-1) < 0.5 * head_size).mean()
+                """,
+                "you divide by all 14 joints",
+            ),
+            WrongAnswer(
+                "a whole head",
+                """
+                def my_pckh(prediction, target, head_size):
+                    distance = np.linalg.norm(prediction - target, axis=-1)
+                    return (distance[~np.isnan(distance)] < head_size).mean()
+                """,
+                "within a whole head size",
+            ),
+            WrongAnswer(
+                "city-block distance",
+                """
+                def my_pckh(prediction, target, head_size):
+                    distance = np.abs(prediction - target).sum(-1)
+                    return (distance[~np.isnan(distance)] < 0.5 * head_size).mean()
+                """,
+                "|dx| + |dy|",
+            ),
+            WrongAnswer(
+                "not strict",
+                """
+                def my_pckh(prediction, target, head_size):
+                    distance = np.linalg.norm(prediction - target, axis=-1)
+                    return (distance[~np.isnan(distance)] <= 0.5 * head_size).mean()
+                """,
+                "The comparison is strict",
+            ),
+            WrongAnswer(
+                "the share of misses",
+                """
+                def my_pckh(prediction, target, head_size):
+                    distance = np.linalg.norm(prediction - target, axis=-1)
+                    return (distance[~np.isnan(distance)] >= 0.5 * head_size).mean()
+                """,
+                "share of wrong joints",
+            ),
+            WrongAnswer(
+                "a percentage",
+                """
+                def my_pckh(prediction, target, head_size):
+                    distance = np.linalg.norm(prediction - target, axis=-1)
+                    return 100 * (distance[~np.isnan(distance)] < 0.5 * head_size).mean()
+                """,
+                "that is a percentage",
+            ),
+            WrongAnswer(
+                "the mean error",
+                """
+                def my_pckh(prediction, target, head_size):
+                    return np.linalg.norm(prediction - target, axis=-1).mean()
+                """,
+                "your score is NaN",
+            ),
+        ),
+    ),
+    Exercise(
+        id="00.5",
+        title="Fool the score",
+        kind="break",
+        difficulty=3,
+        minutes=8,
+        task="""
+            Find the worst pose that `PCKh@0.5` still calls perfect: given `target` (14, 2) and `head_size`, return a
+            (14, 2) with a score of 1 and a mean error of at least 0.45 head sizes. What should a second number say?
+        """,
+        stub="""
+            def worst_pose(target, head_size):
+                ...
+                return None  # a (14, 2) that scores 1
+        """,
+        answer="worst_pose",
+        hints=(
+            "How far may a joint go before it counts as a miss?",
+            "Every joint may move by almost half a head size, in any direction.",
+        ),
+        if_you_see="a score of 0: exactly half a head size is already a miss.",
+        solution="""
+            def worst_pose(target, head_size):
+                return target + [0.49 * head_size, 0.0]
+        """,
+        why="""
+            All joints moved 0.49 head sizes to the right: a score of 1 for a pose that is visibly beside the
+            figure. That is why papers also report a mean error, or PCKh at several thresholds.
+        """,
+        check=checks.check_worst_pose,
+        wrong_answers=(
+            WrongAnswer(
+                "on the edge",
+                """
+                def worst_pose(target, head_size):
+                    return target + [0.5 * head_size, 0.0]
+                """,
+                "exactly half a head away",
+            ),
+            WrongAnswer(
+                "too far",
+                """
+                def worst_pose(target, head_size):
+                    return target + [0.7 * head_size, 0.0]
+                """,
+                "further off than half a head",
+            ),
+            WrongAnswer(
+                "too tame",
+                """
+                def worst_pose(target, head_size):
+                    return target + [0.2 * head_size, 0.0]
+                """,
+                "the mean error is only",
+            ),
+            WrongAnswer(
+                "missing joints",
+                """
+                def worst_pose(target, head_size):
+                    return target * np.nan
+                """,
+                "a prediction names every joint",
+            ),
+        ),
+    ),
+    Exercise(
+        id="00.6",
+        title="Which joints to doubt",
+        kind="code",
+        difficulty=2,
+        minutes=6,
+        task="""
+            `result` is what the estimator gives back for one figure: `result.skeleton.joints` (J names),
+            `result.keypoints` (J, 2) and `result.confidence` (J,). Return the names of the joints with a confidence
+            below `threshold`, the least sure first. A joint that the joint set has and the estimator cannot have
+            (COCO's eyes and ears) is NaN in `keypoints` and 0 in `confidence`: nobody can doubt it, leave it out.
+        """,
+        stub="""
+            def doubtful(result, threshold):
+                ...
+                return None  # a list of names
+        """,
+        answer="doubtful",
+        hints=(
+            "`result.confidence.argsort()` gives the indices of the joints, the least sure one first.",
+            "Go through these indices and keep j if `result.confidence[j] < threshold` and no coordinate is NaN.",
+        ),
+        if_you_see="`l_eye` and `r_ear` at the front: their confidence is 0 because they were never looked for.",
+        solution="""
+            def doubtful(result, threshold):
+                found = ~result.keypoints.isnan().any(-1)
+                order = result.confidence.argsort().tolist()
+                return [result.skeleton.joints[j] for j in order if found[j] and result.confidence[j] < threshold]
+        """,
+        why="""
+            Try `doubtful(mine, 0.5)`. A zero that means "not there" looks like a zero that means "not sure"; the NaN
+            tells them apart.
+        """,
+        check=checks.check_doubtful,
+        wrong_answers=(
+            WrongAnswer(
+                "joints that are not there",
+                """
+                def doubtful(result, threshold):
+                    order = result.confidence.argsort(stable=True).tolist()
+                    return [result.skeleton.joints[j] for j in order if result.confidence[j] < threshold]
+                """,
+                "cannot be doubted",
+            ),
+            WrongAnswer(
+                "in the joint set's order",
+                """
+                def doubtful(result, threshold):
+                    names, found = result.skeleton.joints, ~result.keypoints.isnan().any(-1)
+                    return [name for name, c, f in zip(names, result.confidence, found) if f and c < threshold]
+                """,
+                "in another order",
+            ),
+            WrongAnswer(
+                "the sure ones",
+                """
+                def doubtful(result, threshold):
+                    order = result.confidence.argsort().tolist()
+                    return [result.skeleton.joints[j] for j in order if result.confidence[j] >= threshold]
+                """,
+                "these are the sure ones",
+            ),
+            WrongAnswer(
+                "indices",
+                """
+                def doubtful(result, threshold):
+                    found = ~result.keypoints.isnan().any(-1)
+                    order = result.confidence.argsort().tolist()
+                    return [j for j in order if found[j] and result.confidence[j] < threshold]
+                """,
+                "not their indices",
+            ),
+            WrongAnswer(
+                "not strict",
+                """
+                def doubtful(result, threshold):
+                    found = ~result.keypoints.isnan().any(-1)
+                    order = result.confidence.argsort().tolist()
+                    return [result.skeleton.joints[j] for j in order if found[j] and result.confidence[j] <= threshold]
+                """,
+                "exactly at the threshold",
+            ),
+            WrongAnswer(
+                "all of them",
+                """
+                def doubtful(result, threshold):
+                    return list(result.skeleton.joints)
+                """,
+                "compare with the bars",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,94 @@
+"""Lesson 01: what makes a picture look painted, term by term, and what balances the terms."""
+
+from __future__ import annotations
+
+from napa_lib.study.lessons.lesson_01.exercises import EXERCISES
+from napa_lib.study.lessons.lesson_01.hero import hero
+from napa_lib.study.plans import LessonPlan
+from napa_lib.study.quizzes import Option, Question
+
+QUIZ = (
+    Question(
+        "You shuffle the tiles of a painting and compare the result with the painting. Which term stays small?",
+        (
+            Option("L_hsv", "it compares pixel with pixel, and nearly every pixel has moved."),
+            Option("L_style", "a Gram matrix sums the positions out; only the tiles' borders are new texture.", True),
+            Option("L_cos", "it compares two whole feature maps position by position; they have moved."),
+        ),
+    ),
+    Question(
+        "A program adds the cosine similarity of output and style picture to the loss that it minimises. What happens?",
+        (
+            Option("The output comes to look like the style picture", "that would need the similarity to grow."),
+            Option("Nothing, a cosine has no gradient", "it has one wherever the maps are not zero."),
+            Option("The output is pushed away from the style picture", "the least similarity is the least loss. The "
+                   "loss has to be 1 - cos.", True),
+        ),
+    ),
+    Question(
+        "Why is JS between softmaxes of whole feature maps useless as a loss?",
+        (
+            Option("Nearly all of the mass sits on a few activations", "so two pictures share no mass, JS is log 2 "
+                   "whatever they look like, and all other activations get no gradient.", True),
+            Option("A softmax is slow", "it is one pass over the map, as a sum is."),
+            Option("JS is not symmetric", "it is; the Kullback-Leibler divergence is not."),
+        ),
+    ),
+    Question(
+        "Two programs use the ratios of table 2, and only one of them keeps the content. What do you look at first?",
+        (
+            Option("The learning rate", "it changes how fast the minimum is reached, hardly where it lies."),
+            Option("The reduction of each term, the scale of the features and the size of the pictures", "all three "
+                   "multiply the terms by different factors, so the same ratios mean another balance.", True),
+            Option("The random seed", "an optimisation that starts from the content has no random number in it."),
+        ),
+    ),
+    Question(
+        "A term has the largest value of all, and its gradient is a thousandth of the others'. What does it do?",
+        (
+            Option("It decides what the picture becomes", "a large value that hardly changes with the picture "
+                   "moves nothing."),
+            Option("Next to nothing", "only its gradient moves the pixels. That is why this lesson shows gradient "
+                   "norms beside values.", True),
+            Option("It makes the others larger", "the terms are summed; each has its own gradient."),
+        ),
+    ),
+)  # fmt: skip
+
+PLAN = LessonPlan(
+    number="01",
+    promise=(
+        "A pose network that has only seen photographs fails on art, and there is too little annotated art to train "
+        "one. So NAPA paints the photographs, keeps their poses, and trains on those. This lesson takes the painting "
+        "apart: what a neural network measures when it calls two pictures the same style, nine terms that pull a "
+        "picture towards it, and how much each of them pulls."
+    ),
+    hero=hero,
+    hero_alt=(
+        "An athlete in a laboratory, filmed by a camera, and the same frame painted in the manner of a wave by "
+        "Hokusai, a harvest by Van Gogh, a composition by Kandinsky and poppies by Hokusai, each shown in a corner."
+    ),
+    verbs=(
+        "say what a Gram matrix sees of a picture, and what it does not",
+        "stylise a photograph by optimisation and by a network, and compare the two",
+        "write NAPA's terms so that each of them pulls the right way",
+        "read a table of loss ratios: reductions, feature scale, picture size",
+        "find out with gradient norms which term moves the picture",
+    ),
+    prerequisites="lesson 00; what a convolution and a gradient are. No experience in training networks.",
+    minutes=45,
+    data=(
+        "paintings",
+        "video",
+        "weights/vgg19_q8.safetensors",
+        "weights/stylizer_pool.safetensors",
+        "weights/stylizer_greatwave.safetensors",
+        "weights/stylizer_kandinky.safetensors",
+    ),  # fmt: skip
+    prelude=(
+        "from dataclasses import replace\nimport torch\nfrom napa_lib import study\n"
+        "from napa_lib.style import LossRatios"
+    ),
+    exercises=EXERCISES,
+    quiz=QUIZ,
+)

@@ -1,0 +1,437 @@
+"""Lesson 01: the exercises' words, stubs, solutions and usual mistakes."""
+
+from __future__ import annotations
+
+from napa_lib.study.exercises import Exercise, WrongAnswer
+from napa_lib.study.lessons.lesson_01 import checks
+
+PREDICT = Exercise(
+    id="01.1",
+    title="What does the Gram matrix notice?",
+    kind="predict",
+    difficulty=1,
+    minutes=3,
+    task="""
+        Take the Gram matrix of a feature map. By which factor is every entry multiplied when
+
+        1. the positions are shuffled, in the same way in all channels;
+        2. all activations are doubled;
+        3. the map is laid twice side by side, so that W doubles?
+    """,
+    stub="gram_factors = [..., ..., ...]  # shuffled, doubled, laid twice",
+    answer="gram_factors",
+    hints=(
+        "Look at one entry: a sum over positions of a product of two activations, divided by C H W.",
+        "For the second: $2a \\cdot 2b$. For the third: twice as many terms in the sum, and twice the W below it.",
+    ),
+    if_you_see="a sentence about the first factor that is wrong although you are sure: is a 1 there, or a 0? A "
+    "factor of 1 says *unchanged*.",
+    solution="gram_factors = [1, 4, 1]",
+    why="""
+        That is what makes it a measure of *style*: what fires together, wherever it is and however large the picture.
+        The 4 returns later in this lesson and spoils a whole training.
+    """,
+    check=checks.check_gram_factors,
+    wrong_answers=(
+        WrongAnswer("shuffling destroys it", "gram_factors = [0, 4, 1]", "a sum does not mind its order"),
+        WrongAnswer("linear", "gram_factors = [1, 2, 1]", "a product of two activations"),
+        WrongAnswer("normalised away", "gram_factors = [1, 1, 1]", "put 2F in the place of F"),
+        WrongAnswer("grows with the picture", "gram_factors = [1, 4, 2]", "the sum is divided by H W"),
+        WrongAnswer("shrinks with the picture", "gram_factors = [1, 4, 0.5]", "what to H W below it"),
+    ),
+)
+
+GRAM = Exercise(
+    id="01.2",
+    title="The Gram matrix",
+    kind="code",
+    difficulty=2,
+    minutes=6,
+    task="""
+        Write the Gram matrix of one feature map: `features` is a tensor (C, H, W), the result (C, C), normalised by
+        C H W. No loop is needed.
+    """,
+    stub="""
+        def my_gram(features):
+            channels, height, width = features.shape
+            ...
+            return None  # (C, C)
+    """,
+    answer="my_gram",
+    hints=(
+        "Make each channel one long row: (C, H W). Then an entry is a scalar product of two rows.",
+        "`rows = features.flatten(1)`; all scalar products at once are `rows @ rows.T`.",
+    ),
+    if_you_see="`mat1 and mat2 shapes cannot be multiplied`: the second factor needs its axes swapped, `.T`.",
+    solution="""
+        def my_gram(features):
+            channels, height, width = features.shape
+            rows = features.flatten(1)
+            return rows @ rows.T / (channels * height * width)
+    """,
+    why="`gram_matrix` does this for a batch, (B, C, H, W).",
+    check=checks.check_gram,
+    wrong_answers=(
+        WrongAnswer(
+            "not normalised",
+            """
+            def my_gram(features):
+                rows = features.flatten(1)
+                return rows @ rows.T
+            """,
+            "nothing is divided yet",
+        ),
+        WrongAnswer(
+            "by positions alone",
+            """
+            def my_gram(features):
+                rows = features.flatten(1)
+                return rows @ rows.T / rows.shape[1]
+            """,
+            "divided by H W alone",
+        ),
+        WrongAnswer(
+            "summed over channels",
+            """
+            def my_gram(features):
+                rows = features.flatten(1)
+                return rows.T @ rows / rows.numel()
+            """,
+            "a row for each position",
+        ),
+        WrongAnswer(
+            "reshaped instead of transposed",
+            """
+            def my_gram(features):
+                channels = features.shape[0]
+                return features.reshape(channels, -1) @ features.reshape(-1, channels) / features.numel()
+            """,
+            "does not transpose",
+        ),
+        WrongAnswer(
+            "covariance",
+            """
+            def my_gram(features):
+                rows = features.flatten(1)
+                rows = rows - rows.mean(1, keepdim=True)
+                return rows @ rows.T / rows.numel()
+            """,
+            "that is a covariance",
+        ),
+        WrongAnswer(
+            "correlation",
+            """
+            def my_gram(features):
+                rows = features.flatten(1)
+                rows = rows / rows.norm(dim=1, keepdim=True)
+                return rows @ rows.T
+            """,
+            "that is a correlation",
+        ),
+        WrongAnswer("a constant", "def my_gram(features):\n    return torch.ones(3, 3)", "start from the toy"),
+    ),
+)
+
+COSINE = Exercise(
+    id="01.3",
+    title="A similarity is no loss",
+    kind="code",
+    difficulty=2,
+    minutes=5,
+    task="""
+        The paper defines L_cos as "the cosine similarity" of two feature maps, and the code released with it adds
+        that similarity to what is minimised. Write what was meant: a loss that is 0 when `a` and `b`, both (C, H, W),
+        taken as one long vector each, point the same way, and 1 when they have nothing in common.
+    """,
+    stub="""
+        def my_cosine_loss(a, b):
+            ...
+            return None  # one number
+    """,
+    answer="my_cosine_loss",
+    hints=(
+        "The cosine is the scalar product of the two vectors, divided by the product of their lengths.",
+        "Flatten both; `(a * b).sum()` is the scalar product, `a.norm()` a length. Where must the minimum be?",
+    ),
+    if_you_see="a shape such as `(4, 5)` or `(3,)`: you have a cosine for each position or channel. Flatten first.",
+    solution="""
+        def my_cosine_loss(a, b):
+            a, b = a.flatten(), b.flatten()
+            return 1 - (a * b).sum() / (a.norm() * b.norm())
+    """,
+    why="`cosine_loss` is this for a batch. Activations behind a ReLU are not negative, so here it lies in [0, 1].",
+    check=checks.check_cosine,
+    wrong_answers=(
+        WrongAnswer(
+            "the similarity",
+            """
+            def my_cosine_loss(a, b):
+                return torch.cosine_similarity(a.flatten(), b.flatten(), dim=0)
+            """,
+            "the similarity itself",
+        ),
+        WrongAnswer(
+            "minus the similarity",
+            """
+            def my_cosine_loss(a, b):
+                return -torch.cosine_similarity(a.flatten(), b.flatten(), dim=0)
+            """,
+            "a perfect match",
+        ),
+        WrongAnswer(
+            "no lengths",
+            """
+            def my_cosine_loss(a, b):
+                return 1 - (a * b).sum()
+            """,
+            "longer maps look more alike",
+        ),
+        WrongAnswer(
+            "a cosine a position",
+            """
+            def my_cosine_loss(a, b):
+                return (1 - torch.cosine_similarity(a, b, dim=0)).mean()
+            """,
+            "one cosine a position",
+        ),
+        WrongAnswer(
+            "a cosine a channel",
+            """
+            def my_cosine_loss(a, b):
+                return (1 - torch.cosine_similarity(a.flatten(1), b.flatten(1), dim=1)).mean()
+            """,
+            "one cosine a channel",
+        ),
+        WrongAnswer(
+            "the angle",
+            """
+            def my_cosine_loss(a, b):
+                return torch.arccos(torch.cosine_similarity(a.flatten(), b.flatten(), dim=0))
+            """,
+            "that is the angle",
+        ),
+        WrongAnswer(
+            "a squared distance",
+            """
+            def my_cosine_loss(a, b):
+                return (a - b).square().mean()
+            """,
+            "take their scalar product",
+        ),
+    ),
+)
+
+HUE = Exercise(
+    id="01.4",
+    title="Hue is an angle",
+    kind="code",
+    difficulty=2,
+    minutes=5,
+    task="""
+        How far apart are two hues? `a` and `b` are tensors of one shape, in turns: 0 is red, 1/3 green, 2/3 blue, and
+        1 would be red again. Return the differences in turns, in the same shape.
+    """,
+    stub="""
+        def hue_difference(a, b):
+            ...
+            return None  # turns, from 0 to 0.5
+    """,
+    answer="hue_difference",
+    hints=(
+        "From one hue to the other there are two ways round the circle.",
+        "One way is |a - b| long, the other is what is left of a whole turn. `torch.minimum` takes the shorter one.",
+    ),
+    if_you_see="values above 0.5: no two hues are more than half a turn apart.",
+    solution="""
+        def hue_difference(a, b):
+            apart = (a - b).abs()
+            return torch.minimum(apart, 1 - apart)
+    """,
+    why="""
+        `hsv_loss` does this for the pixels that have a hue. A grey pixel has none, and counts as no difference:
+        dividing by its chroma of 0 would be a NaN, and one NaN pixel a NaN loss.
+    """,
+    check=checks.check_hue,
+    wrong_answers=(
+        WrongAnswer("as numbers", "def hue_difference(a, b):\n    return (a - b).abs()", "both are reds 0.1 apart"),
+        WrongAnswer("the long way", "def hue_difference(a, b):\n    return 1 - (a - b).abs()", "the other way round"),
+        WrongAnswer("one way round", "def hue_difference(a, b):\n    return (a - b) % 1", "walks one way round only"),
+        WrongAnswer("with a sign", "def hue_difference(a, b):\n    return a - b", "that has a sign"),
+        WrongAnswer(
+            "degrees",
+            """
+            def hue_difference(a, b):
+                apart = (a - b).abs()
+                return 360 * torch.minimum(apart, 1 - apart)
+            """,
+            "those are degrees",
+        ),
+        WrongAnswer(
+            "squared",
+            """
+            def hue_difference(a, b):
+                apart = (a - b).abs()
+                return torch.minimum(apart, 1 - apart) ** 2
+            """,
+            "that is squared",
+        ),
+        WrongAnswer(
+            "a cosine",
+            "def hue_difference(a, b):\n    return 1 - torch.cos(2 * torch.pi * (a - b))",
+            "together they make a whole turn",
+        ),
+    ),
+)
+
+SCALE = Exercise(
+    id="01.5",
+    title="Break it: weaker features",
+    kind="break",
+    difficulty=3,
+    minutes=8,
+    task="""
+        The library scales the features of every layer to a mean of 3. Another program scales them to `activation`, say
+        to 1.0. Write the ratios that make *our* losses behave like *theirs*: each weighted term must be what the other
+        program would compute with `ratios`. Which terms change, and with which power? The ratios are called `style`,
+        `feature`, `total_variation`, `style_entropy`, `srgb`, `hsv`, `cosine`, `content` and `content_entropy`.
+    """,
+    stub="""
+        def at_scale(ratios, activation):
+            g = activation / 3.0
+            ...
+            return None  # replace(ratios, style=…, …)
+    """,
+    answer="at_scale",
+    hints=(
+        "Put g F in the place of F in each loss and see how often g comes out. Three terms never look at VGG at all.",
+        "A Gram matrix has two factors F, and L_style squares it. A cosine and a distribution divide g out again.",
+    ),
+    if_you_see="`FrozenInstanceError`: ratios cannot be changed in place; `replace(ratios, style=…)` makes a copy.",
+    solution="""
+        def at_scale(ratios, activation):
+            g = activation / 3.0
+            return replace(
+                ratios, style=ratios.style * g**4, feature=ratios.feature * g**2, content=ratios.content * g
+            )
+    """,
+    why="""
+        So "the ratios of table 2" mean nothing until the scale of the features is said. With `at_scale(table, 1.0)` and
+        our features, the run "features at 1" above comes out the same.
+    """,
+    check=checks.check_rescaled,
+    wrong_answers=(
+        WrongAnswer(
+            "the Gram matrix's power",
+            """
+            def at_scale(ratios, activation):
+                g = activation / 3.0
+                return replace(
+                    ratios, style=ratios.style * g**2, feature=ratios.feature * g**2, content=ratios.content * g
+                )
+            """,
+            "how the Gram matrix grows",
+        ),
+        WrongAnswer(
+            "everything linear",
+            """
+            def at_scale(ratios, activation):
+                g = activation / 3.0
+                return replace(ratios, style=ratios.style * g, feature=ratios.feature * g, content=ratios.content * g)
+            """,
+            "count how many are multiplied",
+        ),
+        WrongAnswer(
+            "upside down",
+            """
+            def at_scale(ratios, activation):
+                g = 3.0 / activation
+                return replace(
+                    ratios, style=ratios.style * g**4, feature=ratios.feature * g**2, content=ratios.content * g
+                )
+            """,
+            "upside down",
+        ),
+        WrongAnswer(
+            "style alone",
+            """
+            def at_scale(ratios, activation):
+                g = activation / 3.0
+                return replace(ratios, style=ratios.style * g**4)
+            """,
+            "its ratio stays the same in your answer",
+        ),
+        WrongAnswer(
+            "L_feat like L_content",
+            """
+            def at_scale(ratios, activation):
+                g = activation / 3.0
+                return replace(
+                    ratios, style=ratios.style * g**4, feature=ratios.feature * g, content=ratios.content * g
+                )
+            """,
+            "which takes its length",
+        ),
+        WrongAnswer(
+            "the cosine, too",
+            """
+            def at_scale(ratios, activation):
+                g = activation / 3.0
+                return replace(
+                    ratios, style=ratios.style * g**4, feature=ratios.feature * g**2, content=ratios.content * g,
+                    cosine=ratios.cosine * g**2,
+                )
+            """,
+            "cosine must keep its ratio",
+        ),
+        WrongAnswer(
+            "always at 1",
+            """
+            def at_scale(ratios, activation):
+                return replace(ratios, style=ratios.style / 81, feature=ratios.feature / 9, content=ratios.content / 3)
+            """,
+            "the library's own",
+        ),
+        WrongAnswer("no ratios", "def at_scale(ratios, activation):\n    return 1 / 81", "should return LossRatios"),
+    ),
+)
+
+FOOL = Exercise(
+    id="01.6",
+    title="Fool a loss",
+    kind="break",
+    difficulty=2,
+    minutes=5,
+    task="""
+        L_srgb wants the output to have the colours of the style picture. Make a picture that it cannot tell from the
+        style picture (L_srgb below 0.0001) and that nobody would call alike (L_hsv of at least 0.2). `style` is
+        (3, H, W) in [0, 1], and so is your answer.
+    """,
+    stub="""
+        def fool(style):
+            ...
+            return None  # (3, H, W) in [0, 1]
+    """,
+    answer="fool",
+    hints=(
+        "L_srgb is one minus a cosine. What about a vector does a cosine ignore?",
+        "Its length. Which picture is the same vector, only shorter?",
+    ),
+    if_you_see="values above 1: a longer vector would do as well, but it is not a picture any more.",
+    solution="""
+        def fool(style):
+            return 0.3 * style
+    """,
+    why="""
+        A picture at 30 % of its brightness has the same direction. Every single term of this lesson has such a blind
+        spot; the paper's sum of nine is a list of blind spots that cover each other.
+    """,
+    check=checks.check_fooled,
+    wrong_answers=(
+        WrongAnswer("the picture itself", "def fool(style):\n    return style", "nearly is the style picture"),
+        WrongAnswer("too bright", "def fool(style):\n    return 2 * style", "values from 0 to 1"),
+        WrongAnswer("black", "def fool(style):\n    return 0 * style", "has no direction"),
+        WrongAnswer("the negative", "def fool(style):\n    return 1 - style", "it does see a difference"),
+    ),
+)
+
+EXERCISES = (PREDICT, GRAM, COSINE, HUE, SCALE, FOOL)
