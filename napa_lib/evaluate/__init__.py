@@ -1,7 +1,7 @@
 """How good the pose estimator is: on figures in art (`napa evaluate --art`), on calibrated video (`--video`)."""
 
 from napa_lib.evaluate.art import ArtScore, Rate, art_rates, evaluate_art, predict_art, score_art
-from napa_lib.evaluate.video import VideoScore, evaluate_video, predict_video, score_video, triangulate_weighted
+from napa_lib.evaluate.video import VideoScore, evaluate_video, predict_video, score_video
 
 __all__ = [
     "ArtScore",
@@ -14,5 +14,4 @@ __all__ = [
     "predict_video",
     "score_art",
     "score_video",
-    "triangulate_weighted",
 ]
