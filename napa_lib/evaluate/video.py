@@ -7,9 +7,6 @@ joints back. A method that always answers the same pose would keep its bones, to
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +15,6 @@ from torch import Tensor
 
 from napa_lib.data import list_cameras, load_cameras, load_video_frames
 from napa_lib.engine import progress
-from napa_lib.evaluate.record import add_common_options, check_writable, write_record
 from napa_lib.geometry import Camera, project_perspective, triangulate
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import ART14
@@ -143,23 +139,3 @@ def video_record(score: VideoScore) -> dict:
             for bone, (mean, spread) in score.bones.items()
         },
     }
-
-
-def evaluate_video(arguments: list[str]) -> int:
-    """`napa evaluate --video`: measure an estimator on calibrated video; the process's exit status."""
-    about = "How well poses from four calibrated cameras meet in space."
-    parser = argparse.ArgumentParser(prog="napa evaluate --video", description=about)
-    add_common_options(parser)
-    options = parser.parse_args(arguments)
-    start = time.monotonic()
-    try:
-        check_writable(options.json)
-        estimator = PoseEstimator.from_pretrained(options.weights, options.device)
-        score = score_single(*predict_video(estimator, not options.no_boxes))
-        print(format_video(score))
-        if options.json:
-            write_record(options.json, ["napa", "evaluate", "--video", *arguments], video_record(score), start)
-    except (ValueError, OSError) as error:
-        print(f"napa evaluate: {error}", file=sys.stderr)
-        return 1
-    return 0
