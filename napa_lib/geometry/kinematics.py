@@ -182,22 +182,44 @@ def local_to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
 
 def _to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
     vectors, missing = _components(local)
-    order = [skeleton.root]
-    joints = torch.zeros_like(vectors[:, :1])
-    bones, lost = joints, torch.zeros_like(missing[:1])
+    lost: list[Tensor] = []
+    for level in _levels(skeleton):
+        for j in level:
+            above = lost[_order(skeleton).index(skeleton.parents[j])] if lost else torch.zeros_like(missing[j])
+            lost.append(above | missing[j] if lost else above)
+    back = [_order(skeleton).index(j) for j in range(skeleton.num_joints)]
+    return _poses(assemble_bones(vectors, skeleton), torch.stack(lost)[back], local.shape)
+
+
+@cache
+def _order(skeleton: Skeleton) -> tuple[int, ...]:
+    """The joints from the root outwards."""
+    return tuple(j for level in _levels(skeleton) for j in level)
+
+
+def assemble_bones(bones: Tensor, skeleton: Skeleton) -> Tensor:
+    """`local_to_canonical` for many poses at once, with the batch last and no joint missing.
+
+    Args:
+        bones: (3, J, N) x, y and z of each bone in the local frame of its parent bone.
+        skeleton: the joint set.
+
+    Returns:
+        (3, J, N) the canonical poses.
+    """
+    order = _order(skeleton)
+    joints = torch.zeros_like(bones[:, :1])
+    placed = joints
     for level in _levels(skeleton)[1:]:  # a handful of steps: the depth of the tree
         above = [order.index(skeleton.parents[j]) for j in level]
-        along = vectors[:, list(level)]
         inner = sorted(set(above))
         place = [inner.index(parent) for parent in above]
-        x, y, z = (axis[:, place] for axis in _local_axes(bones[:, inner]))
+        along = bones[:, list(level)]
+        x, y, z = (axis[:, place] for axis in _local_axes(placed[:, inner]))
         bone = along[0] * x + along[1] * y + along[2] * z
         joints = torch.cat([joints, joints[:, above] + bone], 1)
-        bones = torch.cat([bones, bone], 1)
-        lost = torch.cat([lost, lost[above] | missing[list(level)]])
-        order.extend(level)
-    back = [order.index(j) for j in range(skeleton.num_joints)]
-    return _poses(joints[:, back], lost[back], local.shape)
+        placed = torch.cat([placed, bone], 1)
+    return joints[:, [order.index(j) for j in range(skeleton.num_joints)]]
 
 
 def _in_chunks(poses: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
