@@ -1,4 +1,4 @@
-"""Write assets/joint_limits/ranges.json: what two body models say of the limits of legs, arms and neck, in one notation.
+"""Write assets/joint_limits/ranges.json: the limits of legs, arms and neck in two body models, in one notation.
 
     python tools/make_joint_ranges.py humanoid_CMU.xml Model_Pose2Sim_simple.osim
 
@@ -76,7 +76,10 @@ def used_ranges(limbs: dict) -> dict:
     """What the course takes of the two models."""
     cmu, clinical = limbs["humanoid_CMU"]["arm"], limbs["Pose2Sim"]["arm"]
     arm = {**clinical, **{name: [clinical[name][0], cmu[name][1]] for name in ("flexion", "abduction")}}
-    arm["rotation"] = [min(cmu["rotation"][0], clinical["rotation"][0]), max(cmu["rotation"][1], clinical["rotation"][1])]
+    arm["rotation"] = [
+        min(cmu["rotation"][0], clinical["rotation"][0]),
+        max(cmu["rotation"][1], clinical["rotation"][1]),
+    ]
     return {"leg": limbs["Pose2Sim"]["leg"], "arm": arm}
 
 
@@ -107,7 +110,9 @@ def main(cmu_file: str, osim_file: str) -> None:
     columns = {**limbs, "used": document["limbs"]}
     for limb in POSE2SIM:
         for angle in ANGLES:
-            print(f"{limb} {angle:10}", *(f"{name}: {values[limb][angle]}" for name, values in columns.items()), sep="  ")
+            print(
+                f"{limb} {angle:10}", *(f"{name}: {values[limb][angle]}" for name, values in columns.items()), sep="  "
+            )
 
 
 if __name__ == "__main__":

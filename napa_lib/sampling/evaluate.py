@@ -11,6 +11,7 @@ from napa_lib.data.mocap import list_mocap_clips, load_mocap
 from napa_lib.geometry import canonical_to_local, to_canonical
 from napa_lib.sampling.anatomy import intersects_itself, limbs_allowed
 from napa_lib.sampling.limits import SKELETON, JointLimits, inside_limits
+from napa_lib.sampling.networks import PoseAutoencoder, draw_embeddings
 from napa_lib.sampling.sample import BONE_LENGTHS, join_local
 from napa_lib.skeletons import convert
 
@@ -86,3 +87,26 @@ def random_directions(n: int, generator: torch.Generator) -> Tensor:
         bones[:, SKELETON.index(f"l_{part}")] = -bones[:, SKELETON.index(f"r_{part}")]
     bones[:, SKELETON.root] = 0.0
     return join_local(torch.nn.functional.normalize(bones, dim=-1), BONE_LENGTHS)
+
+
+@torch.no_grad()
+def measure_autoencoder(model: PoseAutoencoder, poses: Tensor, samples: int, seed: int = 0) -> dict:
+    """What an autoencoder is worth on canonical poses (N, 17, 3) in mm that it has not seen.
+
+    Returns:
+        "reconstruction_mm", the mean distance of a joint from its place there and back; "embedding", the mean absolute
+        difference of an embedding from the prior there and back; of `samples` embeddings from the prior, decoded, the
+        share "inside" the limits and the shares that no body could take; and "nearest_mm", how far the poses are from
+        the nearest of them.
+    """
+    prior = draw_embeddings(samples, torch.Generator().manual_seed(seed))
+    local = model.decoder(prior)
+    drawn = join_local(local)
+    found = model(local_directions(poses))
+    return {
+        "reconstruction_mm": float((found - poses).norm(dim=-1)[:, 1:].mean()),
+        "embedding": float((model.encode(local) - prior).abs().mean()),
+        "inside": share_inside(drawn)["pose"],
+        "implausible": implausible_share(drawn),
+        "nearest_mm": float(nearest_distances(poses, drawn).mean()),
+    }

@@ -7,8 +7,8 @@ A bone's direction in its local frame (see `napa_lib.geometry.kinematics`) is wr
 
     direction = (-sin(gamma) sin(theta), sin(gamma) cos(theta), cos(gamma))
 
-In the trunk's frame y is the person's left, so the left hip is at theta = 0 and the right hip at theta = 180 degrees, as
-in the paper, which gives the right hip theta = pi and the right shoulder a range of 120 degrees from 120 on. A range
+In the trunk's frame y is the person's left, so the left hip is at theta = 0 and the right hip at theta = 180 degrees,
+as in the paper, which gives the right hip theta = pi and the right shoulder a range of 120 degrees from 120 on. A range
 that crosses 180 degrees is written beyond it: (120, 240), not (120, -120).
 
 Source: CrossModal, supplement, section 3.1. It publishes those two joints' ranges; `derivation.py` finds the others.
@@ -84,7 +84,9 @@ class JointLimits:
 def direction_of(theta: Tensor, gamma: Tensor) -> Tensor:
     """Unit vectors (..., 3) in the local frame from azimuth and elevation in degrees.
 
-    >>> direction_of(torch.tensor(180.0), torch.tensor(90.0)).round().tolist()  # to the person's right, as the right hip
+    To the person's right, as the right hip of someone who stands straight:
+
+    >>> direction_of(torch.tensor(180.0), torch.tensor(90.0)).round().tolist()
     [0.0, -1.0, -0.0]
     """
     theta, gamma = torch.deg2rad(theta), torch.deg2rad(gamma)

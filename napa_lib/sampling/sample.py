@@ -106,7 +106,9 @@ def _draw_bones(n: int, ranges: Ranges, generator: torch.Generator | None) -> Te
     sine = gamma.sin()
     bones = torch.zeros(3, SKELETON.num_joints, n)
     bones[2, SKELETON.index("thorax")] = 1.0
-    bones[:, [SKELETON.index(name) for name in FREE]] = torch.stack([-sine * theta.sin(), sine * theta.cos(), gamma.cos()])
+    bones[:, [SKELETON.index(name) for name in FREE]] = torch.stack(
+        [-sine * theta.sin(), sine * theta.cos(), gamma.cos()]
+    )
     bones[:, [SKELETON.index(name) for name in OPPOSITE]] = -bones[:, [SKELETON.index(n) for n in OPPOSITE.values()]]
     return bones
 
