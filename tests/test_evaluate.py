@@ -20,7 +20,6 @@ from napa_lib.evaluate import (
     predict_video,
     score_art,
     score_video,
-    triangulate_weighted,
 )
 from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, format_rates
 from napa_lib.evaluate.page import overlay, write_page
@@ -332,11 +331,11 @@ def test_triangulation_is_exact_and_robust_to_missing_views(rng, cameras):
     pixels = torch.stack([project_perspective(points, camera) for camera in cameras])
     assert not pixels.isnan().any()
     sure = torch.from_numpy(rng.uniform(0.05, 1, pixels.shape[:-1]))
-    torch.testing.assert_close(triangulate_weighted(pixels, sure, cameras), points, atol=1e-4, rtol=0)
+    torch.testing.assert_close(triangulate(pixels, cameras, sure), points, atol=1e-4, rtol=0)
     pixels[0, 0, 0] = pixels[1, 0, 0] = torch.nan  # two views are left
     pixels[:3, 1, 1] = torch.nan  # one
     sure[:, 2, 2] = 0
-    found = triangulate_weighted(pixels, sure, cameras)
+    found = triangulate(pixels, cameras, sure)
     lost = found.isnan().any(-1)
     assert lost.nonzero().tolist() == [[1, 1], [2, 2]]
     torch.testing.assert_close(found[~lost], points[~lost], atol=1e-4, rtol=0)
@@ -347,7 +346,7 @@ def test_equal_weights_are_the_unweighted_solution(rng, cameras):
     pixels = pixels + torch.from_numpy(rng.normal(size=pixels.shape)) * 2
     sure = torch.full(pixels.shape[:-1], 0.37, dtype=torch.float64)
     expected = triangulate(pixels, cameras)
-    torch.testing.assert_close(triangulate_weighted(pixels, sure, cameras), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(triangulate(pixels, cameras, sure), expected, atol=1e-6, rtol=0)
 
 
 def test_weights_are_those_of_least_squares(rng, cameras):
@@ -363,7 +362,7 @@ def test_weights_are_those_of_least_squares(rng, cameras):
             total = total + (trust**2 * error.square().sum(-1)).sum()
         return total
 
-    found = triangulate_weighted(pixels, sure, cameras)
+    found = triangulate(pixels, cameras, sure)
     unweighted = triangulate(pixels, cameras)
     assert cost(found) < 0.97 * cost(unweighted)
     better = found.clone().requires_grad_(True)
@@ -406,5 +405,5 @@ def test_bone_spread_and_error_of_known_size(rng, cameras):
 def test_video_score_refuses_what_does_not_fit(cameras):
     with pytest.raises(ValueError, match=r"keypoints must be \(V, T, 14, 2\).*\(4, 5, 18, 2\)"):
         score_video(torch.zeros(4, 5, 18, 2), torch.ones(4, 5, 18), cameras, [100.0] * 4)
-    with pytest.raises(ValueError, match="V >= 2 cameras"):
-        triangulate_weighted(torch.zeros(1, 5, 2), torch.ones(1, 5), cameras[:1])
+    with pytest.raises(ValueError, match="confidence must be"):
+        triangulate(torch.zeros(2, 5, 2), cameras[:2], torch.ones(2, 4))
