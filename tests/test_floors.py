@@ -12,7 +12,20 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "napa_lib"
 FLOORS = (
     {"skeletons", "geometry"},
-    {"networks", "data", "rendering", "metrics", "engine", "files", "quantization", "makers", "console"},
+    {
+        "networks",
+        "data",
+        "rendering",
+        "metrics",
+        "engine",
+        "files",
+        "quantization",
+        "makers",
+        "loop",
+        "processes",
+        "results",
+        "console",
+    },
     {"style", "lifting", "bottleneck", "adversarial", "sampling", "multiperson", "adaptation"},
     {"training", "pose", "evaluate"},
     {"study", "course", "cli", "doctor"},

@@ -305,7 +305,7 @@ def bomb(path: Path, width: int, height: int) -> Path:
 
 @pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 1), (13_000, 12_000)])
 def test_bombs_are_refused_before_they_are_decoded(tmp_path, size):
-    with pytest.raises(PictureError, match="bomb.png.*(million pixels are not decoded|Bomb)"):
+    with pytest.raises(PictureError, match="bomb.png.*(more than max_pixels|Bomb)"):
         open_picture(bomb(tmp_path / "bomb.png", *size))
 
 
@@ -523,7 +523,7 @@ def test_results_that_cannot_be_written(napa_pose, monkeypatch):
         assert status == 2 and "cannot be written" in complaints and Path("file").read_text() == "mine"
     Path("out").mkdir()
     Path("out/a").write_text("mine")  # a file where the folder would go
-    assert napa_pose("a.png", "b.png")[0] == 0 and folders() == ["a", "a-2", "b"]
+    assert napa_pose("a.png", "b.png")[0] == 0 and folders() == ["a-2", "b"] and Path("out/a").read_text() == "mine"
     full = OSError(28, "No space left on device")
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(full))
     status, _, complaints = napa_pose("b.png")
