@@ -117,7 +117,7 @@ class Domain:
 def open_domain(name: str, size: int) -> Domain:
     """A part of one of the three worlds that ship.
 
-    "lab" are computer-generated people before bare walls, seen at eye height from within 45 degrees or so of their front;
+    "lab" are computer-generated people before bare walls, seen at eye height, mostly within 45 degrees of their front;
     "wild" are other people in any pose before any background, details of paintings among them, from anywhere; "unseen"
     are drawn people. Left out are frames with a second person or with a joint outside the picture. No person and no
     motion-capture clip of "validation" or "test" is in "train".
@@ -149,7 +149,9 @@ def domain_from_synthetic(people: SyntheticClips, size: int, look: str) -> Domai
     clips = (alone & (people.look == LOOKS.index(look))).nonzero()[:, 0]
     whole = ~people.keypoints[clips].isnan().flatten(2).any(-1)  # (clips, frames)
     if not bool(whole.any()):
-        raise ValueError(f"people must hold frames of look {look!r} with all joints, got none among {len(people)} clips")
+        raise ValueError(
+            f"people must hold frames of look {look!r} with all joints, got none among {len(people)} clips"
+        )
     images = torch.cat([_resized(people.pictures(part).flatten(0, 1), size) for part in clips.split(PART // 8)])
     shrink = size / people.size
     K = people.K[clips][whole]

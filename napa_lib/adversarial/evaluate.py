@@ -132,7 +132,9 @@ def joint_angles(pose: Tensor, body: Skeleton) -> dict[str, Tensor]:
     for side in "lr":
         upper = _bone(pose, body, f"{side}_shoulder", f"{side}_elbow")
         angles["elbow"].append(_angle(upper, _bone(pose, body, f"{side}_elbow", f"{side}_wrist")))
-        thigh, shank = (_bone(pose, body, f"{side}_{a}", f"{side}_{b}") for a, b in (("hip", "knee"), ("knee", "ankle")))
+        thigh, shank = (
+            _bone(pose, body, f"{side}_{a}", f"{side}_{b}") for a, b in (("hip", "knee"), ("knee", "ankle"))
+        )
         bend = _angle(thigh, shank)
         turn = (torch.linalg.cross(thigh, shank) * across).sum(-1)
         about = turn / (thigh.norm(dim=-1) * shank.norm(dim=-1) * across.norm(dim=-1)).clamp_min(1e-9)

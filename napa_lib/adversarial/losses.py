@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from napa_lib.adversarial.networks import Estimate
@@ -39,7 +38,9 @@ def pose_losses(estimate: Estimate, keypoints: Tensor, depths: Tensor) -> PoseLo
     """
     if keypoints.shape != estimate.keypoints.shape or depths.shape != estimate.depths.shape:
         shapes = f"{tuple(keypoints.shape)} and {tuple(depths.shape)}"
-        raise ValueError(f"keypoints must be {tuple(estimate.keypoints.shape)} and depths without the last, got {shapes}")
+        raise ValueError(
+            f"keypoints must be {tuple(estimate.keypoints.shape)} and depths without the last, got {shapes}"
+        )
     known = ~depths.isnan()
     squares = (estimate.depths - depths.masked_fill(~known, 0.0)).square().masked_fill(~known, 0.0)
     return PoseLosses(stacks_loss(estimate.heatmaps, keypoints), squares.sum() / known.sum().clamp_min(1))

@@ -57,11 +57,13 @@ def pretrain_2d(config: TrainingConfig, wild: Domain, setup: Setup = HERE) -> tu
             found = model.hourglass(batch.image)
         losses = {"heatmaps": stacks_loss(found.heatmaps, batch.keypoints)}
         descend(losses["heatmaps"], adams["hourglass"], config.clip, losses)
-        return {name: value.detach() for name, value in losses.items()}
+        return losses
 
     training = Training({"model": model}, adams, generator, settings_of("2d", config, setup))
     settle = _settle(model.hourglass, [wild], config, setup)
-    record = run("2D module", training, step, config.steps, config.every, setup, model, rate=_rate(config), settle=settle)
+    record = run(
+        "2D module", training, step, config.steps, config.every, setup, model, rate=_rate(config), settle=settle
+    )
     return model.eval(), record
 
 
@@ -119,7 +121,9 @@ def train_estimator(
 
     training = Training(models, adams, generator, settings_of("estimator", config, setup))
     settle = _settle(model, domains, config, setup)
-    record = run("estimator", training, step, config.steps, config.every, setup, model, rate=_rate(config), settle=settle)
+    record = run(
+        "estimator", training, step, config.steps, config.every, setup, model, rate=_rate(config), settle=settle
+    )
     return model.eval(), None if critic is None else critic.eval(), record
 
 
@@ -136,7 +140,7 @@ def supervised_step(
     heatmaps, depths = pose_losses(found, batch.keypoints, batch.depths)
     losses = {"heatmaps": heatmaps, "depths": depths}
     descend(heatmaps + config.depth * depths, adams["generator"], config.clip, losses)
-    return {name: value.detach() for name, value in losses.items()}
+    return losses
 
 
 def adversarial_step(
@@ -184,7 +188,7 @@ def adversarial_step(
     with torch.no_grad():
         spread = torch.cat([on_real, on_fake]).std()
         losses |= {"true": on_real.sigmoid().mean(), "estimated": on_fake.sigmoid().mean(), "spread": spread}
-    return {name: value.detach() for name, value in losses.items()}
+    return losses
 
 
 class CollapseWatch:
@@ -224,9 +228,7 @@ def _draw(
     return (batch.to(setup.device) for batch in batches(domains, config.batch, generator))
 
 
-def _settle(
-    network: nn.Module, domains: Sequence[Domain], config: TrainingConfig, setup: Setup
-) -> Callable[[], None]:
+def _settle(network: nn.Module, domains: Sequence[Domain], config: TrainingConfig, setup: Setup) -> Callable[[], None]:
     """What takes batch normalisation's statistics anew, over batches of the domains."""
 
     def settle() -> None:
