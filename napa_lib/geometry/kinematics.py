@@ -19,6 +19,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import in_full_precision
 from napa_lib.skeletons import Skeleton, check_pose
 
 CHUNK = 4096  # poses at a time
@@ -47,6 +48,7 @@ def _levels(skeleton: Skeleton) -> tuple[tuple[int, ...], ...]:
     return tuple(levels[:-1])
 
 
+@in_full_precision
 def to_canonical(pose: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Turn and shift poses into the canonical frame, where every view of a posture is the same pose.
 
@@ -127,6 +129,7 @@ def _axes_along_x(z: Tensor, x: Tensor, y: Tensor, along_x: Tensor) -> tuple[Ten
     return torch.where(along_x, spare_x, x), torch.where(along_x, spare_y, y)
 
 
+@in_full_precision
 def canonical_to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
     """Each bone as a vector in the local frame of the bone it hangs from.
 
@@ -160,6 +163,7 @@ def _to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
     return _poses(local, lost | lost[parents], canonical.shape)
 
 
+@in_full_precision
 def local_to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
     """The inverse of `canonical_to_local`: put the bones together again, from the root outwards.
 
@@ -230,6 +234,7 @@ def _in_chunks(poses: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     return torch.cat([change(chunk) for chunk in flat.split(CHUNK)]).reshape(poses.shape)
 
 
+@in_full_precision
 def forward_kinematics(local_directions: Tensor, skeleton: Skeleton, bone_lengths: Tensor) -> Tensor:
     """A canonical pose from the direction and the length of each bone.
 
