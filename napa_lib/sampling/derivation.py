@@ -77,7 +77,17 @@ def derive_limits(n: int = 200_000, seed: int = 0) -> dict[str, JointLimits]:
         if name.startswith("l_"):
             continue
         limits[name] = PUBLISHED.get(name) or enclosing_limits(local[:, SKELETON.index(name)])
+        if not name.startswith("r_"):
+            limits[name] = _symmetric(limits[name])
     return limits
+
+
+def _symmetric(limits: JointLimits) -> JointLimits:
+    """A middle joint's limits, widened until they are their own mirror image; it turns about the front or the back."""
+    middle = (limits.theta1 + limits.theta2) / 2
+    axis = 90 + 180 * round((middle - 90) / 180)
+    reach = max(axis - limits.theta1, limits.theta2 - axis)
+    return JointLimits(axis - reach, axis + reach, limits.gamma1, limits.gamma2)
 
 
 def enclosing_limits(directions: Tensor, share: float = SHARE) -> JointLimits:

@@ -66,9 +66,8 @@ class JointLimits:
 
     def mirrored(self) -> JointLimits:
         """The same limits on the body's other side."""
-        start = 180 - self.theta2
-        start = start if start > -180 else start + 360
-        return JointLimits(start, start + self.theta2 - self.theta1, self.gamma1, self.gamma2)
+        start = 180 - self.theta2 % 360  # within (-180, 180]
+        return JointLimits(start, start + (self.theta2 - self.theta1), self.gamma1, self.gamma2)
 
     def contain(self, directions: Tensor) -> Tensor:
         """Which directions (..., 3) in the local frame lie inside; a NaN does not.
@@ -112,9 +111,9 @@ JOINT_LIMITS: Mapping[str, JointLimits] = MappingProxyType(
         "r_hip": JointLimits(180, 180, 60, 120),
         "r_knee": JointLimits(130, 330, 30, 120),
         "r_ankle": JointLimits(15, 365, 0, 155),
-        "neck": JointLimits(130, 405, 5, 125),
+        "neck": JointLimits(130, 410, 5, 125),
         "head": JointLimits(-75, 255, 5, 30),
-        "nose": JointLimits(120, 425, 130, 140),
+        "nose": JointLimits(115, 425, 130, 140),
         "r_shoulder": JointLimits(120, 240, 60, 120),
         "r_elbow": JointLimits(-20, 340, 0, 180),
         "r_wrist": JointLimits(90, 450, 0, 150),

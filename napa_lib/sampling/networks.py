@@ -81,7 +81,7 @@ class TreeDecoder(nn.Module):
         return place_directions(torch.cat(vectors, -2))
 
 
-_COLUMNS = (*TRUNK_JOINTS, *(name for part in LIMB_JOINTS for name in part))
+COLUMNS = (*TRUNK_JOINTS, *(name for part in LIMB_JOINTS for name in part))
 
 
 def place_directions(vectors: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ def place_directions(vectors: Tensor) -> Tensor:
     height = vectors[..., 0, 2]
     hip = torch.stack([torch.zeros_like(height), -torch.ones_like(height), height], -1)
     directions = normalize(torch.cat([hip[..., None, :], vectors[..., 1:, :]], -2), dim=-1)
-    units = dict(zip(_COLUMNS, directions.unbind(-2), strict=True))
+    units = dict(zip(COLUMNS, directions.unbind(-2), strict=True))
     none = torch.zeros_like(hip)
     units |= {"pelvis": none, "thorax": none + none.new_tensor([0.0, 0.0, 1.0])}
     units |= {left: -units[right] for left, right in OPPOSITE.items()}

@@ -40,12 +40,12 @@ class TrainingConfig:
     """
 
     poses: str = "limits"  # "limits": drawn from joint limits; "conditioned": those a body could take; "mocap"
-    steps: int = 3000
+    steps: int = 1500
     batch: int = 64
     learning_rate: float = 1e-3  # Adam's, with betas 0.5 and 0.999
     adversarial: float = 0.01  # weight of L_adv beside L_cyc; the paper gives none
     clip: float = 1.0  # largest norm of a network's gradient
-    every: int = 1500
+    every: int = 500
     seed: int = 0
 
     def __post_init__(self) -> None:
