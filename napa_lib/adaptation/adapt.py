@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -65,10 +66,11 @@ def adapt(
     check_shots(check_poses("shots", shots))
     generator = seed_everything(config.seed)
     device = setup.device
-    source, regressor = (on_device(device, net).eval().requires_grad_(False) for net in (source, regressor))
+    source, regressor = (
+        on_device(device, copy.deepcopy(net)).eval().requires_grad_(False) for net in (source, regressor)
+    )
     features = on_device(device, features or VGG19Features())
-    widths = [block.out_features for block in source.affine.blocks]
-    model = AdaptedGenerator(source, StyleTransfer(widths, config.layers)).to(device)
+    model = AdaptedGenerator(source, StyleTransfer(source.widths, config.layers)).to(device)
     mixed = pose_mixup(shots.float(), config.mixed, generator)
     noises = paired_noises(config, source, regressor, mixed, generator)
     optimizer = loop.adam(model.transfer.parameters(), config.learning_rate, (0.9, 0.999))

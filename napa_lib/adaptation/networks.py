@@ -104,6 +104,11 @@ class PoseStyleGAN(nn.Module):
         self.affine = Affine(config.latent, [c for c in config.channels for _ in range(2)])
         self.synthesis = Synthesis(config)
 
+    @property
+    def widths(self) -> list[int]:
+        """Length of each of the L style codes."""
+        return [2 * width for width in self.config.channels for _ in range(2)]
+
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
         """Latent codes z, (count, latent), from N(0, I)."""
         return torch.randn(count, self.config.latent, generator=generator)
