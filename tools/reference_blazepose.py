@@ -47,9 +47,8 @@ def main() -> None:
     parser.add_argument("out")
     options = parser.parse_args()
     maps = reference_heatmaps(options.model, reference_pictures())
-    np.savez_compressed(
-        options.out, cells=maps[:, :, ::EVERY, ::EVERY], peaks=maps.reshape(*maps.shape[:2], -1).argmax(-1)
-    )
+    peaks = maps.reshape(*maps.shape[:2], -1).argmax(-1)
+    np.savez_compressed(options.out, cells=maps[:, :, ::EVERY, ::EVERY], peaks=peaks.astype(np.int16))
 
 
 if __name__ == "__main__":

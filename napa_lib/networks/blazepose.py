@@ -5,8 +5,8 @@
                           +-> second encoder: features at 1/8, 1/16, 1/32 that know the heat maps
 
 The encoder is a MobileNet of inverted residuals; the decoder adds 48 channels from each scale, from coarse to fine.
-What the original does behind that (33 landmarks as numbers, a mask of the person) is left out: on art its heat maps, which
-its own program does not even look at, are the better answer.
+What the original does behind that (33 landmarks as numbers, a mask of the person) is left out: on art its heat maps,
+which its own program does not even look at, are the better answer.
 
 Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020; the layers are those of
 `pose_landmark_heavy.tflite` in the npm package @mediapipe/pose 0.5.1675469404 (Apache License 2.0).

@@ -1,4 +1,4 @@
-"""WarmPoseNet, NAPA's G warmed up: what photographs taught a network, and a head that learns what art needs of it."""
+"""WarmPoseNet, NAPA's G warmed up: what photographs taught a network, and a head for art over it."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class WarmPoseNet(nn.Module):
 
         With `mirror`, the crops are looked at in all `VIEWS`: in two sizes, and their mirror images. The opinions on
         each joint are multiplied: their heat maps' geometric mean is decoded, so that where sides are unclear both
-        joints of a pair follow one reading.
+        joints of a pair follow one reading. The confidence is calibrated for this answer.
 
         Raises:
             ValueError: for any other shape.
@@ -112,7 +112,8 @@ class WarmPoseNet(nn.Module):
             return self.predict(self.features(images))
         opinions = [self._opinion(images, size, mirrored) for size, mirrored in VIEWS]
         heatmaps = torch.stack([maps for maps, _ in opinions]).mean(0)
-        return self._answer(heatmaps, torch.stack([sure for _, sure in opinions]).mean(0))
+        scale, shift = self.calibration
+        return self._answer(heatmaps, scale * torch.stack([sure for _, sure in opinions]).mean(0) + shift)
 
     def _opinion(self, images: Tensor, size: int, mirrored: bool) -> tuple[Tensor, Tensor]:
         """One look: log probabilities (B, 18, S / 4, S / 4) and logits (B, 18), both as of the crops themselves."""

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
-import json
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from napa_lib.engine import learning_rate_factor, progress, save_checkpoint, seed_everything
+from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
+from napa_lib.loop import (
+    HERE,
+    Record,
+    Setup,
+    Training,
+    command,
+    descend,
+    laid_out,
+    on_device,
+    run,
+    settings_of,
+    update_average,
+)
 from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
 from napa_lib.networks.pose_net import PosePrediction
-from napa_lib.networks.warm_pose_net import SIZE, WarmPoseNet, load_warm_backbone
+from napa_lib.networks.warm_pose_net import (
+    SIZE,
+    WarmPoseNet,
+    load_warm_backbone,
+    load_warm_pose_net,
+    save_warm_pose_net,
+)
+from napa_lib.results import command_line
+from napa_lib.training.agree import Agreed, read_agreed
 from napa_lib.training.augment import (
     Augmentation,
     change_colors,
@@ -26,10 +46,7 @@ from napa_lib.training.augment import (
 )
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
-from napa_lib.training.pictures import PictureSet, without_figures
-from napa_lib.training.pose import resume
-from napa_lib.training.processes import step_seed
-from napa_lib.training.updates import Trained, update_average
+from napa_lib.training.pictures import PictureSet, read_pictures, without_figures
 from napa_lib.training.validate import validate
 
 SETTINGS = Augmentation(
@@ -75,6 +92,11 @@ def labelled(pictures: PictureSet, share: float) -> WarmSource:
     return WarmSource(pictures, figure_boxes(pictures.keypoints), share)
 
 
+def agreed_source(figures: Agreed, share: float) -> WarmSource:
+    """A source of figures whose labels are what two networks agree on."""
+    return WarmSource(PictureSet(figures.images, figures.keypoints), figures.boxes, share, complete=False)
+
+
 def warm_batch(
     sources: Sequence[WarmSource],
     config: WarmConfig,
@@ -108,13 +130,17 @@ def _draw(source: WarmSource, count: int, size: int, generator: torch.Generator)
     return crops, keypoints if source.complete else keypoints.nan_to_num(nan=torch.inf)
 
 
-def warm_losses(found: PosePrediction, target: Tensor, size: int) -> Tensor:
-    """(3,): the heat maps' cross-entropy, L_2d and the confidence loss; targets as `warm_batch` gives them."""
+def warm_losses(found: PosePrediction, target: Tensor, size: int) -> dict[str, Tensor]:
+    """The heat maps' cross-entropy, L_2d and the confidence loss; targets as `warm_batch` gives them."""
     known = ~target.isinf().any(-1)
-    labelled = target.where(known[..., None], torch.nan)
+    placed = target.where(known[..., None], torch.nan)
     expected = cells_to_pixels(soft_argmax(found.heatmaps))
     sure = confidence_loss(found.confidence[known], found.keypoints[known], target[known], size)
-    return torch.stack([heatmap_loss(found.heatmaps, labelled), integral_loss(expected, labelled, size), sure])
+    return {
+        "heatmaps": heatmap_loss(found.heatmaps, placed),
+        "integral": integral_loss(expected, placed, size),
+        "confidence": sure,
+    }
 
 
 def start_head(network: WarmPoseNet, crops: Tensor) -> None:
@@ -137,24 +163,22 @@ def start_head(network: WarmPoseNet, crops: Tensor) -> None:
 def train_warm_head(
     config: WarmConfig,
     sources: Sequence[WarmSource],
-    checkpoint: str | Path | None = None,
+    setup: Setup = HERE,
     start_from: WarmPoseNet | None = None,
-    validation: dict[str, PictureSet] | None = None,
-    save_every: int = 250,
-    half: bool = False,
-) -> tuple[WarmPoseNet, list[dict]]:
+    every: int = 250,
+) -> tuple[WarmPoseNet, Record]:
     """Train the head on random crops.
 
     Args:
         config: how.
         sources: what to learn from.
-        checkpoint: file to write every `save_every` steps, and to go on from if it is there.
+        setup: where and how to compute, the checkpoint, and what to measure on the averaged network.
         start_from: a network whose head to begin with.
-        validation: named sets to measure on at each checkpoint.
-        half: compute in bfloat16 where that is safe (`torch.autocast`).
+        every: steps between two entries of the record, with each of which a checkpoint is written.
 
     Returns:
-        the network with averaged weights, in `eval()` mode, and a record of losses and validation errors.
+        the network with averaged weights, in `eval()` mode, and the record. A run that is resumed fills its buffers of
+        features anew.
 
     Raises:
         ValueError: if the checkpoint is corrupt or belongs to another config.
@@ -166,44 +190,78 @@ def train_warm_head(
         start_head(network, warm_batch(sources, config, config.sizes[0], change, generator)[0])
     else:
         network.head.load_state_dict(start_from.head.state_dict())
+    network = on_device(setup.device, network)
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.head.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    state = {"network": Trained(network), "average": Trained(average)}, {"optimizer": optimizer}, generator
-    settings = {"config": json.dumps(asdict(config))}
-    start, record = resume(checkpoint, state, settings), []
     buffers = {size: EchoBuffer(config.kept) for size in config.sizes}
-    clock, running = time.monotonic(), torch.zeros(3)
-    for step in progress(range(start, config.steps), "head of the pose network"):
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * learning_rate_factor(step, config.steps, longest_warm_up=200)
-        generator.manual_seed(step_seed(config.seed, step, 0))
-        torch.manual_seed(step_seed(config.seed, step, 0))
-        size = config.sizes[(step // config.echo) % len(config.sizes)]
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            if step % config.echo == 0 or not len(buffers[size]):
+
+    def step(number: int) -> dict[str, Tensor]:
+        size = config.sizes[number // config.echo % len(config.sizes)]
+        with setup.autocast():
+            if number % config.echo == 0 or not len(buffers[size]):
                 crops, target = warm_batch(sources, config, size, change, generator)
-                features = network.features(crops.contiguous(memory_format=torch.channels_last))
-                buffers[size].push(features, target)
-            else:
-                features, target = buffers[size].draw(config.batch, generator)
+                features = network.features(laid_out(crops, setup.device))
+                buffers[size].push(features, target.to(setup.device))
+            features, target = buffers[size].draw(config.batch, generator)
             found = network.predict(features)
-        parts = warm_losses(found, target, size)
-        loss = parts @ parts.new_tensor([1.0, config.integral, config.confidence])
-        if not bool(loss.isfinite()):
-            raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower the learning rate and go on")
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.head.parameters(), 1.0)
-        optimizer.step()
-        update_average(average, network, min(config.average, (step + 1) / (step + 10)))
-        running += parts.detach()
-        if (step + 1) % save_every == 0 or step + 1 == config.steps:
-            entry = {"step": step + 1, "losses": (running / save_every).tolist(), "seconds": time.monotonic() - clock}
-            running.zero_()
-            for name, pictures in (validation or {}).items():
-                entry[name] = validate(average, pictures, SIZE, half)
-            record.append(entry)
-            print(json.dumps(entry), flush=True)
-            if checkpoint is not None:
-                save_checkpoint(checkpoint, step + 1, *state, settings)
+        losses = warm_losses(found, target, size)
+        total = losses["heatmaps"] + config.integral * losses["integral"] + config.confidence * losses["confidence"]
+        descend(total, optimizer, 1.0, losses)
+        update_average(average.head, network.head, min(config.average, (number + 1) / (number + 10)))
+        return losses
+
+    training = Training(
+        {"head": network.head, "average": average.head}, {"optimizer": optimizer}, generator,
+        settings_of("warm start", config, setup),
+    )  # fmt: skip
+
+    def rate(number: int) -> float:
+        return learning_rate_factor(number, config.steps, longest_warm_up=200)
+
+    record = run("head of the pose network", training, step, config.steps, every, setup, average, rate)
     return average.eval(), record
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train the head of the warm-started pose network and write it to a file."""
+    parser = argparse.ArgumentParser(prog="python -m napa_lib.training.warm_start", description=main.__doc__)
+    parser.add_argument(
+        "--data", nargs="+", required=True, metavar="FOLDER[:SHARE]", help="shards of labelled pictures"
+    )
+    parser.add_argument("--agreed", nargs="*", default=[], metavar="FILE[:SHARE]", help="files from training.agree")
+    parser.add_argument("--validation", nargs="*", default=[], help="folders of picture shards to measure on")
+    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    parser.add_argument("--checkpoint", type=Path, help="file to keep the run's state in, and to go on from")
+    parser.add_argument("--start-from", type=Path, help="a trained network to begin with")
+    parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    for name in ("steps", "batch", "seed"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(WarmConfig, name))
+    parser.add_argument("--learning-rate", type=float, default=WarmConfig.learning_rate)
+    options = parser.parse_args(arguments)
+    config = WarmConfig(
+        steps=options.steps, batch=options.batch, seed=options.seed, learning_rate=options.learning_rate
+    )
+    sets = {Path(folder).name: read_pictures(folder) for folder in options.validation}
+
+    def measure(network: WarmPoseNet) -> dict:
+        return {name: validate(network, pictures, SIZE, options.half) for name, pictures in sets.items()}
+
+    setup = Setup(choose_device(options.device), options.half, options.checkpoint, measure, print)
+    sources = [labelled(read_pictures(folder), share) for folder, share in map(_shared, options.data)]
+    sources += [agreed_source(read_agreed(file), share) for file, share in map(_shared, options.agreed)]
+    begin = load_warm_pose_net(options.start_from) if options.start_from else None
+    with command():
+        network, _ = train_warm_head(config, sources, setup, begin, options.every)
+        save_warm_pose_net(options.out, network, {"command": command_line(parser.prog, arguments)})
+
+
+def _shared(text: str) -> tuple[str, float]:
+    """ "FOLDER:SHARE" or "FOLDER"."""
+    folder, _, share = text.partition(":")
+    return folder, float(share or 1)
+
+
+if __name__ == "__main__":
+    main()
