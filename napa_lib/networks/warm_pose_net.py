@@ -77,7 +77,7 @@ class WarmPoseNet(nn.Module):
         self.widths = widths
         self.backbone = BlazePose().requires_grad_(False)
         self.head = WarmHead(widths)
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))  # of the confidence's logits: scale, shift
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0, 0.0]))  # see `calibrated`
         self.warm = [NAPA18.index(name) for name in WARM_JOINTS]
         self.channels = channels_of(WARM_JOINTS)
 
@@ -87,50 +87,65 @@ class WarmPoseNet(nn.Module):
         return found.heatmaps[:, self.channels], *found.taps
 
     def predict(self, features: tuple[Tensor, ...]) -> PosePrediction:
-        """What the head says of features that `features` gave."""
+        """What the head says of features that `features` gave; its confidence is not calibrated."""
         heatmaps, sure = (x.float() for x in self.head(features[1:]))
         start = torch.zeros_like(heatmaps)
         start[:, self.warm] = features[0].float()
         heatmaps = start + heatmaps
         p = heatmaps.flatten(2).softmax(-1).detach()
         confidence = (p * sure.flatten(2)).sum(-1)  # what the map of certainty says where the joint is
-        return self._answer(heatmaps, confidence)
+        return _answer(heatmaps, confidence)
+
+    def calibrated(self, confidence: Tensor, start: Tensor) -> Tensor:
+        """Logits of the chance that a joint is in the crop and right to half a head, fitted on validation pictures.
+
+            scale * confidence + weight * presence + shift,  calibration = (scale, weight, shift)
+
+        `presence` is how strong the backbone's heat maps are at their best, on average over the joints: trained
+        to be weak where nobody is, which the head's certainty need not notice.
+
+        Args:
+            confidence: (B, 18) from `predict`.
+            start: (B, 13, S / 4, S / 4) the backbone's heat maps.
+        """
+        scale, weight, shift = self.calibration
+        return scale * confidence + weight * start.float().flatten(2).amax(-1).mean(1, keepdim=True) + shift
 
     def forward(self, images: Tensor, mirror: bool = False) -> PosePrediction:
         """Crops (B, 3, S, S) in [0, 1], sRGB, S a multiple of 32 (better 192 to 256), to a prediction.
 
         With `mirror`, the crops are looked at in all `VIEWS`: in two sizes, and their mirror images. The opinions on
         each joint are multiplied: their heat maps' geometric mean is decoded, so that where sides are unclear both
-        joints of a pair follow one reading. The confidence is calibrated for this answer.
+        joints of a pair follow one reading.
 
         Raises:
             ValueError: for any other shape.
         """
         if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or images.shape[2] % 32:
             raise ValueError(f"images must be (B, 3, S, S) with S a multiple of 32, got {tuple(images.shape)}")
-        if not mirror:
-            return self.predict(self.features(images))
-        opinions = [self._opinion(images, size, mirrored) for size, mirrored in VIEWS]
-        heatmaps = torch.stack([maps for maps, _ in opinions]).mean(0)
-        scale, shift = self.calibration
-        return self._answer(heatmaps, scale * torch.stack([sure for _, sure in opinions]).mean(0) + shift)
+        views = VIEWS if mirror else ((images.shape[-1], False),)
+        opinions = [self.opinion(images, size, mirrored) for size, mirrored in views]
+        heatmaps, confidence = (torch.stack(parts).mean(0) for parts in zip(*opinions, strict=True))
+        return _answer(heatmaps, confidence)
 
-    def _opinion(self, images: Tensor, size: int, mirrored: bool) -> tuple[Tensor, Tensor]:
-        """One look: log probabilities (B, 18, S / 4, S / 4) and logits (B, 18), both as of the crops themselves."""
+    def opinion(self, images: Tensor, size: int, mirrored: bool) -> tuple[Tensor, Tensor]:
+        """One look at crops brought to `size`: log probabilities (B, 18, S / 4, S / 4) and calibrated logits (B, 18).
+
+        Both are those of the crops themselves, also where their mirror images were looked at.
+        """
         shown = images.flip(-1) if mirrored else images
         if size != images.shape[-1]:
             shown = interpolate(shown, (size, size), mode="bilinear", align_corners=False, antialias=True)
-        found = self.predict(self.features(shown))
+        features = self.features(shown)
+        found = self.predict(features)
+        confidence = self.calibrated(found.confidence, features[0])
         heatmaps = found.heatmaps.flatten(2).log_softmax(-1).view_as(found.heatmaps)
         if size != images.shape[-1]:
             cells = images.shape[-1] // 4
             heatmaps = interpolate(heatmaps, (cells, cells), mode="bilinear", align_corners=False)
         if mirrored:
-            return heatmaps.flip(-1)[:, MIRRORED], found.confidence[:, MIRRORED]
-        return heatmaps, found.confidence
-
-    def _answer(self, heatmaps: Tensor, confidence: Tensor) -> PosePrediction:
-        return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), confidence, heatmaps)
+            return heatmaps.flip(-1)[:, MIRRORED], confidence[:, MIRRORED]
+        return heatmaps, confidence
 
     def trained_state(self) -> dict[str, Tensor]:
         """The weights that training changes: all but the backbone's."""
@@ -170,3 +185,7 @@ def load_warm_pose_net(path: str | Path | None = None) -> WarmPoseNet:
     fixed = {name: tensor for name, tensor in network.state_dict().items() if name.startswith("backbone.")}
     load_weights(network, {**fixed, **dequantize(tensors)}, str(path))
     return network.eval()
+
+
+def _answer(heatmaps: Tensor, confidence: Tensor) -> PosePrediction:
+    return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), confidence, heatmaps)

@@ -49,9 +49,7 @@ from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_los
 from napa_lib.training.pictures import PictureSet, read_pictures, without_figures
 from napa_lib.training.validate import validate
 
-SETTINGS = Augmentation(
-    smallest=0.85, largest=1.35, shift=0.08, rotation=20.0, upside_down=0.04, hidden=0.2, colors=0.6
-)
+SETTINGS = Augmentation(smallest=0.6, largest=1.35, shift=0.1, rotation=20.0, upside_down=0.04, hidden=0.2, colors=0.6)
 
 
 @dataclass(frozen=True)
