@@ -66,7 +66,8 @@ class JointLimits:
 
     def mirrored(self) -> JointLimits:
         """The same limits on the body's other side."""
-        start = 180 - self.theta2 % 360  # within (-180, 180]
+        start = 180 - self.theta2 % 360
+        start = start if start > -180 else 180  # the rest of a tiny negative angle rounds to 360
         return JointLimits(start, start + (self.theta2 - self.theta1), self.gamma1, self.gamma2)
 
     def contain(self, directions: Tensor) -> Tensor:
