@@ -404,7 +404,7 @@ def joint_markers(axis) -> np.ndarray:
 @pytest.mark.parametrize(("angle", "right", "away"), [(0, [1, 0, 0], [0, 0, 1]), (90, [0, 0, 1], [-1, 0, 0])])
 def test_a_pose_in_3d_is_seen_from_where_it_is_said(estimate, angle, right, away):
     page, axis = plt.subplots()
-    poses.draw_pose_3d(axis, estimate, angle)
+    poses.draw_pose_3d(axis, estimate.pose, estimate.skeleton, angle)
     pose, tilt = estimate.pose.double().numpy(), math.radians(poses.TILT)
     down = pose[:, 1] * math.cos(tilt) - pose @ away * math.sin(tilt)  # seen from above, what is far away is higher
     np.testing.assert_allclose(joint_markers(axis), np.stack([pose @ right, down], -1), atol=1e-2)

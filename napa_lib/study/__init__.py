@@ -10,6 +10,7 @@ from napa_lib.study.plots import draw_pose
 from napa_lib.study.poses import art_comparison, pose_card, pose_figure, pose_words
 from napa_lib.study.quizzes import Option, Question
 from napa_lib.study.record import progress
+from napa_lib.study.turning import show_3d
 from napa_lib.study.widgets import choice, explore, slider
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "quiz",
     "right",
     "show",
+    "show_3d",
     "slider",
     "start",
     "wrong",

@@ -7,6 +7,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from napa_lib.pose.drawing import side_color
 from napa_lib.skeletons import Skeleton
 
 MARKERS = {"l": "o", "r": "s"}  # the person's left joints are discs, the right ones squares, the others diamonds
@@ -18,7 +19,8 @@ def draw_pose(axis: Axes, keypoints: Tensor, skeleton: Skeleton, linewidth: floa
     Args:
         axis: whose data coordinates are the pose's; after `imshow`, pixels.
         keypoints: (J, 2); a missing joint (NaN) is left out with its bones.
-        skeleton: names the joints, lists the bones and their colours.
+        skeleton: names the joints and lists the bones. Left is drawn in blues, right in oranges, as everywhere in the
+            course; what has no sides, as a face, in its own colours.
         linewidth: of a bone in points.
 
     Raises:
@@ -28,8 +30,9 @@ def draw_pose(axis: Axes, keypoints: Tensor, skeleton: Skeleton, linewidth: floa
     if points.shape != (skeleton.num_joints, 2):
         raise ValueError(f"keypoints must be ({skeleton.num_joints}, 2) for {skeleton.name}, got {points.shape}")
     casing = [patheffects.withStroke(linewidth=linewidth + 2, foreground="white")]
+    sided = any(name.startswith(("l_", "r_")) for name in skeleton.joints)
     for (start, end), color in zip(skeleton.bones, skeleton.colors, strict=True):
-        bone, shade = points[[start, end]], np.asarray(color) / 255
+        bone, shade = points[[start, end]], np.divide(side_color(skeleton, start, end) if sided else color, 255)
         axis.plot(*bone.T, linestyle="-", color=shade, linewidth=linewidth, path_effects=casing, solid_capstyle="round")
     for point, name in zip(points, skeleton.joints, strict=True):
         axis.plot(*point, MARKERS.get(name[0] if name[1] == "_" else "", "D"), color="black", markeredgecolor="white",
