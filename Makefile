@@ -22,7 +22,7 @@ SYNTHESIS := $(BIN)/.napa-synthesis
 PYTEST := OMP_NUM_THREADS=1 NAPA_PROGRESS=off NAPA_PROGRESS_BAR=off $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab bench notebooks address synthetic faces clean
+.PHONY: help course test lint suite lab bench notebooks address synthetic faces clean
 
 help:
 	@echo 'make course      run every lesson, write build/course/index.html  (MODE=quick|laptop|full  ONLY=02)'
@@ -73,11 +73,15 @@ faces: $(SYNTHESIS)
 	$(BIN)/python tools/make_faces_sheet.py
 	$(BIN)/python -m napa_lib.data.manifest figures/faces_contact_sheet.jpg $(MADE_WITH_ANNY)
 
-test: $(TESTS)
+test: lint suite
+
+lint: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/actionlint
 	$(BIN)/mypy
+
+suite: $(TESTS)
 	$(BIN)/python -m napa_lib.course.notebook_check
 	$(PYTEST) --numprocesses 2 --doctest-modules napa_lib
 	$(PYTEST) --numprocesses 2 --dist loadgroup --nbval

@@ -6,7 +6,7 @@ from napa_lib.study.exercises import Exercise, Verdict, WrongAnswer, close, judg
 from napa_lib.study.figures import pictures, show
 from napa_lib.study.lesson import Lesson, start
 from napa_lib.study.plans import LessonPlan, course_map, find_exercise, load_plan
-from napa_lib.study.plots import draw_pose
+from napa_lib.study.plots import draw_pose, pose_over
 from napa_lib.study.poses import art_comparison, pose_card, pose_figure, pose_words
 from napa_lib.study.quizzes import Option, Question
 from napa_lib.study.record import progress
@@ -37,6 +37,7 @@ __all__ = [
     "pictures",
     "pose_card",
     "pose_figure",
+    "pose_over",
     "pose_words",
     "progress",
     "quiz",

@@ -7,6 +7,7 @@ import textwrap
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class Wrong(Exception):
 
 
 class Untouched(Exception):
-    """Raised when the learner's function returns nothing: the stub is still as it was."""
+    """Raised when the learner's function returns nothing and the stub is still as it was."""
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,11 @@ def is_blank(answer: Any) -> bool:
     return answer is None or answer is Ellipsis
 
 
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The learner's function, with its errors turned into a sentence and an empty result into "untouched"."""
+def guarded(function: Callable[..., Any], stub: str = "") -> Callable[..., Any]:
+    """The learner's function, with its errors turned into a sentence.
+
+    An empty result is "untouched" where the function is still the stub's, else a forgotten `return`.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -168,11 +172,38 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise Wrong(f"your function stopped with {what}{_where(function, error)}") from None
-        if is_blank(result):
+        if not is_blank(result):
+            return result
+        if is_stub(function, stub):
             raise Untouched
-        return result
+        raise Wrong(f"your function returned {result!r}, so nothing: end it with `return` and your result.")
 
     return call
+
+
+def is_stub(function: Callable[..., Any], stub: str) -> bool:
+    """Whether a function does what the one of its name in the stub does: whether nobody has worked on it.
+
+    >>> stub = "def f(x):\\n    ...\\n    return None  # a number"
+    >>> exec("def f(x):\\n    ...\\n    return None"); exec("def g(x):\\n    x + 1")
+    >>> is_stub(f, stub), is_stub(g, stub.replace("f(", "g("))
+    (True, False)
+    """
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return False
+    written = [c for c in compile(stub, "stub", "exec").co_consts if getattr(c, "co_name", None) == code.co_name]
+    return any(_same_code(code, other) for other in written)
+
+
+def _same_code(one: CodeType, other: CodeType) -> bool:
+    """Whether two functions have the same instructions, whatever their comments and lines."""
+    if (one.co_code, one.co_names, one.co_varnames) != (other.co_code, other.co_names, other.co_varnames):
+        return False
+    pairs = zip(one.co_consts, other.co_consts, strict=False)
+    return len(one.co_consts) == len(other.co_consts) and all(
+        _same_code(a, b) if isinstance(a, CodeType) and isinstance(b, CodeType) else a == b for a, b in pairs
+    )
 
 
 def _where(function: Callable[..., Any], error: Exception) -> str:
@@ -188,13 +219,20 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
     if is_blank(answer):
         return blank
     try:
-        return exercise.check(guarded(answer) if callable(answer) else answer)
+        return exercise.check(_guard_all(answer, exercise.stub))
     except Untouched:
         return blank
     except Wrong as error:
         return wrong(str(error))
     except Exception as error:  # the answer is of a kind that the check did not foresee
         return wrong(f"this answer, {_brief(answer)}, could not be checked ({type(error).__name__}: {error}).")
+
+
+def _guard_all(answer: Any, stub: str) -> Any:
+    """The answer with every function in it guarded, whether it is one or a list of some."""
+    if isinstance(answer, (list, tuple)) and answer and all(map(callable, answer)):
+        return [guarded(function, stub) for function in answer]
+    return guarded(answer, stub) if callable(answer) else answer
 
 
 def _brief(answer: Any) -> str:

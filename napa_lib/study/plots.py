@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from napa_lib.pose.drawing import side_color
 from napa_lib.skeletons import Skeleton
+from napa_lib.study.figures import to_array
 
 MARKERS = {"l": "o", "r": "s"}  # the person's left joints are discs, the right ones squares, the others diamonds
+
+
+def pose_over(picture: Any, keypoints: Tensor, skeleton: Skeleton, width: float = 2.0) -> Figure:
+    """A picture with a pose drawn over it: hand it to `study.show`.
+
+    Args:
+        picture: a tensor (3, H, W) or an array (H, W, 3) in [0, 1].
+        keypoints: (J, 2) in its pixels.
+        skeleton: their joint set.
+        width: of the figure in inches.
+    """
+    array = to_array(picture)
+    page, axis = plt.subplots(figsize=(width, width * array.shape[0] / array.shape[1]))
+    axis.imshow(array, interpolation="bilinear")
+    draw_pose(axis, keypoints, skeleton, linewidth=2)
+    axis.axis("off")
+    return page
 
 
 def draw_pose(axis: Axes, keypoints: Tensor, skeleton: Skeleton, linewidth: float = 3.0) -> None:

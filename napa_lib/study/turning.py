@@ -55,11 +55,11 @@ def show_3d(
 
 def three_sides(poses: Mapping[str, Tensor], skeleton: Skeleton, faint: Sequence[str] = ()) -> Figure:
     """A row for each pose: from the front, half turned and from the side."""
-    page, axes = plt.subplots(len(poses), 3, figsize=(7.2, 2.6 * len(poses)), squeeze=False)
+    page, axes = plt.subplots(len(poses), 3, figsize=(6.0, 2.0 * len(poses)), squeeze=False)
     for row, (name, pose) in zip(axes, poses.items(), strict=True):
         for axis, (view, angle) in zip(row, ANGLES.items(), strict=True):
             draw_pose_3d(axis, pose, skeleton, angle, faint=name in faint)
-            axis.set_title(f"{name}, {view}" if name else view, fontsize=10)
+            axis.set_title(f"{name}, {view}" if name else view, fontsize=9)
     return page
 
 
