@@ -21,7 +21,6 @@ from napa_lib.bottleneck.probes import (
     regress_keypoints,
     skeleton_images,
 )
-from napa_lib.bottleneck.results import interval, read_results
 from napa_lib.bottleneck.store import load_model, load_pretrained, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 from napa_lib.data.clips import (
@@ -75,7 +74,6 @@ __all__ = [
     "generator_loss",
     "halves",
     "interocular_error",
-    "interval",
     "keypoint_loss",
     "landmark_errors",
     "load_model",
@@ -91,7 +89,6 @@ __all__ = [
     "predict_clips",
     "pretrain",
     "read_clips",
-    "read_results",
     "regress_keypoints",
     "save_clips",
     "save_model",
