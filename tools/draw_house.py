@@ -77,14 +77,16 @@ def _box(name: str, x: float, y: float) -> str:
     width, height = BOX
     return (
         f'<rect x="{x - width / 2:.0f}" y="{y - height / 2:.0f}" width="{width}" height="{height}" rx="5" fill="#fff" '
-        f'stroke="#8a3413"/><text x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle" fill="#231f1a">{html.escape(name)}</text>'
+        f'stroke="#8a3413"/><text x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle" fill="#231f1a">'
+        f"{html.escape(name)}</text>"
     )
 
 
 def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
     (x0, y0), (x1, y1) = start, end
     middle = (y0 + y1) / 2
-    return f'<path d="M{x0:.0f} {y0:.0f}C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}" fill="none" stroke="#b8a98f"/>'
+    curve = f"M{x0:.0f} {y0:.0f}C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}"
+    return f'<path d="{curve}" fill="none" stroke="#b8a98f"/>'
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
 from napa_lib.study.ask import check, quiz
 from napa_lib.study.estimates import art_table, own_picture
-from napa_lib.study.exercises import Exercise, Verdict, WrongAnswer, close, judge, numbers, right, wrong
+from napa_lib.study.exercises import Exercise, Verdict, WrongAnswer, close, judge, number, numbers, right, wrong
 from napa_lib.study.figures import pictures, show
+from napa_lib.study.guesses import fold, mark_guess, predict
 from napa_lib.study.lesson import Lesson, start
 from napa_lib.study.plans import LessonPlan, course_map, find_exercise, load_plan
 from napa_lib.study.plots import draw_pose, pose_over
@@ -30,8 +31,11 @@ __all__ = [
     "draw_pose",
     "explore",
     "find_exercise",
+    "fold",
     "judge",
     "load_plan",
+    "mark_guess",
+    "number",
     "numbers",
     "own_picture",
     "pictures",
@@ -39,6 +43,7 @@ __all__ = [
     "pose_figure",
     "pose_over",
     "pose_words",
+    "predict",
     "progress",
     "quiz",
     "right",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import numpy as np
 SYMBOLS = {"right": "✓", "wrong": "✗", "untouched": "○"}
 WORDS = {"right": "right", "wrong": "not yet", "untouched": "not attempted yet"}
 KINDS = ("predict", "code", "break")
+FLOAT32 = 3e-5  # how far apart two ways to compute the same in float32 may be, of their size
 
 
 class Wrong(Exception):
@@ -67,6 +69,7 @@ class Exercise:
         why: Markdown, a sentence or two about the solution.
         check: takes the answer, returns a `Verdict` (or raises `Wrong`).
         wrong_answers: the usual mistakes, each with its own hint.
+        other_answers: Python in the place of the stub, right as well: another style, container or type of number.
     """
 
     id: str
@@ -83,10 +86,12 @@ class Exercise:
     why: str
     check: Callable[[Any], Verdict]
     wrong_answers: tuple[WrongAnswer, ...]
+    other_answers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("task", "stub", "if_you_see", "solution", "why"):
             object.__setattr__(self, name, tidy(getattr(self, name)))
+        object.__setattr__(self, "other_answers", tuple(map(tidy, self.other_answers)))
         if self.kind not in KINDS:
             raise ValueError(f"exercise {self.id}: kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
         if self.difficulty not in (1, 2, 3):
@@ -116,7 +121,7 @@ def wrong(message: str) -> Verdict:
 
 
 def numbers(value: Any, shape: tuple[int, ...], what: str = "your answer") -> np.ndarray:
-    """`value` (a tensor, an array, a list, a number) as float64 of the given shape, for use inside a check.
+    """`value` (tensors, arrays, lists of such, a number) as float64 of the given shape, for use inside a check.
 
     Raises:
         Wrong: with a sentence for the learner, if it is not numbers or has another shape.
@@ -124,10 +129,8 @@ def numbers(value: Any, shape: tuple[int, ...], what: str = "your answer") -> np
     >>> numbers([1, 2], (2,))
     array([1., 2.])
     """
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
     try:
-        array = np.asarray(value, dtype=np.float64)
+        array = np.asarray(_plain(value), dtype=np.float64)
     except (TypeError, ValueError):
         raise Wrong(f"{what} should be numbers of shape {shape}, but it is {type(value).__name__} {value!r}.") from None
     if array.shape != shape:
@@ -135,15 +138,45 @@ def numbers(value: Any, shape: tuple[int, ...], what: str = "your answer") -> np
     return array
 
 
+def number(value: Any, what: str = "your answer") -> float:
+    """One number, also where it comes in a list, an array or a tensor of its own, for use inside a check.
+
+    Raises:
+        Wrong: with a sentence for the learner, if it is something else, or several numbers.
+
+    >>> number([3]), number(np.float32(2.0))
+    (3.0, 2.0)
+    """
+    try:
+        shape = np.shape(_plain(value))
+    except (TypeError, ValueError):  # None, or lists of several lengths
+        shape = ()
+    return float(numbers(value, shape if math.prod(shape) == 1 else (), what).item())
+
+
+def _plain(value: Any) -> Any:
+    """Tensors as arrays, also inside lists and tuples."""
+    if hasattr(value, "detach"):
+        return value.detach().cpu().numpy()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None:
+        raise TypeError("None is no number")
+    return value
+
+
 def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
-    """Whether two sets of numbers have the same shape and agree to `tolerance` (NaN agrees with NaN).
+    """Whether two sets of numbers have the same shape and agree to `tolerance` and float32's precision.
+
+    NaN agrees with NaN.
 
     >>> close([1.0, 2.00001], [1, 2]), close([1.0], [1, 2])
     (True, False)
     """
     expected = np.asarray(expected, dtype=np.float64)
-    array = numbers(value, np.shape(value))
-    return array.shape == expected.shape and bool(np.allclose(array, expected, atol=tolerance, rtol=0, equal_nan=True))
+    array = numbers(value, np.shape(_plain(value)))
+    same = array.shape == expected.shape
+    return same and bool(np.allclose(array, expected, atol=tolerance, rtol=FLOAT32, equal_nan=True))
 
 
 def is_blank(answer: Any) -> bool:
