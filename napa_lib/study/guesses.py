@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from napa_lib.study.exercises import Wrong, is_blank, number
 
-GUESS = {"color": "#CC79A7", "linestyle": (0, (1, 1)), "linewidth": 2.5}
+GUESS: dict[str, Any] = {"color": "#CC79A7", "linestyle": (0, (1, 1)), "linewidth": 2.5}
 
 
 def predict(guess: Any, among: Sequence[str] | tuple[float, float], unit: str = "") -> Any:

@@ -42,7 +42,7 @@ def loops_figure(stick: Skeleton) -> Figure:
         axis.plot(*loop.T, "-", color="black", linewidth=1)
     for t, name, shift in QUARTERS:
         axis.plot(*loops[-1, t], "ws", markeredgecolor="black")
-        axis.annotate(name, loops[-1, t], shift, textcoords="offset points", fontsize=11)
+        axis.annotate(name, tuple(loops[-1, t].tolist()), shift, textcoords="offset points", fontsize=11)
     axis.set(xlim=(-2, 60), ylim=(33, -1))
     axis.axis("off")
     return page
