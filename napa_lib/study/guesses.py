@@ -70,7 +70,7 @@ def mark_guess(axis: Axes, x: float | None = None, y: float | None = None) -> No
         axis.plot(x, y, "D", color=GUESS["color"], markeredgecolor="black", markersize=10, label="your prediction")
     elif x is not None:
         axis.axvline(x, label="your prediction", **GUESS)
-    else:
+    elif y is not None:
         axis.axhline(y, label="your prediction", **GUESS)
     axis.legend(fontsize=9)
 
