@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -14,21 +15,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree
 
 from napa_lib.console import say
+from napa_lib.data import asset_path
 from napa_lib.engine import load_tensors
-from napa_lib.networks.pose_net import PosePrediction, load_pose_net
+from napa_lib.networks.pose_net import load_pose_net
+from napa_lib.pose.estimator import WEIGHTS
 
 OUTPUTS = ("keypoints", "confidence", "heatmaps")
 TOLERANCE = 1e-3  # pixels of the crop
 TRIALS = 10  # random crops on which the two must agree
-
-
-def register_prediction() -> None:
-    """Let `torch.export` take a `PosePrediction` apart; doing so twice does no harm."""
-    if PosePrediction not in _pytree.SUPPORTED_NODES:
-        _pytree.register_dataclass(PosePrediction)
 
 
 def write_onnx(network: nn.Module, size: int, path: Path) -> float:
@@ -47,7 +43,6 @@ def write_onnx(network: nn.Module, size: int, path: Path) -> float:
         ValueError: if that is more than `TOLERANCE`; then nothing is written.
         OSError: if the file cannot be written.
     """
-    register_prediction()
     crops = torch.rand(TRIALS, 3, size, size, generator=torch.Generator().manual_seed(0))
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving") as folder, torch.no_grad():
         trial = Path(folder) / "network.onnx"
@@ -59,7 +54,7 @@ def write_onnx(network: nn.Module, size: int, path: Path) -> float:
             )  # fmt: skip
         apart = max(distance(network, trial, crop[None]) for crop in crops)
         if not apart <= TOLERANCE:
-            raise ValueError(f"ONNX Runtime's keypoints differ by {apart:.2g} px from the network's; nothing is written")
+            raise ValueError(f"ONNX Runtime's keypoints are {apart:.2g} px from the network's; nothing is written")
         os.replace(trial, path)
     return apart
 
@@ -94,11 +89,6 @@ def export_onnx(path: Path, weights: Path | None) -> int:
 
 def crop_size(weights: Path | None) -> int:
     """The side of the crops that a file of weights was trained on."""
-    import json
-
-    from napa_lib.data import asset_path
-    from napa_lib.pose.estimator import WEIGHTS
-
     metadata = load_tensors(asset_path(WEIGHTS) if weights is None else weights)[1]
     return json.loads(metadata.get("config", "{}")).get("size", 128)
 
