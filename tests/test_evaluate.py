@@ -363,7 +363,7 @@ def test_coco_of_exact_poses(three, tmp_path):
     file = coco_file(tmp_path, three)
     scores = measure_coco(Knows(three, COCO17), file, tmp_path, boxes=True)
     assert scores["13 joints"]["AP"] == pytest.approx(1.0) and scores["13 joints"]["AR"] == pytest.approx(1.0)
-    right = [13 / 17 >= t for t in np.arange(0.5, 1, 0.05)]
+    right = [t <= 13 / 17 for t in np.arange(0.5, 1, 0.05)]
     assert scores["17 joints"]["AP"] == pytest.approx(np.mean(right)) and scores["17 joints"]["AP75"] == 1.0
 
 
