@@ -46,6 +46,12 @@ def draw_body(axis: Axes, pose: Tensor, azimuth: float = SIDE) -> None:
     axis.axis("off")
 
 
+def facing(pose: Tensor) -> Tensor:
+    """A canonical pose (17, 3) as a camera sees it that stands in front: x right, y down, z away."""
+    x, y, z = pose.unbind(-1)
+    return torch.stack([y, -z, -x], -1)
+
+
 def bodies_figure(poses: Tensor, titles: Sequence[str] = (), rows: int = 1, azimuth: float = SIDE) -> Figure:
     """Canonical poses (N, 17, 3) in rows; a title each, if there are titles."""
     columns = -(-len(poses) // rows)
