@@ -209,7 +209,8 @@ def _save(state: _State, training: Training, checkpoint: Path | None) -> None:
         save_checkpoint(checkpoint, state.step, training.models, training.optimizers, training.generator, header)
     except OSError as error:
         kept = f"it keeps step {state.kept}" if state.kept >= 0 else "none is kept"
-        raise OSError(f"{error}; stopped after step {state.step}, {kept}. Make room and start again") from error
+        said = f"{error.strerror or error}; stopped after step {state.step}, {kept}"
+        raise OSError(f"{said}. Make room and start again") from error
     state.kept = state.step
 
 
@@ -328,8 +329,11 @@ def command() -> Iterator[None]:
     keep_freed_memory()
     try:
         yield
-    except (ValueError, OSError, FloatingPointError) as error:
-        raise SystemExit(f"{type(error).__name__ if not str(error) else error}") from None
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise SystemExit(f"{said}: {error.filename}" if error.filename else said) from None
+    except (ValueError, FloatingPointError) as error:
+        raise SystemExit(str(error)) from None
     except KeyboardInterrupt as error:
         print(error or "stopped", file=sys.stderr)
         raise SystemExit(130) from None

@@ -22,6 +22,8 @@ FLOORS = (
         "quantization",
         "makers",
         "loop",
+        "options",
+        "experiments",
         "processes",
         "results",
     },

@@ -95,7 +95,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="cannot write .*No space left"):
         written(path, {"n": 2})
     assert results.read(path)["n"] == 1 and len(list(tmp_path.iterdir())) == 1
