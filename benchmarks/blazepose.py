@@ -28,8 +28,8 @@ from napa_lib.data import list_cameras, load_art_figures, load_video_frames
 from napa_lib.engine import progress
 from napa_lib.evaluate import ArtScore, art_rates, score_art
 from napa_lib.evaluate.art import art_record, format_rates
-from napa_lib.results import write
 from napa_lib.evaluate.video import BOXES, VIDEO, format_video, score_single, video_record
+from napa_lib.results import write
 from napa_lib.skeletons import ART14, BLAZEPOSE33, convert
 
 SIZE = 256  # pixels of the model's crops

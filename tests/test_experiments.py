@@ -12,11 +12,7 @@ from napa_lib.bottleneck import train
 from napa_lib.course import experiments as command
 from napa_lib.experiments import Experiment, chain, listing, repeat
 
-CHAINS = {
-    chapter: importlib.import_module(f"napa_lib.{chapter}.experiments").EXPERIMENTS
-    for chapter in command.CHAPTERS.values()
-    if (command.ROOT / chapter / "experiments.py").exists()
-}
+CHAINS = {name: found for name in command.CHAPTERS.values() if (found := command.experiments_of(name))}
 
 
 def test_chapter_3s_stored_results_are_made_by_its_chain():

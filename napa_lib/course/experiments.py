@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 
-from napa_lib.experiments import chain, listing, repeat
+from napa_lib.experiments import Experiment, chain, listing, repeat
 
-ROOT = Path(__file__).parents[1]
 CHAPTERS = {
     "01": "style",
     "02": "lifting",
@@ -26,6 +25,14 @@ CHAPTERS = {
 }
 
 
+def experiments_of(chapter: str) -> dict[str, Experiment]:
+    """The chapter's `EXPERIMENTS`; none where it has no such module or the module no such table."""
+    name = f"napa_lib.{chapter}.experiments"
+    if importlib.util.find_spec(f"napa_lib.{chapter}") is None or importlib.util.find_spec(name) is None:
+        return {}
+    return getattr(importlib.import_module(name), "EXPERIMENTS", {})
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """List or make the runs of a chapter, or of all."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.course.experiments", description=main.__doc__)
@@ -33,13 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dry", action="store_true", help="list the runs with their expected time, and make none")
     options = parser.parse_args(arguments)
     for number in [options.only] if options.only else CHAPTERS:
-        module = f"napa_lib.{CHAPTERS[number]}.experiments"
-        if not (ROOT / CHAPTERS[number] / "experiments.py").exists():
-            print(f"chapter {number} has no experiments yet: there is no {module}")
+        runs = chain(experiments_of(CHAPTERS[number]))
+        if not runs:
+            print(f"Chapter {number} has no runs yet.\n")
             continue
-        runs = chain(importlib.import_module(module).EXPERIMENTS)
         if options.dry:
-            print(f"Chapter {number}, {module}:\n{listing(runs)}\n")
+            print(f"Chapter {number}, napa_lib.{CHAPTERS[number]}:\n{listing(runs)}\n")
             continue
         try:
             repeat(runs)
