@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from napa_lib.engine import (
-    CheckpointError,
-    keep_freed_memory,
-    load_checkpoint,
-    load_tensors,
-    progress_bar,
-    save_checkpoint,
-)
+from napa_lib.checkpoints import Record, State, Training, keep, resume
+from napa_lib.engine import keep_freed_memory, progress_bar
 from napa_lib.processes import any_process, average_gradients, join_processes, step_seed
 
 Losses = Mapping[str, Tensor]
-Record = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -56,23 +48,6 @@ class Setup:
 HERE = Setup()  # on the CPU, in full precision, nothing kept
 
 
-@dataclass(frozen=True)
-class Training:
-    """All that changes while training, and what it was started with.
-
-    Attributes:
-        models: modules whose weights and buffers belong into a checkpoint.
-        optimizers: theirs.
-        generator: source of the batches.
-        settings: what a checkpoint must agree on, from `settings_of`; one with others is refused.
-    """
-
-    models: Mapping[str, nn.Module]
-    optimizers: Mapping[str, torch.optim.Optimizer]
-    generator: torch.Generator
-    settings: Mapping[str, Any]
-
-
 def settings_of(stage: str, config: Any, setup: Setup = HERE) -> dict[str, Any]:
     """What decides how a training goes: its name, its configuration (a dataclass) but for `steps`, the precision.
 
@@ -81,18 +56,6 @@ def settings_of(stage: str, config: Any, setup: Setup = HERE) -> dict[str, Any]:
     settings = {"stage": stage, "half": setup.half, **asdict(config)}
     del settings["steps"]
     return settings
-
-
-@dataclass
-class _State:
-    """Where a run stands; it is part of every checkpoint, so that nothing on record is lost."""
-
-    step: int = 0  # steps done
-    seconds: float = 0.0
-    record: Record = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)  # of the losses since the last entry
-    count: int = 0  # and of how many steps
-    kept: int = -1  # step of the checkpoint, -1 for none
 
 
 def run(
@@ -144,7 +107,7 @@ def run(
     groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
     for group in groups:
         group.setdefault("initial_lr", group["lr"])
-    state = _resume(training, setup.checkpoint, steps)
+    state = resume(training, setup.checkpoint, steps)
     groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
     clock = time.monotonic() - state.seconds
     with _signals() as asked, progress_bar(label, steps, state.step) as bar:
@@ -164,14 +127,14 @@ def run(
                 settle()
                 _note(state, setup if rank == 0 else HERE, model or next(iter(training.models.values())))
             if rank == 0 and (due or stop):
-                _save(state, training, setup.checkpoint)
+                keep(state, training, setup.checkpoint)
             if stop and state.step < steps:
                 raise KeyboardInterrupt(f"stopped after step {state.step}; {_kept(state, setup)}")
     settle()
     return state.record
 
 
-def _count(state: _State, step: Callable[[int], Losses], setup: Setup) -> None:
+def _count(state: State, step: Callable[[int], Losses], setup: Setup) -> None:
     """Take one step and add its losses to the sums."""
     try:
         losses = {name: float(value.detach()) for name, value in step(state.step).items()}
@@ -184,7 +147,7 @@ def _count(state: _State, step: Callable[[int], Losses], setup: Setup) -> None:
     state.step += 1
 
 
-def _note(state: _State, setup: Setup, model: nn.Module) -> None:
+def _note(state: State, setup: Setup, model: nn.Module) -> None:
     """Put an entry on record, with the measurement where there is one, for which the model is in evaluation mode."""
     means = {name: value / state.count for name, value in state.sums.items()}
     found: dict = {}
@@ -200,49 +163,7 @@ def _note(state: _State, setup: Setup, model: nn.Module) -> None:
     setup.tell(state.record[-1])
 
 
-def _save(state: _State, training: Training, checkpoint: Path | None) -> None:
-    if checkpoint is None:
-        return
-    now = {**asdict(state), "kept": state.step}
-    header = {"settings": json.dumps(training.settings), "state": json.dumps(now)}
-    try:
-        save_checkpoint(checkpoint, state.step, training.models, training.optimizers, training.generator, header)
-    except OSError as error:
-        kept = f"it keeps step {state.kept}" if state.kept >= 0 else "none is kept"
-        said = f"{error.strerror or error}; stopped after step {state.step}, {kept}"
-        raise OSError(f"{said}. Make room and start again") from error
-    state.kept = state.step
-
-
-def _resume(training: Training, checkpoint: Path | None, steps: int) -> _State:
-    """The state of the checkpoint, after putting all of it back; a new one where there is no checkpoint."""
-    if checkpoint is None or not Path(checkpoint).exists():
-        return _State()
-    header = load_tensors(checkpoint)[1]
-    found = json.loads(header.get("settings", "{}"))
-    wanted = json.loads(json.dumps(training.settings))  # tuples become lists
-    if found != wanted:
-        names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-        other = ", ".join(f"{name} is {found.get(name)}, expected {wanted.get(name)}" for name in names)
-        raise CheckpointError(f"{checkpoint} belongs to another training ({other}); choose another file")
-    state = _State(**json.loads(header["state"]))
-    if state.step > steps:
-        raise CheckpointError(f"{checkpoint} stands at step {state.step}, beyond the {steps} that are asked for")
-    load_checkpoint(checkpoint, training.models, training.optimizers, training.generator)
-    for optimizer in training.optimizers.values():
-        _match_layout(optimizer)
-    return state
-
-
-def _match_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Lay the moments out in memory as their weights are: another layout rounds differently in the last bit."""
-    for parameter, slots in optimizer.state.items():
-        for name, value in slots.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                slots[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
-
-
-def _kept(state: _State, setup: Setup) -> str:
+def _kept(state: State, setup: Setup) -> str:
     """What to say of the checkpoint when a run stops."""
     if setup.checkpoint is None or state.kept < 0:
         return "No checkpoint was kept"

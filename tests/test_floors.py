@@ -21,6 +21,7 @@ FLOORS = (
         "files",
         "quantization",
         "makers",
+        "checkpoints",
         "loop",
         "options",
         "experiments",

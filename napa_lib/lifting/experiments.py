@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
+from napa_lib.engine import choose_device
 from napa_lib.experiments import Experiment
 from napa_lib.lifting.config import INPUTS, TrainingConfig
 from napa_lib.lifting.drawing import in_white, render_point_map
@@ -50,7 +51,7 @@ def summary(values: list[float]) -> dict:
     return interval(values).entry(values)
 
 
-def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path) -> dict:
+def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path, device: torch.device) -> dict:
     """Train every input with every seed; score held-out clips, clean, with noisy and with missing keypoints."""
     results: dict = {"inputs": {}}
     for sees in inputs:
@@ -58,7 +59,7 @@ def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path)
         for seed in seeds:
             started = time.process_time()
             config = depth_config(sees, steps, seed)
-            trained = train_depth_net(config, Setup(checkpoint=folder / f"{sees}_{steps}_{seed}.checkpoint"))
+            trained = train_depth_net(config, Setup(device, checkpoint=folder / f"{sees}_{steps}_{seed}.checkpoint"))
             score = score_depth(trained.network, trained.standardizer, config)
             runs.append(score | {"seed": seed, "cpu_seconds": round(time.process_time() - started, 1)})
             print(sees, seed, {k: round(v, 1) for k, v in score["clean"]["all"].items()}, flush=True)
@@ -86,7 +87,7 @@ def score_depth(network: nn.Module, standardizer, config: TrainingConfig) -> dic
     }
 
 
-def measure_why(seeds: list[int], steps: int, folder: Path, views: int = 4) -> dict:
+def measure_why(seeds: list[int], steps: int, folder: Path, device: torch.device, views: int = 4) -> dict:
     """Where the inputs differ: by how much of the bones is hidden, and by the resolution of the map.
 
     Test views are parted into four quarters by the share of their bones' ovals that others hide. And the perceptron is
@@ -105,7 +106,8 @@ def measure_why(seeds: list[int], steps: int, folder: Path, views: int = 4) -> d
         rows = []
         for seed in seeds:
             config = depth_config(name.removesuffix(" rounded"), steps, seed)
-            trained = train_depth_net(config, Setup(checkpoint=folder / f"{config.sees}_{steps}_{seed}.checkpoint"))
+            checkpoint = folder / f"{config.sees}_{steps}_{seed}.checkpoint"
+            trained = train_depth_net(config, Setup(device, checkpoint=checkpoint))
             pose = estimate_poses(trained.network, trained.standardizer, config, points)
             rows.append((pose - truth).norm(dim=-1).mean(1))
         errors[name] = torch.stack(rows)  # (seeds, views)
@@ -216,6 +218,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--inputs", nargs="+", default=INPUTS[:3], help=f"depth: of {', '.join(INPUTS)}")
     parser.add_argument("--steps", type=int, default=4000, help="depth, why: training steps")
     parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="depth, why: folder for checkpoints")
+    parser.add_argument("--device", default="cpu", help="depth, why: where to train (default: %(default)s)")
     parser.add_argument("--poses", type=int, default=32, help="fit, reach: poses a seed")
     parser.add_argument("--distances", type=float, nargs="+", default=[5, 10, 15, 20, 25, 30, 40], help="reach: pixels")
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -226,16 +229,17 @@ def main(arguments: list[str] | None = None) -> None:
         write(
             options.out, result, command_line(PROGRAM, arguments), time.monotonic() - start,
             TrainingConfig(steps=options.steps) if trains else None, options.seeds, options.steps if trains else None,
+            choose_device(options.device),
         )  # fmt: skip
 
 
 def _measure(options: argparse.Namespace) -> dict:
     if options.experiment == "depth":
-        return measure_depth(options.inputs, options.seeds, options.steps, options.runs)
+        return measure_depth(options.inputs, options.seeds, options.steps, options.runs, choose_device(options.device))
     if options.experiment == "fit":
         return measure_fit(options.seeds, options.poses)
     if options.experiment == "why":
-        return measure_why(options.seeds, options.steps, options.runs)
+        return measure_why(options.seeds, options.steps, options.runs, choose_device(options.device))
     return measure_reach(options.seeds, options.poses, options.distances)
 
 

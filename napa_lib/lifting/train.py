@@ -32,13 +32,18 @@ class TrainedDepth:
     standardizer: BoneStandardizer
     record: Record
 
+    @property
+    def losses(self) -> list[float]:
+        """The loss of each entry of the record, a mean over its steps."""
+        return [entry["depth"] for entry in self.record]
+
 
 def build_network(config: TrainingConfig) -> nn.Module:
     """The network that `config.sees` asks for, with fresh weights."""
     return CoordinateNet() if config.sees == "coordinates" else DepthNet(config.preset)
 
 
-def train_depth_net(config: TrainingConfig, setup: Setup = HERE, every: int = 100) -> TrainedDepth:
+def train_depth_net(config: TrainingConfig, setup: Setup = HERE, every: int | None = None) -> TrainedDepth:
     """Train one network on the training clips.
 
     Each step draws `batch` frames, exchanges limbs, turns the figures before random cameras, shows the network the
@@ -47,7 +52,7 @@ def train_depth_net(config: TrainingConfig, setup: Setup = HERE, every: int = 10
     Args:
         config: what to train and how.
         setup: where and how to compute, and where to keep the state.
-        every: steps between two entries of the record, and two checkpoints.
+        every: steps between two entries of the record, and two checkpoints; a twentieth of all if not given.
 
     Returns:
         the network, on the CPU and in `eval()` mode, its standardizer, and the record.
@@ -76,7 +81,7 @@ def train_depth_net(config: TrainingConfig, setup: Setup = HERE, every: int = 10
     settings = settings_of("depth", config, setup)
     training = Training({"network": network}, {"optimizer": optimizer}, generator, settings)
     record = run(
-        f"depth from {config.sees}", training, step, config.steps, every, setup,
+        f"depth from {config.sees}", training, step, config.steps, every or max(1, config.steps // 20), setup,
         rate=lambda number: learning_rate_factor(number, config.steps),
     )  # fmt: skip
     return TrainedDepth(network.cpu().eval(), standardizer, record)
