@@ -72,7 +72,7 @@ def run(
     """Call `step` until all steps are done, going on from the checkpoint where there is one.
 
     Started by `torchrun`, each process draws batches of its own, `descend` takes the mean gradient's step in all of
-    them, and the first one measures and saves.
+    them, and the first one measures and saves. All read the checkpoint: it lies in a folder that they share.
 
     Args:
         label: name on the progress bar.
@@ -125,7 +125,8 @@ def run(
             due = state.step % every == 0 or state.step == steps
             if due:
                 settle()
-                _note(state, setup if rank == 0 else HERE, model or next(iter(training.models.values())))
+                measured = model or next(iter(training.models.values()))
+                bar.set_postfix_str(_words(_note(state, setup if rank == 0 else HERE, measured)))
             if rank == 0 and (due or stop):
                 keep(state, training, setup.checkpoint)
             if stop and state.step < steps:
@@ -141,14 +142,18 @@ def _count(state: State, step: Callable[[int], Losses], setup: Setup) -> None:
         if not all(abs(value) < float("inf") for value in losses.values()):
             raise FloatingPointError(f"the losses are {_words(losses)}")
     except FloatingPointError as error:
-        raise FloatingPointError(f"{error} at step {state.step}; stopped. {_kept(state, setup)}") from None
+        raise type(error)(f"{error} at step {state.step}; stopped. {_kept(state, setup)}") from None
     state.sums = {name: state.sums.get(name, 0.0) + value for name, value in losses.items()}
     state.count += 1
     state.step += 1
 
 
-def _note(state: State, setup: Setup, model: nn.Module) -> None:
-    """Put an entry on record, with the measurement where there is one, for which the model is in evaluation mode."""
+def _note(state: State, setup: Setup, model: nn.Module) -> dict[str, float]:
+    """Put an entry on record, with the measurement where there is one, for which the model is in evaluation mode.
+
+    Returns:
+        the losses' means.
+    """
     means = {name: value / state.count for name, value in state.sums.items()}
     found: dict = {}
     if setup.measure is not None:
@@ -161,6 +166,7 @@ def _note(state: State, setup: Setup, model: nn.Module) -> None:
     state.record.append({"step": state.step, "seconds": round(state.seconds, 2), **means, **found})
     state.sums, state.count = {}, 0
     setup.tell(state.record[-1])
+    return means
 
 
 def _kept(state: State, setup: Setup) -> str:
