@@ -27,6 +27,7 @@ FLOORS = (
         "experiments",
         "processes",
         "results",
+        "console",
     },
     {"style", "lifting", "bottleneck", "adversarial", "sampling", "multiperson", "adaptation"},
     {"training", "pose", "evaluate"},
