@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
+from napa_lib.data.views import random_views
 from napa_lib.engine import choose_device
 from napa_lib.experiments import Experiment
 from napa_lib.lifting.config import INPUTS, TrainingConfig
@@ -22,7 +23,6 @@ from napa_lib.lifting.fitting import COARSE, FINE, Draw, descend, draw_with, fit
 from napa_lib.lifting.functional import place_in_map
 from napa_lib.lifting.networks import PRESETS
 from napa_lib.lifting.train import train_depth_net
-from napa_lib.lifting.views import random_views
 from napa_lib.loop import Setup, command
 from napa_lib.rendering import render_bone_map
 from napa_lib.results import command_line, interval, write

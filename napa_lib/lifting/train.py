@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
+from napa_lib.data.views import exchange_limbs, random_views
 from napa_lib.engine import learning_rate_factor, save_tensors, seed_everything
 from napa_lib.lifting.config import TrainingConfig
 from napa_lib.lifting.drawing import network_input
 from napa_lib.lifting.functional import bone_vectors, depth_loss
 from napa_lib.lifting.lift import BoneStandardizer
 from napa_lib.lifting.networks import CoordinateNet, DepthNet
-from napa_lib.lifting.views import exchange_limbs, random_views
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, command, descend, run, settings_of
 from napa_lib.options import add_config, add_setup, read_config, read_setup
 from napa_lib.quantization import quantize
