@@ -32,11 +32,6 @@ class TrainedDepth:
     standardizer: BoneStandardizer
     record: Record
 
-    @property
-    def losses(self) -> list[float]:
-        """The loss of each entry of the record, a mean over its steps."""
-        return [entry["depth"] for entry in self.record]
-
 
 def build_network(config: TrainingConfig) -> nn.Module:
     """The network that `config.sees` asks for, with fresh weights."""
