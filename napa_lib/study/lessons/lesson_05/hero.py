@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
@@ -14,7 +16,8 @@ def hero() -> Figure:
     """Four spheres of limits, and poses drawn from them that a body could take."""
     poses = sample_canonical(12, generator=torch.Generator().manual_seed(5), conditioned=True)
     page = plt.figure(figsize=(9.6, 2.6), layout="constrained")
-    left, right = page.subfigures(1, 2, width_ratios=(1, 2.6))
+    panels: Any = page.subfigures(1, 2, width_ratios=(1, 2.6))
+    left, right = panels
     for axis, name in zip(left.subplots(2, 2).flat, ("r_shoulder", "r_elbow", "r_knee", "nose"), strict=True):
         draw_sphere(axis, JOINT_LIMITS[name])
     for axis, pose in zip(right.subplots(2, 6).flat, poses, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -95,9 +96,9 @@ def draw_sphere(axis: Axes, limits: JointLimits, directions: Tensor | None = Non
         for part, alpha in ((dots[:, 2] <= 0, 0.15), (dots[:, 2] > 0, 0.7)):
             axis.plot(*dots[part, :2].T, ".", color=DOTS, markersize=2, alpha=alpha)
     for vector, word in (((0, 0, 1), "straight on"), ((1, 0, 0), "x"), ((0, 1, 0), "y")):
-        tip = _view(np.array(vector, dtype=float))
-        axis.annotate("", tip[:2] * 1.02, (0, 0), arrowprops={"arrowstyle": "->", "color": "0.25"})
-        axis.text(*(tip[:2] * 1.15), word, ha="center", va="center", fontsize=8)
+        right, up, _ = _view(np.array(vector, dtype=float)).tolist()
+        axis.annotate("", (1.02 * right, 1.02 * up), (0, 0), arrowprops={"arrowstyle": "->", "color": "0.25"})
+        axis.text(1.15 * right, 1.15 * up, word, ha="center", va="center", fontsize=8)
     axis.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
     axis.axis("off")
 
@@ -107,7 +108,8 @@ def opening_figure(poses: Tensor) -> Figure:
     directions = local_directions(mocap_poses("train"))[::4]
     joints = ("r_shoulder", "r_elbow", "r_knee", "nose")
     page = plt.figure(figsize=(7.2, 3.3), layout="constrained")
-    above, below = page.subfigures(2, 1, height_ratios=(1.5, 1))
+    panels: Any = page.subfigures(2, 1, height_ratios=(1.5, 1))
+    above, below = panels
     for axis, name in zip(above.subplots(1, len(joints)), joints, strict=True):
         draw_sphere(axis, JOINT_LIMITS[name], directions[:, SKELETON.index(name)])
         axis.set_title(name, fontsize=10)

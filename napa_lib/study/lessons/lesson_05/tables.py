@@ -15,6 +15,8 @@ NAMES = {
 
 def _cell(values: Sequence[float], digits: int) -> str:
     mean, half = interval(values)
+    if len(values) == 1:
+        return f"{mean:.{digits}f} (one run)"
     return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
