@@ -25,7 +25,7 @@ DIRECTION = Exercise(
     difficulty=1,
     minutes=6,
     task="""
-        `theta` and `gamma` are tensors (N,) in **degrees**. Return the N directions (x, y, z), of length 1, in the
+        `theta` and `gamma` are float64 tensors (N,) in **degrees**. Return the N directions (x, y, z), of length 1, in the
         frame of the parent bone: gamma = 0 goes straight on along z; at gamma = 90, theta = 0 is y and theta = 90 is
         -x.
     """,
@@ -77,7 +77,7 @@ LOCAL = Exercise(
     difficulty=3,
     minutes=12,
     task="""
-        `parent` and `bone` are tensors (N, 3): N bones in the canonical frame and the N bones they hang from. Return
+        `parent` and `bone` are float64 tensors (N, 3): N bones in the canonical frame and the N bones they hang from. Return
         the bones in the local frames, (N, 3), their lengths unchanged. The axes, by Gram-Schmidt: z along the parent;
         x is (1, 0, 0), the way the chest faces, made orthogonal to z and of length 1; y = z cross x.
     """,
@@ -141,8 +141,8 @@ CHAIN = Exercise(
     difficulty=2,
     minutes=10,
     task="""
-        Forward kinematics of one chain. `local` is (B, 3), the unit directions of B bones in a row, each in the frame
-        of the bone before it; the first one's frame is the trunk's, z up. `lengths` is (B,) in mm. Start at (0, 0, 0)
+        Forward kinematics of one chain. `local` is a float64 tensor (B, 3), the unit directions of B bones in a row, each in the frame
+        of the bone before it; the first one's frame is the trunk's, z up. `lengths` is (B,) likewise, in mm. Start at (0, 0, 0)
         and return the B joints, (B, 3). `frame_below(bone)` gives you the axes x, y, z below a bone (3,).
     """,
     stub="""
@@ -199,8 +199,8 @@ ANGLES = Exercise(
     difficulty=1,
     minutes=6,
     task="""
-        The paper's sampling, for one joint. `limits` has `theta1`, `theta2`, `gamma1`, `gamma2` in degrees; return two
-        tensors (n,), theta and gamma, uniform in their ranges. It is tried on a range across 180 degrees: (120, 240).
+        The paper's sampling, for one joint. `limits` has four numbers, `theta1`, `theta2`, `gamma1` and `gamma2` in degrees;
+        return two tensors (n,), theta and gamma, uniform in their ranges. It is tried on a range across 180 degrees: (120, 240).
     """,
     stub="""
         def my_angles(limits, n):
@@ -283,7 +283,7 @@ STEP = Exercise(
     minutes=12,
     task="""
         `Phi` turns poses into embeddings, `Psi` embeddings into poses, `D` scores poses. `poses` is a batch of real
-        ones, `prior` a batch of embeddings drawn from the cube. Return two losses: the model's, $\\mathcal L_{cyc} +
+        ones, `prior` a batch of embeddings drawn from the cube, both float64 tensors (B, numbers). Return two losses: the model's, $\\mathcal L_{cyc} +
         \\mathcal L_{adv}$, and the critic's. $\\mathcal L_{cyc}$ compares poses and embeddings there and back (means of
         absolute differences); the game is that of least squares: 1 for real, 0 for drawn.
     """,
