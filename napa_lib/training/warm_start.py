@@ -155,6 +155,7 @@ def start_head(network: WarmPoseNet, crops: Tensor) -> None:
             assert isinstance(first, nn.Conv2d)
             deviation, mean = torch.std_mean(tap.float(), (0, 2, 3))
             first.weight /= deviation.clamp_min(1e-3)[:, None, None]
+            assert first.bias is not None
             first.bias -= first.weight[..., 0, 0] @ mean
 
 
