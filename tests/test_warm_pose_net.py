@@ -14,6 +14,7 @@ from napa_lib.data.paintings import list_paintings
 from napa_lib.engine import save_tensors
 from napa_lib.networks.blazepose import BlazeBlock, BlazePose
 from napa_lib.networks.warm_pose_net import (
+    SIZE,
     VIEWS,
     WARM_JOINTS,
     WarmPoseNet,
@@ -85,10 +86,10 @@ def test_all_views_of_the_mirror_image_are_the_mirror_of_all_views():
     torch.manual_seed(0)
     network = WarmPoseNet(TINY).eval()
     torch.nn.init.normal_(network.head.correction.weight, std=0.3)
-    images = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         plain, turned = network(images, mirror=True), network(images.flip(-1), mirror=True)
-    np.testing.assert_allclose(flip(turned.keypoints, NAPA18, 256), plain.keypoints, atol=0.02)
+    np.testing.assert_allclose(flip(turned.keypoints, NAPA18, SIZE), plain.keypoints, atol=0.02)
     assert {mirrored for _, mirrored in VIEWS} == {False, True}
 
 
@@ -118,7 +119,7 @@ def test_saved_and_loaded(tmp_path):
         np.testing.assert_allclose(again(images).heatmaps, network(images).heatmaps, atol=0.2)
     assert again.calibration.tolist() == [0.5, 0.25, 1.0]
     estimator = PoseEstimator.from_pretrained(tmp_path / "n.safetensors", "cpu")
-    assert isinstance(estimator.network, WarmPoseNet) and estimator.size == 256
+    assert isinstance(estimator.network, WarmPoseNet) and estimator.size == SIZE
 
 
 def test_foreign_files_and_wrong_shapes_are_refused(tmp_path, warm):

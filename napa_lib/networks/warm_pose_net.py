@@ -18,8 +18,8 @@ from napa_lib.skeletons import BLAZEPOSE33, NAPA18
 
 FORMAT = "napa-warm-pose-net-1"
 WARM_JOINTS = tuple(name for name in NAPA18.joints if name in BLAZEPOSE33.joints)  # those with a heat map to start from
-SIZE = 256  # pixels of the crops that it is meant for
-VIEWS = ((256, False), (256, True), (192, False), (192, True))  # (size, mirrored) of the looks that make an answer
+SIZE = 224  # pixels of the crops that it is meant for
+VIEWS = ((192, False), (192, True), (224, False), (224, True))  # (size, mirrored) of the looks that make an answer
 
 
 class WarmHead(nn.Module):
@@ -112,7 +112,7 @@ class WarmPoseNet(nn.Module):
         return scale * confidence + weight * start.float().flatten(2).amax(-1).mean(1, keepdim=True) + shift
 
     def forward(self, images: Tensor, mirror: bool = False) -> PosePrediction:
-        """Crops (B, 3, S, S) in [0, 1], sRGB, S a multiple of 32 (better 192 to 256), to a prediction.
+        """Crops (B, 3, S, S) in [0, 1], sRGB, S a multiple of 32 (`SIZE` or so), to a prediction.
 
         With `mirror`, the crops are looked at in all `VIEWS`: in two sizes, and their mirror images. The opinions on
         each joint are multiplied: their heat maps' geometric mean is decoded, so that where sides are unclear both

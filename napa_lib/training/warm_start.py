@@ -57,7 +57,7 @@ class WarmConfig:
     """How the head is trained; the backbone stays as it is."""
 
     widths: tuple[int, int, int, int] = (64, 96, 128, 160)
-    sizes: tuple[int, ...] = (192, 256)  # sides of the crops in pixels; each step draws one
+    sizes: tuple[int, ...] = (192, 224)  # sides of the crops in pixels; each step draws one
     steps: int = 3000
     batch: int = 24
     learning_rate: float = 1e-3  # of AdamW at its peak
