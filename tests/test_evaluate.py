@@ -287,7 +287,7 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
     assert cli.main(["evaluate", "--annotations", str(file), "--page", str(page)]) == 0
     said = capsys.readouterr().out
     assert "3 figures of" in said and re.search(r"  frescos +100\.0", said) and page.exists()
-    assert oracle.boxes[0] == [(1, 2, 50, 60)]
+    assert oracle.boxes[0] == [(-10.75, -5.25, 61.75, 67.25)]
 
 
 @pytest.mark.parametrize(

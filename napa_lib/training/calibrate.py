@@ -23,6 +23,8 @@ from napa_lib.data import ArtFigure, load_art_figures
 from napa_lib.data.crops import crop, crop_matrices, to_picture
 from napa_lib.data.images import load_image
 from napa_lib.evaluate import score_art
+from napa_lib.networks.pose_net import load_pose_net
+from napa_lib.networks.pose_pair import PosePair
 from napa_lib.networks.warm_pose_net import SIZE, VIEWS, WarmPoseNet, load_warm_pose_net, save_warm_pose_net
 from napa_lib.skeletons import ART14, NAPA18, convert
 
@@ -88,7 +90,8 @@ def figure_evidence(network: WarmPoseNet, figures: Sequence[ArtFigure]) -> tuple
     matrices = crop_matrices(boxes, SIZE)
     crops = torch.cat([crop(f.load(), m[None], SIZE) for f, m in zip(figures, matrices, strict=True)])
     with torch.no_grad():
-        points = to_picture(network(crops, mirror=True).keypoints, matrices)
+        answers = PosePair(network, load_pose_net())(crops, mirror=True)
+        points = to_picture(answers.keypoints, matrices)
     found = {f.name: p for f, p in zip(figures, convert(points, NAPA18, ART14), strict=True)}
     errors = score_art(found, figures).errors
     return _art_joints(evidence(network, crops)), (errors < RIGHT).float().masked_fill(errors.isnan(), torch.nan)
