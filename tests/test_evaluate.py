@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from napa_lib import cli
+from napa_lib import cli, results
 from napa_lib.data import ArtFigure, load_art_figures, load_cameras
 from napa_lib.evaluate import (
     art_rates,
@@ -210,19 +211,25 @@ def test_the_overlay_shows_the_estimate(figures):
     assert 0.005 < changed.mean() < 0.3
 
 
-def test_a_result_says_how_it_was_made(tmp_path):
-    write_record(tmp_path / "r.json", ["napa", "evaluate", "--art", "--json", "a b.json"], {"rates": {"x": 1}}, 0.0)
-    record = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert record["command"] == "napa evaluate --art --json 'a b.json'"
-    assert record["versions"]["torch"] == torch.__version__ and record["rates"] == {"x": 1}
-
-
 @pytest.mark.parametrize("what", ["--art", "--video"])
 def test_commands_report_what_is_wrong(what, tmp_path, capsys):
     assert cli.main(["evaluate", what, "--weights", str(tmp_path / "none.safetensors")]) == 1
     assert "none.safetensors" in capsys.readouterr().err
     assert cli.main(["evaluate", what, "--json", str(tmp_path / "no" / "r.json")]) == 1
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_record_is_written_as_a_file_and_to_a_pipe(tmp_path):
+    write_record(tmp_path / "r.json", ["napa", "evaluate", "--json", "a b.json"], {"rate": 1}, 0.0)
+    record = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert record["command"] == "napa evaluate --json 'a b.json'" and record["rate"] == 1
+    with pytest.raises(OSError):
+        write_record(tmp_path, ["napa"], {}, 0.0)
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_record(tmp_path / "pipe", ["napa"], {"rate": 2}, 0.0)
+    assert json.loads(os.read(reader, 10_000))["rate"] == 2 and (tmp_path / "pipe").is_fifo()
+    os.close(reader)
 
 
 def test_what_cannot_be_written_is_found_before_the_measurement(tmp_path, monkeypatch, capsys):
@@ -246,7 +253,7 @@ def test_the_command_prints_and_writes(figures, tmp_path, capsys, monkeypatch):
     )
     printed = capsys.readouterr().out
     assert re.search(r"12 limb joints +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +626", printed)
-    record = json.loads((tmp_path / "art.json").read_text("utf-8"))
+    record = results.read(tmp_path / "art.json")
     assert record["rates"]["12 limb joints"]["PCKh@0.25"] == {"percent": 100.0, "interval": [100, 100], "joints": 626}
     assert record["command"].startswith("napa evaluate --art --json") and (tmp_path / "page.html").stat().st_size > 1e5
     assert cli.main(["evaluate", "--art", "--no-boxes"]) == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from napa_lib.data import load_art_figures
+from napa_lib.engine import choose_device
 from napa_lib.evaluate.art import ArtScore, art_rates, art_record, format_rates, predict_art, score_art
 from napa_lib.evaluate.page import page_file, write_page
 from napa_lib.evaluate.people import format_coco, format_mpii, measure_coco, measure_mpii
@@ -99,7 +100,8 @@ def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -
         result = measure(PoseEstimator.from_pretrained(measurement.weights, measurement.device))
         print(result.text)
         if measurement.json:
-            write_record(measurement.json, measurement.command, result.record, start)
+            device = choose_device(measurement.device)
+            write_record(measurement.json, measurement.command, result.record, start, device)
         if measurement.page and result.score:
             print(f"overlays: {write_page(measurement.page, result.score)}")
     except (ValueError, OSError) as error:
