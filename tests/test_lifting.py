@@ -599,7 +599,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     with pytest.raises(ValueError, match="belongs to another training.*batch is 4, expected 8"):
         train_depth_net(replace(config, batch=8), setup)
     longer = train_depth_net(replace(config, steps=3), setup)
-    assert [entry["step"] for entry in longer.record] == [2, 3]
+    assert [entry["step"] for entry in longer.record] == [1, 2, 3]
     (tmp_path / "checkpoint").write_bytes(b"cut")
     with pytest.raises(ValueError, match="checkpoint"):
         train_depth_net(config, setup)
