@@ -25,9 +25,9 @@ DIRECTION = Exercise(
     difficulty=1,
     minutes=6,
     task="""
-        `theta` and `gamma` are float64 tensors (N,) in **degrees**. Return the N directions (x, y, z), of length 1, in the
-        frame of the parent bone: gamma = 0 goes straight on along z; at gamma = 90, theta = 0 is y and theta = 90 is
-        -x.
+        `theta` and `gamma` are float64 tensors (N,) in **degrees**. Return the N directions (x, y, z), of length 1, in
+        the frame of the parent bone: gamma = 0 goes straight on along z; at gamma = 90, theta = 0 is y and theta =
+        90 is -x.
     """,
     stub="""
         def my_direction(theta, gamma):
@@ -77,9 +77,9 @@ LOCAL = Exercise(
     difficulty=3,
     minutes=12,
     task="""
-        `parent` and `bone` are float64 tensors (N, 3): N bones in the canonical frame and the N bones they hang from. Return
-        the bones in the local frames, (N, 3), their lengths unchanged. The axes, by Gram-Schmidt: z along the parent;
-        x is (1, 0, 0), the way the chest faces, made orthogonal to z and of length 1; y = z cross x.
+        `parent` and `bone` are float64 tensors (N, 3): N bones in the canonical frame and the N bones they hang from.
+        Return the bones in the local frames, (N, 3), their lengths unchanged. The axes, by Gram-Schmidt: z along the
+        parent; x is (1, 0, 0), the way the chest faces, made orthogonal to z and of length 1; y = z cross x.
     """,
     stub="""
         def my_local(parent, bone):
@@ -121,7 +121,7 @@ _CHAIN = """
     def my_chain(local, lengths):
         bone = torch.tensor([0.0, 0.0, 1.0], dtype=local.dtype)
         joint, joints = torch.zeros(3, dtype=local.dtype), []
-        for direction, length in zip(local, lengths):
+        for direction, length in zip(local, lengths, strict=True):
             x, y, z = frame_below(bone)
             {body}
             joints.append({place})
@@ -141,15 +141,16 @@ CHAIN = Exercise(
     difficulty=2,
     minutes=10,
     task="""
-        Forward kinematics of one chain. `local` is a float64 tensor (B, 3), the unit directions of B bones in a row, each in the frame
-        of the bone before it; the first one's frame is the trunk's, z up. `lengths` is (B,) likewise, in mm. Start at (0, 0, 0)
-        and return the B joints, (B, 3). `frame_below(bone)` gives you the axes x, y, z below a bone (3,).
+        Forward kinematics of one chain. `local` is a float64 tensor (B, 3), the unit directions of B bones in a row,
+        each in the frame of the bone before it; the first one's frame is the trunk's, z up. `lengths` is (B,) likewise,
+        in mm. Start at (0, 0, 0) and return the B joints, (B, 3). `frame_below(bone)` gives you the axes x, y, z
+        below a bone (3,).
     """,
     stub="""
         def my_chain(local, lengths):
             bone = torch.tensor([0.0, 0.0, 1.0], dtype=local.dtype)  # the trunk: its frame is the canonical one
             joint, joints = torch.zeros(3, dtype=local.dtype), []
-            for direction, length in zip(local, lengths):
+            for direction, length in zip(local, lengths, strict=True):
                 x, y, z = frame_below(bone)
                 ...
             return None  # (B, 3)
@@ -199,8 +200,9 @@ ANGLES = Exercise(
     difficulty=1,
     minutes=6,
     task="""
-        The paper's sampling, for one joint. `limits` has four numbers, `theta1`, `theta2`, `gamma1` and `gamma2` in degrees;
-        return two tensors (n,), theta and gamma, uniform in their ranges. It is tried on a range across 180 degrees: (120, 240).
+        The paper's sampling, for one joint. `limits` has four numbers, `theta1`, `theta2`, `gamma1` and `gamma2` in
+        degrees; return two tensors (n,), theta and gamma, uniform in their ranges. It is tried on a range across 180
+        degrees: (120, 240).
     """,
     stub="""
         def my_angles(limits, n):
@@ -283,7 +285,8 @@ STEP = Exercise(
     minutes=12,
     task="""
         `Phi` turns poses into embeddings, `Psi` embeddings into poses, `D` scores poses. `poses` is a batch of real
-        ones, `prior` a batch of embeddings drawn from the cube, both float64 tensors (B, numbers). Return two losses: the model's, $\\mathcal L_{cyc} +
+        ones, `prior` a batch of embeddings drawn from the cube, both float64 tensors (B, numbers). Return two losses:
+        the model's, $\\mathcal L_{cyc} +
         \\mathcal L_{adv}$, and the critic's. $\\mathcal L_{cyc}$ compares poses and embeddings there and back (means of
         absolute differences); the game is that of least squares: 1 for real, 0 for drawn.
     """,
