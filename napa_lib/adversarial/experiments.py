@@ -11,14 +11,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+
+import torch
 
 from napa_lib import results
 from napa_lib.adversarial.config import PRESETS, ROWS, TrainingConfig
 from napa_lib.adversarial.discriminator import MultiSourceDiscriminator
 from napa_lib.adversarial.domains import DOMAINS, Domain, open_domain
-from napa_lib.adversarial.evaluate import art_rate, estimate_poses, measure
+from napa_lib.adversarial.evaluate import art_rate, estimate_poses, measure, plausibility
 from napa_lib.adversarial.networks import Generator
 from napa_lib.adversarial.store import save_model
 from napa_lib.adversarial.train import pretrain_2d, train_estimator
@@ -68,7 +70,7 @@ def configuration(options: argparse.Namespace) -> TrainingConfig:
 
 
 def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
-    """What goes on record while training: Protocol #1 on some validation pictures of lab and wild."""
+    """What goes on record while training: Protocol #1 on some validation pictures of lab and wild, and with true 2D."""
     size = PRESETS[options.preset].size
     domains = {}
     for world in ("lab", "wild"):
@@ -77,14 +79,23 @@ def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
 
     def measured(model: Generator) -> dict:
         found = {world: estimate_poses(model, domain.images, half=options.half) for world, domain in domains.items()}
-        return {f"mpjpe_{world}": measure(found[world], domains[world])["mpjpe"]["all"] for world in domains}
+        errors = {world: measure(found[world], domains[world]) for world in domains}
+        return {
+            f"{kind}_{world}": errors[world][kind]["all"] for kind in ("mpjpe", "mpjpe_true_2d") for world in domains
+        }
 
     return measured
 
 
 def final_errors(model: Generator, worlds: dict[str, Domain]) -> dict:
-    """The errors on each of the worlds."""
-    return {name: measure(estimate_poses(model, world.images), world) for name, world in worlds.items()}
+    """The errors on each of the worlds, beside those of true keypoints without any depth and how plausible truth is."""
+    errors = {}
+    for name, world in worlds.items():
+        errors[name] = measure(estimate_poses(model, world.images), world)
+        flat = torch.cat([world.keypoints, torch.zeros_like(world.keypoints[..., :1])], -1)
+        errors[name]["flat"] = {key: measure(flat, world)[key]["all"] for key in ("mpjpe", "pa_mpjpe")}
+        errors[name]["truth"] = asdict(plausibility(world.poses, world.skeleton))
+    return errors
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seeds", nargs="+", type=int, default=(0, 1, 2))
     add("--preset", choices=tuple(PRESETS), default="tiny", help="sizes of the networks and pictures")
     add("--steps-2d", type=int, default=2000, help="of the 2D module's pre-training, one for all seeds")
-    add("--steps-pretraining", type=int, default=300, help="of the whole estimator's")
+    add("--steps-pretraining", type=int, default=500, help="of the whole estimator's")
     add("--steps", type=int, default=300, help="of the row itself")
     add("--batch", type=int, default=16)
     add("--every", type=int, default=100, help="steps between two checkpoints, and two records")
