@@ -60,8 +60,8 @@ def measure(pose: Tensor, domain: Domain) -> dict:
 
     Returns:
         "mpjpe" (Protocol #1) and "pa_mpjpe" (Protocol #2, rotation, translation and scale) in mm, each of all joints
-        and of each limb; "mpjpe_true_2d", Protocol #1 of the estimated depths at the true (x, y), where the 2D module has
-        no part; "pck" at 150 mm and "auc"; "pckh" at half of neck to head in the picture; "plausibility".
+        and of each limb; "mpjpe_true_2d", Protocol #1 of the estimated depths at the true (x, y), where the 2D
+        module has no part; "pck" at 150 mm and "auc"; "pckh" at half of neck to head in the picture; "plausibility".
 
     Raises:
         ValueError: without 3D labels, or for other shapes.
