@@ -28,7 +28,7 @@ from napa_lib.engine import choose_device
 from napa_lib.loop import Record, Setup, command
 
 PROGRAM = "python -m napa_lib.adversarial.experiments"
-WATCHED = 160  # validation pictures of each world that are measured while training
+WATCHED = 80  # validation pictures of each world that are measured while training
 
 
 def train_row(
@@ -47,11 +47,11 @@ def train_row(
     start, _ = pretrain_2d(shared, wild, replace(kept("2d"), measure=None))
     before: Record = []
     config = replace(
-        shared, sources=row.sources, fix_2d=row.fix_2d, seed=seed, adversarial=options.adversarial,
+        shared, sources=row.sources, fix_2d=row.fix_2d, seed=seed, every=options.every, adversarial=lambda_of(options),
         critic_learning_rate=options.critic_learning_rate, steps=options.steps + options.steps_pretraining,
     )  # fmt: skip
     if row.pretrained:
-        first = replace(shared, fix_2d=row.fix_2d, seed=seed, steps=options.steps_pretraining)
+        first = replace(shared, fix_2d=row.fix_2d, seed=seed, steps=options.steps_pretraining, every=options.every)
         start, _, before = train_estimator(
             first, lab, wild, kept(f"pretrained{'_fix_2d' * row.fix_2d}_{seed}"), start
         )  # fmt: skip
@@ -61,10 +61,18 @@ def train_row(
     return model, critic, [*before, *({**entry, "step": done + entry["step"]} for entry in record)]
 
 
+def lambda_of(options: argparse.Namespace) -> float:
+    """The paper's lambda counts beside errors that are means over maps of 64 x 64 cells. A bump of the same width fills
+    16 times as much of a map of 16 x 16, and the errors are as much larger; so is lambda."""
+    if options.adversarial is not None:
+        return options.adversarial
+    return 1e-4 * (PRESETS["paper"].size / PRESETS[options.preset].size) ** 2
+
+
 def configuration(options: argparse.Namespace) -> TrainingConfig:
     """That of the 2D module's training, on which the others are built."""
     return TrainingConfig(
-        PRESETS[options.preset], (), steps=options.steps_2d, batch=options.batch, every=options.every,
+        PRESETS[options.preset], (), steps=options.steps_2d, batch=options.batch, every=100,
         learning_rate=options.learning_rate,
     )  # fmt: skip
 
@@ -106,13 +114,13 @@ def parser() -> argparse.ArgumentParser:
     add("--seeds", nargs="+", type=int, default=(0, 1, 2))
     add("--preset", choices=tuple(PRESETS), default="tiny", help="sizes of the networks and pictures")
     add("--steps-2d", type=int, default=2000, help="of the 2D module's pre-training, one for all seeds")
-    add("--steps-pretraining", type=int, default=500, help="of the whole estimator's")
-    add("--steps", type=int, default=300, help="of the row itself")
+    add("--steps-pretraining", type=int, default=300, help="of the whole estimator's")
+    add("--steps", type=int, default=150, help="of the row itself")
     add("--batch", type=int, default=16)
-    add("--every", type=int, default=100, help="steps between two checkpoints, and two records")
+    add("--every", type=int, default=50, help="steps between two checkpoints, and two records; 100 of the 2D module")
     add("--learning-rate", type=float, default=1e-3, help="of the pre-training; half of it afterwards")
     add("--critic-learning-rate", type=float, default=5e-4)
-    add("--adversarial", type=float, default=1e-3, help="lambda of eq. 5")
+    add("--adversarial", type=float, help="lambda of eq. 5; if not given, the paper's, beside maps of this size")
     add("--split", choices=("validation", "test"), default="test", help="what to measure at the end")
     add("--half", action="store_true", help="compute in bfloat16 where that is safe")
     add("--device", default="cpu", help="auto, cpu, cuda or mps")

@@ -199,14 +199,29 @@ def reference_step(estimator, judge, optimizers, pictures, poses, lam, **change)
         of_judge.step()
 
 
-def _variant(*names: str) -> Step:
+def _judge_first(estimator, judge, optimizers, pictures, poses, lam):
+    """The two turns in the other order."""
+    log = nn.functional.logsigmoid
+    estimates = estimator(pictures)
+    judged = -log(judge(poses)).mean() - log(-judge(estimates.detach())).mean()
+    optimizers[1].zero_grad()
+    judged.backward()
+    optimizers[1].step()
+    loss = (estimates[: len(poses)] - poses).square().mean() - lam * log(judge(estimates)).mean()
+    optimizers[0].zero_grad()
+    loss.backward()
+    optimizers[0].step()
+
+
+def _variant(name: str) -> Step:
     def step(*arguments):
-        return reference_step(*arguments, **dict.fromkeys(names, True))
+        return reference_step(*arguments, **{name: True})
 
     return step
 
 
-VARIANTS = tuple(
+VARIANTS = ((_judge_first, "the judge goes first in yours, and the estimator meets a judge that has learned already: "
+             "here the estimator's turn is the first."),) + tuple(
     (_variant(name), hint)
     for name, hint in (
         ("kept gradient", "the estimator's turn has left a gradient in the judge, and the judge's step takes it along: "
@@ -219,8 +234,8 @@ VARIANTS = tuple(
          "the picture."),
         ("no fooling", "the judge has no say in the estimator's loss: eq. 4 is missing."),
         ("no judge", "the judge never takes its step."),
-        ("anew", "the judge is shown estimates that were made anew after the estimator's step: that costs another pass; "
-         "use those of this step."),
+        ("anew", "the judge is shown estimates that were made anew after the estimator's step: that costs another "
+         "pass; use those of this step."),
         ("wild only", "only the wild's estimates are to fool the judge; eq. 4 has all pictures in its sum."),
         ("lab only", "the judge sees the lab's estimates alone: the wild is what the game is for."),
         ("minimax", "log(1 - p) in the estimator's loss: nearly flat where the judge is sure; eq. 4 has -log p."),
@@ -252,7 +267,7 @@ def game(seed: int = 0) -> tuple:
 
 
 def _after(step: Step) -> dict[str, np.ndarray]:
-    """Both networks' weights after the first step and after the second, and the estimator's gradient after the first."""
+    """Both networks' weights after one step and after two, and the estimator's gradient after one."""
     estimator, judge, optimizers, pictures, poses, lam = game()
     found = {}
     for number in range(2):

@@ -12,8 +12,8 @@ DESCRIPTOR = Exercise(
     difficulty=2,
     minutes=8,
     task="""
-        Eq. 1 for all pairs at once. `pose` is a float tensor (J, 3). Return the descriptor (6, J, J): at row i and column
-        j the six numbers of joint i as seen from joint j, offsets first. No loop is needed.
+        Eq. 1 for all pairs at once. `pose` is a float tensor (J, 3). Return the descriptor (6, J, J): at row i and
+        column j the six numbers of joint i as seen from joint j, offsets first. No loop is needed.
     """,
     stub="""
         def my_descriptor(pose):
@@ -33,8 +33,8 @@ DESCRIPTOR = Exercise(
             return torch.cat([offsets, offsets**2])
     """,
     why="""
-        J² pairs, each twice: (i, j) and (j, i) hold the same offsets with opposite signs. The judge gets both, as in the
-        paper.
+        J² pairs, each twice: (i, j) and (j, i) hold the same offsets with opposite signs. The judge gets both, as in
+        the paper.
     """,
     check=checks.check_descriptor,
     wrong_answers=tuple(
@@ -108,10 +108,10 @@ LOSSES = Exercise(
     difficulty=2,
     minutes=8,
     task="""
-        Both sides of the game, eq. 3 and 4. `real` and `fake` are the judge's logits of true poses and of estimates, float
-        tensors of lengths that may differ; its probability that a pose is true is their sigmoid. Return the judge's loss
-        and the estimator's, two numbers to be **minimised**, with a mean over each of the two. They must stay finite for a
-        logit of 200.
+        Both sides of the game, eq. 3 and 4. `real` and `fake` are the judge's logits of true poses and of estimates,
+        float tensors of lengths that may differ; its probability that a pose is true is their sigmoid. Return the
+        judge's loss and the estimator's, two numbers to be **minimised**, with a mean over each of the two. They must
+        stay finite for a logit of 200.
     """,
     stub="""
         def my_losses(real, fake):
@@ -171,7 +171,8 @@ SURE = Exercise(
 
         1. The judge says p = 0.5 to everything. What is its loss, eq. 3 with means?
         2. And the estimator's, eq. 4?
-        3. Now it is sure: p = 0.01 for an estimate. How steep is $-\\log p$ there, as a function of the logit? (Its size,
+        3. Now it is sure: p = 0.01 for an estimate. How steep is $-\\log p$ there, as a function of the logit? (Its
+        size,
            without the sign.)
         4. How steep is $\\log(1 - p)$, what the estimator would minimise if it played the judge's own game backwards?
     """,
@@ -216,6 +217,20 @@ _STEP = """
         judged.backward()
         {after}
 """
+_JUDGE_FIRST = """
+    def my_step(estimator, judge, optimizers, pictures, poses, lam):
+        log = torch.nn.functional.logsigmoid
+        estimates = estimator(pictures)
+        judged = -log(judge(poses)).mean() - log(-judge(estimates.detach())).mean()
+        optimizers[1].zero_grad()
+        judged.backward()
+        optimizers[1].step()
+        loss = (estimates[: len(poses)] - poses).square().mean() - lam * log(judge(estimates)).mean()
+        optimizers[0].zero_grad()
+        loss.backward()
+        optimizers[0].step()
+        return True
+"""
 _RIGHT = {
     "before": "", "error": "(estimates[: len(poses)] - poses).square().mean()",
     "loss": "error - lam * log(judge(estimates)).mean()", "between": "of_judge.zero_grad()",
@@ -234,9 +249,10 @@ STEP = Exercise(
     difficulty=3,
     minutes=14,
     task="""
-        Now the training step itself. `estimator(pictures)` gives poses (B, J, 3), `judge(poses)` logits (B,); `optimizers`
-        are two, of the estimator and of the judge. `pictures` are B, the first half from the lab, the others from the wild;
-        `poses` (B / 2, J, 3) are the true poses of the lab's half, the only ones there are. All tensors are float32.
+        Now the training step itself. `estimator(pictures)` gives poses (B, J, 3), `judge(poses)` logits (B,);
+        `optimizers` are two, of the estimator and of the judge. `pictures` are B, the first half from the lab, the
+        others from the wild; `poses` (B / 2, J, 3) are the true poses of the lab's half, the only ones there are. All
+        tensors are float32.
 
         - **The estimator's turn**, eq. 5: the mean squared error of the lab's half, plus `lam` times eq. 4 over all
           estimates. One step of its optimizer.
@@ -254,8 +270,8 @@ STEP = Exercise(
     """,
     answer="my_step",
     hints=(
-        "Each turn: loss, `zero_grad()` of its own optimizer, `backward()`, `step()`. In the estimator's turn a gradient "
-        "runs through the judge, too. Who clears it?",
+        "Each turn: loss, `zero_grad()` of its own optimizer, `backward()`, `step()`. In the estimator's turn a "
+        "gradient runs through the judge, too. Who clears it?",
         "In the judge's turn show it `estimates.detach()`: its loss then leads back to the judge alone.",
     ),
     if_you_see="`Trying to backward through the graph a second time`: the judge's loss leads back into the estimator; "
@@ -265,7 +281,7 @@ STEP = Exercise(
         In the library the judge is frozen during the estimator's turn, which saves the gradients that nobody uses.
     """,
     check=checks.check_step,
-    wrong_answers=tuple(
+    wrong_answers=(WrongAnswer("judge first", _JUDGE_FIRST, "the judge goes first in yours"),) + tuple(
         WrongAnswer(name, _step(**change).rstrip() + "\n        return True\n", hint)
         for name, change, hint in (
             ("kept gradient", {"between": "pass"}, "clear the judge's gradient between"),
@@ -292,7 +308,8 @@ STEP = Exercise(
             ("NaN", {"before": "poses = torch.cat([poses, torch.full_like(poses, torch.nan)])\n        "},
              "weights are NaN"),
             ("other judge", {"judged": "-log(judge(poses)).mean()"}, "the estimator's turn is right"),
-            ("other estimator", {"loss": "error - 3 * lam * log(judge(estimates)).mean()"}, "the judge's turn is right"),
+            ("other estimator", {"loss": "error - 3 * lam * log(judge(estimates)).mean()"},
+             "the judge's turn is right"),
             ("nothing", {"loss": "0 * error", "judged": "0 * judge(poses).sum()"}, "with the same estimates, detached"),
         )
     ),
