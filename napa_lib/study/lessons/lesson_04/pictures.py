@@ -66,19 +66,24 @@ def judge_figure(critic: MultiSourceDiscriminator, world: Domain, row: int) -> F
         axes[name].set_title({"maps": "maps: where, and how deep"}.get(name, name), fontsize=9)
     for i, text in enumerate(("convolutions", "two full layers", "convolutions")):
         _box(axes[f"layers {i}"], text)
+        _arrow(axes[f"layers {i}"], (-0.05, 0.5), (0.08, 0.5))
+        _arrow(axes[f"layers {i}"], (0.92, 0.5), (1.3, 0.5 + 0.9 * (i - 1)))
     _box(axes["all"], "three fully\nconnected\nlayers")
+    _arrow(axes["all"], (0.9, 0.5), (1.1, 0.5))
     axes["end"].text(0.5, 0.5, f"{score:.0%}\ntrue", ha="center", va="center", fontsize=16)
     return page
 
 
 def _box(axis: Axes, text: str) -> None:
-    """A box with words, an arrow from the left and one to the right."""
+    """A box with words."""
     axis.set(xlim=(0, 1), ylim=(0, 1))
     box = {"boxstyle": "round,pad=0.5", "facecolor": "0.93", "edgecolor": "0.4"}
     axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, bbox=box)
-    for start, end in ((-0.05, 0.08), (0.92, 1.05)):
-        arrow = {"arrowstyle": "->", "color": "0.3"}
-        axis.annotate("", (end, 0.5), (start, 0.5), arrowprops=arrow, annotation_clip=False)
+
+
+def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    arrow = {"arrowstyle": "->", "color": "0.3"}
+    axis.annotate("", end, start, arrowprops=arrow, annotation_clip=False)
 
 
 def estimates_figure(model: Generator, world: Domain, rows: Sequence[int]) -> Figure:
@@ -150,10 +155,13 @@ def bend_figure(
         axes["judges"].plot([before, after], [place, place], "-", color="0.6", zorder=1)
         axes["judges"].plot(before, place, "o", color="#0072B2", label="true pose" if place == 0 else None)
         axes["judges"].plot(after, place, "D", color="#D55E00", label="bent" if place == 0 else None)
-        axes["judges"].text(before, place - 0.18, critic_name, fontsize=8, ha="center")
-    axes["judges"].set(title="score (logit)", yticks=[], ylim=(len(critics) - 0.4, -0.6))
+        axes["judges"].text((before + after) / 2, place - 0.12, critic_name, fontsize=8, ha="center")
+    axes["judges"].set(title="score (logit)", yticks=[], ylim=(len(critics) - 0.1, -0.6))
+    axes["judges"].margins(x=0.25)
+    axes["judges"].tick_params(labelsize=8)
+    axes["judges"].locator_params(axis="x", nbins=4)
     axes["judges"].title.set_fontsize(9)
-    axes["judges"].legend(fontsize=8, loc="lower right")
+    axes["judges"].legend(fontsize=8, loc="lower center", ncols=2, handletextpad=0.1, columnspacing=0.8)
     return page
 
 
