@@ -38,12 +38,14 @@ class Clips:
         keypoints: (N, T, K, 2) pixels of the crops, NaN where missing: for measuring, and as unpaired poses.
         skeleton: name of the keypoints' joint set.
         motions: what is done in each clip, N names; empty where that is not known.
+        poses: (N, T, K, 3) mm in the camera's axes, NaN where missing; None where there are no 3D labels.
     """
 
     images: Tensor
     keypoints: Tensor
     skeleton: str = "NAPA18"
     motions: tuple[str, ...] = ()
+    poses: Tensor | None = None
 
     def __post_init__(self) -> None:
         joints = get_skeleton(self.skeleton).num_joints
@@ -55,6 +57,8 @@ class Clips:
             raise ValueError(f"keypoints must be {expected}, got {self.keypoints.dtype} {tuple(self.keypoints.shape)}")
         if self.motions and len(self.motions) != shape[0]:
             raise ValueError(f"motions must name one motion a clip, {shape[0]}, or none, got {len(self.motions)}")
+        if self.poses is not None and tuple(self.poses.shape) != (*shape[:2], joints, 3):
+            raise ValueError(f"poses must be {(*shape[:2], joints, 3)} or None, got {tuple(self.poses.shape)}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -66,7 +70,13 @@ class Clips:
 
     def take(self, chosen: slice) -> Clips:
         """Some of the clips."""
-        return replace(self, images=self.images[chosen], keypoints=self.keypoints[chosen], motions=self.motions[chosen])
+        return replace(
+            self,
+            images=self.images[chosen],
+            keypoints=self.keypoints[chosen],
+            motions=self.motions[chosen],
+            poses=None if self.poses is None else self.poses[chosen],
+        )
 
 
 def frame_pairs(clips: Clips, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -305,7 +315,8 @@ def _moved(boxes: Tensor, generator: torch.Generator) -> Tensor:
 def save_clips(path: str | Path, clips: Clips) -> None:
     """Write clips to a safetensors file."""
     header = {"format": FORMAT, "skeleton": clips.skeleton, "motions": "\n".join(clips.motions)}
-    save_tensors(path, {"images": clips.images, "keypoints": clips.keypoints.float()}, header)
+    tensors = {"images": clips.images, "keypoints": clips.keypoints.float()}
+    save_tensors(path, tensors if clips.poses is None else {**tensors, "poses": clips.poses.float()}, header)
 
 
 def read_clips(path: str | Path) -> Clips:
@@ -315,7 +326,7 @@ def read_clips(path: str | Path) -> Clips:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
     tensors, header = load_tensors(path)
-    if header.get("format") != FORMAT or set(tensors) != {"images", "keypoints"}:
+    if header.get("format") != FORMAT or set(tensors) - {"poses"} != {"images", "keypoints"}:
         raise CheckpointError(f"{path} holds no clips: its format is {header.get('format')!r}, not {FORMAT!r}")
     motions = tuple(name for name in header["motions"].split("\n") if name)
-    return Clips(tensors["images"], tensors["keypoints"], header["skeleton"], motions)
+    return Clips(tensors["images"], tensors["keypoints"], header["skeleton"], motions, tensors.get("poses"))
