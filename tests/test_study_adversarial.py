@@ -253,17 +253,14 @@ def test_the_lesson_s_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
 def stored(**errors: float) -> dict[str, list[dict]]:
     """Three seeds of every row; a row's error is 100 and its seed, less what is said."""
     found = {}
-    for row in tables.PAPER:
+    for row in tables.ORDER:
         reports = []
         for seed in range(3):
-            limbs = dict.fromkeys(tables.COLUMNS, 100.0 + seed - errors.get(row, 0.0) * (1 + seed / 10))
+            limbs = dict.fromkeys((*a.LIMBS, "all"), 100.0 + seed - errors.get(row, 0.0) * (1 + seed / 10))
             world = {"mpjpe": limbs, "mpjpe_true_2d": limbs, "pckh": 50.0 + seed, "pck": 60.0, "auc": 30.0 + seed,
-                     "plausibility": {"impossible": 2.0, "lopsided": 1.2}, "truth": {"impossible": 0.5}}  # fmt: skip
-            record = [
-                {"step": step, "mpjpe_true_2d_lab": 90.0, "mpjpe_true_2d_wild": 200.0 - step, "true": 0.8,
-                 "estimated": 0.3, "discriminator": 0.9}
-                for step in (50, 100)
-            ]  # fmt: skip
+                     "plausibility": {"impossible": 2.0, "lopsided": 1.2}, "truth": {"impossible": 0.5},
+                     "flat": {"mpjpe": 130.0}}  # fmt: skip
+            record = [{"step": s, "mpjpe_true_2d_lab": 90.0, "mpjpe_true_2d_wild": 200.0 - s} for s in (50, 100)]
             errors_of = {"lab": world, "wild": world, "unseen": world, "art": {"pckh": 20.0}}
             reports.append({"errors": errors_of, "record": record, "command": "python"})
         found[row] = reports
@@ -271,21 +268,21 @@ def stored(**errors: float) -> dict[str, list[dict]]:
 
 
 def test_a_difference_is_starred_where_its_interval_leaves_zero_out():
-    text = tables.differences(stored(geo=10.0, full=0.0))
-    geo = next(line for line in text.splitlines() if line.startswith("Geo"))
-    full = next(line for line in text.splitlines() if line.startswith("Full  "))
-    assert "-11.0 ± 2.5 *" in geo and "-4.5" in geo
-    assert "+0.0 ± 0.0" in full and "*" not in full
+    lines = tables.differences(stored(geo_fix_2d=10.0)).splitlines()
+    geo = next(line for line in lines if line.startswith("Baseline - Geo"))
+    full = next(line for line in lines if line.startswith("Baseline - Full"))
+    assert geo.count("-11 ± 2 *") == 3
+    assert "+0 ± 0" in full and "*" not in full
 
 
 def test_tables_and_curves_hold_every_row():
-    found = stored(geo=10.0)
-    assert [line.split("  ")[0] for line in tables.table_2(found).splitlines()[1:]] == [
-        r.label for r in a.ROWS.values()
-    ]
-    assert "64.8" in tables.table_2(found) and "101 ± 2" in tables.table_2(found)
-    assert "69.0" in tables.table_4(found) and "art" in tables.table_3(found) and "0.5" in tables.plausible(found)
-    page = tables.curves(found, guess=-30.0)
+    found = stored(geo_fix_2d=10.0)
+    labels = [line.split("  ")[0] for line in tables.errors_table(found).splitlines()]
+    assert {row.label for row in (*a.ROWS.values(), *a.FIXED_ROWS.values())} <= set(labels)
+    assert tables.errors_table(found).count("not trained here") == 5 and "64.8" in tables.errors_table(found)
+    assert "101 ± 2" in tables.errors_table(found) and "130" in tables.errors_table(found)
+    assert "lower legs" in tables.limbs_table(found, "wild") and "0.5" in tables.plausible(found)
+    assert "69.0" in tables.unseen_table(found) and "20.0" in tables.keypoints_table(found)
+    page = tables.curves(found, guess=70.0)
     assert any(np.allclose(line.get_ydata(), 70.0) for line in page.axes[1].lines)
-    tables.game_curves(found)
     plt.close("all")
