@@ -9,8 +9,8 @@ from torch import Tensor
 
 from napa_lib.adaptation.sticks import check_poses, fit_square
 from napa_lib.data import load_body25_poses
-from napa_lib.data.clips import mocap_poses
 from napa_lib.data.synthetic import load_synthetic
+from napa_lib.data.views import mocap_poses
 from napa_lib.skeletons import BODY25, NAPA18, SHARED15, convert
 
 FEWEST = 40  # whole poses that a target must have: shots and poses to compare with
