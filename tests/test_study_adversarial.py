@@ -47,7 +47,7 @@ RIGHT = {
         "unchanged = np.array([6.0, 5.0, 2.0, 0.0])",
         "unchanged = torch.tensor([6, 5, 2, 0])",
     ),
-    "04.3": (
+    "04.4": (
         """
         def my_losses(real, fake):
             bce = torch.nn.BCEWithLogitsLoss()
@@ -65,9 +65,9 @@ RIGHT = {
             return np.logaddexp(0, -real).mean() + np.logaddexp(0, fake).mean(), np.logaddexp(0, -fake).mean()
         """,
     ),
-    "04.4": ("sure = [2 * np.log(2), np.log(2), 0.99, 0.01]", "sure = (1.386, 0.693, 0.99, 0.01)",
+    "04.5": ("sure = [2 * np.log(2), np.log(2), 0.99, 0.01]", "sure = (1.386, 0.693, 0.99, 0.01)",
              "sure = torch.tensor([1.39, 0.69, 0.99, 0.01])"),
-    "04.5": (
+    "04.6": (
         """
         def my_step(estimator, judge, optimizers, pictures, poses, lam):
             soft = torch.nn.functional.softplus
@@ -117,7 +117,7 @@ RIGHT = {
             return 1
         """,
     ),
-    "04.6": (
+    "04.3": (
         "def my_fool(pose):\n    return pose - 0.2",
         "def my_fool(pose):\n    return pose.numpy() + np.array([0.0, 0.0, 1.0])",
         "def my_fool(pose):\n    pose[:, 2] += 5\n    return pose",
@@ -131,20 +131,20 @@ WRONG = {
         "def my_descriptor(pose):\n    return pose[:, None] - 'x'",
     ),
     "04.2": ("unchanged = [6, 5, 2]", "unchanged = 'all'", "unchanged = [6, 2, 5, 0]"),
-    "04.3": (
+    "04.4": (
         "def my_losses(real, fake):\n    return 1.0, 0.7",
         "def my_losses(real, fake):\n    return real, fake",
         "def my_losses(real, fake):\n    return torch.log(real).mean(), torch.log(fake).mean()",
     ),
-    "04.4": ("sure = [0, 0, 0, 0]", "sure = [1.39, 0.69, -0.99, -0.01]", "sure = {'a': 1}"),
-    "04.5": (
+    "04.5": ("sure = [0, 0, 0, 0]", "sure = [1.39, 0.69, -0.99, -0.01]", "sure = {'a': 1}"),
+    "04.6": (
         "def my_step(estimator, judge, optimizers, pictures, poses, lam):\n    return True",
         "def my_step(estimator, judge):\n    return True",
         "def my_step(estimator, judge, optimizers, pictures, poses, lam):\n"
         "    loss = (estimator(pictures[:4]) - poses).abs().mean()\n    optimizers[0].zero_grad()\n"
         "    loss.backward()\n    optimizers[0].step()\n    return True",
     ),
-    "04.6": (
+    "04.3": (
         "def my_fool(pose):\n    return pose + torch.randn(17, 3)",
         "def my_fool(pose):\n    return pose[:5] + 1",
         "def my_fool(pose):\n    return pose.flip(0)",

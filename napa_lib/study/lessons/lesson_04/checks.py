@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from napa_lib.adversarial import geometric_descriptor
 from napa_lib.study.exercises import Verdict, close, numbers, right, wrong
 
-LAMBDA = 0.5  # of exercise 04.5
-FAR = 0.1  # how far each joint must be from its place in exercise 04.6
+LAMBDA = 0.5  # of exercise 04.6
+FAR = 0.1  # how far each joint must be from its place in exercise 04.3
 
 
 def check_descriptor(my_descriptor) -> Verdict:
@@ -256,7 +256,7 @@ class _Judge(nn.Module):
 
 
 def game(seed: int = 0) -> tuple:
-    """What exercise 04.5 hands over: estimator, judge, their optimizers, pictures, the lab's poses and lambda."""
+    """What exercise 04.6 hands over: estimator, judge, their optimizers, pictures, the lab's poses and lambda."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         estimator = nn.Sequential(nn.Linear(10, 12), nn.Unflatten(1, (4, 3)))

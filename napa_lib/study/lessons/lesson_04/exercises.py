@@ -102,7 +102,7 @@ UNCHANGED = Exercise(
 )
 
 LOSSES = Exercise(
-    id="04.3",
+    id="04.4",
     title="Judge and estimator",
     kind="code",
     difficulty=2,
@@ -161,7 +161,7 @@ LOSSES = Exercise(
 )  # fmt: skip
 
 SURE = Exercise(
-    id="04.4",
+    id="04.5",
     title="A judge that is sure",
     kind="predict",
     difficulty=2,
@@ -243,7 +243,7 @@ def _step(**change: str) -> str:
 
 
 STEP = Exercise(
-    id="04.5",
+    id="04.6",
     title="One step of the game",
     kind="code",
     difficulty=3,
@@ -316,7 +316,7 @@ STEP = Exercise(
 )  # fmt: skip
 
 FOOL = Exercise(
-    id="04.6",
+    id="04.3",
     title="Fool the judge",
     kind="break",
     difficulty=2,
@@ -358,4 +358,4 @@ FOOL = Exercise(
     ),
 )
 
-EXERCISES = (DESCRIPTOR, UNCHANGED, LOSSES, SURE, STEP, FOOL)
+EXERCISES = (DESCRIPTOR, UNCHANGED, FOOL, LOSSES, SURE, STEP)
