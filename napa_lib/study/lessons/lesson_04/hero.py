@@ -11,13 +11,13 @@ from napa_lib.data.clips import to_pixels
 from napa_lib.skeletons import H36M17
 from napa_lib.study.plots import draw_pose
 
-PEOPLE = (("lab:validation", 40), ("wild:validation", 8), ("unseen:validation", 60))
+PEOPLE = (("lab:validation", 40), ("wild:validation", 222), ("unseen:validation", 0))
 
 
 def hero() -> Figure:
     """A person of each world with the pose that is true, and its descriptor: the six channels in two rows."""
     page = plt.figure(figsize=(9.6, 2.1))
-    outer = page.add_gridspec(1, 3, wspace=0.08)
+    outer = page.add_gridspec(1, 3, wspace=0.08, left=0.01, right=0.99, bottom=0.03, top=0.97)
     for place, (name, row) in zip(outer, PEOPLE, strict=True):
         world = open_domain(name, 64).take(slice(row, row + 1))
         inner = place.subgridspec(3, 3, width_ratios=[3, 1, 1], wspace=0.05, hspace=0.1)

@@ -70,6 +70,7 @@ def judge_figure(critic: MultiSourceDiscriminator, world: Domain, row: int) -> F
         _arrow(axes[f"layers {i}"], (0.92, 0.5), (1.3, 0.5 + 0.9 * (i - 1)))
     _box(axes["all"], "three fully\nconnected\nlayers")
     _arrow(axes["all"], (0.9, 0.5), (1.1, 0.5))
+    axes["end"].patch.set_visible(False)
     axes["end"].text(0.5, 0.5, f"{score:.0%}\ntrue", ha="center", va="center", fontsize=16)
     return page
 
@@ -77,6 +78,7 @@ def judge_figure(critic: MultiSourceDiscriminator, world: Domain, row: int) -> F
 def _box(axis: Axes, text: str) -> None:
     """A box with words."""
     axis.set(xlim=(0, 1), ylim=(0, 1))
+    axis.patch.set_visible(False)  # arrows of the neighbours end here
     box = {"boxstyle": "round,pad=0.5", "facecolor": "0.93", "edgecolor": "0.4"}
     axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, bbox=box)
 
