@@ -25,10 +25,19 @@ from napa_lib.adversarial.networks import Generator
 from napa_lib.adversarial.store import save_model
 from napa_lib.adversarial.train import pretrain_2d, train_estimator
 from napa_lib.engine import choose_device
+from napa_lib.experiments import Experiment
 from napa_lib.loop import Record, Setup, command
 
 PROGRAM = "python -m napa_lib.adversarial.experiments"
 ALL_ROWS = {**ROWS, **FIXED_ROWS}
+FOLDER = "runs/adversarial"
+EXPERIMENTS = {  # the rows with the 2D module fixed are those that ship
+    name: Experiment(
+        f"napa_lib.adversarial.experiments --half --rows {name} --seeds {{seed}} --models {FOLDER} --results {FOLDER}",
+        f"{FOLDER}/{name}_{{seed}}.json", 30 if row.fix_2d else 90, (0, 1, 2),
+    )
+    for name, row in ALL_ROWS.items()
+}  # fmt: skip
 WATCHED = 80  # validation pictures of each world that are measured while training
 
 
@@ -125,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
     add("--split", choices=("validation", "test"), default="test", help="what to measure at the end")
     add("--half", action="store_true", help="compute in bfloat16 where that is safe")
     add("--device", default="cpu", help="auto, cpu, cuda or mps")
-    add("--runs", default="runs/adversarial", help="folder for what rows share and for checkpoints")
+    add("--runs", default=FOLDER, help="folder for what rows share and for checkpoints")
     add("--models", metavar="FOLDER", help="where to write ROW_SEED.safetensors, estimator and discriminator in 8 bits")
     add("--results", metavar="FOLDER", help="where to write ROW_SEED.json, errors and record")
     return found
