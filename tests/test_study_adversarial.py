@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from napa_lib import adversarial as a
+from napa_lib import results
 from napa_lib.skeletons import H36M17
 from napa_lib.study.exercises import judge as judge_answer
 from napa_lib.study.lessons.lesson_04 import PLAN, judge, tables
@@ -286,3 +287,13 @@ def test_tables_and_curves_hold_every_row():
     page = tables.curves(found, guess=70.0)
     assert any(np.allclose(line.get_ydata(), 70.0) for line in page.axes[1].lines)
     plt.close("all")
+
+
+def test_what_ships_is_what_the_lesson_asks_for():
+    sources = {"baseline": None, "map": ("picture", "maps"), "geo": ("picture", "descriptor"), "full": a.SOURCES}
+    for name, wanted in sources.items():
+        model, critic = a.load_pretrained(name)
+        assert model.config == a.PRESETS["tiny"] and (critic and critic.sources) == wanted
+    stored = results.shipped_runs("adversarial")
+    assert {name: len(reports) for name, reports in stored.items()} == dict.fromkeys(tables.ORDER, 3)
+    assert all(report["split"] == "test" and report["steps"] == 500 for r in stored.values() for report in r)

@@ -112,6 +112,7 @@ def final_errors(model: Generator, worlds: dict[str, Domain], half: bool) -> dic
         errors[name] = measure(estimate_poses(model, world.images, half=half), world)
         flat = torch.cat([world.keypoints, torch.zeros_like(world.keypoints[..., :1])], -1)
         errors[name]["flat"] = {key: measure(flat, world)[key]["all"] for key in ("mpjpe", "pa_mpjpe")}
+        assert world.poses is not None
         errors[name]["truth"] = asdict(plausibility(world.poses, world.skeleton))
     return errors
 

@@ -269,7 +269,7 @@ def game(seed: int = 0) -> tuple:
 def _after(step: Step) -> dict[str, np.ndarray]:
     """Both networks' weights after one step and after two, and the estimator's gradient after one."""
     estimator, judge, optimizers, pictures, poses, lam = game()
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for number in range(2):
         step(estimator, judge, optimizers, pictures.clone(), poses.clone(), lam)
         when = "first " if number == 0 else ""

@@ -18,9 +18,9 @@ def hero() -> Figure:
     """A person of each world with the pose that is true, and its descriptor: the six channels in two rows."""
     page = plt.figure(figsize=(9.6, 2.1))
     outer = page.add_gridspec(1, 3, wspace=0.08, left=0.01, right=0.99, bottom=0.03, top=0.97)
-    for place, (name, row) in zip(outer, PEOPLE, strict=True):
+    for column, (name, row) in enumerate(PEOPLE):
         world = open_domain(name, 64).take(slice(row, row + 1))
-        inner = place.subgridspec(3, 3, width_ratios=[3, 1, 1], wspace=0.05, hspace=0.1)
+        inner = outer[column].subgridspec(3, 3, width_ratios=[3, 1, 1], wspace=0.05, hspace=0.1)
         axis = page.add_subplot(inner[:, 0])
         axis.imshow(world.images[0].permute(1, 2, 0).numpy(), interpolation="bilinear")
         limits = axis.get_xlim(), axis.get_ylim()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -51,7 +52,7 @@ def judge_figure(critic: MultiSourceDiscriminator, world: Domain, row: int) -> F
     pose = torch.cat([one.keypoints, one.depths[..., None]], -1)
     shown = evidence_of_pose(one.images / 255, pose)
     score = float(scores(critic, one.images / 255, pose).sigmoid())
-    places = [["picture", "layers 0", "all", "end"], ["descriptor", "layers 1", "all", "end"],
+    places: list[Any] = [["picture", "layers 0", "all", "end"], ["descriptor", "layers 1", "all", "end"],
               ["maps", "layers 2", "all", "end"]]  # fmt: skip
     page, axes = plt.subplot_mosaic(places, figsize=(7.2, 3.9), width_ratios=[1.6, 1.2, 1.2, 1.0])
     for axis in axes.values():
@@ -141,7 +142,7 @@ def bend_figure(
     one = world.take(slice(row, row + 1))
     true = torch.cat([one.keypoints, one.depths[..., None]], -1)
     bent = bend(true, joint, degrees)
-    places = [["picture", "picture", "side", "side", "judges", "judges"], list("abcdef")]
+    places: list[Any] = [["picture", "picture", "side", "side", "judges", "judges"], list("abcdef")]
     page, axes = plt.subplot_mosaic(places, figsize=(7.2, 4.3), height_ratios=[2, 1])
     for name in ("picture", "side", *"abcdef"):
         _bare(axes[name])
