@@ -74,7 +74,7 @@ PLAN = LessonPlan(
         "describe a 3D pose by all its pairs of joints, and say what that hides",
         "show a judge three sources, and find out which mistake each of them gives away",
         "write one step of the game between an estimator and its judge",
-        "read a table of seven trainings without seeing more in it than it shows",
+        "read a table of trainings without seeing more in it than it shows",
     ),
     prerequisites="lesson 00; lesson 03 for the game of critic and generator; what a gradient and a convolution are.",
     minutes=40,
