@@ -43,7 +43,7 @@ def jupyter_lab(notebook: Path) -> Iterator[str]:
         probe.close()
         (root / "notebooks").mkdir(parents=True)
         shutil.copy(notebook, root / "notebooks" / notebook.name)
-        (root / "assets").symlink_to(notebook.parents[1] / "assets")
+        shutil.copytree(notebook.parents[1] / "assets" / "figures", root / "assets" / "figures")
         settings = Path(scratch) / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
         settings.parent.mkdir(parents=True)
         settings.write_text('{"windowingMode": "none"}')  # render every cell, also those out of sight
