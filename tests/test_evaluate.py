@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from napa_lib.evaluate import (
 from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, format_rates
 from napa_lib.evaluate.page import overlay, write_page
 from napa_lib.evaluate.people import measure_coco, measure_mpii
-from napa_lib.evaluate.record import check_writable
+from napa_lib.evaluate.record import check_writable, write_record
 from napa_lib.evaluate.video import BONES, BOXES, HEIGHTS, video_record
 from napa_lib.geometry import project_perspective, triangulate
 from napa_lib.pose import PoseEstimator
@@ -218,6 +219,19 @@ def test_commands_report_what_is_wrong(what, tmp_path, capsys):
     assert "there is no folder" in capsys.readouterr().err
 
 
+def test_a_record_is_written_as_a_file_and_to_a_pipe(tmp_path):
+    write_record(tmp_path / "r.json", ["napa", "evaluate", "--json", "a b.json"], {"rate": 1}, 0.0)
+    record = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert record["command"] == "napa evaluate --json 'a b.json'" and record["rate"] == 1
+    with pytest.raises(OSError):
+        write_record(tmp_path, ["napa"], {}, 0.0)
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_record(tmp_path / "pipe", ["napa"], {"rate": 2}, 0.0)
+    assert json.loads(os.read(reader, 10_000))["rate"] == 2 and (tmp_path / "pipe").is_fifo()
+    os.close(reader)
+
+
 def test_what_cannot_be_written_is_found_before_the_measurement(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda *_: pytest.fail("measured"))
     (tmp_path / "file").write_text("mine")
@@ -271,7 +285,7 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
     one, two = entry("mine/a.png", box=[1, 2, 50, 60]), entry("b.jpg", joints=[[9, 9, 0]] * 13 + [[20, 30, 1]])
     file = annotated(folder, one, two, {**two, "head_size": 25.0})
     figures = load_art_figures(file)
-    assert [f.name for f in figures] == ["a", "b-1", "b-2"] and figures[0].box == (1, 2, 50, 60)
+    assert [f.name for f in figures] == ["a", "b-1", "b-2"] and figures[0].box == (-10.75, -5.25, 61.75, 67.25)
     assert figures[1].head_size == pytest.approx(0.6 * 50) and figures[2].head_size == 25
     assert figures[0].load().shape == (3, 80, 60) and figures[1].path == folder / "b.jpg"
     oracle = Oracle({"a": figures[0].keypoints, "b": figures[1].keypoints})
@@ -280,7 +294,7 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
     assert cli.main(["evaluate", "--annotations", str(file), "--page", str(page)]) == 0
     said = capsys.readouterr().out
     assert "3 figures of" in said and re.search(r"  frescos +100\.0", said) and page.exists()
-    assert oracle.boxes[0] == [(1, 2, 50, 60)]
+    assert oracle.boxes[0] == [(-10.75, -5.25, 61.75, 67.25)]
 
 
 @pytest.mark.parametrize(
