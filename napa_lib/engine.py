@@ -85,8 +85,16 @@ def keep_freed_memory() -> bool:
 
 def progress(iterable: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Iterate with a progress bar that fits the terminal or the notebook. `NAPA_PROGRESS_BAR=off` hides it."""
-    hidden = os.environ.get("NAPA_PROGRESS_BAR", "").lower() == "off"
-    return iter(tqdm(iterable, desc=label, total=total, disable=hidden, leave=False))
+    return iter(tqdm(iterable, desc=label, total=total, disable=_no_bars(), leave=False))
+
+
+def progress_bar(label: str, total: int, done: int = 0) -> tqdm:
+    """The same bar, to be updated by hand; `done` of `total` are behind it already."""
+    return tqdm(desc=label, total=total, initial=done, disable=_no_bars(), leave=False)
+
+
+def _no_bars() -> bool:
+    return os.environ.get("NAPA_PROGRESS_BAR", "").lower() == "off"
 
 
 def learning_rate_factor(step: int, steps: int, longest_warm_up: int | None = None) -> float:
@@ -109,7 +117,11 @@ def learning_rate_factor(step: int, steps: int, longest_warm_up: int | None = No
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write named tensors to a safetensors file atomically: the old file stays whole until the new one is on disk."""
+    """Write named tensors to a safetensors file atomically: the old file stays whole until the new one is on disk.
+
+    Raises:
+        OSError: if it cannot be written, for want of space for example; what was there before is whole.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -121,6 +133,8 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except (SafetensorError, OSError) as error:
+        raise OSError(f"cannot write {path}: {error}") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napa_lib import bottleneck as b
-from napa_lib.bottleneck.discriminators import PatchDiscriminator
 from napa_lib.bottleneck.networks import Downsampling, Upsampling
 from napa_lib.bottleneck.train import write_json
 from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.networks import VGG19Features
+from napa_lib.networks.gan import PatchDiscriminator
 from napa_lib.networks.hourglass import heatmap_loss, heatmap_targets, peaks
 from napa_lib.rendering import render_skeleton
 from napa_lib.skeletons import NAPA18
@@ -200,21 +200,6 @@ def test_hourglass_reads_what_it_is_taught():
 
 
 # --- losses ----------------------------------------------------------------------------------------------------------
-
-
-def test_lsgan_losses(rng):
-    real, fake = [rng.normal(size=(2, 1, n, n)) for n in (4, 2)], [rng.normal(size=(2, 1, n, n)) for n in (4, 2)]
-    as_tensors = [[torch.tensor(x, requires_grad=True) for x in side] for side in (real, fake)]
-    expected = np.mean([np.mean((1 - x) ** 2) for x in real]) + np.mean([np.mean(x**2) for x in fake])
-    np.testing.assert_allclose(b.discriminator_loss(*as_tensors).item(), expected, rtol=1e-12)
-    np.testing.assert_allclose(
-        b.generator_loss(as_tensors[1]).item(), np.mean([np.mean((1 - x) ** 2) for x in fake]), rtol=1e-12
-    )
-    assert torch.autograd.gradcheck(lambda a, c: b.discriminator_loss([a], [c]), (as_tensors[0][1], as_tensors[1][1]))
-    assert torch.autograd.gradcheck(lambda a: b.generator_loss([a]), (as_tensors[1][1],))
-    for wrong in (lambda: b.generator_loss([]), lambda: b.discriminator_loss(as_tensors[0], [])):
-        with pytest.raises(ValueError, match="scale"):
-            wrong()
 
 
 def test_keypoint_loss_leaves_out_what_is_missing(rng):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -140,29 +137,3 @@ def test_upright_poses_stand_and_level_cameras_look_ahead() -> None:
     for _ in range(50):
         rotation, _ = sample_direction(rng, level=True)
         assert abs(rotation[0, 1]) < 1e-9 and rotation[1, 1] < -0.8  # no roll; nearly level
-
-
-def test_results_are_grouped_by_run_and_ordered_by_seed(tmp_path) -> None:
-    for name in ("ours_1", "ours_0", "ours_mocap_0"):
-        (tmp_path / f"{name}.json").write_text(json.dumps({"name": name}))
-    (tmp_path / "notes.json").write_text("{}")
-    found = b.read_results(tmp_path)
-    assert {run: [r["name"] for r in reports] for run, reports in found.items()} == {
-        "ours": ["ours_0", "ours_1"],
-        "ours_mocap": ["ours_mocap_0"],
-    }
-    with pytest.raises(ValueError, match="without any"):
-        b.read_results(tmp_path / "nowhere")
-
-
-def test_interval_by_hand() -> None:
-    mean, half = b.interval([4.0, 6.0])
-    assert mean == 5.0 and math.isclose(half, 12.706 * math.sqrt(2) / math.sqrt(2))  # s = sqrt 2, n = 2
-    assert b.interval([3.0]) == (3.0, math.inf)
-    with pytest.raises(ValueError, match="from 1 to 10"):
-        b.interval([])
-
-
-def test_unknown_pretrained_rungs_are_refused() -> None:
-    with pytest.raises(ValueError, match="rung must be one of"):
-        b.load_pretrained("best")

@@ -109,7 +109,16 @@ def test_command_line_from_outside(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["sing"], ["doctor", "--loudly"], ["pose"], ["pose", "a.jpg"], ["evaluate"], ["evaluate", "--art", "--video"]],
+    [
+        [],
+        ["sing"],
+        ["doctor", "--loudly"],
+        ["pose"],
+        ["pose", "a.jpg"],
+        ["evaluate"],
+        ["evaluate", "--art", "--video"],
+        ["evaluate", "--video", "--page", "x.html"],
+    ],
 )
 def test_wrong_commands_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -125,12 +134,20 @@ def test_the_help_names_every_command(capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["pose", "--help"])
     assert stop.value.code == 0 and "--joint-set" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["evaluate", "--help"])
+    said = capsys.readouterr().out
+    assert stop.value.code == 0 and "--art" in said and "--no-boxes" in said
 
 
 @pytest.mark.parametrize("what", ["art", "video"])
 def test_evaluate_hands_its_options_on(monkeypatch, what):
-    monkeypatch.setattr(f"napa_lib.evaluate.evaluate_{what}", lambda arguments: len(arguments))
-    assert cli.main(["evaluate", "--json", "x.json", f"--{what}"]) == 2
+    seen = []
+    monkeypatch.setattr(f"napa_lib.evaluate.command.measure_{what}", lambda m, *rest: seen.append((m, rest)) or 0)
+    assert cli.main(["evaluate", "--json", "x.json", "--no-boxes", f"--{what}"]) == 0
+    ((measurement, rest),) = seen
+    assert measurement.json == Path("x.json") and not measurement.boxes and rest == ((None,) if what == "art" else ())
+    assert measurement.command == ("napa", "evaluate", "--json", "x.json", "--no-boxes", f"--{what}")
 
 
 # The files that say what is installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import zlib
@@ -11,9 +12,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image, ImageCms, ImageFile
 
 from napa_lib.data import PictureError, crop_square, load_image, resize, save_image
+from napa_lib.data.decoding import decode, picture_endings
+from napa_lib.files import sha256, write_atomically, write_text
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 14  # 2 rows, 3 columns, all values differ
 
@@ -283,3 +286,148 @@ def test_impossible_sizes_are_refused(function):
         function(torch.zeros(4, 4), 2)
     with pytest.raises(ValueError, match="not empty"):
         function(torch.zeros(3, 0, 4), 2)
+
+
+# ---- one decoder: sizes after reduced decoding, colour profiles, formats
+
+
+def photograph(width: int, height: int, orientation: int = 1) -> tuple[Image.Image, bytes]:
+    """A picture that brightens to the right and is red below, and EXIF that says how the camera was held."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return Image.fromarray(np.stack([y, x, 0 * x], -1).astype(np.uint8)), exif.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("size", [(640, 481), (641, 480)])
+def test_a_reduced_picture_knows_the_size_it_had(tmp_path, kind, orientation, size):
+    picture, exif = photograph(*size, orientation)
+    more = {"save_all": True, "append_images": [picture.resize((64, 48))]} if kind == "MPO" else {}
+    picture.save(tmp_path / "photo", format=kind, exif=exif, **more)
+    found = decode(tmp_path / "photo", 10**6, lambda stored: 4)
+    upright = size if orientation == 1 else size[::-1]
+    assert found.size == upright and found.factor == 4
+    assert found.pixels.size == (-(-upright[0] // 4), -(-upright[1] // 4))
+    corners = [found.pixels.getpixel((x, y)) for x in (0, found.pixels.width - 1) for y in (0, found.pixels.height - 1)]
+    red, green = [c[0] > 128 for c in corners], [c[1] > 128 for c in corners]
+    if orientation == 1:
+        assert red == [False, True] * 2 and green == [False, False, True, True]
+    else:  # row 0 is the right-hand side: red to the left, green below
+        assert red == [True, True, False, False] and green == [False, True] * 2
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "TIFF", "PNG", "GIF"])
+def test_the_callers_picture_stays_as_it_is(kind):
+    picture, exif = photograph(64, 48, 6)
+    buffer = io.BytesIO()
+    more = {"save_all": True, "append_images": [picture]} if kind == "MPO" else {}
+    picture.save(buffer, format=kind, **({} if kind == "GIF" else {"exif": exif}), **more)
+    mine, untouched = Image.open(buffer), Image.open(io.BytesIO(buffer.getvalue()))
+    first = decode(mine, 10**6, lambda size: 4)
+    assert (mine.size, mine.mode, mine.format) == (untouched.size, untouched.mode, untouched.format)
+    np.testing.assert_array_equal(np.asarray(mine), np.asarray(untouched))
+    again = decode(mine, 10**6, lambda size: 4)
+    assert again.size == first.size and again.pixels.tobytes() == first.pixels.tobytes()
+
+
+def profile(gamma: float, swapped: bool = False) -> bytes:
+    """A display profile written by hand: sRGB's primaries, or red and green exchanged; its curve is a power."""
+    red, green, blue = (0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141)
+    columns = dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), (green, red, blue) if swapped else (red, green, blue), strict=True))
+
+    def fixed(values) -> bytes:
+        return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(v * 65536) for v in values))
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"mine\0" + bytes(78)
+    tags = [(b"desc", text + bytes(-len(text) % 4)), (b"wtpt", fixed((0.9642, 1.0, 0.82491)))]
+    tags += [(name, fixed(column)) for name, column in columns.items()]
+    tags += [(name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")]
+    place, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, data in tags:
+        table += name + struct.pack(">II", place + len(body), len(data))
+        body += data
+    header = struct.pack(">I4sI4s4s4s", place + len(body), bytes(4), 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header + bytes(128 - len(header)) + struct.pack(">I", len(tags)) + table + body
+
+
+def srgb(linear: np.ndarray) -> np.ndarray:
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tiff", "a.webp"])
+def test_colour_profiles_are_applied(tmp_path, name):
+    levels = np.tile(np.arange(0, 256, 15, dtype=np.uint8)[None, :, None], (2, 1, 3))
+    more = {"lossless": True} if "webp" in name else {}
+    path = written(tmp_path, Image.fromarray(levels), name, icc_profile=profile(1.8), **more)
+    check(path, srgb((levels / 255) ** 1.8), atol=2.5 / 255)
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], dtype=np.uint8)
+    path = written(tmp_path, Image.fromarray(colours), name, icc_profile=profile(2.2, swapped=True), **more)
+    check(path, colours[:, [1, 0, 2, 3]] / 255, atol=3 / 255)  # what the file calls red is the screen's green
+
+
+def test_colour_profiles_reach_transparent_pictures(tmp_path):
+    rgba = np.full((2, 2, 4), (100, 100, 100, 255), np.uint8)
+    rgba[0, 0, 3] = 0
+    path = written(tmp_path, Image.fromarray(rgba), "a.png", icc_profile=profile(1.8))
+    expected = np.full((2, 2, 3), srgb(np.array((100 / 255) ** 1.8)))
+    expected[0, 0] = 1
+    check(path, expected, atol=2.5 / 255)
+
+
+def test_srgb_profiles_change_nothing_and_foreign_ones_are_passed_over(tmp_path):
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    check(written(tmp_path, Image.fromarray(RGB), "a.png", icc_profile=plain), RGB / 255)
+    check(written(tmp_path, Image.fromarray(RGB), "b.png", icc_profile=b"no profile"), RGB / 255)
+    check(written(tmp_path, Image.fromarray(RGB), "c.png", icc_profile=profile(1.8)[:200]), RGB / 255)
+    grey = Image.fromarray(RGB[..., 0])
+    check(written(tmp_path, grey, "d.png", icc_profile=profile(1.8)), np.repeat(RGB[..., :1] / 255, 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("ending", "content"),
+    [
+        ("h5", b"\x89HDF\r\n\x1a\n" + bytes(99)),
+        ("mpg", b"\0\0\1\xb3" * 9),
+        ("eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+    ],
+)
+def test_what_pillow_registers_is_no_picture_by_that(tmp_path, ending, content):
+    (tmp_path / f"x.{ending}").write_bytes(content)
+    with pytest.raises(PictureError, match=f"x.{ending}"):
+        load_image(tmp_path / f"x.{ending}")
+    assert f".{ending}" not in picture_endings()
+    for wrong in (ending, "psd", "docx", ""):
+        with pytest.raises(ValueError, match="path must end"):
+            save_image(torch.zeros(3, 8, 8), tmp_path / f"y.{wrong}")
+
+
+@pytest.mark.parametrize("ending", picture_endings(writable=True))
+def test_every_ending_that_is_offered_can_be_written_and_read(tmp_path, ending):
+    save_image(torch.full((3, 16, 16), 0.5), tmp_path / f"x{ending}")
+    assert (load_image(tmp_path / f"x{ending}") - 0.5).abs().max() < 0.03
+
+
+def test_open_files_are_read():
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "PNG")
+    buffer.seek(0)
+    assert np.asarray(decode(buffer, 99).pixels).tolist() == RGB.tolist()
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path):
+    write_text(tmp_path / "deep/a.txt", "ä\n")
+    assert (tmp_path / "deep/a.txt").read_bytes() == b"\xc3\xa4\n"
+    assert sha256(tmp_path / "deep/a.txt") == hashlib.sha256(b"\xc3\xa4\n").hexdigest()
+
+    def half(path):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match=r"cannot write .*a\.txt: No space left") as caught:
+        write_atomically(tmp_path / "deep/a.txt", half)
+    assert caught.value.errno == 28
+    assert (tmp_path / "deep/a.txt").read_text("utf-8") == "ä\n" and len(list((tmp_path / "deep").iterdir())) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from napa_lib import cli
 from napa_lib.data import ArtFigure, load_art_figures, load_cameras
 from napa_lib.evaluate import (
     art_rates,
@@ -18,12 +20,11 @@ from napa_lib.evaluate import (
     predict_video,
     score_art,
     score_video,
-    triangulate_weighted,
 )
-from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, evaluate_art, format_rates
+from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, format_rates
 from napa_lib.evaluate.page import overlay, write_page
-from napa_lib.evaluate.record import write_record
-from napa_lib.evaluate.video import BONES, BOXES, HEIGHTS, evaluate_video, video_record
+from napa_lib.evaluate.record import check_writable, write_record
+from napa_lib.evaluate.video import BONES, BOXES, HEIGHTS, video_record
 from napa_lib.geometry import project_perspective, triangulate
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import ART14
@@ -214,25 +215,101 @@ def test_a_result_says_how_it_was_made(tmp_path):
     assert record["versions"]["torch"] == torch.__version__ and record["rates"] == {"x": 1}
 
 
-@pytest.mark.parametrize("command", [evaluate_art, evaluate_video])
-def test_commands_report_what_is_wrong(command, tmp_path, capsys):
-    assert command(["--weights", str(tmp_path / "none.safetensors")]) == 1
+@pytest.mark.parametrize("what", ["--art", "--video"])
+def test_commands_report_what_is_wrong(what, tmp_path, capsys):
+    assert cli.main(["evaluate", what, "--weights", str(tmp_path / "none.safetensors")]) == 1
     assert "none.safetensors" in capsys.readouterr().err
-    assert command(["--json", str(tmp_path / "no" / "r.json")]) == 1
+    assert cli.main(["evaluate", what, "--json", str(tmp_path / "no" / "r.json")]) == 1
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_found_before_the_measurement(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda *_: pytest.fail("measured"))
+    (tmp_path / "file").write_text("mine")
+    for bad in (tmp_path, tmp_path / "no" / "r.json", tmp_path / "file" / "r.json", tmp_path / ("x" * 300)):
+        with pytest.raises(ValueError, match="cannot write"):
+            check_writable(bad)
+        assert cli.main(["evaluate", "--art", "--json", str(bad)]) == 1
+        assert "cannot write" in capsys.readouterr().err
+    check_writable(tmp_path / "file", tmp_path / "new.json", None, Path("/dev/null"))
+    assert [p.name for p in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_text() == "mine"
 
 
 def test_the_command_prints_and_writes(figures, tmp_path, capsys, monkeypatch):
     oracle = Oracle(truth(figures))
     monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device: oracle)
-    assert evaluate_art(["--json", str(tmp_path / "art.json"), "--page", str(tmp_path / "page.html")]) == 0
+    assert (
+        cli.main(["evaluate", "--art", "--json", str(tmp_path / "art.json"), "--page", str(tmp_path / "page.html")])
+        == 0
+    )
     printed = capsys.readouterr().out
     assert re.search(r"12 limb joints +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +626", printed)
     record = json.loads((tmp_path / "art.json").read_text("utf-8"))
     assert record["rates"]["12 limb joints"]["PCKh@0.25"] == {"percent": 100.0, "interval": [100, 100], "joints": 626}
     assert record["command"].startswith("napa evaluate --art --json") and (tmp_path / "page.html").stat().st_size > 1e5
-    assert evaluate_art(["--no-boxes"]) == 0
+    assert cli.main(["evaluate", "--art", "--no-boxes"]) == 0
     assert "found without boxes" in capsys.readouterr().out and oracle.boxes[-1] is None
+
+
+# ---- annotations of one's own
+
+
+def entry(file: str, size=(60, 80), box=None, **others) -> dict:
+    joints = [[10 + 3 * j, 20 + 2 * j, 1] for j in range(14)]
+    found = {"file": file, "size": list(size), "head_box": [0, 0, 30, 40], "joints": joints, "kind": "fresco", **others}
+    return found if box is None else {**found, "box": box}
+
+
+def annotated(folder: Path, *entries: dict) -> Path:
+    names = ["r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle", "r_wrist", "r_elbow", "r_shoulder",
+             "l_shoulder", "l_elbow", "l_wrist", "neck", "head_top"]  # fmt: skip
+    file = folder / "annotations.json"
+    file.write_text(json.dumps({"joint_names": names, "figures": entries}))
+    return file
+
+
+def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("a.png", "b.jpg"):
+        Image.new("RGB", (60, 80)).save(folder / name)
+    one, two = entry("mine/a.png", box=[1, 2, 50, 60]), entry("b.jpg", joints=[[9, 9, 0]] * 13 + [[20, 30, 1]])
+    file = annotated(folder, one, two, {**two, "head_size": 25.0})
+    figures = load_art_figures(file)
+    assert [f.name for f in figures] == ["a", "b-1", "b-2"] and figures[0].box == (1, 2, 50, 60)
+    assert figures[1].head_size == pytest.approx(0.6 * 50) and figures[2].head_size == 25
+    assert figures[0].load().shape == (3, 80, 60) and figures[1].path == folder / "b.jpg"
+    oracle = Oracle({"a": figures[0].keypoints, "b": figures[1].keypoints})
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device: oracle)
+    page = tmp_path / "page.html"
+    assert cli.main(["evaluate", "--annotations", str(file), "--page", str(page)]) == 0
+    said = capsys.readouterr().out
+    assert "3 figures of" in said and re.search(r"  frescos +100\.0", said) and page.exists()
+    assert oracle.boxes[0] == [(1, 2, 50, 60)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"file": "gone.png"}, "gone.png.*no such picture"), ({"file": "../a.png"}, "without '..'"),
+        ({"size": [80, 60]}, "60 x 80 upright.*80, 60"), ({"joints": [[1, 2, 1]] * 13}, r"\(14, 3\).*\(13, 3\)"),
+        ({"box": [5, 5, 5, 9]}, "box must be"), ({"joints": [[float("nan"), 2, 1]] * 14}, "finite"),
+        ({"head_box": [0, 0, 0, 0]}, "head_box must be"), ({"head_size": 0}, "head_size must be positive"),
+    ],
+)  # fmt: skip
+def test_odd_annotations_are_named(tmp_path, change, words):
+    Image.new("RGB", (60, 80)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=words):
+        load_art_figures(annotated(tmp_path, {**entry("a.png"), **change}))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"joint_names": ["nose"], "figures": [{"file": "a.png"}]}'])
+def test_files_that_are_no_annotations(tmp_path, text, capsys):
+    (tmp_path / "x.json").write_text(text)
+    assert cli.main(["evaluate", "--annotations", str(tmp_path / "x.json")]) == 1
+    assert "annotations" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="cannot read annotations"):
+        load_art_figures(tmp_path / "none.json")
 
 
 # ---- video
@@ -254,11 +331,11 @@ def test_triangulation_is_exact_and_robust_to_missing_views(rng, cameras):
     pixels = torch.stack([project_perspective(points, camera) for camera in cameras])
     assert not pixels.isnan().any()
     sure = torch.from_numpy(rng.uniform(0.05, 1, pixels.shape[:-1]))
-    torch.testing.assert_close(triangulate_weighted(pixels, sure, cameras), points, atol=1e-4, rtol=0)
+    torch.testing.assert_close(triangulate(pixels, cameras, sure), points, atol=1e-4, rtol=0)
     pixels[0, 0, 0] = pixels[1, 0, 0] = torch.nan  # two views are left
     pixels[:3, 1, 1] = torch.nan  # one
     sure[:, 2, 2] = 0
-    found = triangulate_weighted(pixels, sure, cameras)
+    found = triangulate(pixels, cameras, sure)
     lost = found.isnan().any(-1)
     assert lost.nonzero().tolist() == [[1, 1], [2, 2]]
     torch.testing.assert_close(found[~lost], points[~lost], atol=1e-4, rtol=0)
@@ -269,7 +346,7 @@ def test_equal_weights_are_the_unweighted_solution(rng, cameras):
     pixels = pixels + torch.from_numpy(rng.normal(size=pixels.shape)) * 2
     sure = torch.full(pixels.shape[:-1], 0.37, dtype=torch.float64)
     expected = triangulate(pixels, cameras)
-    torch.testing.assert_close(triangulate_weighted(pixels, sure, cameras), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(triangulate(pixels, cameras, sure), expected, atol=1e-6, rtol=0)
 
 
 def test_weights_are_those_of_least_squares(rng, cameras):
@@ -285,7 +362,7 @@ def test_weights_are_those_of_least_squares(rng, cameras):
             total = total + (trust**2 * error.square().sum(-1)).sum()
         return total
 
-    found = triangulate_weighted(pixels, sure, cameras)
+    found = triangulate(pixels, cameras, sure)
     unweighted = triangulate(pixels, cameras)
     assert cost(found) < 0.97 * cost(unweighted)
     better = found.clone().requires_grad_(True)
@@ -328,5 +405,5 @@ def test_bone_spread_and_error_of_known_size(rng, cameras):
 def test_video_score_refuses_what_does_not_fit(cameras):
     with pytest.raises(ValueError, match=r"keypoints must be \(V, T, 14, 2\).*\(4, 5, 18, 2\)"):
         score_video(torch.zeros(4, 5, 18, 2), torch.ones(4, 5, 18), cameras, [100.0] * 4)
-    with pytest.raises(ValueError, match="V >= 2 cameras"):
-        triangulate_weighted(torch.zeros(1, 5, 2), torch.ones(1, 5), cameras[:1])
+    with pytest.raises(ValueError, match="confidence must be"):
+        triangulate(torch.zeros(2, 5, 2), cameras[:2], torch.ones(2, 4))

@@ -12,7 +12,19 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "napa_lib"
 FLOORS = (
     {"skeletons", "geometry"},
-    {"networks", "data", "rendering", "metrics", "engine", "quantization", "makers"},
+    {
+        "networks",
+        "data",
+        "rendering",
+        "metrics",
+        "engine",
+        "files",
+        "quantization",
+        "makers",
+        "loop",
+        "processes",
+        "results",
+    },
     {"style", "lifting", "bottleneck", "adversarial", "sampling", "multiperson", "adaptation"},
     {"training", "pose", "evaluate"},
     {"study", "course", "cli", "doctor"},

@@ -149,7 +149,7 @@ def report(seed, flips, plain=None, r2=None, record=None):
     if r2 is not None:
         errors["leak"] = {"r2": r2}
     return {
-        "command": f"train --seed {seed}", "options": {"seed": seed}, "errors": errors,
+        "command": f"train --seed {seed}", "seed": seed, "errors": errors,
         "record": [{"step": step, "percent_flips": percent} for step, percent in record],
     }  # fmt: skip
 

@@ -244,7 +244,7 @@ def test_training_with_echoes_lowers_its_loss():
 PROCESS = """
 import os, sys, torch
 from torch import nn
-from napa_lib.training.processes import average_gradients, join_processes
+from napa_lib.processes import average_gradients, join_processes
 rank, world = join_processes()
 weight, bias = nn.Parameter(torch.ones(2, 3)), nn.Parameter(torch.ones(1))
 ((rank + 1.0) * weight.sum() + 10.0 * rank * bias.sum()).backward()

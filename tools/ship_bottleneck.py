@@ -13,9 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from napa_lib.bottleneck import errors_by_motion, load_model, open_clips, predict_clips, read_results, save_model
-from napa_lib.bottleneck.results import NAME
+from napa_lib.bottleneck import errors_by_motion, load_model, open_clips, predict_clips, save_model
 from napa_lib.data.assets import assets_root
+from napa_lib.results import NAME, read_runs
 
 SHIPPED = {"ours": "ours_longer", "cyclegan": "cyclegan"}  # of `load_pretrained`: the run
 
@@ -23,7 +23,7 @@ SHIPPED = {"ours": "ours_longer", "cyclegan": "cyclegan"}  # of `load_pretrained
 def main(folder: Path) -> None:
     results = assets_root() / "results" / "bottleneck"
     results.mkdir(parents=True, exist_ok=True)
-    read_results(folder)  # raises where one is not JSON
+    read_runs(folder)  # raises where one is no result
     for path in sorted(folder.glob("*.json")):
         if NAME.fullmatch(path.name):
             shutil.copyfile(path, results / path.name)

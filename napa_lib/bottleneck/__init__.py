@@ -8,13 +8,7 @@ from napa_lib.bottleneck.functional import draw_in_pose, local_contrast_normaliz
 from napa_lib.bottleneck.ladder import train_rung
 from napa_lib.bottleneck.limb_masks import LimbImageGenerator, SkipImageEncoder, draw_limbs
 from napa_lib.bottleneck.loop import Setup
-from napa_lib.bottleneck.losses import (
-    PerceptualLoss,
-    discriminator_loss,
-    generator_loss,
-    keypoint_loss,
-    perceptual_distances,
-)
+from napa_lib.bottleneck.losses import PerceptualLoss, keypoint_loss, perceptual_distances
 from napa_lib.bottleneck.model import Critics, KeypointGAN, Reconstruction
 from napa_lib.bottleneck.networks import ImageEncoder, ImageGenerator, SkeletonEncoder, expected_position
 from napa_lib.bottleneck.pretraining import pretrain
@@ -27,7 +21,6 @@ from napa_lib.bottleneck.probes import (
     regress_keypoints,
     skeleton_images,
 )
-from napa_lib.bottleneck.results import interval, read_results
 from napa_lib.bottleneck.store import load_model, load_pretrained, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 from napa_lib.data.clips import (
@@ -43,6 +36,8 @@ from napa_lib.data.clips import (
     video_clips,
 )
 from napa_lib.data.sources import from_faces, from_synthetic, open_clips
+from napa_lib.networks.gan import lsgan_discriminator_loss as discriminator_loss
+from napa_lib.networks.gan import lsgan_generator_loss as generator_loss
 from napa_lib.networks.hourglass import HourglassNet
 
 __all__ = [
@@ -79,7 +74,6 @@ __all__ = [
     "generator_loss",
     "halves",
     "interocular_error",
-    "interval",
     "keypoint_loss",
     "landmark_errors",
     "load_model",
@@ -95,7 +89,6 @@ __all__ = [
     "predict_clips",
     "pretrain",
     "read_clips",
-    "read_results",
     "regress_keypoints",
     "save_clips",
     "save_model",

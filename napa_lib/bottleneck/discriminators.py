@@ -6,32 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from napa_lib.bottleneck.networks import initialize
 from napa_lib.networks.checks import check_image, check_same_size
+from napa_lib.networks.gan import PatchDiscriminator, initialize, leaky_block
 
 SCALES = (1.0, 0.5, 0.25)  # of the picture, one skeleton discriminator each
-
-
-def leaky_block(channels: int, out: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """Convolution with padding 1, instance normalisation, leaky ReLU of slope 0.2."""
-    conv = nn.Conv2d(channels, out, kernel, stride, 1, bias=False)
-    return [conv, nn.InstanceNorm2d(out), nn.LeakyReLU(0.2, inplace=True)]
-
-
-class PatchDiscriminator(nn.Module):
-    """CycleGAN's discriminator: a skeleton image (B, 1, H, W) to a score a patch. Source: KeypointGAN, fig. 20."""
-
-    def __init__(self, width: int = 64, layers: int = 3) -> None:
-        super().__init__()
-        channels = [1, *(width * 2**i for i in range(layers + 1))]
-        blocks: list[nn.Module] = []
-        for i in range(layers):
-            blocks += leaky_block(channels[i], channels[i + 1], 4, 2)
-        blocks += leaky_block(channels[-2], channels[-1], 4)
-        self.layers = nn.Sequential(*blocks, nn.Conv2d(channels[-1], 1, 4, padding=1))
-
-    def forward(self, skeleton: Tensor) -> Tensor:
-        return self.layers(skeleton)
 
 
 class SkeletonDiscriminator(nn.Module):
@@ -42,7 +20,7 @@ class SkeletonDiscriminator(nn.Module):
 
     def __init__(self, width: int = 64, layers: int = 3) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(PatchDiscriminator(width, layers) for _ in SCALES)
+        self.scales = nn.ModuleList(PatchDiscriminator(1, width, layers) for _ in SCALES)
         initialize(self)
 
     def forward(self, skeleton: Tensor) -> list[Tensor]:

@@ -24,11 +24,12 @@ from napa_lib.bottleneck.loop import (
     settings_of,
     settle_normalization,
 )
-from napa_lib.bottleneck.losses import PerceptualLoss, discriminator_loss, generator_loss
+from napa_lib.bottleneck.losses import PerceptualLoss
 from napa_lib.bottleneck.model import Critics, KeypointGAN
 from napa_lib.data.clips import Clips, check_poses, draw_poses, frame_pairs, recolour, stir_poses
 from napa_lib.engine import seed_everything
 from napa_lib.networks import VGG19Features
+from napa_lib.networks.gan import lsgan_discriminator_loss, lsgan_generator_loss
 
 
 def train_rung(
@@ -131,12 +132,12 @@ def adversarial_step(
         found = model(image, style)
         losses = {
             "perceptual": perceptual(found.image, image),
-            "fooling": generator_loss(critics.skeletons(found.skeleton)),
+            "fooling": lsgan_generator_loss(critics.skeletons(found.skeleton)),
         }
         total = losses["perceptual"] + config.adversarial * losses["fooling"]
         if critics.pictures is not None:
             drawn = model.generate(model.draw_for_generator(pose), style)
-            losses["fooling_pictures"] = generator_loss(critics.judge_pictures(drawn, style))
+            losses["fooling_pictures"] = lsgan_generator_loss(critics.judge_pictures(drawn, style))
             losses["second_cycle"] = (model.image_encoder(drawn).float() - real).abs().mean()
             total = total + config.adversarial * losses["fooling_pictures"]
             total = total + config.second_cycle * losses["second_cycle"]
@@ -144,11 +145,11 @@ def adversarial_step(
 
     critics.requires_grad_(True)
     with setup.autocast():
-        judged = discriminator_loss(critics.skeletons(real), critics.skeletons(found.skeleton.detach()))
+        judged = lsgan_discriminator_loss(critics.skeletons(real), critics.skeletons(found.skeleton.detach()))
         losses["discriminator"] = total = judged
         if drawn is not None:
             pair = critics.judge_pictures(image, style), critics.judge_pictures(drawn.detach(), style)
-            losses["discriminator_pictures"] = discriminator_loss(*pair)
+            losses["discriminator_pictures"] = lsgan_discriminator_loss(*pair)
             total = judged + losses["discriminator_pictures"]
     descend(total, adams["critics"], config.clip, losses)
     return losses

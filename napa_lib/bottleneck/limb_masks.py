@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from napa_lib.bottleneck.networks import Downsampling, conv_block, initialize
+from napa_lib.bottleneck.networks import Downsampling, conv_block
 from napa_lib.networks.checks import check_image
+from napa_lib.networks.gan import initialize
 from napa_lib.rendering import render_skeleton
 
 

@@ -1,8 +1,6 @@
-"""KeypointGAN's losses: least-squares GAN (eq. 5), perceptual reconstruction, and l2 on keypoints."""
+"""KeypointGAN's losses of its own: perceptual reconstruction and l2 on keypoints. Eq. 5 is in `networks/gan.py`."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,49 +11,6 @@ from napa_lib.networks import VGG19Features
 # The paper says "a perceptual loss" and names no layers; these are those of its predecessor (Jakab et al., 2018, its
 # reference 23) and of the authors' released code, and the picture itself is the sixth.
 PERCEPTUAL_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
-
-
-def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-    """What a discriminator minimises: real pictures scored 1, generated ones 0.
-
-        L_disc = E[(1 - D(y_real))²] + E[D(y_fake)²],  averaged over the scales
-
-    Args:
-        real: score maps of real pictures, one tensor a scale.
-        fake: those of generated pictures.
-
-    Raises:
-        ValueError: if there are no scales, or not equally many.
-
-    Source: KeypointGAN, eq. 5 (after Mao et al., 2017).
-
-    >>> discriminator_loss([torch.ones(1, 1, 2, 2)], [torch.full((1, 1, 2, 2), 0.5)]).item()
-    0.25
-    """
-    if not real or len(real) != len(fake):
-        raise ValueError(f"real and fake must hold equally many scales, at least one, got {len(real)} and {len(fake)}")
-    return _squares([1 - score for score in real]) + _squares(fake)
-
-
-def generator_loss(fake: Sequence[Tensor]) -> Tensor:
-    """What a generator minimises against a discriminator: E[(1 - D(y_fake))²], averaged over the scales.
-
-    Eq. 5 as written would have the generator maximise E[D(y_fake)²]; as in every LSGAN, it aims for the score of real
-    pictures, 1, instead.
-
-    Source: KeypointGAN, eq. 5; Mao et al., 2017, eq. 2 with c = 1.
-
-    >>> generator_loss([torch.full((1, 1, 2, 2), 0.5)]).item()
-    0.25
-    """
-    if not fake:
-        raise ValueError("fake must hold at least one scale, got none")
-    return _squares([1 - score for score in fake])
-
-
-def _squares(scores: Sequence[Tensor]) -> Tensor:
-    # in float32: under autocast, bfloat16 scores would round the loss to three digits
-    return torch.stack([s.to(torch.promote_types(s.dtype, torch.float32)).square().mean() for s in scores]).mean()
 
 
 def keypoint_loss(prediction: Tensor, target: Tensor) -> Tensor:

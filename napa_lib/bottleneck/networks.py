@@ -9,25 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.networks.checks import check_image, check_same_size
+from napa_lib.networks.gan import initialize
+from napa_lib.networks.heatmaps import soft_argmax
 
 
 def conv_block(channels: int, out: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
     """Convolution, batch normalisation, ReLU; the picture keeps its size up to the stride."""
     conv = nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False)
     return [conv, nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
-
-
-def initialize(network: nn.Module) -> None:
-    """CycleGAN's start: weights of convolutions from N(0, 0.02²), of batch normalisation from N(1, 0.02²), no bias."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, 0.0, 0.02)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, 0.02)
-        else:
-            continue
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 class Downsampling(nn.Module):
@@ -165,9 +154,6 @@ def expected_position(heatmaps: Tensor) -> Tensor:
     """
     if heatmaps.ndim != 4 or min(heatmaps.shape[2:]) < 2:
         raise ValueError(f"heatmaps must be (B, K, H, W) with H, W >= 2, got {tuple(heatmaps.shape)}")
-    heatmaps = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32))
     height, width = heatmaps.shape[2:]
-    p = heatmaps.flatten(2).softmax(-1).unflatten(-1, (height, width))
-    x = torch.linspace(-1, 1, width, dtype=p.dtype, device=p.device)
-    y = torch.linspace(-1, 1, height, dtype=p.dtype, device=p.device)
-    return torch.stack([(p.sum(2) * x).sum(-1), (p.sum(3) * y).sum(-1)], -1)  # no matmul: autocast would round it
+    cells = soft_argmax(heatmaps)
+    return 2 * cells / cells.new_tensor([width - 1, height - 1]) - 1

@@ -1,14 +1,19 @@
-"""Sixty human figures in art with hand-annotated joints: the artistic test set. Never train on it."""
+"""Human figures in art with hand-annotated joints: the sixty that ship, the artistic test set (never train on it), and
+others in a file of the same form."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from napa_lib.data.assets import AssetError, asset_path, read_manifest
+from napa_lib.data.assets import asset_path, read_manifest
 from napa_lib.data.images import load_image
 from napa_lib.skeletons import ART14
 
@@ -35,11 +40,18 @@ class ArtFigure:
     note: str
     source: str
     licence: str
+    given_box: tuple[float, float, float, float] | None = None  # x0, y0, x1, y1: the annotator's, if there is one
+    outside: Path | None = None  # the picture, if it is not one that ships
 
     @property
     def asset(self) -> str:
-        """The picture's name for `asset_path`."""
+        """The picture's name for `asset_path`, where it ships."""
         return f"art_figures/{self.name}.webp"
+
+    @property
+    def path(self) -> Path:
+        """The picture."""
+        return self.outside or asset_path(self.asset)
 
     @property
     def scored_keypoints(self) -> Tensor:
@@ -48,11 +60,13 @@ class ArtFigure:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """The figure's square box (x0, y0, x1, y1) that the scoring protocol hands to a pose estimator.
+        """The figure's box (x0, y0, x1, y1) that the scoring protocol hands to a pose estimator.
 
-        It is centred on the bounding box of the visible joints and the head box and 1.25 times as large as its longer
-        side; it may reach over the picture's edge.
+        The annotator's own. Where there is none, a square one: centred on the bounding box of the visible joints and
+        the head box, and 1.25 times as large as its longer side. It may reach over the picture's edge.
         """
+        if self.given_box:
+            return self.given_box
         corners = torch.tensor(self.head_box).reshape(2, 2)
         points = torch.cat([self.keypoints[self.visible], corners])
         low, high = points.amin(0), points.amax(0)
@@ -61,36 +75,117 @@ class ArtFigure:
 
     def load(self) -> Tensor:
         """The picture, (3, H, W) in [0, 1], sRGB."""
-        return load_image(asset_path(self.asset))
+        return load_image(self.path)
 
 
-def load_art_figures() -> list[ArtFigure]:
+def load_art_figures(annotations: Path | None = None) -> list[ArtFigure]:
     """All annotated figures, sorted by name; a picture is only read when its `load()` is called.
 
+    Args:
+        annotations: a file of the form of `assets/art_figures/annotations.json`; None for that file itself. Pictures
+            are named relative to its folder or the folder above. `head_size`, `kind`, `facing`, `difficulty`,
+            `sides_ambiguous`, `note`, `source` and `licence` may be left out; `box` (x0, y0, x1, y1) may be given.
+
     Raises:
-        AssetError: if the annotations are not in the order of joints that `ART14` states.
+        ValueError: if the file is not of that form, or a picture is missing or of another size; names the figure.
 
     >>> figures = load_art_figures()
     >>> len(figures), sum(int(f.visible.sum()) for f in figures)
     (60, 746)
     """
-    document = json.loads(asset_path("art_figures/annotations.json").read_text("utf-8"))
+    if annotations is None:
+        records = _records(asset_path("art_figures/annotations.json"))
+        manifest = read_manifest()
+        figures = [_figure({**manifest[r["file"]], **r}, PurePosixPath(r["file"]).stem) for r in records]
+    else:
+        records = _records(annotations)
+        names = _names(records)
+        figures = [_outside_figure(record, name, annotations) for record, name in zip(records, names, strict=True)]
+    return sorted(figures, key=lambda figure: figure.name)
+
+
+def _records(path: Path) -> list[dict]:
+    """The figures of a file of annotations, checked as a whole."""
+    try:
+        document = json.loads(path.read_text("utf-8-sig"))
+        joints, records = document["joint_names"], document["figures"]
+        if not records or not all(isinstance(record["file"], str) for record in records):
+            raise TypeError("figures must be a list of entries with a file")
+    except OSError as error:
+        raise ValueError(f"cannot read annotations {path}: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"annotations {path} must have joint_names and figures: {type(error).__name__}: {error}"
+        ) from None
     expected = [name.replace("upper_neck", "neck") for name in ART14.joints]
-    if document["joint_names"] != expected:
-        raise AssetError(f"art_figures/annotations.json lists joints {document['joint_names']}, expected {expected}")
-    return sorted((_figure(record) for record in document["figures"]), key=lambda figure: figure.name)
+    if [str(name).replace("upper_neck", "neck") for name in joints] != expected:
+        raise ValueError(f"annotations {path} must list the joints {expected}, got {joints}")
+    return records
 
 
-def _figure(record: dict) -> ArtFigure:
-    joints = torch.tensor(record["joints"])
-    entry = read_manifest()[record["file"]]
+def _names(records: list[dict]) -> list[str]:
+    """A name for each figure: its file's stem, numbered where several are of one stem."""
+    stems = [PurePosixPath(record["file"]).stem for record in records]
+    seen: Counter[str] = Counter()
+    names = []
+    for stem in stems:
+        seen[stem] += 1
+        names.append(f"{stem}-{seen[stem]}" if stems.count(stem) > 1 else stem)
+    return names
+
+
+def _outside_figure(record: dict, name: str, annotations: Path) -> ArtFigure:
+    """A figure of somebody's own, its picture found and measured; ValueError names it."""
+    try:
+        picture = _find_picture(record["file"], annotations)
+        figure = _figure({**record, "outside": picture}, name)
+        with Image.open(picture) as image:
+            size = image.size[::-1] if image.getexif().get(0x0112, 1) >= 5 else image.size  # EXIF orientation
+        if size != figure.size:
+            raise ValueError(f"the picture is {size[0]} x {size[1]} upright, its annotation says {figure.size}")
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+        raise ValueError(f"figure {record['file']!r} of {annotations}: {type(error).__name__}: {error}") from None
+    return figure
+
+
+def _find_picture(file: str, annotations: Path) -> Path:
+    """The picture that an annotation names, in its own folder or the one above, and nowhere else."""
+    parts = PurePosixPath(file)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise ValueError("file must be a path below the annotations' folder or the one above, without '..'")
+    for folder in (annotations.parent, annotations.parent.resolve().parent):
+        if (folder / parts).is_file():
+            return folder / parts
+    raise ValueError(f"there is no such picture in {annotations.parent} or the folder above")
+
+
+def _figure(record: dict, name: str) -> ArtFigure:
+    joints = torch.tensor(record["joints"], dtype=torch.float32)
+    if joints.shape != (ART14.num_joints, 3) or not bool(joints.isfinite().all()):
+        raise ValueError(f"joints must be (14, 3) finite numbers x, y, visible, got {tuple(joints.shape)}")
+    head_box = _box(record["head_box"], "head_box")
+    diagonal = math.hypot(head_box[2] - head_box[0], head_box[3] - head_box[1])
+    head_size = float(record.get("head_size", 0.6 * diagonal))
+    if not 0 < head_size < math.inf:
+        raise ValueError(f"head_size must be positive, got {head_size}")
+    width, height = record["size"]
     return ArtFigure(
-        name=record["file"].removeprefix("art_figures/").removesuffix(".webp"),
-        size=tuple(record["size"]),
-        keypoints=joints[:, :2].float(),
+        name=name,
+        size=(int(width), int(height)),
+        keypoints=joints[:, :2],
         visible=joints[:, 2] > 0,
-        head_box=tuple(record["head_box"]),
-        source=entry["source"],
-        licence=entry["licence"],
-        **{key: record[key] for key in ("kind", "facing", "difficulty", "sides_ambiguous", "head_size", "note")},
+        head_box=head_box,
+        head_size=head_size,
+        sides_ambiguous=bool(record.get("sides_ambiguous", False)),
+        kind=str(record.get("kind", "figure")),
+        given_box=_box(record["box"], "box") if record.get("box") else None,
+        outside=record.get("outside"),
+        **{key: str(record.get(key, "")) for key in ("facing", "difficulty", "note", "source", "licence")},
     )
+
+
+def _box(values: list[float], name: str) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (float(value) for value in values)
+    if not (x1 > x0 and y1 > y0 and math.isfinite(x1 - x0 + y1 - y0)):
+        raise ValueError(f"{name} must be x0, y0, x1, y1 with x1 > x0 and y1 > y0, got {values}")
+    return x0, y0, x1, y1

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
+
+from napa_lib.files import sha256
 
 MANIFEST = "manifest.json"
 
@@ -113,12 +114,3 @@ def _verify(path: Path, name: str, expected: str) -> None:
             f"asset {name!r} has changed: SHA-256 is {found[:12]}…, the manifest says {expected[:12]}… ({path}). "
             "Restore the file, or run `python -m napa_lib.data.manifest` if the change is yours"
         )
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file as 64 hexadecimal digits, read in pieces of one megabyte."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import os
-import struct
-import tempfile
-import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+from napa_lib.data.decoding import PictureError, decode, picture_endings
+from napa_lib.files import write_atomically
+
+__all__ = ["PictureError", "crop_square", "load_image", "resize", "save_image"]
 
 MAX_PIXELS = 50_000_000  # 600 MB as float32; larger pictures must be asked for
 
 
-class PictureError(ValueError):
-    """A file cannot be read as a picture; the message names the file and the reason."""
-
-
 def load_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """Read a picture as it is meant to be seen.
-
-    Museum scans, phone photographs and clip art come as CMYK, 16-bit grey, palettes, with alpha or turned by an
-    EXIF flag; a network wants RGB. Alpha is composited on white (in sRGB), grey is repeated, the EXIF orientation is
-    applied, 16 bits are divided by 65535. Colour profiles are not applied: values are taken as sRGB. Of an
-    animation the first frame is read.
+    """Read a picture as it is meant to be seen: see `decode`.
 
     Args:
-        path: a file that Pillow can read (JPEG, PNG, TIFF, WebP, GIF, BMP …).
+        path: a JPEG, PNG, TIFF, WebP, GIF, BMP … (`picture_endings()` lists them).
         max_pixels: refuse pictures with more pixels than this before decoding them.
 
     Returns:
-        (3, H, W) float32 in [0, 1], sRGB.
+        (3, H, W) float32 in [0, 1], sRGB; 16-bit grey is divided by 65535.
 
     Raises:
         PictureError: a ValueError that names the file, if it is missing, empty, truncated, too large or no picture.
@@ -44,34 +36,10 @@ def load_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Tensor:
     >>> load_image(asset_path("paintings/monalisa.jpg")).shape
     torch.Size([3, 500, 322])
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's notes on large or odd files; the size is checked here
-            with Image.open(path) as picture:
-                if picture.width * picture.height > max_pixels:
-                    raise ValueError(f"{picture.width} x {picture.height} is more than max_pixels = {max_pixels}")
-                pixels = _to_rgb(ImageOps.exif_transpose(picture))
-    except (
-        OSError, ValueError, TypeError, SyntaxError, EOFError, KeyError, IndexError, OverflowError, AttributeError,
-        struct.error, zlib.error, MemoryError, Image.DecompressionBombError,
-    ) as error:  # what Pillow's decoders raise on damaged files  # fmt: skip
-        raise PictureError(f"cannot read picture {str(path)!r}: {type(error).__name__}: {error}") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
-
-
-def _to_rgb(picture: Image.Image) -> np.ndarray:
-    """A Pillow picture of any mode -> (H, W, 3) float32 in [0, 1]."""
-    mode = picture.mode
-    if mode.startswith("I") or mode == "F":
-        grey = np.asarray(picture).astype(np.float32) / (1.0 if mode == "F" else 65535.0)
-        if not ((grey >= 0) & (grey <= 1)).all():
-            raise ValueError(f"values of mode {mode} must lie in {'[0, 1]' if mode == 'F' else '[0, 65535]'}")
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    if mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in picture.info:
-        rgba = np.asarray(picture.convert("RGBA"), dtype=np.float32) / 255.0
-        alpha = rgba[:, :, 3:]
-        return rgba[:, :, :3] * alpha + (1.0 - alpha)
-    return np.asarray(picture.convert("RGB"), dtype=np.float32) / 255.0
+    pixels = decode(path, max_pixels).pixels
+    if pixels.mode == "F":
+        return torch.from_numpy(np.array(pixels)).expand(3, -1, -1).contiguous()
+    return torch.from_numpy(np.asarray(pixels, dtype=np.float32) / 255.0).permute(2, 0, 1).contiguous()
 
 
 def save_image(image: Tensor, path: str | os.PathLike) -> None:
@@ -91,13 +59,10 @@ def save_image(image: Tensor, path: str | os.PathLike) -> None:
             f"image must lie in [0, 1], got {image.min().item():.4g} to {image.max().item():.4g}; clamp it first"
         )
     path = Path(path)
-    if path.suffix.lower() not in Image.registered_extensions():
+    if path.suffix.lower() not in picture_endings(writable=True):
         raise ValueError(f"path must end in a picture format such as .png or .jpg, got {path.name!r}")
     pixels = (image.detach().cpu().permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving") as folder:
-        temporary = Path(folder) / path.name
-        Image.fromarray(pixels).save(temporary, quality=92)
-        os.replace(temporary, path)
+    write_atomically(path, lambda temporary: Image.fromarray(pixels).save(temporary, quality=92))
 
 
 def resize(image: Tensor, size: int | tuple[int, int]) -> Tensor:

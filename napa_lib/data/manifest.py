@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from napa_lib.data.assets import MANIFEST, AssetError, assets_root, read_manifest, sha256
+from napa_lib.data.assets import MANIFEST, AssetError, assets_root, read_manifest
+from napa_lib.files import sha256, write_text
 
 UNLISTED = {MANIFEST, "README.md", ".gitattributes"}  # the manifest cannot hash itself; the others are not data
 
@@ -48,7 +47,7 @@ def update_manifest(names: Iterable[str] = (), source: str = "", licence: str = 
         for name, (s, li) in sorted(origin.items())
         if (root / name).is_file()
     }
-    _write_atomically(root / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    write_text(root / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return manifest
 
 
@@ -65,14 +64,6 @@ def _files(root: Path, name: str) -> list[str]:
         raise AssetError(f"asset {name!r} does not exist below {root}")
     found = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     return sorted({str(p.relative_to(root).as_posix()) for p in found} - UNLISTED)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
 
 
 def main(arguments: list[str] | None = None) -> int:

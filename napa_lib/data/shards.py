@@ -18,10 +18,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from napa_lib.data.mocap import CLIP_SPLIT
+from napa_lib.files import write_atomically
 
 MOVEMENTS = tuple(sorted(name for names in CLIP_SPLIT.values() for name in names))
 LOOKS = ("photo", "drawn")
@@ -57,21 +56,19 @@ class RawClip:
 
 def write_shard(path: Path, recipe: Mapping[str, object], clips: Iterable[RawClip]) -> None:
     """Write one shard; the file appears under its name only when it is whole. The same clips give the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
-                _add(tar, "recipe.json", json.dumps(recipe, sort_keys=True).encode())
-                for clip in clips:
-                    for part, data in zip(PARTS, (clip.webp, clip.mask, clip.labels), strict=True):
-                        _add(tar, f"{clip.name}.{part}", data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+
+    def write(temporary: Path) -> None:
+        with (
+            temporary.open("wb") as file,
+            gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w") as tar,
+        ):
+            _add(tar, "recipe.json", json.dumps(recipe, sort_keys=True).encode())
+            for clip in clips:
+                for part, data in zip(PARTS, (clip.webp, clip.mask, clip.labels), strict=True):
+                    _add(tar, f"{clip.name}.{part}", data)
+
+    write_atomically(path, write)
 
 
 def make_shard(path: Path, recipe: Mapping[str, object], clips: Iterable[RawClip]) -> bool:

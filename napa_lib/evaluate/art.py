@@ -1,4 +1,4 @@
-"""PCKh on the figures in art: the protocol, its table, and the command `napa evaluate --art`.
+"""PCKh on figures in art: the protocol, its table, and an estimator's poses.
 
 The protocol: every figure with its box; visible joints only; a joint is right if it is closer to the annotated one than
 a share of the head's size (strictly), where the head's size is 0.6 x the diagonal of the head box; where left and right
@@ -8,20 +8,14 @@ The headline is that of the twelve limb joints, which every body model has.
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napa_lib.data import ArtFigure, asset_path, load_art_figures
+from napa_lib.data import ArtFigure
 from napa_lib.engine import progress
-from napa_lib.evaluate.page import write_page
-from napa_lib.evaluate.record import add_common_options, check_writable, write_record
 from napa_lib.metrics import MetricResult, better_sides, bootstrap_interval, pckh
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import ART14
@@ -87,6 +81,7 @@ def score_art(predictions: Mapping[str, Tensor], figures: Sequence[ArtFigure]) -
     Raises:
         ValueError: if a prediction is missing, left over or not (14, 2).
 
+    >>> from napa_lib.data import load_art_figures
     >>> figures = load_art_figures()
     >>> score = score_art({figure.name: figure.keypoints for figure in figures}, figures)
     >>> score.pckh(0.25).total.item(), score.pckh(0.25).counted
@@ -132,11 +127,12 @@ def _rate(result: MetricResult, generator: torch.Generator) -> Rate:
 
 def format_rates(rates: Mapping[str, Mapping[float, Rate]]) -> str:
     """The table as text: rates in per cent, [low, high] of the 95 % interval."""
-    lines = [" " * 16 + "".join(f"{f'PCKh@{t}':^22}" for t in THRESHOLDS) + "joints"]
+    width = max(16, 2 + max(map(len, rates)))
+    lines = [" " * width + "".join(f"{f'PCKh@{t}':^22}" for t in THRESHOLDS) + "joints"]
     for label, row in rates.items():
         cells = [f"{100 * r.rate:6.1f} [{100 * r.low:4.1f}, {100 * r.high:4.1f}]" if r.counted else "     -"
                  for r in row.values()]  # fmt: skip
-        lines.append(f"{label:16}" + "".join(f"{cell:22}" for cell in cells) + f"{row[THRESHOLDS[0]].counted:6}")
+        lines.append(f"{label:{width}}" + "".join(f"{cell:22}" for cell in cells) + f"{row[THRESHOLDS[0]].counted:6}")
     return "\n".join(lines)
 
 
@@ -154,7 +150,7 @@ def predict_art(
     found = {}
     for figure in progress(figures, "figures in art"):
         given = [figure.box] if boxes else None
-        found[figure.name] = estimator.predict(asset_path(figure.asset), given, ART14, crops)[0].keypoints
+        found[figure.name] = estimator.predict(figure.path, given, ART14, crops)[0].keypoints
     return found
 
 
@@ -188,29 +184,3 @@ def art_record(score: ArtScore, rates: Mapping[str, Mapping[float, Rate]]) -> di
 
 def _per_cent(share: float) -> float | None:
     return None if share != share else round(100 * share, 1)
-
-
-def evaluate_art(arguments: list[str]) -> int:
-    """`napa evaluate --art`: measure an estimator on the figures in art; the process's exit status."""
-    parser = argparse.ArgumentParser(prog="napa evaluate --art", description="PCKh on sixty figures in works of art.")
-    add_common_options(parser)
-    parser.add_argument("--crops", type=int, default=1, metavar="N", help="average over N crops a figure (1 to 5)")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="write a page of best, median and worst figures")
-    options = parser.parse_args(arguments)
-    start = time.monotonic()
-    try:
-        check_writable(options.json, options.page)
-        estimator = PoseEstimator.from_pretrained(options.weights, options.device)
-        figures = load_art_figures()
-        score = score_art(predict_art(estimator, figures, not options.no_boxes, options.crops), figures)
-        rates = art_rates(score, torch.Generator().manual_seed(0))
-        print(f"{len(figures)} figures in art, {'found without boxes' if options.no_boxes else 'with their boxes'}")
-        print(format_rates(rates))
-        if options.json:
-            write_record(options.json, ["napa", "evaluate", "--art", *arguments], art_record(score, rates), start)
-        if options.page:
-            print(f"overlays: {write_page(options.page, score)}")
-    except (ValueError, OSError) as error:
-        print(f"napa evaluate: {error}", file=sys.stderr)
-        return 1
-    return 0

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from napa_lib.data import ArtFigure, asset_path
+from napa_lib.data import ArtFigure
 from napa_lib.skeletons import ART14
 
 if TYPE_CHECKING:
@@ -35,8 +35,13 @@ small { color: var(--soft); display: block; overflow-wrap: anywhere }
 """
 
 
+def page_file(path: Path) -> Path:
+    """Where the page goes: the file itself, or `art.html` in a folder."""
+    return path / "art.html" if path.is_dir() else path
+
+
 def write_page(path: Path, score: ArtScore) -> Path:
-    """Write the page to a file, or to `art.html` in a folder.
+    """Write the page to `page_file(path)`.
 
     Figures are ordered by the mean distance of their limb joints in head sizes.
 
@@ -58,7 +63,7 @@ def write_page(path: Path, score: ArtScore) -> Path:
         "White dots are the annotated joints that are visible; a black line leads from each to an estimate that is "
         f"more than half a head away.</p>{sections}</html>"
     )
-    file = path / "art.html" if path.is_dir() else path
+    file = page_file(path)
     file.write_text(page, encoding="utf-8")
     return file
 
@@ -105,7 +110,7 @@ def overlay(figure: ArtFigure, keypoints: Tensor, errors: Tensor) -> Image.Image
     side = SIDE * FINER
     x0, y0, x1, _ = figure.box
     scale = side / (x1 - x0)
-    with Image.open(asset_path(figure.asset)) as file:
+    with Image.open(figure.path) as file:
         picture = file.convert("RGBA")
     size = round(picture.width * scale), round(picture.height * scale)
     picture = picture.resize(size, Image.Resampling.LANCZOS)

@@ -1,9 +1,9 @@
-"""What the measurements share: their options, and a result file that says how it was made."""
+"""A measurement's result file, which that says how it was made."""
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
 import platform
 import shlex
 import time
@@ -15,19 +15,35 @@ import torch
 from napa_lib import __version__
 
 
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """The options of every `napa evaluate`."""
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a trained network instead of the one that ships")
-    parser.add_argument("--no-boxes", action="store_true", help="let the estimator look for the figure itself")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda ... (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result with command and versions")
+def check_writable(*files: Path | None) -> None:
+    """Raise ValueError before a long measurement, not after it, if a result could not be written.
+
+    Each file is opened for writing as it will be, and left as it was.
+    """
+    for file in files:
+        if file is None:
+            continue
+        try:
+            _try_writing(file)
+        except OSError as error:
+            raise ValueError(f"cannot write {file}: {error.strerror or error}") from None
 
 
-def check_writable(*paths: Path | None) -> None:
-    """Raise ValueError before a long measurement, not after it, if a result could not be written."""
-    for path in paths:
-        if path is not None and not (path if path.is_dir() else path.parent).is_dir():
-            raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
+def _try_writing(file: Path) -> None:
+    """Open a file for writing and leave no trace; OSError if it cannot be."""
+    if file.is_dir():
+        raise IsADirectoryError("it is a folder, name a file in it")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {file.parent}")
+    new = not file.exists()
+    if not new and not file.is_file():  # a pipe or a terminal: opening it could wait for a reader
+        if not os.access(file, os.W_OK):
+            raise PermissionError("no leave to write to it")
+        return
+    with file.open("ab"):
+        pass
+    if new:
+        file.unlink()
 
 
 def write_record(path: Path, command: Sequence[str], result: dict, start: float) -> None:

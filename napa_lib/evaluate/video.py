@@ -7,9 +7,6 @@ joints back. A method that always answers the same pose would keep its bones, to
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +15,7 @@ from torch import Tensor
 
 from napa_lib.data import list_cameras, load_cameras, load_video_frames
 from napa_lib.engine import progress
-from napa_lib.evaluate.record import add_common_options, check_writable, write_record
-from napa_lib.geometry import Camera, project_perspective, undistort
+from napa_lib.geometry import Camera, project_perspective, triangulate
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import ART14
 
@@ -66,48 +62,6 @@ class VideoScore:
         return spreads.nanmean().item()
 
 
-def triangulate_weighted(pixels: Tensor, confidence: Tensor, cameras: Sequence[Camera]) -> Tensor:
-    """World points from several views, of which some are surer than others: linear least squares with weights.
-
-    As `napa_lib.geometry.triangulate`, with each view's two equations multiplied by its confidence, so that the sum of
-    squared errors, times the squared confidences, is smallest.
-
-    Args:
-        pixels: (V, ..., N, 2), one entry a camera; NaN where not seen.
-        confidence: (V, ..., N), not negative; 0 leaves a view out.
-        cameras: V cameras.
-
-    Returns:
-        (..., N, 3) in the world's unit; NaN where fewer than two views see the point.
-
-    Raises:
-        ValueError: if the shapes do not fit, or there are fewer than two cameras.
-
-    Source: Hartley and Zisserman (2003), section 12.2; the weights as in Iskakov et al. (2019), section 3.1.
-    """
-    if len(cameras) < 2 or len(cameras) != len(pixels) or confidence.shape != pixels.shape[:-1]:
-        shapes = f"{tuple(pixels.shape)}, {tuple(confidence.shape)} and {len(cameras)} cameras"
-        raise ValueError(f"pixels (V, ..., 2) and confidence (V, ...) must fit V >= 2 cameras, got {shapes}")
-    missing = pixels.isnan().any(-1) | confidence.isnan()
-    trust = confidence.double().masked_fill(missing, 0.0)
-    filled = pixels.double().masked_fill(missing[..., None], 0.0)
-    sight = torch.stack([undistort(view, camera) for view, camera in zip(filled, cameras, strict=True)])[..., None]
-    between = (1,) * (pixels.ndim - 2)
-    rotation = torch.stack([camera.R for camera in cameras]).double().view(-1, *between, 3, 3)
-    shift = torch.stack([camera.t for camera in cameras]).double().view(-1, *between, 3)
-    rows = rotation[..., :2, :] - sight * rotation[..., 2:, :]  # (V, ..., N, 2, 3)
-    right = sight[..., 0] * shift[..., 2:] - shift[..., :2]
-    unknown = (trust > 0).sum(0) < 2
-    spare = unknown[..., None, None] * torch.eye(3, dtype=torch.float64)
-    weight = trust[..., None]
-    for _ in range(4):  # rows measure error x depth: divide by the depth of the last solution
-        a, b = rows * weight[..., None], right * weight
-        points = torch.linalg.solve((a.mT @ a).sum(0) + spare, (a.mT @ b[..., None]).sum(0).squeeze(-1))
-        depth = (rotation[..., 2, :] * points).sum(-1) + shift[..., 2]
-        weight = (trust / torch.where(depth.abs() > 1e-6, depth, 1.0))[..., None]
-    return points.masked_fill(unknown[..., None], torch.nan).to(pixels.dtype)
-
-
 def score_video(
     keypoints: Tensor, confidence: Tensor, cameras: Sequence[Camera], heights: Sequence[float]
 ) -> VideoScore:
@@ -125,7 +79,7 @@ def score_video(
     if keypoints.ndim != 4 or keypoints.shape[2:] != (ART14.num_joints, 2) or len(heights) != len(keypoints):
         raise ValueError(f"keypoints must be (V, T, 14, 2) and heights V, got {tuple(keypoints.shape)}, {len(heights)}")
     limbs, sure = keypoints[:, :, JOINTS].double(), confidence[:, :, JOINTS].double()
-    points = triangulate_weighted(limbs, sure, cameras)
+    points = triangulate(limbs, cameras, sure)
     back = torch.stack([project_perspective(points, camera) for camera in cameras])
     names = [ART14.joints[j] for j in JOINTS]
     bones = {}
@@ -185,23 +139,3 @@ def video_record(score: VideoScore) -> dict:
             for bone, (mean, spread) in score.bones.items()
         },
     }
-
-
-def evaluate_video(arguments: list[str]) -> int:
-    """`napa evaluate --video`: measure an estimator on calibrated video; the process's exit status."""
-    about = "How well poses from four calibrated cameras meet in space."
-    parser = argparse.ArgumentParser(prog="napa evaluate --video", description=about)
-    add_common_options(parser)
-    options = parser.parse_args(arguments)
-    start = time.monotonic()
-    try:
-        check_writable(options.json)
-        estimator = PoseEstimator.from_pretrained(options.weights, options.device)
-        score = score_single(*predict_video(estimator, not options.no_boxes))
-        print(format_video(score))
-        if options.json:
-            write_record(options.json, ["napa", "evaluate", "--video", *arguments], video_record(score), start)
-    except (ValueError, OSError) as error:
-        print(f"napa evaluate: {error}", file=sys.stderr)
-        return 1
-    return 0

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import in_full_precision, widened
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:
@@ -58,6 +60,7 @@ def _distort(x: Tensor, y: Tensor, distortion: tuple[float, float, float, float]
     )
 
 
+@in_full_precision
 def project_perspective(points: Tensor, camera: Camera) -> Tensor:
     """Where world points appear in the camera's picture.
 
@@ -120,6 +123,7 @@ def project_weak_perspective(points: Tensor, scale: Tensor | float, offset: Tens
     return (xy + (offset[..., None, :] if offset.ndim else offset)).masked_fill(missing, torch.nan)
 
 
+@in_full_precision
 def look_at(position: Tensor, target: Tensor, up: Tensor, focal: float, size: tuple[int, int]) -> Camera:
     """An undistorted camera at `position` that sees `target` in the middle of its picture.
 
@@ -162,6 +166,7 @@ def look_at(position: Tensor, target: Tensor, up: Tensor, focal: float, size: tu
     return Camera(intrinsics.expand_as(rotation), rotation, translation, (0.0, 0.0, 0.0, 0.0), size)
 
 
+@in_full_precision
 def undistort(pixels: Tensor, camera: Camera) -> Tensor:
     """Lines of sight of pixels: the (X / Z, Y / Z) that `project_perspective` sends there.
 
@@ -180,7 +185,7 @@ def undistort(pixels: Tensor, camera: Camera) -> Tensor:
     """
     _check_points(pixels, "pixels", 2)
     intrinsics = camera.K.to(pixels)
-    inverse = torch.linalg.inv(intrinsics[..., :2, :2].double()).to(pixels)
+    inverse = torch.linalg.inv(widened(intrinsics[..., :2, :2])).to(pixels)
     observed = (pixels - intrinsics[..., None, :2, 2]) @ inverse.mT
     estimate = observed
     for _ in range(20 if any(camera.distortion) else 0):
@@ -190,49 +195,59 @@ def undistort(pixels: Tensor, camera: Camera) -> Tensor:
 
 
 def _lines_of_sight(pixels: Tensor, camera: Camera) -> tuple[Tensor, Tensor, Tensor]:
-    """What one view says of a point p, as rows p = right, and how to read its depth; zeros where the pixel is NaN."""
-    missing = pixels.isnan().any(-1, keepdim=True)
-    xy = undistort(pixels.masked_fill(missing, 0.0), camera)[..., None]  # (..., N, 2, 1)
+    """What one view says of a point p, as rows p = right, and how to read its depth; `pixels` has no NaN."""
+    xy = undistort(pixels, camera)[..., None]  # (..., N, 2, 1)
     rotation, translation = camera.R.to(xy), camera.t.to(xy)
-    rows = (rotation[:2] - xy * rotation[2]).masked_fill(missing[..., None], 0.0)  # (..., N, 2, 3)
-    right = (xy.squeeze(-1) * translation[2] - translation[:2]).masked_fill(missing, 0.0)  # (..., N, 2)
+    rows = rotation[:2] - xy * rotation[2]  # (..., N, 2, 3)
+    right = xy.squeeze(-1) * translation[2] - translation[:2]  # (..., N, 2)
     return rows, right, torch.cat([rotation[2], translation[2:]])
 
 
-def triangulate(pixels: Tensor, cameras: Sequence[Camera]) -> Tensor:
+@in_full_precision
+def triangulate(pixels: Tensor, cameras: Sequence[Camera], confidence: Tensor | None = None) -> Tensor:
     """World points from their pictures in several cameras: linear least squares (DLT), reweighted by depth.
 
     A view at (x, y) after undistortion says (r1 - x r3) p + t1 - x t3 = 0 and the same for y. The left side is the
     error in the picture times the point's depth, so three further solutions divide each view's rows by the depth of the
     last one: the point then has the least squared error in the pictures (x and y, not pixels) but for second-order
-    terms. A NaN pixel (a joint missing in that view) is left out.
+    terms, each error times its view's confidence. A NaN pixel (a joint missing in that view) is left out.
 
     Args:
         pixels: (V, ..., N, 2), one entry a camera.
         cameras: V cameras, not batched.
+        confidence: (V, ..., N) not negative: how far each view is trusted; 0 or NaN leaves it out. None for equally.
 
     Returns:
         (..., N, 3) in the world's unit; NaN where fewer than two views see the point, or their lines of sight are
         parallel.
 
     Raises:
-        ValueError: if the number of cameras is not V, or below two.
+        ValueError: if the number of cameras is not V, or below two, or the confidence has another shape or is negative.
 
-    Source: Hartley and Sturm (1997), Iterative-LS.
+    Source: Hartley and Sturm (1997), Iterative-LS; the confidences as in Iskakov et al. (2019), section 3.1.
     """
     _check_points(pixels, "pixels", 2)
     if len(cameras) < 2 or len(cameras) != pixels.shape[0]:
         raise ValueError(f"cameras must be as many as views, at least 2; got {len(cameras)} for {tuple(pixels.shape)}")
-    views = [_lines_of_sight(view, camera) for view, camera in zip(pixels.double(), cameras, strict=True)]
+    exact = widened(pixels)
+    trust = torch.ones_like(exact[..., 0]) if confidence is None else confidence.to(exact)
+    if trust.shape != exact.shape[:-1] or bool((trust < 0).any()):
+        expected = f"{tuple(exact.shape[:-1])} and not negative"
+        raise ValueError(f"confidence must be {expected}, got {tuple(trust.shape)}, least {trust.min().item():.3g}")
+    missing = exact.isnan().any(-1)
+    trust = trust.nan_to_num(0.0).masked_fill(missing, 0.0)
+    filled = exact.masked_fill(missing[..., None], 0.0)
+    views = [_lines_of_sight(view, camera) for view, camera in zip(filled, cameras, strict=True)]
     rows, right, depth = (torch.stack(parts) for parts in zip(*views, strict=True))  # (V, ..., N, 2, 3) ...
-    seen = (~pixels.isnan().any(-1)).sum(0)
-    unknown = (seen < 2) | (torch.linalg.det((rows.mT @ rows).sum(0)) <= 1e-12 * seen**3)
+    seen = trust > 0
+    told = rows * seen[..., None, None]
+    unknown = (seen.sum(0) < 2) | (torch.linalg.det((told.mT @ told).sum(0)) <= 1e-12 * seen.sum(0) ** 3)
     spare = unknown[..., None, None] * torch.eye(3, dtype=rows.dtype, device=rows.device)
-    weight = torch.ones_like(right[..., :1])
+    weight = trust[..., None]
     for _ in range(4):
         a, b = rows * weight[..., None], right * weight
         points = torch.linalg.solve((a.mT @ a).sum(0) + spare, (a.mT @ b[..., None]).sum(0).squeeze(-1))
         direction = depth.reshape(-1, *(1,) * (points.ndim - 1), 4)
         z = (points * direction[..., :3]).sum(-1, keepdim=True) + direction[..., 3:]
-        weight = 1 / torch.where(z.abs() > 1e-6, z, 1.0)
+        weight = trust[..., None] / torch.where(z.abs() > 1e-6, z, 1.0)
     return points.masked_fill(unknown[..., None], torch.nan).to(pixels.dtype)

@@ -1,6 +1,7 @@
 """Networks that two chapters or more share."""
 
 from napa_lib.networks.heatmaps import local_soft_argmax, soft_argmax
+from napa_lib.networks.hourglass import StackedHourglass, StackOutput
 from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, load_pose_net, save_pose_net
 from napa_lib.networks.resnet import ResNet, resnet18, resnet50
 from napa_lib.networks.torchvision_compat import imagenet_resnet50, imagenet_vgg19, import_torchvision
@@ -10,6 +11,8 @@ __all__ = [
     "PoseNet2D",
     "PosePrediction",
     "ResNet",
+    "StackOutput",
+    "StackedHourglass",
     "VGG19Features",
     "imagenet_resnet50",
     "imagenet_vgg19",

@@ -17,7 +17,7 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
         p = softmax(heatmap),  x = sum_u p(u) u
 
     Args:
-        heatmaps: (B, J, H, W) unnormalised scores.
+        heatmaps: (B, J, H, W) unnormalised scores; half precision is computed in float32.
 
     Returns:
         (B, J, 2) as (x, y) in cells, the centre of the top-left cell at (0, 0).
@@ -34,10 +34,11 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
     if heatmaps.ndim != 4 or 0 in heatmaps.shape[2:]:
         raise ValueError(f"heatmaps must be (B, J, H, W) with H, W > 0, got {tuple(heatmaps.shape)}")
     height, width = heatmaps.shape[2:]
+    heatmaps = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32))
     p = heatmaps.flatten(2).softmax(-1).unflatten(-1, (height, width))
-    x = p.sum(2) @ torch.arange(width, dtype=p.dtype, device=p.device)
-    y = p.sum(3) @ torch.arange(height, dtype=p.dtype, device=p.device)
-    return torch.stack([x, y], -1)
+    x = torch.arange(width, dtype=p.dtype, device=p.device)
+    y = torch.arange(height, dtype=p.dtype, device=p.device)
+    return torch.stack([(p.sum(2) * x).sum(-1), (p.sum(3) * y).sum(-1)], -1)  # no matmul: autocast would round it
 
 
 def local_soft_argmax(heatmaps: Tensor, radius: int = 2) -> Tensor:

@@ -1,15 +1,18 @@
-"""The supervised baseline of table 1: a stacked hourglass with one stack."""
+"""Hourglasses: one (the supervised baseline of KeypointGAN's table 1) and several stacked (AdvPose's 2D module)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from napa_lib.networks.checks import check_image
+from napa_lib.networks.heatmaps import STRIDE, cells_to_pixels
 from napa_lib.rendering import render_heatmaps
 
-STRIDE = 4  # pixels of the picture a cell of the heat maps
 DEPTH = 4  # halvings inside the hourglass
 
 
@@ -43,6 +46,27 @@ class Hourglass(nn.Module):
         return self.beside(x) + interpolate(below, scale_factor=2, mode="nearest")
 
 
+def _stem(channels: int) -> nn.Sequential:
+    """A picture (B, 3, H, W) to (B, channels, H / 4, W / 4)."""
+    c = channels
+    return nn.Sequential(
+        nn.Conv2d(3, c // 4, 7, 2, 3), nn.BatchNorm2d(c // 4), nn.ReLU(), Residual(c // 4, c // 2),
+        nn.MaxPool2d(2), Residual(c // 2, c // 2), Residual(c // 2, c),
+    )  # fmt: skip
+
+
+def _after(channels: int) -> list[nn.Module]:
+    """What follows an hourglass: a residual module, then 1 x 1, normalisation and ReLU."""
+    return [Residual(channels, channels), nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU()]
+
+
+def _check(image: Tensor) -> Tensor:
+    least = STRIDE * 2**DEPTH
+    if check_image("image", image, 3).shape[2] % least or image.shape[3] % least:
+        raise ValueError(f"image must have sides that are multiples of {least}, got {tuple(image.shape)}")
+    return image
+
+
 class HourglassNet(nn.Module):
     """A one-stack hourglass: a picture (B, 3, S, S) to one heat map a keypoint, (B, K, S / 4, S / 4).
 
@@ -55,25 +79,73 @@ class HourglassNet(nn.Module):
 
     def __init__(self, num_keypoints: int, channels: int = 256) -> None:
         super().__init__()
-        c = channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, c // 4, 7, 2, 3), nn.BatchNorm2d(c // 4), nn.ReLU(), Residual(c // 4, c // 2),
-            nn.MaxPool2d(2), Residual(c // 2, c // 2), Residual(c // 2, c),
-        )  # fmt: skip
-        self.body = Hourglass(c)
-        self.head = nn.Sequential(
-            Residual(c, c), nn.Conv2d(c, c, 1), nn.BatchNorm2d(c), nn.ReLU(), nn.Conv2d(c, num_keypoints, 1)
-        )
+        self.stem = _stem(channels)
+        self.body = Hourglass(channels)
+        self.head = nn.Sequential(*_after(channels), nn.Conv2d(channels, num_keypoints, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        least = STRIDE * 2**DEPTH
-        if check_image("image", image, 3).shape[2] % least or image.shape[3] % least:
-            raise ValueError(f"image must have sides that are multiples of {least}, got {tuple(image.shape)}")
-        return self.head(self.body(self.stem(image)))
+        return self.head(self.body(self.stem(_check(image))))
 
     def predict(self, image: Tensor) -> Tensor:
         """Keypoints (B, K, 2) in [-1, 1]."""
         return peaks(self(image).float())
+
+
+class StackOutput(NamedTuple):
+    """What a stacked hourglass finds in B pictures of S x S pixels."""
+
+    heatmaps: tuple[Tensor, ...]  # one (B, J, S / 4, S / 4) a stack; the last one is the answer
+    features: Tensor  # (B, C, S / 4, S / 4) what the last stack's heat maps are read from
+
+
+class StackedHourglass(nn.Module):
+    """Hourglasses one after the other, each improving on the heat maps of the one before.
+
+    One residual module at each resolution. A stack's features and heat maps, by 1 x 1 convolutions, are added to what
+    it was given, and the sum is what the next one sees. Each stack's heat maps are supervised: `stacks_loss`.
+
+    Args:
+        num_joints: J.
+        stacks: 2 in AdvPose's ablation, 4 in its final model.
+        channels: width C; 256 in the papers. A multiple of 4.
+
+    Raises:
+        ValueError: if a number is below 1, or the channels are no multiple of 4.
+
+    Source: Newell et al., 2016; AdvPose, section 3.1 and section 5 ("Implementation details"), 256 x 256 pixels in and
+    64 x 64 cells out. Other sides, multiples of 64, do as well.
+
+    >>> found = StackedHourglass(16, stacks=2, channels=8).eval()(torch.zeros(1, 3, 64, 64))
+    >>> [tuple(maps.shape) for maps in found.heatmaps], tuple(found.features.shape)
+    ([(1, 16, 16, 16), (1, 16, 16, 16)], (1, 8, 16, 16))
+    """
+
+    def __init__(self, num_joints: int, stacks: int = 2, channels: int = 256) -> None:
+        super().__init__()
+        if min(num_joints, stacks, channels) < 1 or channels % 4:
+            raise ValueError(
+                f"num_joints, stacks and channels must be at least 1 and channels a multiple of 4, "
+                f"got {num_joints}, {stacks} and {channels}"
+            )
+        self.stem = _stem(channels)
+        self.bodies = nn.ModuleList(nn.Sequential(Hourglass(channels), *_after(channels)) for _ in range(stacks))
+        self.heads = nn.ModuleList(nn.Conv2d(channels, num_joints, 1) for _ in range(stacks))
+        self.feature_returns = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(stacks - 1))
+        self.heatmap_returns = nn.ModuleList(nn.Conv2d(num_joints, channels, 1) for _ in range(stacks - 1))
+
+    def forward(self, image: Tensor) -> StackOutput:
+        x = self.stem(_check(image))
+        features, heatmaps = x, []
+        for i, (body, head) in enumerate(zip(self.bodies, self.heads, strict=True)):
+            features = body(x)
+            heatmaps.append(head(features))
+            if i < len(self.feature_returns):
+                x = x + self.feature_returns[i](features) + self.heatmap_returns[i](heatmaps[-1])
+        return StackOutput(tuple(heatmaps), features)
+
+    def predict(self, image: Tensor) -> Tensor:
+        """Keypoints (B, J, 2) in [-1, 1], from the last stack."""
+        return peaks(self(image).heatmaps[-1].float())
 
 
 def heatmap_targets(keypoints: Tensor, cells: int) -> Tensor:
@@ -99,8 +171,24 @@ def heatmap_loss(heatmaps: Tensor, keypoints: Tensor) -> Tensor:
     return (heatmaps.float() - heatmap_targets(keypoints, heatmaps.shape[-1]))[visible].square().mean()
 
 
+def stacks_loss(heatmaps: Sequence[Tensor], keypoints: Tensor) -> Tensor:
+    """Intermediate supervision: the sum of each stack's `heatmap_loss`.
+
+    Raises:
+        ValueError: if there is no stack, or no keypoint is visible.
+
+    Source: Newell et al., 2016, section 3.2.
+    """
+    if not heatmaps:
+        raise ValueError("heatmaps must hold those of at least one stack, got none")
+    return torch.stack([heatmap_loss(maps, keypoints) for maps in heatmaps]).sum()
+
+
 def peaks(heatmaps: Tensor) -> Tensor:
     """The largest cell of each map, moved a quarter of a cell towards the larger neighbour, (B, K, 2) in [-1, 1].
+
+    Raises:
+        ValueError: if the maps are not (B, K, S, S).
 
     Source: Newell et al., 2016, section 3.3.
 
@@ -109,6 +197,8 @@ def peaks(heatmaps: Tensor) -> Tensor:
     [[[6.5, 9.5]]]
     """
     side = heatmaps.shape[-1]
+    if heatmaps.ndim != 4 or side == 0 or heatmaps.shape[2] != side:
+        raise ValueError(f"heatmaps must be (B, K, S, S), got {tuple(heatmaps.shape)}")
     best = heatmaps.flatten(2).argmax(-1)
     cell = torch.stack([best % side, best // side], -1)  # (B, K, 2) as (x, y)
     steps = torch.tensor([[1, 0], [-1, 0], [0, 1], [0, -1]], device=cell.device)
@@ -116,5 +206,5 @@ def peaks(heatmaps: Tensor) -> Tensor:
     value = heatmaps.flatten(2).gather(2, near[..., 1] * side + near[..., 0])
     towards = torch.stack([value[..., 0] - value[..., 1], value[..., 2] - value[..., 3]], -1).sign()
     inside = (cell > 0) & (cell < side - 1)  # at the border there is nothing to compare with
-    pixels = (cell + 0.25 * towards * inside) * STRIDE + (STRIDE - 1) / 2
+    pixels = cells_to_pixels(cell + 0.25 * towards * inside)
     return 2 * pixels / (side * STRIDE - 1) - 1

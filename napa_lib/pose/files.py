@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from PIL import Image
+from napa_lib.data.decoding import picture_endings
 
 LONGEST_NAME = 80  # characters of a result folder, before a number
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)  # no folder may have these on Windows
@@ -51,7 +51,7 @@ def _expand(argument: str) -> tuple[list[Path], str]:
 
 def pictures_in(folder: Path) -> list[Path]:
     """The files of a folder whose names end as pictures' do, by name; hidden ones are left out."""
-    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    endings = picture_endings()
     files = (p for p in folder.iterdir() if p.suffix.lower() in endings and not p.name.startswith("."))
     return sorted(p for p in files if p.is_file())
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
-import warnings
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,20 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from napa_lib.data import PictureError
+from napa_lib.data.decoding import decode
 
 MAX_PIXELS = 150_000_000  # a file that claims more is refused before it is decoded
 KEPT_PIXELS = 6_000_000  # a larger picture is halved until it has no more
 KEPT_SIDE = 512  # but not below this on its shorter side, so that long panoramas keep their figures
 FIGURE_SIDE = 256  # nor so far that a figure's box has fewer pixels: twice what the network looks at
-DAMAGED = (
-    OSError, ValueError, TypeError, SyntaxError, EOFError, KeyError, IndexError, OverflowError, AttributeError,
-    struct.error, zlib.error, MemoryError, Image.DecompressionBombError,
-)  # fmt: skip  # what Pillow's decoders raise on damaged files
-ORIENTATION = 0x0112  # EXIF
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +47,8 @@ def open_picture(image: ImageLike, boxes: Sequence[Sequence[float]] | None = Non
     """Read any kind of picture, reduced as far as its figures allow.
 
     A 12,000 x 9,000 scan would be 1.3 GB in float32; a figure needs a few hundred pixels. JPEGs are decoded at reduced
-    size, others reduced right after decoding, as 8-bit values. Alpha is composited on white, grey repeated, 16 bits are
-    cut to 8, the EXIF orientation is applied.
+    size, others reduced right after decoding, as 8-bit values. `napa_lib.data.decoding.decode` says how odd formats are
+    read.
 
     Args:
         image: a path; a PIL picture; an array (H, W, 3) uint8 or floating in [0, 1]; a tensor (3, H, W), the same.
@@ -70,14 +63,9 @@ def open_picture(image: ImageLike, boxes: Sequence[Sequence[float]] | None = Non
     """
     if isinstance(image, Picture):
         return image
-    if isinstance(image, (str, os.PathLike)):
+    if isinstance(image, (str, os.PathLike, Image.Image)):
         return _read(image, boxes)
-    if isinstance(image, Image.Image):
-        try:
-            return _finish(image, boxes)
-        except DAMAGED as error:
-            raise PictureError(f"image cannot be decoded: {type(error).__name__}: {error}") from error
-    return _finish(Image.fromarray(_to_bytes(image)), boxes)
+    return _read(Image.fromarray(_to_bytes(image)), boxes)
 
 
 def opened(images: Iterable[ImageLike], ahead: int = 4) -> Iterator[Picture | PictureError]:
@@ -120,69 +108,13 @@ def reduction(size: tuple[int, int], boxes: Sequence[Sequence[float]] | None = N
     return 2 ** min(by_area, by_side, by_box)
 
 
-def _read(path: str | os.PathLike, boxes: Sequence[Sequence[float]] | None) -> Picture:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's notes on large or odd files; the size is checked here
-            with Image.open(path) as picture:
-                return _finish(picture, boxes)
-    except DAMAGED as error:
-        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        raise PictureError(f"cannot read picture {str(path)!r}: {reason}") from error
-
-
-def _finish(picture: Image.Image, boxes: Sequence[Sequence[float]] | None) -> Picture:
-    """Check the size before decoding, decode, reduce, turn upright."""
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        limit = f"{MAX_PIXELS // 1_000_000} million pixels"
-        raise ValueError(f"it is {width} x {height}, and more than {limit} are not decoded; make it smaller first")
-    if width * height == 0:
-        raise ValueError(f"it is {width} x {height} pixels: empty")
-    factor = reduction((width, height), boxes)
-    if factor > 1:  # JPEG alone can decode at reduced size; the others leave this undone
-        picture.draft(None, (width // factor, height // factor))
-    drafted = round(width / picture.width)
-    picture.load()
-    if picture.format != "JPEG":
-        width, height = picture.size  # TIFFs may turn while they load
-    orientation = picture.getexif().get(ORIENTATION, 1)
-    pixels = _upright(_to_rgb(picture, factor // drafted), orientation)
-    size = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
-    return Picture(pixels, factor, size, _ground(pixels))
-
-
-def _to_rgb(picture: Image.Image, factor: int) -> Image.Image:
-    """Any mode to 8-bit RGB, reduced by `factor` as early as that mode allows."""
-    if picture.mode.startswith("I;16"):
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    elif picture.mode == "1":
-        picture = picture.convert("L")
-    elif picture.mode in ("P", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA" if picture.mode == "PA" or "transparency" in picture.info else "RGB")
-    small = picture.reduce(factor) if factor > 1 else picture
-    if small.mode in ("I", "F"):
-        grey, largest = np.asarray(small), 65535.0 if small.mode == "I" else 1.0
-        if not ((grey >= 0) & (grey <= largest)).all():
-            raise ValueError(f"values of mode {small.mode} must lie in [0, {largest:.0f}]")
-        return Image.fromarray((grey * (255 / largest)).round().astype(np.uint8)).convert("RGB")
-    if small.mode in ("LA", "La", "RGBA", "RGBa"):
-        small = small.convert("RGBA")
-        white = Image.new("RGB", small.size, "white")
-        white.paste(small, mask=small.getchannel("A"))
-        return white
-    return small.convert("RGB")
-
-
-def _upright(picture: Image.Image, orientation: int) -> Image.Image:
-    """Turn a picture by an EXIF orientation; Pillow wants it in the picture."""
-    if orientation == 1:
-        return picture
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    plain = picture.copy()
-    plain.info = {"exif": exif.tobytes()}
-    return ImageOps.exif_transpose(plain)
+def _read(source: str | os.PathLike | Image.Image, boxes: Sequence[Sequence[float]] | None) -> Picture:
+    """Decode, reduced as far as the figures allow, to 8 bits."""
+    found = decode(source, MAX_PIXELS, lambda size: reduction(size, boxes))
+    pixels = found.pixels
+    if pixels.mode == "F":
+        pixels = Image.fromarray((np.asarray(pixels) * 255).round().astype(np.uint8)).convert("RGB")
+    return Picture(pixels, found.factor, found.size, _ground(pixels))
 
 
 def _to_bytes(image: np.ndarray | Tensor) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from napa_lib import __version__
+from napa_lib.files import sha256
 from napa_lib.pose.estimator import PoseResult
 
 SCHEMA_VERSION = "1.0"  # the first number changes when a reader of the old form would go wrong
@@ -50,16 +50,7 @@ def describe(result: PoseResult, picture: dict[str, Any], found: bool) -> dict[s
 def describe_picture(path: Path, size: Sequence[int]) -> dict[str, Any]:
     """A picture's entry: the name of its file without its folder, what is in it, and its size upright."""
     name = path.name.encode("utf-8", "replace").decode()  # a name on disk need not be text
-    return {"file": name, "sha256": digest(path), "width": size[0], "height": size[1]}
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            found.update(piece)
-    return found.hexdigest()
+    return {"file": name, "sha256": sha256(path), "width": size[0], "height": size[1]}
 
 
 def _numbers(values: Tensor, digits: int) -> list[float] | None:

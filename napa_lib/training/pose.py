@@ -24,12 +24,12 @@ from napa_lib.engine import (
 )
 from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
 from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, load_pose_net, save_pose_net
+from napa_lib.processes import average_gradients, join_processes, step_seed
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
 from napa_lib.training.config import PoseTrainingConfig
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
 from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures
-from napa_lib.training.processes import average_gradients, join_processes, step_seed
 from napa_lib.training.updates import Trained, parameter_groups, update_average
 from napa_lib.training.validate import validate
 

@@ -162,8 +162,8 @@ def film_of(report: dict, clips: Clips) -> Film:
     """The film in a stored result: what was found in the first frames of the validation clips at each record.
 
     Args:
-        report: one of `read_results`.
-        clips: the validation clips of that training, `report["options"]["validation"]`.
+        report: a result, as `results.read` gives it.
+        clips: the validation clips of that training, `report["config"]["validation"]`.
 
     Raises:
         ValueError: if the result holds no such keypoints.

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from napa_lib.bottleneck import interval
+from napa_lib.results import interval, text_table
 
 Results = Mapping[str, Sequence[dict]]  # name of a run without its seed -> the reports of its seeds
 Path = tuple[str, ...]
@@ -107,7 +107,7 @@ def table(results: Results, rows: Sequence[Row], columns: Mapping[str, Path] = E
         if not reports:
             line = [row.label, "not measured yet", *[""] * (len(columns) - 1)]
         lines.append([*line, str(len(reports)), _steps(reports), *([row.paper] if paper else [])])
-    return _aligned(lines)
+    return text_table(lines)
 
 
 def ladder_table(results: Results) -> str:
@@ -131,7 +131,7 @@ def ladder_steps(results: Results) -> str:
         mean, half = interval(change)
         here = f"{mean:+.2f} " + ("(one run)" if math.isinf(half) else f"+- {half:.2f}")
         lines.append([after.label, f"{step:,}", here, paper, verdict(mean, half)])
-    return _aligned(lines)
+    return text_table(lines)
 
 
 def verdict(change: float, half: float) -> str:
@@ -205,7 +205,7 @@ def motion_table(reports: Sequence[dict], run: str = "ours") -> str:
     found = {name: values(reports, (name, "percent_flips")) for name in motions}
     for name in sorted(motions, key=lambda name: (-np.mean(found[name]), name)):
         lines.append([name, summary(found[name])])
-    return _aligned(lines)
+    return text_table(lines)
 
 
 def curves_figure(results: Results) -> Figure:
@@ -264,7 +264,7 @@ def commands(results: Results, runs: Sequence[str]) -> str:
 def _curves(reports: Sequence[dict]) -> dict[int, dict[int, float]]:
     """Seed -> step -> error with flips on the validation people."""
     return {
-        report["options"]["seed"]: {e["step"]: e["percent_flips"] for e in report["record"] if "percent_flips" in e}
+        report["seed"]: {e["step"]: e["percent_flips"] for e in report["record"] if "percent_flips" in e}
         for report in reports
     }
 
@@ -284,10 +284,3 @@ def _paired(before: Sequence[dict], after: Sequence[dict]) -> tuple[int, list[fl
 def _steps(reports: Sequence[dict]) -> str:
     found = sorted({report["record"][-1]["step"] for report in reports if report["record"]})
     return " to ".join(f"{step:,}" for step in dict.fromkeys([*found[:1], *found[-1:]]))
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, two spaces between them, no spaces at the ends."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    padded = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines]
-    return "\n".join(line.rstrip() for line in padded)

@@ -35,3 +35,12 @@ def step_seed(seed: int, step: int, rank: int) -> int:
     600
     """
     return ((seed * 10_000_019 + step) * 1021 + rank) % 2**63
+
+
+def any_process(flag: bool, world: int) -> bool:
+    """Whether any process says so, the same answer in all of them; each must ask."""
+    if world == 1:
+        return flag
+    found = torch.tensor(int(flag), device="cuda" if distributed.get_backend() == "nccl" else "cpu")
+    distributed.all_reduce(found, distributed.ReduceOp.MAX)
+    return bool(found)

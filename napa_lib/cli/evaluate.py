@@ -1,0 +1,47 @@
+"""The options of `napa evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  napa evaluate --art --page art.html
+  napa evaluate --annotations mine/annotations.json --json mine.json
+  napa evaluate --video --weights my_pose_net.safetensors"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add `evaluate` to the commands of `napa`."""
+    parser = commands.add_parser(
+        "evaluate", help="measure the estimator on figures in art and on calibrated video",
+        description="Measure how good the pose estimator is.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--art", action="store_true", help="PCKh on the sixty figures in art that ship")
+    what.add_argument(
+        "--annotations", type=Path, metavar="FILE",
+        help="PCKh on your own figures, in a file of the form of assets/art_figures/annotations.json",
+    )  # fmt: skip
+    what.add_argument("--video", action="store_true", help="how well four views of calibrated video agree in space")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a trained network instead of the one that ships")
+    parser.add_argument("--no-boxes", action="store_true", help="let the estimator look for the figure itself")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, mps (default: auto)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result with command and versions")
+    parser.add_argument("--crops", type=int, default=1, metavar="N", help="average over N crops a figure (1 to 5)")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write a page of best, median and worst figures")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace, words: list[str]) -> int:
+    """Measure; the process's exit status."""
+    if options.video and (options.page or options.crops != 1):
+        options.parser.error("--page and --crops go with figures in art, not with --video")
+    from napa_lib.evaluate.command import Measurement, measure_art, measure_video
+
+    measurement = Measurement(
+        weights=options.weights, device=options.device, boxes=not options.no_boxes, crops=options.crops,
+        json=options.json, page=options.page, command=("napa", *words),
+    )  # fmt: skip
+    return measure_video(measurement) if options.video else measure_art(measurement, options.annotations)

@@ -1,0 +1,82 @@
+"""What `napa evaluate` does: measure, print, and write down what was asked for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from napa_lib.data import load_art_figures
+from napa_lib.evaluate.art import ArtScore, art_rates, art_record, format_rates, predict_art, score_art
+from napa_lib.evaluate.page import page_file, write_page
+from napa_lib.evaluate.record import check_writable, write_record
+from napa_lib.evaluate.video import format_video, predict_video, score_single, video_record
+from napa_lib.pose import PoseEstimator
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured how, and where the results go."""
+
+    weights: Path | None = None  # a trained network; None for the one that ships
+    device: str = "auto"
+    boxes: bool = True  # give the estimator the figures' boxes, or let it look for the figure
+    crops: int = 1  # from 1 to 5, to average over
+    json: Path | None = None
+    page: Path | None = None
+    command: tuple[str, ...] = ("napa", "evaluate")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a measurement says."""
+
+    text: str
+    record: dict
+    score: ArtScore | None = None  # for the page
+
+
+def measure_art(measurement: Measurement, annotations: Path | None = None) -> int:
+    """`napa evaluate --art`, or on the figures of a file of annotations; the process's exit status."""
+
+    def measure(estimator: PoseEstimator) -> Result:
+        figures = load_art_figures(annotations)
+        score = score_art(predict_art(estimator, figures, measurement.boxes, measurement.crops), figures)
+        rates = art_rates(score, torch.Generator().manual_seed(0))
+        how = "with their boxes" if measurement.boxes else "found without boxes"
+        where = "in art" if annotations is None else f"of {annotations}"
+        text = f"{len(figures)} figures {where}, {how}\n{format_rates(rates)}"
+        return Result(text, art_record(score, rates), score)
+
+    return _run(measurement, measure)
+
+
+def measure_video(measurement: Measurement) -> int:
+    """`napa evaluate --video`; the process's exit status."""
+
+    def measure(estimator: PoseEstimator) -> Result:
+        score = score_single(*predict_video(estimator, measurement.boxes))
+        return Result(format_video(score), video_record(score))
+
+    return _run(measurement, measure)
+
+
+def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -> int:
+    """See that the results can be written, measure, print, write."""
+    start = time.monotonic()
+    try:
+        check_writable(measurement.json, measurement.page and page_file(measurement.page))
+        result = measure(PoseEstimator.from_pretrained(measurement.weights, measurement.device))
+        print(result.text)
+        if measurement.json:
+            write_record(measurement.json, measurement.command, result.record, start)
+        if measurement.page and result.score:
+            print(f"overlays: {write_page(measurement.page, result.score)}")
+    except (ValueError, OSError) as error:
+        print(f"napa evaluate: {error}", file=sys.stderr)
+        return 1
+    return 0

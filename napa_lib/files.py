@@ -1,0 +1,51 @@
+"""Files that appear whole or not at all, and what is in them as a number."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside its place and move it there when it is on the disk; until then the old file stays whole.
+
+    Args:
+        path: where to; its folder is made if need be.
+        write: writes the file to the path that it is given, in the same folder and with the same ending.
+
+    Raises:
+        OSError: that names `path`, if it cannot be written; and whatever `write` raises. Nothing is left behind.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            write(temporary)
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all. Raises OSError as `write_atomically`."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file as 64 hexadecimal digits, read in pieces of one megabyte."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

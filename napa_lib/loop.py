@@ -1,0 +1,335 @@
+"""The one training loop: a chapter brings networks and a `step`, this brings records, checkpoints and what stops it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib.engine import (
+    CheckpointError,
+    keep_freed_memory,
+    load_checkpoint,
+    load_tensors,
+    progress_bar,
+    save_checkpoint,
+)
+from napa_lib.processes import any_process, average_gradients, join_processes, step_seed
+
+Losses = Mapping[str, Tensor]
+Record = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where and how to compute, which changes no result but by rounding.
+
+    Attributes:
+        device: where the networks are; batches are drawn on the CPU, so that they are the same everywhere.
+        half: compute in bfloat16 where that is safe.
+        checkpoint: file to keep the state in, and to go on from if it is there; None for none.
+        measure: what to put on record beside the losses, given the model in evaluation mode.
+        tell: is given each entry of the record as it is made.
+    """
+
+    device: torch.device = torch.device("cpu")
+    half: bool = False
+    checkpoint: Path | None = None
+    measure: Callable[[Any], dict] | None = None
+    tell: Callable[[dict], object] = lambda entry: None
+
+    def autocast(self) -> torch.autocast:
+        """The context for forward passes."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
+
+
+HERE = Setup()  # on the CPU, in full precision, nothing kept
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that changes while training, and what it was started with.
+
+    Attributes:
+        models: modules whose weights and buffers belong into a checkpoint.
+        optimizers: theirs.
+        generator: source of the batches.
+        settings: what a checkpoint must agree on, from `settings_of`; one with others is refused.
+    """
+
+    models: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    generator: torch.Generator
+    settings: Mapping[str, Any]
+
+
+def settings_of(stage: str, config: Any, setup: Setup = HERE) -> dict[str, Any]:
+    """What decides how a training goes: its name, its configuration (a dataclass) but for `steps`, the precision.
+
+    A run may be made longer, so `steps` is not among them.
+    """
+    settings = {"stage": stage, "half": setup.half, **asdict(config)}
+    del settings["steps"]
+    return settings
+
+
+@dataclass
+class _State:
+    """Where a run stands; it is part of every checkpoint, so that nothing on record is lost."""
+
+    step: int = 0  # steps done
+    seconds: float = 0.0
+    record: Record = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)  # of the losses since the last entry
+    count: int = 0  # and of how many steps
+    kept: int = -1  # step of the checkpoint, -1 for none
+
+
+def run(
+    label: str,
+    training: Training,
+    step: Callable[[int], Losses],
+    steps: int,
+    every: int,
+    setup: Setup = HERE,
+    model: nn.Module | None = None,
+    rate: Callable[[int], float] | None = None,
+    settle: Callable[[], None] = lambda: None,
+) -> Record:
+    """Call `step` until all steps are done, going on from the checkpoint where there is one.
+
+    Started by `torchrun`, each process draws batches of its own, `descend` takes the mean gradient's step in all of
+    them, and the first one measures and saves.
+
+    Args:
+        label: name on the progress bar.
+        training: what `step` changes.
+        step: one step, given its number from 0; returns its losses. It raises FloatingPointError where one is not
+            finite, which `descend` does.
+        steps: how many in all.
+        every: steps between two entries of the record, with each of which a checkpoint is written.
+        setup: where and how, the checkpoint and the measurement.
+        model: what to measure; the first of training's models if not given.
+        rate: factor of the optimizers' learning rates at a step, such as `learning_rate_factor` gives; None to leave
+            them alone. It is a function of the step, so that a resumed run needs no schedule's state.
+        settle: called before each entry and at the end, to make the model fit for evaluation mode; see
+            `networks.normalization`. It must not change how training goes on.
+
+    Returns:
+        one entry each `every` steps and at the end: step, seconds, the losses' means since the last entry, and what
+        was measured. On a CPU weights and record are the same, bit for bit but for the seconds, however often the run
+        was stopped, killed and started again.
+
+    Raises:
+        CheckpointError: if the checkpoint is corrupt, belongs to another training or is beyond `steps`.
+        FloatingPointError: if a loss or a gradient is not finite; the last checkpoint is kept.
+        OSError: if a checkpoint cannot be written, for want of space for example; the one before is kept.
+        KeyboardInterrupt: after Ctrl-C (or SIGTERM), once the step is done and in the checkpoint; a second Ctrl-C
+            stops at once.
+    """
+    if steps < 1 or every < 1:
+        raise ValueError(f"steps and every must be at least 1, got {steps} and {every}")
+    rank, world = join_processes()
+    seed = training.generator.initial_seed()
+    groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
+    for group in groups:
+        group.setdefault("initial_lr", group["lr"])
+    state = _resume(training, setup.checkpoint, steps)
+    groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
+    clock = time.monotonic() - state.seconds
+    with _signals() as asked, progress_bar(label, steps, state.step) as bar:
+        while state.step < steps:
+            if rate is not None:
+                for group in groups:
+                    group["lr"] = group["initial_lr"] * rate(state.step)
+            if world > 1:  # each process a batch of its own
+                training.generator.manual_seed(step_seed(seed, state.step, rank))
+                torch.manual_seed(step_seed(seed, state.step, rank))
+            _count(state, step, setup)
+            bar.update()
+            state.seconds = time.monotonic() - clock
+            stop = any_process(bool(asked), world)
+            due = state.step % every == 0 or state.step == steps
+            if due:
+                settle()
+                _note(state, setup if rank == 0 else HERE, model or next(iter(training.models.values())))
+            if rank == 0 and (due or stop):
+                _save(state, training, setup.checkpoint)
+            if stop and state.step < steps:
+                raise KeyboardInterrupt(f"stopped after step {state.step}; {_kept(state, setup)}")
+    settle()
+    return state.record
+
+
+def _count(state: _State, step: Callable[[int], Losses], setup: Setup) -> None:
+    """Take one step and add its losses to the sums."""
+    try:
+        losses = {name: float(value.detach()) for name, value in step(state.step).items()}
+        if not all(abs(value) < float("inf") for value in losses.values()):
+            raise FloatingPointError(f"the losses are {_words(losses)}")
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{error} at step {state.step}; stopped. {_kept(state, setup)}") from None
+    state.sums = {name: state.sums.get(name, 0.0) + value for name, value in losses.items()}
+    state.count += 1
+    state.step += 1
+
+
+def _note(state: _State, setup: Setup, model: nn.Module) -> None:
+    """Put an entry on record, with the measurement where there is one, for which the model is in evaluation mode."""
+    means = {name: value / state.count for name, value in state.sums.items()}
+    found: dict = {}
+    if setup.measure is not None:
+        modes = {module: module.training for module in model.modules()}
+        model.eval()
+        with torch.no_grad():
+            found = setup.measure(model)
+        for module, mode in modes.items():
+            module.training = mode
+    state.record.append({"step": state.step, "seconds": round(state.seconds, 2), **means, **found})
+    state.sums, state.count = {}, 0
+    setup.tell(state.record[-1])
+
+
+def _save(state: _State, training: Training, checkpoint: Path | None) -> None:
+    if checkpoint is None:
+        return
+    now = {**asdict(state), "kept": state.step}
+    header = {"settings": json.dumps(training.settings), "state": json.dumps(now)}
+    try:
+        save_checkpoint(checkpoint, state.step, training.models, training.optimizers, training.generator, header)
+    except OSError as error:
+        kept = f"it keeps step {state.kept}" if state.kept >= 0 else "none is kept"
+        raise OSError(f"{error}; stopped after step {state.step}, {kept}. Make room and start again") from error
+    state.kept = state.step
+
+
+def _resume(training: Training, checkpoint: Path | None, steps: int) -> _State:
+    """The state of the checkpoint, after putting all of it back; a new one where there is no checkpoint."""
+    if checkpoint is None or not Path(checkpoint).exists():
+        return _State()
+    header = load_tensors(checkpoint)[1]
+    found = json.loads(header.get("settings", "{}"))
+    wanted = json.loads(json.dumps(training.settings))  # tuples become lists
+    if found != wanted:
+        names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        other = ", ".join(f"{name} is {found.get(name)}, expected {wanted.get(name)}" for name in names)
+        raise CheckpointError(f"{checkpoint} belongs to another training ({other}); choose another file")
+    state = _State(**json.loads(header["state"]))
+    if state.step > steps:
+        raise CheckpointError(f"{checkpoint} stands at step {state.step}, beyond the {steps} that are asked for")
+    load_checkpoint(checkpoint, training.models, training.optimizers, training.generator)
+    for optimizer in training.optimizers.values():
+        _match_layout(optimizer)
+    return state
+
+
+def _match_layout(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the moments out in memory as their weights are: another layout rounds differently in the last bit."""
+    for parameter, slots in optimizer.state.items():
+        for name, value in slots.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                slots[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def _kept(state: _State, setup: Setup) -> str:
+    """What to say of the checkpoint when a run stops."""
+    if setup.checkpoint is None or state.kept < 0:
+        return "No checkpoint was kept"
+    return f"{setup.checkpoint} keeps step {state.kept}; the same call goes on from there"
+
+
+def _words(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The signals that asked to stop meanwhile. The first waits for the step to end, the second stops at once."""
+    asked: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt("stopped at once")
+        asked.append(number)
+
+    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread alone
+        yield asked
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def descend(total: Tensor, optimizer: torch.optim.Optimizer, clip: float, losses: Losses) -> None:
+    """One step of an optimizer down the gradient of `total`, its norm clipped; none where that is not finite.
+
+    Under `torchrun` the gradient is the mean over all processes.
+
+    Raises:
+        FloatingPointError: with the losses' values, before any weight is changed.
+    """
+    if not bool(total.isfinite()):
+        words = _words({name: float(value.detach()) for name, value in losses.items()})
+        raise FloatingPointError(f"the loss is {float(total.detach())} ({words})")
+    optimizer.zero_grad()
+    total.backward()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    average_gradients(parameters, join_processes()[1])
+    norm = nn.utils.clip_grad_norm_(parameters, clip)
+    if not bool(norm.isfinite()):
+        raise FloatingPointError(f"the gradient's norm is {float(norm)}")
+    optimizer.step()
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Exponential running average of the trained weights: average <- decay average + (1 - decay) network.
+
+    Weights that are not trained are left alone, buffers are copied.
+    """
+    for mean, now in zip(average.parameters(), network.parameters(), strict=True):
+        if now.requires_grad:
+            mean.lerp_(now, 1 - decay)
+    for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(buffer)
+
+
+def on_device(device: torch.device, network: Any) -> Any:
+    """The network in training mode on the device, channels last: convolutions on a CPU and in bfloat16 are faster."""
+    return network.to(device, memory_format=torch.channels_last).train()
+
+
+def laid_out(image: Tensor, device: torch.device) -> Tensor:
+    """Pictures (B, C, H, W) on the device, laid out in memory as `on_device`'s networks want them."""
+    return image.to(device, memory_format=torch.channels_last)
+
+
+def adam(parameters: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Adam, fused: one pass over memory, where the plain one makes a dozen."""
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=True)
+
+
+@contextmanager
+def command() -> Iterator[None]:
+    """End a training command with a sentence and not a traceback: bad input, broken losses, a full disk, Ctrl-C."""
+    keep_freed_memory()
+    try:
+        yield
+    except (ValueError, OSError, FloatingPointError) as error:
+        raise SystemExit(f"{type(error).__name__ if not str(error) else error}") from None
+    except KeyboardInterrupt as error:
+        print(error or "stopped", file=sys.stderr)
+        raise SystemExit(130) from None
