@@ -10,7 +10,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -33,7 +33,8 @@ class StylizerConfig:
     norm: Norm = "pool"
     steps: int = 4000
     batch: int = 4
-    size: int = 128  # pixels, the side of content crops and style pictures
+    size: int = 128  # pixels, the side of content crops and of style pictures, or of their windows
+    windows: int = 1  # style pictures of windows x size pixels are cut into so many windows a side, each a style
     learning_rate: float = 1e-3  # Adam's; falls linearly to 0 over the last quarter of the steps
     seed: int = 0
     bfloat16: bool = False  # autocast; for processors and GPUs with bfloat16 arithmetic
@@ -70,7 +71,7 @@ def train_stylizer(
     features = features.to(place)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     loss = StylizationLoss(features, config.ratios)
-    styles = torch.stack(load_paintings(config.size, config.styles)).to(place)
+    styles = style_windows(config).to(place)
     targets = loss.measure_style(styles)
     statistics = style_statistics(styles, features) if config.norm == "pool" else None
     pictures = training_pictures()
@@ -93,6 +94,16 @@ def train_stylizer(
     network.eval()
     save_stylizer(out / "network.safetensors", network, config.styles)
     return network
+
+
+def style_windows(config: StylizerConfig) -> Tensor:
+    """The style pictures, (styles x windows^2, 3, size, size): whole ones, or windows of larger ones.
+
+    A window shows strokes as large as they are in a picture of windows x size pixels, at the price of a small one.
+    """
+    pictures = torch.stack(load_paintings(config.size * config.windows, config.styles))
+    rows = pictures.unflatten(3, (config.windows, config.size)).unflatten(2, (config.windows, config.size))
+    return rows.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
 
 def _step(
@@ -128,7 +139,7 @@ def _initial_network(config: StylizerConfig, features: VGG19Features) -> Transfo
         return TransformNet(config.norm)
     network = load_stylizer(config.start)
     if network.norm == "pool" and config.norm == "instance":
-        return network.for_style(torch.stack(load_paintings(config.size, config.styles)), features)
+        return network.for_style(torch.stack(load_paintings(config.size * config.windows, config.styles)), features)
     if network.norm != config.norm:
         raise ValueError(f"{config.start} has norm={network.norm!r}, the training wants {config.norm!r}")
     return network
@@ -159,6 +170,20 @@ def _read_lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
+def parse_ratios(settings: Sequence[str]) -> LossRatios:
+    """Table 2's ratios but for those given as "name=value".
+
+    >>> parse_ratios(["style=5", "content_entropy=0"]).style
+    5.0
+    """
+    pairs = dict(setting.split("=", 1) if "=" in setting else (setting, "") for setting in settings)
+    known = [ratio.name for ratio in fields(LossRatios)]
+    try:
+        return replace(LossRatios(), **{name: float(value) for name, value in pairs.items()})
+    except (TypeError, ValueError):
+        raise ValueError(f"--ratio must be NAME=NUMBER, NAME one of {', '.join(known)}, got {settings}") from None
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m napa_lib.style.train", description=__doc__)
     parser.add_argument("--styles", nargs="+", default=["pool"], help="names of paintings, or 'pool'")
@@ -170,15 +195,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--start", default="", help="network to begin with: 'pool' or a safetensors file")
-    parser.add_argument("--style-ratio", type=float, default=1.0, help="ratio of L_style; 1 in table 2")
+    parser.add_argument("--windows", type=int, default=1, help="cut larger style pictures into so many windows a side")
+    parser.add_argument("--ratio", nargs="*", default=[], metavar="NAME=VALUE", help="ratios other than table 2's")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     styles = POOL if options.styles == ["pool"] else tuple(options.styles)
     config = StylizerConfig(
         styles=styles, norm=options.norm or ("pool" if len(styles) > 1 else "instance"), steps=options.steps,
         batch=options.batch, size=options.size, seed=options.seed, bfloat16=options.bfloat16,
-        start=options.start,
-        ratios=LossRatios(style=options.style_ratio),
+        start=options.start, windows=options.windows,
+        ratios=parse_ratios(options.ratio),
     )  # fmt: skip
     options.out.mkdir(parents=True, exist_ok=True)
     train_stylizer(config, options.out, options.device)

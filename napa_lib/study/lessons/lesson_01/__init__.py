@@ -69,8 +69,8 @@ PLAN = LessonPlan(
         "Hokusai, a harvest by Van Gogh, a composition by Kandinsky and poppies by Hokusai, each shown in a corner."
     ),
     verbs=(
-        "say what a Gram matrix sees of a picture, and what it does not",
-        "stylise a photograph by optimisation and by a network, and compare the two",
+        "say what a Gram matrix sees of a picture, and grow a texture from it",
+        "write Gatys' loop, and the layer by which one network has many styles",
         "write NAPA's terms so that each of them pulls the right way",
         "read a table of loss ratios: reductions, feature scale, picture size",
         "find out with gradient norms which term moves the picture",
@@ -86,7 +86,7 @@ PLAN = LessonPlan(
         "weights/stylizer_kandinky.safetensors",
     ),  # fmt: skip
     prelude=(
-        "from dataclasses import replace\nimport torch\nfrom napa_lib import study\n"
+        "from dataclasses import replace\nimport torch\nfrom napa_lib import study\nfrom napa_lib import style as nst\n"
         "from napa_lib.style import LossRatios"
     ),
     exercises=EXERCISES,

@@ -73,7 +73,6 @@ GATYS = Exercise(
         _slip("gradients add up", "        adam.zero_grad()\n", "", "adds to the gradients"),
         _slip("uphill", "loss.sum().backward()", "(-loss).sum().backward()", "walk up the gradient"),
         _slip("style alone", " + nst.content_loss(maps[-1], kept)", "", "nothing holds the content"),
-        _slip("content against itself", "maps[-1], kept", "maps[-1], maps[-1]", "compares the picture with itself"),
         _slip("content alone", "features(style), features", "features(content), features", "never measured the style"),
         _slip("no step", "        adam.step()\n", "", "has not moved"),
         _slip(
@@ -86,8 +85,7 @@ GATYS = Exercise(
             "only the first step",
         ),
         _slip("the content itself", "content.clone()", "content", "changed the picture that was handed in"),
-        _slip("always ten steps", "range(steps)", "range(10)", "with `steps` = 0"),
-        _slip("begun with noise", "content.clone()", "torch.rand_like(content)", "where does yours begin"),
+        _slip("always ten steps", "range(steps)", "range(10)", "how often go"),
         _slip("small steps", "lr=0.05", "lr=0.001", "Are both terms in it"),
     ),
 )

@@ -1,0 +1,229 @@
+"""Lesson 01's pictures: channels and what fires together, predictions beside what came, and the stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from napa_lib.data import Painting
+from napa_lib.results import text_table
+from napa_lib.style import StyleLosses, gram_matrix
+
+# What the terms are called in plots.
+LABELS = {"style": "style", "feature": "feat", "total_variation": "tv", "style_entropy": "sent", "srgb": "srgb",
+          "hsv": "hsv", "cosine": "cos", "content": "content", "content_entropy": "cent"}  # fmt: skip
+
+BY_NAME = {"Vincent van Gogh": "Van Gogh", "Leonardo da Vinci": "Leonardo", "Pieter Bruegel the Elder": "Bruegel"}
+
+
+def short_title(painting: Painting) -> str:
+    """Artist and title as one says them: "Van Gogh, The Harvest"; "Leonardo, Mona Lisa"."""
+    artist = BY_NAME.get(painting.artist, painting.artist.split()[-1])
+    return f"{artist}, {painting.title}"
+
+
+def two_channels_figure(picture: Tensor, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Figure:
+    """Where two channels light up on a picture, where both do, and the one number that is left of it in the Gram matrix.
+
+    Args:
+        picture: (3, H, W) in [0, 1].
+        maps: feature maps of it at one layer, (C, H', W').
+        pairs: a row of the figure for each pair of channels.
+    """
+    gram = gram_matrix(maps[None])[0]
+    page, axes = plt.subplots(len(pairs), 4, figsize=(7.2, 1.95 * len(pairs)), squeeze=False)
+    for row, (i, j) in zip(axes, pairs, strict=True):
+        row[0].imshow(picture.permute(1, 2, 0).cpu().clamp(0, 1))
+        for axis, light, title in (
+            (row[1], maps[i], f"channel {i}"), (row[2], maps[j], f"channel {j}"),
+            (row[3], (maps[i] * maps[j]).sqrt(), f"product: G = {gram[i, j]:.3f}"),
+        ):  # fmt: skip
+            _light(axis, picture, light, title)
+        row[0].set_title("the picture", fontsize=9)
+        row[0].axis("off")
+    return page
+
+
+def _light(axis: Axes, picture: Tensor, light: Tensor, title: str) -> None:
+    """A darkened grey copy of the picture in which a map glows."""
+    height, width = picture.shape[1:]
+    grown = torch.nn.functional.interpolate(light[None, None], (height, width), mode="bilinear")[0, 0].detach().cpu()
+    glow = (grown / grown.max().clamp_min(1e-9))[..., None]
+    grey = 0.35 * picture.mean(0)[..., None].cpu().expand(-1, -1, 3)
+    axis.imshow((grey * (1 - glow) + glow * torch.tensor([1.0, 0.85, 0.1])).clamp(0, 1))
+    axis.set_title(title, fontsize=9)
+    axis.axis("off")
+
+
+def halves_figure(distance: Tensor, names: Sequence[str], found: Mapping[str, int], guess: int | None) -> Figure:
+    """Style distances of left halves from right halves, and how often the nearest was the own one.
+
+    Args:
+        distance: (N, N).
+        names: of the N pictures.
+        found: how many of N each way of comparing finds, by its name.
+        guess: the reader's prediction for the first of them; None if there was none.
+    """
+    page, (table, bars) = plt.subplots(1, 2, figsize=(7.2, 2.7), width_ratios=[1.25, 1])
+    places = range(len(names))
+    image = table.imshow(distance.log10())
+    table.set(xticks=places, yticks=places, yticklabels=names, xlabel="right half", ylabel="left half")
+    table.set_xticklabels(names, rotation=40, ha="right", fontsize=8)
+    table.tick_params(axis="y", labelsize=8)
+    table.plot(distance.argmin(1), places, "o", markerfacecolor="none", markeredgecolor="white", markersize=10)
+    page.colorbar(image, label="log10 of L_style")
+    drawn = bars.barh(list(found), list(found.values()), color="C0")
+    bars.bar_label(drawn, padding=3)
+    bars.invert_yaxis()
+    bars.set(xlim=(0, len(names) + 0.8), title=f"own half found, of {len(names)}")
+    if guess is not None:
+        bars.plot(guess, 0, "D", color="C1", markersize=10, label=f"you said {guess}")
+        bars.legend(loc="lower right")
+    return page
+
+
+def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[int], guess: str | None) -> Figure:
+    """Moments of an optimisation and the terms along its way, with what was said of L_content before.
+
+    Args:
+        film: what `optimise_picture` yielded; the first picture of each batch is shown.
+        moments: indices into it.
+        guess: "rises", "falls" or "stays", or None.
+    """
+    page = plt.figure(figsize=(7.2, 3.6))
+    grid = page.add_gridspec(2, len(moments), height_ratios=[1.5, 1.2])
+    for place, moment in enumerate(moments):
+        axis = page.add_subplot(grid[0, place])
+        axis.imshow(film[moment][0][0].permute(1, 2, 0).cpu().clamp(0, 1), interpolation="bilinear")
+        axis.set_title(f"step {moment}", fontsize=9)
+        axis.axis("off")
+    curves = page.add_subplot(grid[1, :])
+    for name in ("style", "content", "total_variation"):
+        curves.plot([float(losses.terms[name][0]) for _, losses in film], label=f"L_{LABELS[name]}")
+    top = float(film[0][1].terms["style"][0])
+    if guess in ("rises", "falls", "stays"):
+        end = {"rises": 0.5 * top, "falls": -0.3 * top, "stays": 0.0}[guess]
+        curves.annotate(f"you said: L_content {guess}", (len(film) - 1, end), (0, 0), fontsize=9, color="C1",
+                        arrowprops={"arrowstyle": "->", "color": "C1", "linestyle": "--"})  # fmt: skip
+    curves.set(xlabel="step", ylabel="value", ylim=(-0.35 * top if guess == "falls" else 0, None))
+    curves.legend(fontsize=8, ncols=3)
+    return page
+
+
+def balance_figure(values: Mapping[str, float], pulls: Mapping[str, float], guess: str | None) -> Figure:
+    """Each term's weighted value and the length of its gradient, with the term that was expected to pull most.
+
+    Args:
+        values, pulls: by the terms' names.
+        guess: one of the names in `LABELS` or a label of it; None if there was none.
+    """
+    page, axes = plt.subplots(1, 2, figsize=(7.2, 3.0), sharey=True)
+    order = sorted(pulls, key=lambda name: pulls[name])
+    for axis, found, title in zip(axes, (values, pulls), ("value x ratio", "length of its gradient"), strict=True):
+        colors = ["C1" if guess in (name, LABELS[name]) else "C0" for name in order]
+        bars = axis.barh([LABELS[n] for n in order], [found[n] for n in order], color=colors)
+        axis.bar_label(bars, [f"{found[n]:.3g}" for n in order], padding=3, fontsize=8)
+        axis.set(xscale="log", title=title, xlim=(min(found.values()) / 3, max(found.values()) * 8))
+    axes[1].tick_params(labelleft=False)
+    if guess is not None:
+        page.suptitle(f"in the other colour: {guess}, of which you said that it pulls most", fontsize=9)
+    return page
+
+
+def hue_figure(reference: float = 0.97) -> Figure:
+    """How far every hue is from one red, compared as numbers and as angles."""
+    hue = torch.linspace(0, 1, 361)
+    apart = (hue - reference).abs()
+    page, (strip, axis) = plt.subplots(2, 1, figsize=(4.2, 2.1), sharex=True, height_ratios=[1, 4])
+    strip.imshow(plt.get_cmap("hsv")((hue[:-1:30] + 1 / 24).numpy())[None], extent=(0, 1, 0, 1), aspect="auto")
+    strip.set(yticks=[], title="hue, from red to red", xlim=(0, 1))
+    axis.plot(hue, apart, label="as numbers")
+    axis.plot(hue, torch.minimum(apart, 1 - apart), label="as angles")
+    axis.axvline(reference, color="black", linewidth=1, linestyle=":")
+    axis.set(xlabel="hue (turns)", ylabel=f"apart from {reference}")
+    axis.legend()
+    return page
+
+
+def knobs_figure(picture: Tensor, pulls: Mapping[str, float]) -> Figure:
+    """A picture (3, H, W) and each term's gradient at it."""
+    page, (left, right) = plt.subplots(1, 2, figsize=(5.4, 2.6))
+    left.imshow(picture.permute(1, 2, 0).cpu().clamp(0, 1), interpolation="bilinear")
+    left.axis("off")
+    right.barh([LABELS[name] for name in pulls], list(pulls.values()), color="C0")
+    right.set(xscale="log", xlim=(0.1, 1e4), title="length of the gradient")
+    right.tick_params(labelsize=8)
+    return page
+
+
+def added_figure(rows: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Terms after optimisation under more and more losses, relative to the first set: mean and range over pictures."""
+    page, axis = plt.subplots(figsize=(5.0, 2.6))
+    first = next(iter(rows.values()))
+    for marker, term in zip("os^Dv", ("style", "content", "cosine", "hsv", "srgb"), strict=True):
+        change = torch.stack([torch.tensor(row[term]) / torch.tensor(first[term]) for row in rows.values()]).log()
+        middle = change.mean(1).exp()  # (sets,)
+        reach = torch.stack([middle - change.amin(1).exp(), change.amax(1).exp() - middle])
+        axis.errorbar(range(len(rows)), middle, reach, marker=marker, capsize=3, label=f"L_{LABELS[term]}")
+    axis.set(xticks=range(len(rows)), xticklabels=list(rows), yscale="log", ylabel="relative to Johnson")
+    axis.legend(fontsize=7)
+    return page
+
+
+def norms_figure(norms: Mapping[str, Any]) -> Figure:
+    """Training losses of instance and batch normalisation, mean and range over the seeds; a stored result."""
+    page, axis = plt.subplots(figsize=(5.0, 2.4))
+    for kind, line, color in (("instance", "-", "C0"), ("batch", "--", "C1")):
+        curves = torch.tensor(norms["training_total"][kind])  # (seeds, points)
+        at = norms["every"] * torch.arange(1, curves.shape[1] + 1)
+        middle = curves.mean(0)
+        reach = torch.stack([middle - curves.amin(0), curves.amax(0) - middle])
+        axis.errorbar(at, middle, reach, linestyle=line, color=color, linewidth=1.5, label=kind)
+    axis.set(xlabel="step", ylabel="training loss", ylim=(3000, 6000))
+    axis.legend()
+    return page
+
+
+def closed_rows(held: Mapping[str, Any], places: Mapping[str, Any]) -> dict[str, tuple[float, float, list[float]]]:
+    """Per cent of the way to Gatys by candidate: mean, half the width of its interval, values; from stored results."""
+    found = {"the style picture itself": held["closed"]["copy"], "pixels, places hidden": places["closed"],
+             "pool network": held["closed"]["pool"], "single styles": held["closed"]["single"]}  # fmt: skip
+    return {
+        name: (100 * entry["mean"], 100 * entry["half_width_95"], [100 * value for value in entry["values"]])
+        for name, entry in found.items()
+    }
+
+
+def closed_figure(rows: Mapping[str, tuple[float, float, list[float]]], guess: float | None) -> Figure:
+    """A mark for each pair of pictures, a diamond for their mean; what was guessed of the first row as a star."""
+    page, axis = plt.subplots(figsize=(6.4, 2.6))
+    for place, (mean, half, values) in enumerate(rows.values()):
+        axis.plot(values, [place] * len(values), "vso^"[place], color="C0", linestyle="none", alpha=0.5, markersize=7)
+        axis.errorbar(mean, place + 0.28, xerr=half, fmt="D", color="black", capsize=4)
+    if guess is not None:
+        axis.plot(guess, -0.32, "*", color="C1", markersize=14, label=f"you said {guess:g} %")
+        axis.legend(fontsize=8)
+    for at, line in ((0, "-"), (100, "--")):
+        axis.axvline(at, color="black", linewidth=1, linestyle=line)
+    axis.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.4, -0.6))
+    axis.set(xlabel="% of the way from the untouched content (0) to Gatys (100)")
+    return page
+
+
+def held_out_table(held: Mapping[str, Any]) -> str:
+    """Mean weighted terms over the pairs: untouched, copied, by the pool network and by Gatys; a stored result."""
+    pool = [row for row in held["rows"] if row["network"] == "pool"]
+    copies = [row for row in held["rows"] if row["network"] == "copy"]
+    columns = {"content itself": (pool, "before"), "style itself": (copies, "stylized"), "pool": (pool, "stylized"),
+               "Gatys": (pool, "gatys")}  # fmt: skip
+    lines: list[list[object]] = [["term x ratio", *columns]]
+    for term in ("style", "total_variation", "style_entropy", "hsv", "cosine", "content", "total"):
+        means = [sum(row[stage][term] for row in rows) / len(rows) for rows, stage in columns.values()]
+        lines.append([LABELS.get(term, term), *(f"{mean:.0f}" for mean in means)])
+    return text_table(lines)
