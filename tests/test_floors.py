@@ -24,6 +24,7 @@ FLOORS = (
         "loop",
         "processes",
         "results",
+        "console",
     },
     {"style", "lifting", "bottleneck", "adversarial", "sampling", "multiperson", "adaptation"},
     {"training", "pose", "evaluate"},

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from napa_lib.data.assets import asset_path, list_assets
 from napa_lib.geometry import look_at, quaternion_to_matrix
+from napa_lib.geometry.precision import in_full_precision
 from napa_lib.skeletons import NAPA18
 
 CLIP_SPLIT = {  # whole clips, so that no frame of a tested movement is ever trained on
@@ -164,6 +165,7 @@ def _compose(parent: Tensor, child: Tensor) -> Tensor:
     return parent[:, :1] * child[0] + parent[:, 1:2] * child[1] + parent[:, 2:] * child[2]
 
 
+@in_full_precision
 def to_camera(poses: Tensor, azimuth: Tensor | float, elevation: Tensor | float = 0.0) -> Tensor:
     """Poses as a camera sees them that looks at the pelvis from a given side; add a distance to z to project them.
 

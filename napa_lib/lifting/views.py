@@ -9,6 +9,7 @@ from torch import Tensor
 
 from napa_lib.data import mocap_to_joints, to_camera
 from napa_lib.geometry import rotation_from_euler
+from napa_lib.geometry.precision import in_full_precision
 from napa_lib.lifting.config import TrainingConfig
 from napa_lib.skeletons import NAPA18, check_pose, flip
 
@@ -43,6 +44,7 @@ def exchange_limbs(frames: Tensor, index: Tensor, share: float, generator: torch
     return mocap_to_joints(mixed).float()
 
 
+@in_full_precision
 def random_views(poses: Tensor, config: TrainingConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each pose, mirrored or not, through a pinhole camera at a random place round it.
 

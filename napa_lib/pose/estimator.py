@@ -115,16 +115,19 @@ class PoseEstimator:
     ) -> Iterator[list[PoseResult]]:
         """The most likely figure of each of many pictures, `batch` at a time, while the next are read.
 
-        Args and errors are those of `predict`; results come in the pictures' order.
+        Args and errors are those of `predict`; results come in the pictures' order. At a picture that cannot be read
+        `PictureError` is raised, after the results of those before it; `next` goes on behind it.
         """
-        skeleton = check_joint_set(joint_set)
-        check_batch(batch)
+        return _Results(self._results_or_errors(images, check_joint_set(joint_set), crops, check_batch(batch)))
+
+    def _results_or_errors(
+        self, images: Iterable[ImageLike], skeleton: Skeleton, crops: int, batch: int
+    ) -> Iterator[list[PoseResult] | ValueError]:
         pictures = opened(images, ahead=batch)
         while group := list(islice(pictures, batch)):
-            for picture in group:
-                if isinstance(picture, ValueError):
-                    raise picture
-            yield from self.estimate(group, [None] * len(group), skeleton, crops)  # type: ignore[arg-type]
+            good = [picture for picture in group if isinstance(picture, Picture)]
+            results = iter(self.estimate(good, [None] * len(good), skeleton, crops) if good else ())
+            yield from (next(results) if isinstance(picture, Picture) else picture for picture in group)
 
     def estimate(
         self, pictures: Sequence[Picture], boxes: Sequence[Tensor | None], skeleton: Skeleton, crops: int = 1
@@ -159,6 +162,20 @@ class PoseEstimator:
         ]
 
 
+class _Results(Iterator[list[PoseResult]]):
+    """Results of many pictures. An error is raised in its picture's place, and the next call goes on, as a generator
+    could not."""
+
+    def __init__(self, results: Iterator[list[PoseResult] | ValueError]) -> None:
+        self._results = results
+
+    def __next__(self) -> list[PoseResult]:
+        result = next(self._results)
+        if isinstance(result, ValueError):
+            raise result
+        return result
+
+
 def check_joint_set(joint_set: str | Skeleton) -> Skeleton:
     """The joint set of that name; ValueError if it is unknown, or has no joint that a body gives."""
     skeleton = get_skeleton(joint_set)
@@ -167,10 +184,11 @@ def check_joint_set(joint_set: str | Skeleton) -> Skeleton:
     return skeleton
 
 
-def check_batch(batch: int) -> None:
-    """Raise ValueError unless `batch` is a positive number of pictures."""
+def check_batch(batch: int) -> int:
+    """The number of pictures in a batch; ValueError unless it is positive."""
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
+    return batch
 
 
 def check_boxes(boxes: Tensor | Sequence[Sequence[float]], picture: Picture | None = None) -> Tensor:
