@@ -52,8 +52,8 @@ def compare(networks: Mapping[str, TransformNet], pairs: Sequence[Mapping[str, A
         size: pixels.
 
     Returns:
-        a row for each pair and candidate; {"network": name, "stylized": losses} beside what the pair holds, and "before"
-        where it does not hold it.
+        a row for each pair and candidate: what the pair holds, "before" if it does not hold it, and
+        {"network": name, "stylized": losses}.
     """
     features = VGG19Features()
     loss, contents, rows = StylizationLoss(features), held_out_pictures(size), []

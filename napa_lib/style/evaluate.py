@@ -2,6 +2,7 @@
 
 python -m napa_lib.style.evaluate gatys        200 steps of Gatys' optimisation on held-out content (half an hour)
 python -m napa_lib.style.evaluate held-out     the shipped networks beside them
+python -m napa_lib.style.evaluate without-places  Gatys' optimisation against a style picture that moves at every step
 python -m napa_lib.style.evaluate added-losses figure 8: one loss more at a time
 python -m napa_lib.style.evaluate norms        figure 2: instance against batch normalisation
 """
@@ -9,9 +10,7 @@ python -m napa_lib.style.evaluate norms        figure 2: instance against batch 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import tempfile
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,13 +21,18 @@ import torch
 
 from napa_lib.data import load_paintings
 from napa_lib.engine import progress
+from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
+from napa_lib.results import command_line, interval, read, write
+from napa_lib.style.comparison import closed, compare, shares, summarise, without_places
 from napa_lib.style.content import held_out_pictures
 from napa_lib.style.gatys import optimise_picture
-from napa_lib.style.losses import JOHNSON, LossRatios, StyleLosses, StylizationLoss
+from napa_lib.style.losses import JOHNSON, LossRatios, StylizationLoss
 from napa_lib.style.pretrained import POOL, load_stylizer, stylize
-from napa_lib.style.train import StylizerConfig, train_stylizer
+from napa_lib.style.train import StylizerConfig, run_training
 
+PROGRAM = "python -m napa_lib.style.evaluate"
+STEPS = {"gatys": 200, "without-places": 120, "added-losses": 100, "norms": 150}
 SINGLES = ("greatwave", "kandinky")  # the styles with a network of their own
 COMPARED = (*SINGLES, "gogh_harvest")  # styles that are measured more closely
 
@@ -50,12 +54,6 @@ def pairs() -> list[tuple[int, str]]:
     return pool + [pair for pair in single if pair not in pool]
 
 
-def summarise(losses: StyleLosses, index: int = 0) -> dict[str, float]:
-    """The total and every weighted term of one sample, rounded."""
-    weighted = {name: round(float(value[index]), 2) for name, value in losses.weighted().items()}
-    return {"total": round(float(losses.total[index]), 2), **weighted}
-
-
 def measure_gatys(size: int = 128, steps: int = 200) -> dict[str, Any]:
     """Total loss of the content itself and after `steps` steps of Gatys' optimisation, for every pair."""
     loss, contents, rows = StylizationLoss(VGG19Features()), held_out_pictures(size), []
@@ -63,33 +61,28 @@ def measure_gatys(size: int = 128, steps: int = 200) -> dict[str, Any]:
         style = torch.stack(load_paintings(size, [name]))
         run = [losses for _, losses in optimise_picture(contents[index : index + 1], style, loss, steps)]
         rows.append({"content": index, "style": name, "before": summarise(run[0]), "gatys": summarise(run[-1])})
-    return {"size": size, "steps": steps, "learning_rate": 0.03, "pairs": rows}
+    return {"size": size, "learning_rate": 0.03, "pairs": rows}
 
 
 def measure_held_out(results: Path) -> dict[str, Any]:
-    """Total loss of the shipped networks on the same pairs, and its ratio to Gatys'."""
-    gatys = json.loads((results / "gatys.json").read_text())
-    size, features = gatys["size"], VGG19Features()
-    loss, contents = StylizationLoss(features), held_out_pictures(size)
+    """The shipped networks between the untouched content and Gatys on the same pairs, and a copy of the style picture
+    beside them; then every other pair at twice the size, where Gatys was not run."""
+    gatys = read(results / "gatys.json")
     networks = {"pool": load_stylizer("pool"), **{name: load_stylizer(name) for name in SINGLES}}
-    rows = []
-    for row in gatys["pairs"]:
-        content, style = contents[row["content"]][None], torch.stack(load_paintings(size, [row["style"]]))
-        for name in ("pool", row["style"]):
-            if name in networks:
-                output = stylize(content, networks[name], style if name == "pool" else None, features)
-                with torch.no_grad():
-                    measured = summarise(loss(output, style, content))
-                ratio = round(measured["total"] / row["gatys"]["total"], 3)
-                rows.append({**row, "network": name, "stylized": measured, "ratio": ratio})
-    ratios = {
-        "pool": [row["ratio"] for row in rows if row["network"] == "pool"],
-        "single": [row["ratio"] for row in rows if row["network"] != "pool"],
-        "content itself": [row["before"]["total"] / row["gatys"]["total"] for row in gatys["pairs"]],
-    }
-    largest = max(ratios["pool"] + ratios["single"])
-    means = {kind: interval(values) for kind, values in ratios.items()}
-    return {"size": size, "mean_ratio": means, "largest_ratio": largest, "rows": rows}
+    rows = compare(networks, gatys["pairs"], gatys["size"])
+    bare = [{"content": pair["content"], "style": pair["style"]} for pair in gatys["pairs"][::2]]
+    return {
+        "size": gatys["size"], "closed": shares(rows), "closed_of_style_loss": shares(rows, "style"), "rows": rows,
+        "at_twice_the_size": compare(networks, bare, 2 * gatys["size"]),
+    }  # fmt: skip
+
+
+def measure_without_places(results: Path, steps: int = 120) -> dict[str, Any]:
+    """How far the pixels themselves get without the style picture's places, for some of the pairs."""
+    gatys = read(results / "gatys.json")
+    rows = without_places(gatys["pairs"][::5], gatys["size"], steps)
+    values = [closed(row["before"]["total"], row["reached"]["total"], row["gatys"]["total"]) for row in rows]
+    return {"size": gatys["size"], "closed": interval(values).entry(values), "rows": rows}
 
 
 def measure_added_losses(size: int = 128, steps: int = 100) -> dict[str, Any]:
@@ -103,7 +96,7 @@ def measure_added_losses(size: int = 128, steps: int = 100) -> dict[str, Any]:
         with torch.no_grad():
             terms = judge(output, styles, contents).terms
         rows[name] = {term: [float(f"{v:.4g}") for v in value] for term, value in terms.items()}
-    return {"size": size, "steps": steps, "terms_before_their_ratios": rows}
+    return {"size": size, "terms_before_their_ratios": rows}
 
 
 def measure_norms(size: int = 64, steps: int = 150, seeds: Sequence[int] = (0, 1, 2)) -> dict[str, Any]:
@@ -118,53 +111,37 @@ def measure_norms(size: int = 64, steps: int = 150, seeds: Sequence[int] = (0, 1
             config = StylizerConfig(
                 ("greatwave",), norm, steps=steps, size=size, seed=seed, ratios=JOHNSON  # type: ignore[arg-type]
             )  # fmt: skip
-            with tempfile.TemporaryDirectory() as folder:
-                network = train_stylizer(config, folder, "cpu")
-                log = [json.loads(line) for line in (Path(folder) / "log.jsonl").read_text().splitlines()]
+            network, record = run_training(config, every=10)
             with torch.no_grad():
                 total = loss(stylize(contents, network), style, contents).total
-            curves[norm].append([round(line["total"], 1) for line in log])
+            curves[norm].append([round(line["total"], 1) for line in record])
             held_out[norm].append(round(float(total.mean()), 1))
-    return {"size": size, "steps": steps, "seeds": list(seeds), "every": 10, "training_total": curves,
-            "held_out_total": held_out, "mean": {n: interval(v) for n, v in held_out.items()}}  # fmt: skip
-
-
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """Mean and half the width of its 95 % interval (Student's t), over the values."""
-    from scipy.stats import t
-
-    x = torch.tensor(values, dtype=torch.float64)
-    half = float(t.ppf(0.975, len(values) - 1)) * float(x.std()) / len(values) ** 0.5
-    return {"mean": round(float(x.mean()), 3), "plus_minus": round(half, 3), "n": len(values)}
-
-
-def write(results: Path, name: str, measure: Callable[[], dict[str, Any]]) -> None:
-    """Run a measurement and store it with its command, time and hardware."""
-    started = time.monotonic()
-    measured = measure()
-    header = {
-        "command": f"python -m napa_lib.style.evaluate {name}",
-        "seconds": round(time.monotonic() - started),
-        "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
-        "torch": torch.__version__,
-    }
-    results.mkdir(parents=True, exist_ok=True)
-    path = results / f"{name.replace('-', '_')}.json"
-    path.write_text(json.dumps({**header, **measured}, indent=1) + "\n")
+    means = {norm: interval(values).entry(values) for norm, values in held_out.items()}
+    return {"size": size, "every": 10, "training_total": curves, "held_out_total": held_out, "mean": means}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m napa_lib.style.evaluate", description=__doc__)
-    parser.add_argument("what", choices=("gatys", "held-out", "added-losses", "norms"))
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    parser.add_argument("what", choices=("gatys", "held-out", "without-places", "added-losses", "norms"))
     parser.add_argument("--results", type=Path, default=Path("assets/results/style"))
-    options = parser.parse_args(arguments)
+    parser.add_argument("--steps", type=int, help=f"instead of {STEPS}")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options, start = parser.parse_args(arguments), time.monotonic()
+    steps = options.steps or STEPS.get(options.what, 0)
+    seeds = (0, 1, 2)
     measures: dict[str, Callable[[], dict[str, Any]]] = {
-        "gatys": measure_gatys,
+        "gatys": lambda: measure_gatys(steps=steps),
         "held-out": lambda: measure_held_out(options.results),
-        "added-losses": measure_added_losses,
-        "norms": measure_norms,
+        "without-places": lambda: measure_without_places(options.results, steps),
+        "added-losses": lambda: measure_added_losses(steps=steps),
+        "norms": lambda: measure_norms(steps=steps, seeds=seeds),
     }
-    write(options.results, options.what, measures[options.what])
+    with command():
+        measured = measures[options.what]()
+        write(
+            options.results / f"{options.what.replace('-', '_')}.json", measured, command_line(PROGRAM, arguments),
+            time.monotonic() - start, seed=seeds if options.what == "norms" else None, steps=steps or None,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

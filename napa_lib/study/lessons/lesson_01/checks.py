@@ -59,8 +59,8 @@ def check_cosine(my_cosine_loss) -> Verdict:
     if close(got, 1 - similarity):
         opposite = _one_number(my_cosine_loss(a.clone(), -a))
         if not close(opposite, 2):
-            return wrong(f"right for these two, but two maps that point in opposite ways come out {opposite:.2f} apart, "
-                         "as if they were alike or unrelated; it should be 2.")  # fmt: skip
+            return wrong(f"right for these two, but maps that point in opposite ways come out {opposite:.2f} apart; "
+                         "nothing is further apart than they are: it should be 2.")  # fmt: skip
         return right("0 for two maps that point the same way, of any length; minimised, it pulls them together.")
     places = torch.cosine_similarity(a, b, dim=0).mean()
     channels = torch.cosine_similarity(a.flatten(1), b.flatten(1), dim=1).mean()

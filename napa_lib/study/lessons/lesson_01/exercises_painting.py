@@ -40,9 +40,10 @@ GATYS = Exercise(
         gives a list of feature maps, the deepest last, each (1, C, H', W'). Begin with a copy of the content; for
         `steps` steps, let `torch.optim.Adam` at a rate of 0.05 lower
 
-        $$L = L_{\\mathrm{style}}(\\text{all maps of picture, style}) + L_{\\mathrm{content}}(\\text{the last map of picture, content})$$
+        $$L = L_{\\mathrm{style}} + L_{\\mathrm{content}},$$
 
-        and put the pixels back into [0, 1] after each step. Return the picture. `nst.style_loss` takes two lists of
+        L_style between all maps of the picture and of the style, L_content between the last maps of the picture and of
+        the content. Put the pixels back into [0, 1] after each step. Return the picture. `nst.style_loss` takes two lists of
         maps, `nst.content_loss` two maps; either gives one number a picture, of shape (1,).
     """,
     stub="""
@@ -76,7 +77,10 @@ GATYS = Exercise(
         _slip("content alone", "features(style), features", "features(content), features", "never measured the style"),
         _slip("no step", "        adam.step()\n", "", "has not moved"),
         _slip(
-            "pixels run away", "        with torch.no_grad():\n            picture.clamp_(0, 1)\n", "", "put the pixels back"
+            "pixels run away",
+            "        with torch.no_grad():\n            picture.clamp_(0, 1)\n",
+            "",
+            "put the pixels back",
         ),
         _slip(
             "clamped into another tensor",

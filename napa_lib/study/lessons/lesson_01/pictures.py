@@ -29,7 +29,7 @@ def short_title(painting: Painting) -> str:
 
 
 def two_channels_figure(picture: Tensor, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Figure:
-    """Where two channels light up on a picture, where both do, and the one number that is left of it in the Gram matrix.
+    """Where two channels light up on a picture, where both do, and the number that is left of it in the Gram matrix.
 
     Args:
         picture: (3, H, W) in [0, 1].
