@@ -79,7 +79,7 @@ def shares(rows: Sequence[Mapping[str, Any]], term: str = "total") -> dict[str, 
 
 
 def without_places(
-    pairs: Sequence[Mapping[str, Any]], size: int, steps: int = 120, learning_rate: float = 0.03
+    pairs: Sequence[Mapping[str, Any]], size: int, steps: int = 120, learning_rate: float = 0.03, half: bool = False
 ) -> list[dict]:
     """Gatys' optimisation against a style picture that is moved at every step, so that no place of it can be copied.
 
@@ -95,7 +95,8 @@ def without_places(
     picture = content.clone().requires_grad_()
     adam = torch.optim.Adam([picture], lr=learning_rate)
     for step in progress(range(steps), "optimising without places"):
-        total = loss(picture, moved[step % len(MOVES)], kept).total.sum()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            total = loss(picture, moved[step % len(MOVES)], kept).total.sum()
         adam.zero_grad()
         total.backward()
         adam.step()

@@ -77,10 +77,10 @@ def measure_held_out(results: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measure_without_places(results: Path, steps: int = 120) -> dict[str, Any]:
+def measure_without_places(results: Path, steps: int = 120, half: bool = False) -> dict[str, Any]:
     """How far the pixels themselves get without the style picture's places, for some of the pairs."""
     gatys = read(results / "gatys.json")
-    rows = without_places(gatys["pairs"][::5], gatys["size"], steps)
+    rows = without_places([gatys["pairs"][index] for index in (2, 7, 8)], gatys["size"], steps, half=half)
     values = [closed(row["before"]["total"], row["reached"]["total"], row["gatys"]["total"]) for row in rows]
     return {"size": gatys["size"], "closed": interval(values).entry(values), "rows": rows}
 
@@ -125,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("what", choices=("gatys", "held-out", "without-places", "added-losses", "norms"))
     parser.add_argument("--results", type=Path, default=Path("assets/results/style"))
     parser.add_argument("--steps", type=int, help=f"instead of {STEPS}")
+    parser.add_argument("--half", action="store_true", help="optimise without places in bfloat16, measure in float32")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, start = parser.parse_args(arguments), time.monotonic()
     steps = options.steps or STEPS.get(options.what, 0)
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "gatys": lambda: measure_gatys(steps=steps),
         "held-out": lambda: measure_held_out(options.results),
-        "without-places": lambda: measure_without_places(options.results, steps),
+        "without-places": lambda: measure_without_places(options.results, steps, options.half),
         "added-losses": lambda: measure_added_losses(steps=steps),
         "norms": lambda: measure_norms(steps=steps, seeds=seeds),
     }

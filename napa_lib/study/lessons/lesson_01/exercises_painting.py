@@ -43,8 +43,8 @@ GATYS = Exercise(
         $$L = L_{\\mathrm{style}} + L_{\\mathrm{content}},$$
 
         L_style between all maps of the picture and of the style, L_content between the last maps of the picture and of
-        the content. Put the pixels back into [0, 1] after each step. Return the picture. `nst.style_loss` takes two lists of
-        maps, `nst.content_loss` two maps; either gives one number a picture, of shape (1,).
+        the content. Put the pixels back into [0, 1] after each step. Return the picture. `nst.style_loss` takes two
+        lists of maps, `nst.content_loss` two maps; either gives one number a picture, of shape (1,).
     """,
     stub="""
         def my_gatys(content, style, features, steps):
