@@ -131,10 +131,10 @@ def parse_ratios(settings: Sequence[str]) -> LossRatios:
     >>> parse_ratios(["style=5", "content_entropy=0"]).style
     5.0
     """
-    pairs = dict(setting.split("=", 1) if "=" in setting else (setting, "") for setting in settings)
+    parts = [setting.partition("=") for setting in settings]
     known = [ratio.name for ratio in fields(LossRatios)]
     try:
-        return replace(LossRatios(), **{name: float(value) for name, value in pairs.items()})
+        return replace(LossRatios(), **{name: float(value) for name, _, value in parts})
     except (TypeError, ValueError):
         raise ValueError(f"--ratio must be NAME=NUMBER, NAME one of {', '.join(known)}, got {settings}") from None
 
