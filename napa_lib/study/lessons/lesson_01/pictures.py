@@ -37,24 +37,25 @@ def two_channels_figure(picture: Tensor, maps: Tensor, pairs: Sequence[tuple[int
         pairs: a row of the figure for each pair of channels.
     """
     gram = gram_matrix(maps[None])[0]
+    brightest = max(float((maps[i] * maps[j]).max()) for i, j in pairs)  # one scale for all products
     page, axes = plt.subplots(len(pairs), 4, figsize=(7.2, 1.95 * len(pairs)), squeeze=False)
     for row, (i, j) in zip(axes, pairs, strict=True):
         row[0].imshow(picture.permute(1, 2, 0).cpu().clamp(0, 1))
         for axis, light, title in (
-            (row[1], maps[i], f"channel {i}"), (row[2], maps[j], f"channel {j}"),
-            (row[3], (maps[i] * maps[j]).sqrt(), f"product: G = {gram[i, j]:.3f}"),
+            (row[1], maps[i] / maps[i].max(), f"channel {i}"), (row[2], maps[j] / maps[j].max(), f"channel {j}"),
+            (row[3], maps[i] * maps[j] / brightest, f"product: G = {gram[i, j]:.3f}"),
         ):  # fmt: skip
-            _light(axis, picture, light, title)
+            _light(axis, picture, light.sqrt(), title)
         row[0].set_title("the picture", fontsize=9)
         row[0].axis("off")
     return page
 
 
 def _light(axis: Axes, picture: Tensor, light: Tensor, title: str) -> None:
-    """A darkened grey copy of the picture in which a map glows."""
+    """A darkened grey copy of the picture in which a map glows, where it is 1 the most."""
     height, width = picture.shape[1:]
     grown = torch.nn.functional.interpolate(light[None, None], (height, width), mode="bilinear")[0, 0].detach().cpu()
-    glow = (grown / grown.max().clamp_min(1e-9))[..., None]
+    glow = grown.clamp(0, 1)[..., None]
     grey = 0.35 * picture.mean(0)[..., None].cpu().expand(-1, -1, 3)
     axis.imshow((grey * (1 - glow) + glow * torch.tensor([1.0, 0.85, 0.1])).clamp(0, 1))
     axis.set_title(title, fontsize=9)
@@ -109,8 +110,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
     top = float(film[0][1].terms["style"][0])
     if guess in ("rises", "falls", "stays"):
         end = {"rises": 0.5 * top, "falls": -0.3 * top, "stays": 0.0}[guess]
-        curves.annotate(f"you said: L_content {guess}", (len(film) - 1, end), (0, 0), fontsize=9, color="C1",
-                        arrowprops={"arrowstyle": "->", "color": "C1", "linestyle": "--"})  # fmt: skip
+        curves.plot([0, len(film) - 1], [0, end], ":", color="C4", label=f"you said: it {guess}")
     curves.set(xlabel="step", ylabel="value", ylim=(-0.35 * top if guess == "falls" else 0, None))
     curves.legend(fontsize=8, ncols=3)
     return page
