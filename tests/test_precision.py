@@ -8,9 +8,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from napa_lib import geometry, metrics
 from napa_lib.bottleneck.probes import fit_ridge
-from napa_lib.data.clips import mocap_poses
 from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop, to_picture
-from napa_lib.data.mocap import load_mocap_poses, to_camera
+from napa_lib.data.mocap import load_mocap_poses
+from napa_lib.data.views import mocap_poses, to_camera
 from napa_lib.geometry.precision import common_precision, widest
 from napa_lib.lifting.functional import bone_vectors, joints_from_bone_vectors
 from napa_lib.networks import local_soft_argmax, soft_argmax

@@ -31,6 +31,9 @@ class PosePrediction:
     heatmaps: Tensor  # (B, J, S / 4, S / 4) scores; softmax makes them probabilities
 
 
+torch.export.register_dataclass(PosePrediction, serialized_type_name="napa_lib.PosePrediction")
+
+
 class Residual(nn.Module):
     """A bottleneck block: 1 x 1 down to half, 3 x 3, 1 x 1 up, with group normalisation, beside a shortcut.
 

@@ -23,7 +23,7 @@ from napa_lib.pose.pictures import Picture, open_picture, opened
 from napa_lib.pose.write import Written, write_all, write_picture
 from napa_lib.skeletons import NAPA18, SKELETONS, Skeleton, get_skeleton
 
-UNLIKELY = 0.3  # mean confidence below which no person is likely
+UNLIKELY = 0.2  # mean confidence below which no person is likely; chosen with the calibration, see the weights' card
 
 Opened = tuple[Source, Picture | PictureError]
 

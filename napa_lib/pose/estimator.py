@@ -16,12 +16,13 @@ from napa_lib.data.crops import square_boxes
 from napa_lib.engine import choose_device, load_tensors
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
 from napa_lib.networks.pose_net import load_pose_net
+from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
 from napa_lib.pose.finding import find_figures
 from napa_lib.pose.pictures import ImageLike, Picture, open_picture, opened
 from napa_lib.pose.views import fuse, look, shifted
 from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
 
-WEIGHTS = "weights/pose_net.safetensors"
+WEIGHTS = "weights/warm_pose_net.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class PoseEstimator:
 
     Args:
         network: from crops (B, 3, size, size), and whether to look at their mirror images, too, to a
-            `PosePrediction`, as `PoseNet2D`.
+            `PosePrediction`, as `WarmPoseNet` and `PoseNet2D`.
         depth_net, standardizer: what `napa_lib.lifting.lift` needs.
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
@@ -69,15 +70,17 @@ class PoseEstimator:
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None, device: str = "auto") -> PoseEstimator:
-        """The estimator that ships, or one with a pose network that `save_pose_net` wrote.
+        """The estimator that ships, or one with a network that `save_warm_pose_net` or `save_pose_net` wrote.
 
         Raises:
             ValueError: if the file is missing, corrupt or holds something else, or the device is not on this machine.
         """
         file = asset_path(WEIGHTS) if path is None else Path(path)
-        network = load_pose_net(file)
-        config = json.loads(load_tensors(file)[1].get("config", "{}"))
-        return cls(network, *load_depth_net(), size=config.get("size", 128), device=device)
+        metadata = load_tensors(file)[1]
+        if metadata.get("format") == FORMAT:
+            return cls(load_warm_pose_net(file), *load_depth_net(), size=SIZE, device=device)
+        config = json.loads(metadata.get("config", "{}"))
+        return cls(load_pose_net(file), *load_depth_net(), size=config.get("size", 128), device=device)
 
     def predict(
         self,

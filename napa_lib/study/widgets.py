@@ -28,8 +28,12 @@ def slider(label: str, value: float, low: float, high: float, step: float) -> ip
 
 
 def choice(label: str, options: Sequence[str], value: str | None = None) -> ipywidgets.Widget:
-    """A labelled drop-down list; `value` is chosen at first (the first option if left out)."""
-    return ipywidgets.Dropdown(options=list(options), value=value or options[0], description=label, **_WIDE)
+    """A labelled row of buttons; `value` is chosen at first (the first option if left out).
+
+    No drop-down list: in JupyterLab its keys go to the notebook, where an "r" turns the cell into raw text.
+    """
+    wide = {**_WIDE, "layout": {"width": "auto"}}
+    return ipywidgets.ToggleButtons(options=list(options), value=value or options[0], description=label, **wide)
 
 
 class Explorable:

@@ -70,15 +70,20 @@ class Annotations:
     def __len__(self) -> int:
         return len(self.images)
 
-    def load(self, index: int) -> Tensor:
+    def load(self, index: int, factor: int = 1) -> Tensor:
         """Picture `index` as (3, H, W) float in [0, 1], turned as its keypoints are.
+
+        Args:
+            index: which one.
+            factor: a power of two by which the picture is reduced while it is decoded; a keypoint at x then lies at
+                (x + 0.5) / factor - 0.5.
 
         Raises:
             ValueError: if it is missing, damaged, or lies outside of root; if it has another size than the annotation
                 says, or its EXIF turns it and nothing tells whether the keypoints were marked before or after that.
         """
         path = picture_path(self.root, self.images[index])
-        return load_image(path, turn=self._turned(path, index))
+        return load_image(path, turn=self._turned(path, index), factor=factor)
 
     def _turned(self, path: Path, index: int) -> bool:
         """Whether picture `index` is to be turned as its EXIF says."""
