@@ -204,7 +204,8 @@ def test_a_prediction_is_drawn_beside_what_came():
     for guess in (None, 2):
         page = pictures.halves_figure(distance, ["a", "b", "c"], {"L_style": 3, "pixels": 1}, guess)
         legends = [axis.get_legend() for axis in page.axes if axis.get_legend() is not None]
-        assert [legend.get_texts()[0].get_text() for legend in legends] == ([] if guess is None else ["you said 2"])
+        said = [legend.get_texts()[0].get_text() for legend in legends]
+        assert said == ([] if guess is None else ["your prediction"])
         assert bars(page.axes[1]) == {"L_style": 3, "pixels": 1}
         plt.close(page)
 
@@ -221,7 +222,7 @@ def test_the_film_shows_its_moments_and_the_guess(guess):
     page = pictures.film_figure(film(), [0, 3], guess)
     assert [axis.get_title() for axis in page.axes[:2]] == ["step 0", "step 3"]
     said = [line.get_label() for line in page.axes[2].lines[3:]]
-    assert said == ([f"you said: it {guess}"] if guess in ("rises", "falls", "stays") else [])
+    assert said == ([f"your prediction: it {guess}"] if guess in ("rises", "falls", "stays") else [])
     plt.close(page)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from napa_lib.study.exercises import Verdict, Wrong, close, numbers, right, wrong
+from napa_lib.study.exercises import Verdict, Wrong, close, number, numbers, right, wrong
 from napa_lib.style import LossRatios, content_loss, feature_loss, gram_matrix, hsv_loss, srgb_loss, style_loss
 
 
@@ -53,11 +53,11 @@ def check_gram(my_gram) -> Verdict:
 
 def check_cosine(my_cosine_loss) -> Verdict:
     a, b = torch.tensor(np.random.default_rng(1).uniform(0, 1, (2, 3, 4, 5)), dtype=torch.float32)
-    got = _one_number(my_cosine_loss(a.clone(), b.clone()))
+    got = number(my_cosine_loss(a.clone(), b.clone()), "the loss")
     flat_a, flat_b = a.flatten().numpy(), b.flatten().numpy()
     similarity = flat_a @ flat_b / np.sqrt(flat_a @ flat_a * (flat_b @ flat_b))
     if close(got, 1 - similarity):
-        opposite = _one_number(my_cosine_loss(a.clone(), -a))
+        opposite = number(my_cosine_loss(a.clone(), -a), "the loss")
         if not close(opposite, 2):
             return wrong(f"right for these two, but maps that point in opposite ways come out {opposite:.2f} apart; "
                          "nothing is further apart than they are: it should be 2.")  # fmt: skip
@@ -76,12 +76,6 @@ def check_cosine(my_cosine_loss) -> Verdict:
         if close(got, value):
             return wrong(hint)
     return wrong("flatten both maps, take their scalar product, divide by both lengths, and subtract that from 1.")
-
-
-def _one_number(value) -> float:
-    """A loss as a float, whether it comes as a number, a tensor without axes or one of shape (1,)."""
-    single = np.shape(value.detach() if hasattr(value, "detach") else value) == (1,)
-    return float(numbers(value, (1,) if single else (), "the loss").reshape(()))
 
 
 def check_hue(hue_difference) -> Verdict:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from napa_lib.data import Painting
 from napa_lib.results import text_table
+from napa_lib.study.guesses import GUESS, mark_guess
 from napa_lib.style import StyleLosses, gram_matrix
 
 # What the terms are called in plots.
@@ -62,7 +63,7 @@ def _light(axis: Axes, picture: Tensor, light: Tensor, title: str) -> None:
     axis.axis("off")
 
 
-def halves_figure(distance: Tensor, names: Sequence[str], found: Mapping[str, int], guess: int | None) -> Figure:
+def halves_figure(distance: Tensor, names: Sequence[str], found: Mapping[str, int], guess: float | None) -> Figure:
     """Style distances of left halves from right halves, and how often the nearest was the own one.
 
     Args:
@@ -83,9 +84,7 @@ def halves_figure(distance: Tensor, names: Sequence[str], found: Mapping[str, in
     bars.bar_label(drawn, padding=3)
     bars.invert_yaxis()
     bars.set(xlim=(0, len(names) + 0.8), title=f"own half found, of {len(names)}")
-    if guess is not None:
-        bars.plot(guess, 0, "D", color="C1", markersize=10, label=f"you said {guess}")
-        bars.legend(loc="lower right")
+    mark_guess(bars, guess, None if guess is None else 0)
     return page
 
 
@@ -110,7 +109,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
     top = float(film[0][1].terms["style"][0])
     if guess in ("rises", "falls", "stays"):
         end = {"rises": 0.5 * top, "falls": -0.3 * top, "stays": 0.0}[guess]
-        curves.plot([0, len(film) - 1], [0, end], ":", color="C4", label=f"you said: it {guess}")
+        curves.plot([0, len(film) - 1], [0, end], label=f"your prediction: it {guess}", **GUESS)
     curves.set(xlabel="step", ylabel="value", ylim=(-0.35 * top if guess == "falls" else 0, None))
     curves.legend(fontsize=8, ncols=3)
     return page
@@ -121,18 +120,18 @@ def balance_figure(values: Mapping[str, float], pulls: Mapping[str, float], gues
 
     Args:
         values, pulls: by the terms' names.
-        guess: one of the names in `LABELS` or a label of it; None if there was none.
+        guess: a term as `LABELS` calls it; None if there was none.
     """
     page, axes = plt.subplots(1, 2, figsize=(7.2, 3.0), sharey=True)
     order = sorted(pulls, key=lambda name: pulls[name])
     for axis, found, title in zip(axes, (values, pulls), ("value x ratio", "length of its gradient"), strict=True):
-        colors = ["C1" if guess in (name, LABELS[name]) else "C0" for name in order]
+        colors = [GUESS["color"] if guess == LABELS[name] else "C0" for name in order]
         bars = axis.barh([LABELS[n] for n in order], [found[n] for n in order], color=colors)
         axis.bar_label(bars, [f"{found[n]:.3g}" for n in order], padding=3, fontsize=8)
         axis.set(xscale="log", title=title, xlim=(min(found.values()) / 3, max(found.values()) * 8))
     axes[1].tick_params(labelleft=False)
     if guess is not None:
-        page.suptitle(f"in the other colour: {guess}, of which you said that it pulls most", fontsize=9)
+        page.suptitle(f"in the other colour your prediction: {guess} pulls most", fontsize=9)
     return page
 
 
@@ -201,18 +200,16 @@ def closed_rows(held: Mapping[str, Any], places: Mapping[str, Any]) -> dict[str,
 
 
 def closed_figure(rows: Mapping[str, tuple[float, float, list[float]]], guess: float | None) -> Figure:
-    """A mark for each pair of pictures, a diamond for their mean; what was guessed of the first row as a star."""
+    """A mark for each pair of pictures, a diamond for their mean; what was guessed of the first row beside it."""
     page, axis = plt.subplots(figsize=(6.4, 2.6))
     for place, (mean, half, values) in enumerate(rows.values()):
         axis.plot(values, [place] * len(values), "vso^"[place], color="C0", linestyle="none", alpha=0.5, markersize=7)
         axis.errorbar(mean, place + 0.28, xerr=half, fmt="D", color="black", capsize=4)
-    if guess is not None:
-        axis.plot(guess, -0.32, "*", color="C1", markersize=14, label=f"you said {guess:g} %")
-        axis.legend(fontsize=8)
     for at, line in ((0, "-"), (100, "--")):
         axis.axvline(at, color="black", linewidth=1, linestyle=line)
     axis.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.4, -0.6))
     axis.set(xlabel="% of the way from the untouched content (0) to Gatys (100)")
+    mark_guess(axis, guess, None if guess is None else -0.3)
     return page
 
 
