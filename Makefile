@@ -51,7 +51,7 @@ notebooks: $(COURSE)
 	$(BIN)/python -m napa_lib.course.notebooks $(if $(ONLY),--only $(ONLY))
 
 address: $(COURSE)
-	$(BIN)/python -m napa_lib.course.address
+	$(BIN)/python -m napa_lib.course.publish
 
 MADE_WITH_ANNY = --source 'made with Anny 0.6.2 by make $@' --licence MIT
 

@@ -153,7 +153,9 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Copy named tensors into a model, or say which names and shapes do not fit and change nothing."""
+    """Copy named tensors into a model, which takes their dtype, float32 at least; or say which names and shapes do not
+    fit, and change nothing.
+    """
     own = model.state_dict()
     missing = sorted(own.keys() - tensors.keys())
     foreign = sorted(tensors.keys() - own.keys())
@@ -167,6 +169,9 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -
             f"{source} does not fit {type(model).__name__}: {len(missing)} missing {missing[:3]}, "
             f"{len(foreign)} foreign {foreign[:3]}, wrong shapes {wrong[:3]}"
         )
+    kinds = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    if len(kinds) == 1:  # torch's default dtype, which the model was made in, is not that of its weights
+        model.to(torch.promote_types(kinds.pop(), torch.float32))
     model.load_state_dict(dict(tensors))
 
 

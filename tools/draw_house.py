@@ -91,7 +91,9 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 def main() -> None:
     path: Path = assets_root() / PICTURE
-    path.write_text(draw(imports()), encoding="utf-8")
+    house = set().union(*FLOORS)  # without what stands aside
+    edges = {part: others & house for part, others in imports().items() if part in house}
+    path.write_text(draw(edges), encoding="utf-8")
     update_manifest([PICTURE], source="drawn by python -m tools.draw_house from the library's imports", licence="MIT")
     print(path)
 

@@ -103,19 +103,3 @@ def with_badges(text: str, address: str | None) -> str:
         raise ValueError("README.md must hold the lines <!-- badges --> and <!-- /badges -->")
     shown = badges(address)
     return head + mark + (f"{shown}\n" if shown else "") + end + tail
-
-
-def main() -> int:
-    """Write what follows from the address: the README's badges and the first cells of every notebook."""
-    from napa_lib.course.notebooks import find_notebooks, write
-
-    address, readme = repository(), ROOT / "README.md"
-    readme.write_text(with_badges(readme.read_text("utf-8"), address), encoding="utf-8")
-    for path in find_notebooks(ROOT / "notebooks"):
-        write(path, run=False)
-    print(f"README.md and the notebooks point to {address or 'no address: [project.urls] still has its placeholder'}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

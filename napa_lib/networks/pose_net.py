@@ -184,7 +184,8 @@ def load_pose_net(path: str | Path | None = None) -> PoseNet2D:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no pose network: its format is {metadata.get('format')!r}, not {FORMAT!r}")
     tuned = tuple(name for name in metadata["tuned"].split(",") if name)
-    network = PoseNet2D(metadata["backbone"], int(metadata["width"]), tuned)
+    # in float32, whatever torch's default dtype is
+    network = PoseNet2D(metadata["backbone"], int(metadata["width"]), tuned).float()
     trained = network.trained_state()
     fixed = {name: tensor for name, tensor in network.state_dict().items() if name not in trained}
     load_weights(network, {**fixed, **dequantize(tensors)}, str(path))
