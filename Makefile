@@ -2,6 +2,7 @@
 # Settings, on the command line (make course MODE=laptop ONLY=02):
 MODE   ?= quick
 ONLY   ?=
+DRY    ?=
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 # An extra package index for torch. On Linux without an NVIDIA driver: PyTorch's CPU builds, because the default build
@@ -22,13 +23,14 @@ SYNTHESIS := $(BIN)/.napa-synthesis
 PYTEST := OMP_NUM_THREADS=1 NAPA_PROGRESS=off NAPA_PROGRESS_BAR=off $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lint suite lab bench notebooks address synthetic faces clean
+.PHONY: help course test lint suite lab bench results notebooks address synthetic faces clean
 
 help:
 	@echo 'make course      run every lesson, write build/course/index.html  (MODE=quick|laptop|full  ONLY=02)'
 	@echo 'make lab         open the first lesson in JupyterLab'
 	@echo 'make test        check notebooks, library and course'
 	@echo 'make bench       measure speeds'
+	@echo 'make results     repeat the trainings and measurements of a chapter  (ONLY=03  DRY=1 lists them with their time)'
 	@echo 'make notebooks   write the committed notebooks afresh             (ONLY=02)'
 	@echo 'make address     point badges and buttons to the address in pyproject.toml'
 	@echo 'make synthetic   make the synthetic people that ship, those that are missing'
@@ -46,6 +48,9 @@ lab: $(COURSE)
 
 bench: $(COURSE)
 	$(BIN)/python -m benchmarks
+
+results: $(COURSE)
+	$(BIN)/python -m napa_lib.course.experiments $(if $(ONLY),--only $(ONLY)) $(if $(DRY),--dry)
 
 notebooks: $(COURSE)
 	$(BIN)/python -m napa_lib.course.notebooks $(if $(ONLY),--only $(ONLY))

@@ -39,7 +39,7 @@ def test_doctor_is_content_here_with_the_estimator(capsys):
 
 def test_the_doctor_does_not_ask_for_what_is_optional(monkeypatch):
     """As on Binder: `napa doctor` runs after requirements.txt is installed, and a complaint ends the build."""
-    optional = {"scipy", "torchvision", "pycocotools", "onnx", "onnxscript", "onnxruntime", "pillow-heif", "anny"}
+    optional = {"scipy", "pycocotools", "onnx", "onnxscript", "onnxruntime", "pillow-heif", "anny"}
     asked = {name for name, _ in doctor.requirements()}
     assert not asked & optional and {"torch", "jupyterlab", "ipywidgets"} <= asked
     monkeypatch.setattr(doctor, "CHECKOUT", False)  # an installed package: no lessons, nothing that they need
@@ -223,13 +223,15 @@ def listed(name: str) -> list[str]:
 def test_requirements_are_the_packages_own():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    assert listed("requirements.txt") == project["dependencies"] + extras["course"]
-    assert set(extras["vision"]) <= set(listed("requirements-dev.txt"))
+    wanted = listed("requirements.txt")
+    assert sorted(wanted) == sorted(project["dependencies"] + extras["course"]) and len(set(wanted)) == len(wanted)
+    assert set(extras["vision"]) <= set(wanted) and all(">=" in line for line in wanted)
 
 
-def test_torchvision_is_never_asked_for_by_the_course():
-    assert not [line for line in listed("requirements.txt") if "vision" in line]
-    assert all(">=" in line for line in listed("requirements.txt"))
+def test_what_tests_need_of_the_extras_is_installed_for_them():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = {line for name in ("heic", "coco", "onnx", "datasets") for line in extras[name]}
+    assert needed <= set(listed("requirements-dev.txt"))
 
 
 def test_constraints_are_exact_and_installed():

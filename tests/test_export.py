@@ -12,8 +12,8 @@ from torch import nn
 
 from napa_lib import cli
 from napa_lib.data import load_paintings
-from napa_lib.networks import PosePrediction, load_pose_net
-from napa_lib.pose import export
+from napa_lib.networks import PosePrediction
+from napa_lib.pose import PoseEstimator, export
 
 
 def test_a_prediction_is_a_tree_to_torch():
@@ -31,13 +31,13 @@ def test_the_shipped_network_on_ten_pictures(tmp_path, capsys):
     said = capsys.readouterr()
     assert "within" in said.out and "crops (B, 3" in said.out and said.err == ""
     assert [p.name for p in tmp_path.iterdir()] == ["pose.onnx"]
-    network, size = load_pose_net(), export.crop_size(None)
-    crops = torch.stack(load_paintings(size)[:10])
+    estimator = PoseEstimator.from_pretrained(device="cpu")
+    crops = torch.stack(load_paintings(estimator.size)[:10])
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     assert [output.name for output in session.get_outputs()] == list(export.OUTPUTS)
     keypoints, confidence, _ = session.run(None, {"crops": crops.numpy()})
     with torch.no_grad():
-        expected = network(crops)
+        expected = estimator.network(crops)
     assert np.linalg.norm(keypoints - expected.keypoints.numpy(), axis=-1).max() < 1e-3
     np.testing.assert_allclose(confidence, expected.confidence, atol=1e-3)
 

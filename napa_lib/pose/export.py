@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -17,10 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.console import say
-from napa_lib.data import asset_path
-from napa_lib.engine import load_tensors
-from napa_lib.networks.pose_net import load_pose_net
-from napa_lib.pose.estimator import WEIGHTS
+from napa_lib.pose.estimator import PoseEstimator
 
 OUTPUTS = ("keypoints", "confidence", "heatmaps")
 TOLERANCE = 1e-3  # pixels of the crop
@@ -76,21 +72,15 @@ def export_onnx(path: Path, weights: Path | None) -> int:
     try:
         if not path.parent.is_dir() or path.is_dir():
             raise OSError(f"{path} cannot be written: name a file in a folder that there is")
-        network = load_pose_net(weights)
-        size = crop_size(weights)
-        apart = write_onnx(network, size, path)
+        estimator = PoseEstimator.from_pretrained(weights, "cpu")
+        size = estimator.size
+        apart = write_onnx(estimator.network, size, path)
     except (OSError, ValueError) as error:
         say(f"napa export: {error}", error=True)
         return 1
     say(f"{path}: {path.stat().st_size / 1e6:.0f} MB, crops (B, 3, {size}, {size}) in [0, 1] to {', '.join(OUTPUTS)};")
     say(f"keypoints within {apart:.1g} px of the network's on {TRIALS} random crops")
     return 0
-
-
-def crop_size(weights: Path | None) -> int:
-    """The side of the crops that a file of weights was trained on."""
-    metadata = load_tensors(asset_path(WEIGHTS) if weights is None else weights)[1]
-    return json.loads(metadata.get("config", "{}")).get("size", 128)
 
 
 @contextlib.contextmanager

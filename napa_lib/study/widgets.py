@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ipywidgets
 import matplotlib.pyplot as plt
-from IPython.display import display
 from matplotlib.figure import Figure
 
+from napa_lib.console import describe_missing
 from napa_lib.study.figures import bundle, to_protocol
+
+try:
+    import ipywidgets
+    from IPython.display import display
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(f"the lessons need it: {describe_missing(missing)}", name=missing.name) from None
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _WIDE = {"style": {"description_width": "12em"}, "layout": {"width": "32em"}}

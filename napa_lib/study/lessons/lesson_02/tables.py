@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from napa_lib.data import asset_path
+from napa_lib.results import shipped
 
 
 def stored(name: str) -> dict[str, Any]:
     """A result of chapter 2: "fit", "reach", "depth" or "why"."""
-    return json.loads(asset_path(f"results/lifting/{name}.json").read_text("utf-8"))
+    return shipped(f"lifting/{name}")
 
 
 def mean_and_half(entry: Mapping[str, float], unit: str = "", digits: int = 1) -> str:
