@@ -96,7 +96,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
         moments: indices into it.
         guess: "rises", "falls" or "stays", or None.
     """
-    page = plt.figure(figsize=(7.2, 3.6))
+    page = plt.figure(figsize=(6.0, 3.4))
     grid = page.add_gridspec(2, len(moments), height_ratios=[1.5, 1.2])
     for place, moment in enumerate(moments):
         axis = page.add_subplot(grid[0, place])
@@ -105,7 +105,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
         axis.axis("off")
     curves = page.add_subplot(grid[1, :])
     for name in ("style", "content", "total_variation"):
-        curves.plot([float(losses.terms[name][0]) for _, losses in film], label=f"L_{LABELS[name]}")
+        curves.plot([float(losses.terms[name][0].detach()) for _, losses in film], label=f"L_{LABELS[name]}")
     top = float(film[0][1].terms["style"][0])
     if guess in ("rises", "falls", "stays"):
         end = {"rises": 0.5 * top, "falls": -0.3 * top, "stays": 0.0}[guess]
@@ -135,24 +135,9 @@ def balance_figure(values: Mapping[str, float], pulls: Mapping[str, float], gues
     return page
 
 
-def hue_figure(reference: float = 0.97) -> Figure:
-    """How far every hue is from one red, compared as numbers and as angles."""
-    hue = torch.linspace(0, 1, 361)
-    apart = (hue - reference).abs()
-    page, (strip, axis) = plt.subplots(2, 1, figsize=(4.2, 2.1), sharex=True, height_ratios=[1, 4])
-    strip.imshow(plt.get_cmap("hsv")((hue[:-1:30] + 1 / 24).numpy())[None], extent=(0, 1, 0, 1), aspect="auto")
-    strip.set(yticks=[], title="hue, from red to red", xlim=(0, 1))
-    axis.plot(hue, apart, label="as numbers")
-    axis.plot(hue, torch.minimum(apart, 1 - apart), label="as angles")
-    axis.axvline(reference, color="black", linewidth=1, linestyle=":")
-    axis.set(xlabel="hue (turns)", ylabel=f"apart from {reference}")
-    axis.legend()
-    return page
-
-
 def knobs_figure(picture: Tensor, pulls: Mapping[str, float]) -> Figure:
     """A picture (3, H, W) and each term's gradient at it."""
-    page, (left, right) = plt.subplots(1, 2, figsize=(5.4, 2.6))
+    page, (left, right) = plt.subplots(1, 2, figsize=(4.4, 2.0))
     left.imshow(picture.permute(1, 2, 0).cpu().clamp(0, 1), interpolation="bilinear")
     left.axis("off")
     right.barh([LABELS[name] for name in pulls], list(pulls.values()), color="C0")
@@ -161,32 +146,27 @@ def knobs_figure(picture: Tensor, pulls: Mapping[str, float]) -> Figure:
     return page
 
 
-def added_figure(rows: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """Terms after optimisation under more and more losses, relative to the first set: mean and range over pictures."""
-    page, axis = plt.subplots(figsize=(5.0, 2.6))
-    first = next(iter(rows.values()))
-    for marker, term in zip("os^Dv", ("style", "content", "cosine", "hsv", "srgb"), strict=True):
-        change = torch.stack([torch.tensor(row[term]) / torch.tensor(first[term]) for row in rows.values()]).log()
-        middle = change.mean(1).exp()  # (sets,)
-        reach = torch.stack([middle - change.amin(1).exp(), change.amax(1).exp() - middle])
-        axis.errorbar(range(len(rows)), middle, reach, marker=marker, capsize=3, label=f"L_{LABELS[term]}")
-    axis.set(xticks=range(len(rows)), xticklabels=list(rows), yscale="log", ylabel="relative to Johnson")
-    axis.legend(fontsize=7)
-    return page
+def added_table(rows: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Terms after optimisation under more and more losses, relative to the first set: geometric mean over pictures."""
+    terms, first = ("style", "content", "cosine", "hsv", "srgb"), next(iter(rows.values()))
+    lines: list[list[object]] = [["minimised", *(f"L_{LABELS[term]}" for term in terms)]]
+    for name, row in rows.items():
+        change = [(torch.tensor(row[term]) / torch.tensor(first[term])).log().mean().exp() for term in terms]
+        lines.append([name, *(f"{float(value):.2f}" for value in change)])
+    return text_table(lines)
 
 
-def norms_figure(norms: Mapping[str, Any]) -> Figure:
-    """Training losses of instance and batch normalisation, mean and range over the seeds; a stored result."""
-    page, axis = plt.subplots(figsize=(5.0, 2.4))
-    for kind, line, color in (("instance", "-", "C0"), ("batch", "--", "C1")):
-        curves = torch.tensor(norms["training_total"][kind])  # (seeds, points)
-        at = norms["every"] * torch.arange(1, curves.shape[1] + 1)
-        middle = curves.mean(0)
-        reach = torch.stack([middle - curves.amin(0), curves.amax(0) - middle])
-        axis.errorbar(at, middle, reach, linestyle=line, color=color, linewidth=1.5, label=kind)
-    axis.set(xlabel="step", ylabel="training loss", ylim=(3000, 6000))
-    axis.legend()
-    return page
+def norms_table(norms: Mapping[str, Any]) -> str:
+    """Training loss of either normalisation at some steps and on held-out pictures; a stored result, means of seeds."""
+    every, kinds = norms["every"], ("instance", "batch")
+    curves = {kind: torch.tensor(norms["training_total"][kind]).mean(0) for kind in kinds}  # (points,)
+    places = [0, len(curves["batch"]) // 2, len(curves["batch"]) - 1]
+    lines: list[list[object]] = [["", *(f"step {every * (place + 1)}" for place in places), "held out, 95 %"]]
+    for kind in kinds:
+        mean = norms["mean"][kind]
+        lines.append([kind, *(f"{float(curves[kind][place]):.0f}" for place in places),
+                      f"{mean['mean']:.0f} ± {mean['half_width_95']:.0f}"])  # fmt: skip
+    return text_table(lines)
 
 
 def closed_rows(held: Mapping[str, Any], places: Mapping[str, Any]) -> dict[str, tuple[float, float, list[float]]]:
