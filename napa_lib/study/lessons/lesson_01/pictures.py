@@ -96,7 +96,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
         moments: indices into it.
         guess: "rises", "falls" or "stays", or None.
     """
-    page = plt.figure(figsize=(6.0, 3.4))
+    page = plt.figure(figsize=(5.0, 3.0))
     grid = page.add_gridspec(2, len(moments), height_ratios=[1.5, 1.2])
     for place, moment in enumerate(moments):
         axis = page.add_subplot(grid[0, place])
@@ -106,7 +106,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
     curves = page.add_subplot(grid[1, :])
     for name in ("style", "content", "total_variation"):
         curves.plot([float(losses.terms[name][0].detach()) for _, losses in film], label=f"L_{LABELS[name]}")
-    top = float(film[0][1].terms["style"][0])
+    top = float(film[0][1].terms["style"][0].detach())
     if guess in ("rises", "falls", "stays"):
         end = {"rises": 0.5 * top, "falls": -0.3 * top, "stays": 0.0}[guess]
         curves.plot([0, len(film) - 1], [0, end], label=f"your prediction: it {guess}", **GUESS)
