@@ -15,8 +15,8 @@ NAMES = {
 
 def _cell(values: Sequence[float], digits: int) -> str:
     mean, half = interval(values)
-    if len(values) == 1:
-        return f"{mean:.{digits}f} (one run)"
+    if len(values) < 3:  # too few for an interval that says something
+        return " and ".join(f"{value:.{digits}f}" for value in values)
     return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
