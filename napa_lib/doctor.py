@@ -17,11 +17,19 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from napa_lib.console import can_show, forgive_encoding
+
 OLDEST, NEWEST = (3, 10), (3, 13)  # Python
 FREE_SPACE = 1.0  # GB, for results and checkpoints
-REBUILD = "remove .venv and run `make course` again"
-RESTORE = "restore it with `git checkout -- assets`"
-REINSTALL = "run `make course` again, or `pip install -r requirements.txt`"
+HERE = Path(__file__).resolve().parents[1]
+CHECKOUT = (HERE / "notebooks").is_dir()  # a checkout of the repository, with the course; else an installed package
+if CHECKOUT:
+    REBUILD = "remove .venv and run `make course` again"
+    RESTORE = "restore it with `git checkout -- assets`"
+    REINSTALL = "run `make course` again, or `pip install -r requirements.txt`"
+else:
+    REBUILD = REINSTALL = "install again: pip install --force-reinstall with the wheel of napa_lib"
+    RESTORE = REBUILD
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ class Finding:
     mend: str = ""
 
     def __str__(self) -> str:
-        return f"✗ {self.what}\n  mend: {self.mend}" if self.mend else f"✓ {self.what}"
+        well, ill = ("✓", "✗") if can_show("✓✗") else ("ok", "NO")
+        return f"{ill} {self.what}\n  mend: {self.mend}" if self.mend else f"{well} {self.what}"
 
 
 def diagnose() -> list[Finding]:
@@ -49,6 +58,7 @@ def diagnose() -> list[Finding]:
 
 def doctor(say: Callable[[str], object] = print) -> bool:
     """Print every finding; whether all is well."""
+    forgive_encoding()
     findings = diagnose()
     for finding in findings:
         say(str(finding))
@@ -87,11 +97,21 @@ def packages() -> Iterator[Finding]:
 
 
 def requirements() -> list[tuple[str, str]]:
-    """(name, lowest version) of what the course needs; empty if napa_lib is run from its folder, not installed."""
+    """(name, lowest version) of what the library needs and, in a checkout, the course; not of what is optional.
+
+    Empty if napa_lib is run from its folder, not installed.
+    """
+    needed = ("", "course") if CHECKOUT else ("",)
     with contextlib.suppress(metadata.PackageNotFoundError):
-        lines = [line for line in metadata.requires("napa_lib") or [] if "vision" not in line]
+        lines = [line for line in metadata.requires("napa_lib") or [] if _extra(line) in needed]
         return [(m[1], m[2]) for line in lines if (m := re.match(r"([\w.-]+)\s*>=\s*([\d.]+)", line))]
     return []
+
+
+def _extra(line: str) -> str:
+    """The extra that brings a requirement; "" for one that is always needed."""
+    found = re.search(r"extra\s*==\s*['\"]([\w.-]+)['\"]", line)
+    return found[1] if found else ""
 
 
 def installed(name: str) -> str | None:
@@ -122,7 +142,9 @@ def torch_works() -> Iterator[Finding]:
 
 
 def kernel() -> Iterator[Finding]:
-    """Jupyter's kernel `python3` is this Python."""
+    """Jupyter's kernel `python3` is this Python, where there are lessons to run."""
+    if not CHECKOUT:
+        return
     spec = importlib.import_module("jupyter_client.kernelspec").get_kernel_spec("python3")
     command, here = Path(spec.argv[0]), Path(sys.executable)
     if command.name == str(command) or command.resolve() == here.resolve():  # a bare name means the running Python
@@ -133,15 +155,15 @@ def kernel() -> Iterator[Finding]:
 
 
 def data() -> Iterator[Finding]:
-    """Every shipped file is there and unchanged."""
+    """Every file that is to be here is, and unchanged."""
     assets = importlib.import_module("napa_lib.data.assets")
     try:
-        names = list(assets.read_manifest())
+        here, elsewhere = assets.local_assets()
     except assets.AssetError as error:
-        yield Finding(f"the data of the course: {error}", "run from a checkout of the repository")
+        yield Finding(f"the data: {error}", RESTORE)
         return
     bad = []
-    for name in names:
+    for name in here:
         try:
             assets.asset_path(name)
         except assets.AssetError as error:
@@ -149,23 +171,25 @@ def data() -> Iterator[Finding]:
     for problem in bad:
         yield Finding(problem, RESTORE)
     if not bad:
-        yield Finding(f"{len(names)} files of data, each as it was shipped")
+        yield Finding(f"{len(here)} files of data, each as it was shipped")
+    if elsewhere:
+        yield Finding(f"{len(elsewhere)} more, which only the course uses: {assets.where_else()}")
 
 
 def estimator() -> Iterator[Finding]:
-    """The pretrained estimator loads, and finds joints in a shipped painting."""
+    """The pretrained estimator loads and computes."""
     try:
         pose = importlib.import_module("napa_lib.pose")
-        painting = importlib.import_module("napa_lib.data").asset_path("paintings/monalisa.jpg")
+        picture = importlib.import_module("PIL.Image").linear_gradient("L")
         ready = pose.PoseEstimator.from_pretrained()
         start = time.monotonic()
-        (result,) = ready.predict(painting)
+        (result,) = ready.predict(picture)
     except Exception as error:  # a missing file, a broken torch, a GPU that is full
         mend = RESTORE if type(error).__name__ in ("AssetError", "CheckpointError") else REINSTALL
         yield Finding(f"the pretrained estimator does not run: {type(error).__name__}: {error}", mend)
         return
     if result.pose.isfinite().all():
-        yield Finding(f"the pretrained estimator finds a pose in {time.monotonic() - start:.1f} s")
+        yield Finding(f"the pretrained estimator looks at a picture in {time.monotonic() - start:.1f} s")
     else:
         yield Finding("the pretrained estimator computes numbers that are not finite", REBUILD)
 

@@ -110,11 +110,13 @@ def test_command_line_from_outside(tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["sing"],
         ["doctor", "--loudly"],
         ["pose"],
-        ["pose", "a.jpg"],
+        ["pose", "a.jpg", "--format", "bvh"],
+        ["pose", "a.jpg", "--quiet", "--json"],
+        ["export"],
+        ["completion", "fish"],
         ["evaluate"],
         ["evaluate", "--art", "--video"],
         ["evaluate", "--video", "--page", "x.html"],

@@ -452,9 +452,26 @@ def test_content_crops_are_drawn_from_the_generator():
     assert one.shape == (4, 3, 32, 32) and torch.equal(one, two)
 
 
+def test_pictures_in_0_to_255_are_refused(vgg):
+    good, bad = torch.rand(1, 3, 32, 32), 255 * torch.rand(1, 3, 32, 32)
+    loss = style.StylizationLoss(vgg)
+    for content, other, name in ((bad, good, "content"), (good, bad, "style"), (good, good * torch.nan, "style")):
+        with pytest.raises(ValueError, match=rf"{name} must lie in \[0, 1\]"):
+            style.optimise_picture(content, other, loss)
+    with pytest.raises(ValueError, match=r"image must lie in \[0, 1\]"):
+        style.stylize(bad, style.TransformNet("instance"))
+
+
+def test_the_library_reads_no_asset_at_import(tmp_path):
+    code = "import napa_lib.style, napa_lib.pose, napa_lib.evaluate, napa_lib.training, napa_lib.bottleneck"
+    environment = {**os.environ, "NAPA_ASSETS": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    assert run.returncode == 0, run.stderr
+
+
 def test_held_out_content_is_disjoint_from_the_pool():
     from napa_lib.data import list_paintings
 
-    test_paintings = {painting.name for painting in list_paintings() if painting.in_art_figures}
-    assert not test_paintings & set(style.POOL) and len(style.POOL) == 24
+    assert tuple(painting.name for painting in list_paintings() if not painting.in_art_figures) == style.POOL
+    assert len(style.POOL) == 24
     assert held_out_pictures(32).shape == (12, 3, 32, 32)

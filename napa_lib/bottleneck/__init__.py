@@ -27,7 +27,6 @@ from napa_lib.data.clips import (
     Clips,
     frame_pairs,
     halves,
-    mocap_poses,
     read_clips,
     save_clips,
     to_pixels,
@@ -36,6 +35,7 @@ from napa_lib.data.clips import (
     video_clips,
 )
 from napa_lib.data.sources import from_faces, from_synthetic, open_clips
+from napa_lib.data.views import mocap_poses
 from napa_lib.networks.gan import lsgan_discriminator_loss as discriminator_loss
 from napa_lib.networks.gan import lsgan_generator_loss as generator_loss
 from napa_lib.networks.hourglass import HourglassNet

@@ -12,6 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d, grid_sample
 from napa_lib.bottleneck.functional import local_contrast_normalize
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data.clips import Clips, to_float, to_unit
+from napa_lib.geometry.precision import in_full_precision, widened
 from napa_lib.skeletons import get_skeleton
 
 PENALTIES = tuple(10.0**k for k in range(-6, 5))  # of ridge regression, relative to the features' mean square
@@ -29,10 +30,12 @@ class Ridge:
     y_mean: Tensor
     penalty: float
 
+    @in_full_precision
     def __call__(self, x: Tensor) -> Tensor:
-        return ((x.double() - self.x_mean) @ self.weights + self.y_mean).to(x.dtype)
+        return ((widened(x) - self.x_mean) @ self.weights + self.y_mean).to(x.dtype)
 
 
+@in_full_precision
 def fit_ridge(x: Tensor, y: Tensor, penalties: Sequence[float] = PENALTIES) -> Ridge:
     """Ridge regression whose penalty is chosen by the leave-one-out error, in closed form.
 
@@ -53,7 +56,7 @@ def fit_ridge(x: Tensor, y: Tensor, penalties: Sequence[float] = PENALTIES) -> R
         raise ValueError(f"x and y must be (N, D) and (N, E) with N >= 3, got {tuple(x.shape)} and {tuple(y.shape)}")
     if bool(x.isnan().any()) or bool(y.isnan().any()):
         raise ValueError("x and y must have no missing values")
-    x, y = x.double(), y.double()
+    x, y = widened(x), widened(y)
     x_mean, y_mean = x.mean(0), y.mean(0)
     x, y = x - x_mean, y - y_mean
     left, values, right = torch.linalg.svd(x, full_matrices=False)

@@ -37,8 +37,9 @@ from napa_lib.bottleneck.pretraining import pretrain
 from napa_lib.bottleneck.probes import carried_colors, measure_leak, regress_keypoints
 from napa_lib.bottleneck.store import Model, load_encoder, load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
-from napa_lib.data.clips import Clips, halves, mocap_poses, to_pixels, unpaired_poses
+from napa_lib.data.clips import Clips, halves, to_pixels, unpaired_poses
 from napa_lib.data.sources import FACES, open_clips
+from napa_lib.data.views import mocap_poses
 from napa_lib.engine import choose_device, keep_freed_memory
 from napa_lib.networks.hourglass import HourglassNet
 

@@ -1,6 +1,6 @@
 """The command `napa`: the pose of figures in pictures, how good it is, the lessons, and a check of this computer.
 
-Parsers are built here and in the modules beside this one, which import nothing slow; what a command does is imported
+Parsers are built here and in the modules beside this one, which import nothing slow; what a command needs is imported
 when it is run.
 """
 
@@ -11,29 +11,57 @@ import sys
 from collections.abc import Sequence
 
 from napa_lib import __version__
-from napa_lib.cli import evaluate
+from napa_lib.cli import course, evaluate, export, pose
+from napa_lib.console import end_as_asked, forgive_encoding, run_command
+
+EXAMPLES = """commands:
+  napa pose painting.jpg              the pose of a figure, in poses/painting/
+  napa evaluate --art                 how good the estimator is on figures in art
+  napa export --onnx pose.onnx        the pose network for other programs
+  napa course --only 02               run a lesson and write build/course/index.html
+  napa doctor                         check this computer, and say how to mend what is missing
+  napa completion bash                let the shell complete all this; zsh and tcsh, too
+
+napa COMMAND --help tells the rest."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the process's exit status."""
+    """Run one command; the process's exit status.
+
+    Args:
+        arguments: the words behind `napa`; None for those of this process, which is then also made to end cleanly.
+    """
+    if arguments is None:
+        end_as_asked()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] in ("pose", "course"):  # these have a parser of their own, and slower imports
-        return _run(words[0], words[1:])
-    parser = build_parser()
-    options = parser.parse_args(words)
-    return options.run(options, words)
+    forgive_encoding()
+    if not words:
+        print(f"usage: napa COMMAND ...\n\nHuman pose in works of art: a course and a library.\n\n{EXAMPLES}")
+        return 0
+    options = build_parser().parse_args(pose.joined(words))
+    return run_command(f"napa {options.command}", lambda: options.run(options, words))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of `napa` and of all its commands."""
-    parser = argparse.ArgumentParser(prog="napa", description="Human pose in works of art: a course and a library.")
+    parser = argparse.ArgumentParser(
+        prog="napa", description="Human pose in works of art: a course and a library.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"napa_lib {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("pose", help="find the pose of a figure in pictures", add_help=False)
-    evaluate.add_parser(commands)
-    doctor = commands.add_parser("doctor", help="check this computer and say how to mend what is missing")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    for command in (pose, evaluate, export, course):
+        command.add_parser(commands)
+    doctor = commands.add_parser("doctor", help="check this computer", description="Check this computer.")
     doctor.set_defaults(run=_doctor)
-    commands.add_parser("course", help="run the lessons and write build/course/", add_help=False)
+    completion = commands.add_parser(
+        "completion", help="completion for the shell", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Write the script with which a shell completes the commands and options of napa.",
+        epilog="examples:\n  napa completion bash > ~/.local/share/bash-completion/completions/napa\n"
+        "  napa completion zsh > ~/.zfunc/_napa",
+    )  # fmt: skip
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(run=_completion)
     return parser
 
 
@@ -43,11 +71,8 @@ def _doctor(options: argparse.Namespace, words: list[str]) -> int:
     return 0 if doctor() else 1
 
 
-def _run(command: str, arguments: list[str]) -> int:
-    if command == "pose":
-        from napa_lib.pose.command import main as pose
+def _completion(options: argparse.Namespace, words: list[str]) -> int:
+    import shtab
 
-        return pose(arguments)
-    from napa_lib.course.run import main as course
-
-    return course(arguments)
+    print(shtab.complete(build_parser(), options.shell))
+    return 0

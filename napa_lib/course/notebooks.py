@@ -21,7 +21,7 @@ from napa_lib.course.notebook_check import KERNEL, WIDGET_VIEW
 from napa_lib.engine import progress
 from napa_lib.study.plans import load_plan
 
-FOLDER = Path("notebooks")
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"  # of the checkout, wherever the command is run
 QUIET_KERNEL = ["--IPKernelApp.log_level=40"]  # errors only: no notes about the way it talks to its client
 
 
@@ -33,7 +33,8 @@ def find_notebooks(folder: Path, only: str = "") -> list[Path]:
     """
     found = sorted(folder.glob(f"{only or '[0-9][0-9]'}_*.ipynb"))
     if not found:
-        raise ValueError(f"no notebook {only or 'NN'}_*.ipynb in {folder.resolve()}")
+        mend = "" if folder.is_dir() else "; the lessons are run from a checkout of the repository, where they lie"
+        raise ValueError(f"no notebook {only or 'NN'}_*.ipynb in {folder.resolve()}{mend}")
     return found
 
 

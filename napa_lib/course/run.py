@@ -7,7 +7,6 @@ a static site. A lesson that fails does not stop the others; the exit status is 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
@@ -25,13 +24,14 @@ import torch
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from napa_lib.console import say
 from napa_lib.course.cells import TIMES, read_times, solved
 from napa_lib.course.notebooks import FOLDER, QUIET_KERNEL, find_notebooks, write
+from napa_lib.course.options import add_options
 from napa_lib.course.site import write_site
 from napa_lib.data.assets import assets_root
 from napa_lib.data.manifest import update_manifest
 from napa_lib.engine import progress
-from napa_lib.study.lesson import MODES
 from napa_lib.study.plans import load_plan
 
 TIME_LIMIT = {"quick": 300, "laptop": 1800, "full": 7200}  # seconds a cell
@@ -137,16 +137,11 @@ def machine() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the course; 1 if a lesson failed."""
-    parser = argparse.ArgumentParser(prog="python -m napa_lib.course", description=__doc__.split("\n")[0])
-    parser.add_argument("--mode", choices=MODES, default="quick")
-    parser.add_argument("--only", default="", help="a lesson's number, such as 02")
-    parser.add_argument("--solved", action="store_true", help="run the solutions in place of the exercises' stubs")
-    parser.add_argument("--record", action="store_true", help="keep the run times in assets/results and in the cards")
-    parser.add_argument("--notebooks", type=Path, default=FOLDER)
-    parser.add_argument("--out", type=Path, default=Path("build/course"))
+    parser = argparse.ArgumentParser(prog="napa course", description=__doc__.split("\n")[0])
+    add_options(parser)
     options = parser.parse_args(arguments)
     try:
-        notebooks = find_notebooks(options.notebooks, options.only)
+        notebooks = find_notebooks(options.notebooks or FOLDER, options.only)
     except ValueError as error:
         parser.error(str(error))
     _quiet()
@@ -169,11 +164,3 @@ def _quiet() -> None:
     for name in ("papermill", "nbclient", "traitlets"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ["NAPA_PROGRESS"] = "off"
-
-
-def say(line: str) -> None:
-    """Print a line above the progress bar."""
-    from tqdm.auto import tqdm
-
-    with contextlib.suppress(AttributeError):
-        tqdm.write(line)

@@ -10,10 +10,10 @@ from napa_lib.data.mocap import (
     load_mocap,
     load_mocap_poses,
     mocap_to_joints,
-    to_camera,
 )
 from napa_lib.data.paintings import Painting, list_paintings, load_paintings
 from napa_lib.data.video import list_cameras, load_cameras, load_video_frames, load_video_poses
+from napa_lib.data.views import to_camera
 
 __all__ = [
     "ArtFigure",

@@ -1,6 +1,8 @@
 """Find the files that ship with the course, and verify each against the manifest before it is used.
 
 `assets/manifest.json` is a plain dictionary: path below `assets/` -> {"sha256", "bytes", "source", "licence"}.
+A checkout of the repository has all of them. An installed package holds the manifest and what inference needs; the rest
+is fetched when it is first asked for, if an address is known.
 """
 
 from __future__ import annotations
@@ -9,10 +11,14 @@ import json
 import os
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from napa_lib.files import sha256
 
 MANIFEST = "manifest.json"
+CHECKOUT = Path(__file__).resolve().parents[2] / "assets"
+PACKAGED = Path(__file__).resolve().parents[1] / "assets"  # put there when a wheel is built
+ADDRESS = ""  # of a copy of `assets/`, from which an installed package fetches what it does not hold; none is known yet
 
 
 class AssetError(ValueError):
@@ -20,19 +26,34 @@ class AssetError(ValueError):
 
 
 def assets_root() -> Path:
-    """The folder `assets/`: the environment variable `NAPA_ASSETS` if set, else the one beside the package.
+    """The folder `assets/`: the environment variable `NAPA_ASSETS` if set, else the checkout's, else the package's own.
 
     Raises:
         AssetError: if that folder has no `manifest.json`.
     """
     override = os.environ.get("NAPA_ASSETS")
-    root = Path(override) if override else Path(__file__).resolve().parents[2] / "assets"
+    root = Path(override) if override else CHECKOUT if (CHECKOUT / MANIFEST).is_file() else PACKAGED
     if not (root / MANIFEST).is_file():
         raise AssetError(
-            f"no {MANIFEST} in {root}: run from a checkout of the repository (pip install -e .), "
-            "or set NAPA_ASSETS to its assets folder"
+            f"no {MANIFEST} in {root}: run from a checkout of the repository (pip install -e .), install the wheel, "
+            "or set NAPA_ASSETS to the repository's assets folder"
         )
     return root.resolve()
+
+
+def local_assets() -> tuple[list[str], list[str]]:
+    """Names of the files that are to lie on this disk, and of those that an installed package leaves elsewhere."""
+    root, names = assets_root(), sorted(read_manifest())
+    if root != PACKAGED.resolve():
+        return names, []
+    return [n for n in names if (root / n).is_file()], [n for n in names if not (root / n).is_file()]
+
+
+def where_else() -> str:
+    """Where the files lie that an installed package does not hold."""
+    if ADDRESS:
+        return f"fetched once from {ADDRESS} when they are asked for"
+    return "they lie in a checkout of the repository; set NAPA_ASSETS to its assets folder"
 
 
 def read_manifest() -> dict[str, dict]:
@@ -75,7 +96,8 @@ def asset_path(name: str) -> Path:
     """Where a shipped file lies on this machine, after checking that it is the file that was shipped.
 
     A silently damaged or replaced file would change results without a trace, so the SHA-256 of a file is compared
-    with the manifest the first time the process asks for it.
+    with the manifest the first time the process asks for it. What an installed package does not hold is fetched into
+    the user's cache.
 
     Args:
         name: path below `assets/` with forward slashes, such as "paintings/monalisa.jpg".
@@ -98,12 +120,32 @@ def asset_path(name: str) -> Path:
     if entry is None:
         raise AssetError(f"asset {name!r} is not listed in {root / MANIFEST}")
     path = root / name
+    if not path.is_file() and root == PACKAGED.resolve():
+        return _fetch(name, entry["sha256"])
     if not path.is_file():
         raise AssetError(f"asset {name!r} is missing: expected the file {path}")
     if not path.resolve().is_relative_to(root):
         raise AssetError(f"asset {name!r} leads out of assets/ to {path.resolve()}")
     _verify(path, name, entry["sha256"])
     return path
+
+
+@cache
+def _fetch(name: str, expected: str) -> Path:
+    """A file from `ADDRESS` in the user's cache, where it stays; AssetError in one sentence if it cannot be had."""
+    if not ADDRESS:
+        raise AssetError(f"asset {name!r} is not part of the installed package: {where_else()}")
+    import pooch
+
+    folder = (Path(pooch.os_cache("napa_lib")) / name).parent
+    if str(folder).startswith("~"):  # no HOME, no entry for this user
+        raise AssetError(f"asset {name!r} cannot be kept: there is no home folder; set NAPA_ASSETS or XDG_CACHE_HOME")
+    pooch.get_logger().setLevel("WARNING")
+    address = f"{ADDRESS.rstrip('/')}/{quote(name)}"
+    try:
+        return Path(pooch.retrieve(address, f"sha256:{expected}", fname=Path(name).name, path=folder))
+    except (OSError, ValueError) as error:  # no network, not there, not the file that was shipped, a full disk
+        raise AssetError(f"asset {name!r} could not be fetched from {address}: {error}") from error
 
 
 @cache

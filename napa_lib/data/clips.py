@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.data import list_cameras, load_cameras, load_mocap_poses, load_video_frames, to_camera
+from napa_lib.data import list_cameras, load_cameras, load_video_frames
 from napa_lib.data.crops import crop, crop_matrices, to_crop
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.geometry import project_perspective
-from napa_lib.skeletons import NAPA18, convert, flip, get_skeleton
+from napa_lib.skeletons import flip, get_skeleton
 
 FORMAT = "napa-clips-1"
-OFF_CENTRE = 0.15  # how far from the middle a figure of motion capture is put at most, in the units of [-1, 1]
 
 # A square round all that the man does in the video "single", in the frames' pixels, marked by eye in each view: the
 # "provided bounding boxes" of the paper's section 5.1.
@@ -38,12 +36,14 @@ class Clips:
         keypoints: (N, T, K, 2) pixels of the crops, NaN where missing: for measuring, and as unpaired poses.
         skeleton: name of the keypoints' joint set.
         motions: what is done in each clip, N names; empty where that is not known.
+        poses: (N, T, K, 3) mm in the camera's axes, NaN where missing; None where there are no 3D labels.
     """
 
     images: Tensor
     keypoints: Tensor
     skeleton: str = "NAPA18"
     motions: tuple[str, ...] = ()
+    poses: Tensor | None = None
 
     def __post_init__(self) -> None:
         joints = get_skeleton(self.skeleton).num_joints
@@ -55,6 +55,8 @@ class Clips:
             raise ValueError(f"keypoints must be {expected}, got {self.keypoints.dtype} {tuple(self.keypoints.shape)}")
         if self.motions and len(self.motions) != shape[0]:
             raise ValueError(f"motions must name one motion a clip, {shape[0]}, or none, got {len(self.motions)}")
+        if self.poses is not None and tuple(self.poses.shape) != (*shape[:2], joints, 3):
+            raise ValueError(f"poses must be {(*shape[:2], joints, 3)} or None, got {tuple(self.poses.shape)}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -66,7 +68,13 @@ class Clips:
 
     def take(self, chosen: slice) -> Clips:
         """Some of the clips."""
-        return replace(self, images=self.images[chosen], keypoints=self.keypoints[chosen], motions=self.motions[chosen])
+        return replace(
+            self,
+            images=self.images[chosen],
+            keypoints=self.keypoints[chosen],
+            motions=self.motions[chosen],
+            poses=None if self.poses is None else self.poses[chosen],
+        )
 
 
 def frame_pairs(clips: Clips, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -197,71 +205,6 @@ def stir_poses(poses: Tensor, skeleton: str, generator: torch.Generator) -> Tens
     return (poses - (low + high) / 2) * scale + place
 
 
-def mocap_poses(
-    count: int,
-    generator: torch.Generator,
-    split: str = "train",
-    skeleton: str = "NAPA18",
-    fill: tuple[float, float] = (0.6, 0.9),
-    studio: bool = False,
-) -> Tensor:
-    """Poses of motion capture as a camera sees them, laid out as figures lie in crops.
-
-    Cameras stand all round, at most 20 degrees above or below, 3 to 8 m away. Each figure is then
-    scaled until the longer side of its bounding box is a random share of the picture, and put near the middle, its box
-    in the picture.
-
-    Args:
-        count: how many.
-        generator: source of randomness.
-        split: which clips of motion capture.
-        skeleton: joint set wanted.
-        fill: smallest and largest share of the picture that a figure's longer side takes.
-        studio: only figures that stand upright, seen from within 60 degrees of their front.
-
-    Returns:
-        (count, K, 2) as (x, y) in [-1, 1].
-
-    Raises:
-        ValueError: for an unknown split or joint set, or shares outside (0, 1].
-    """
-    if not 0 < fill[0] <= fill[1] <= 1:
-        raise ValueError(f"fill must be two shares in (0, 1], the smaller first, got {fill}")
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(count, *shape, generator=generator)
-
-    poses = load_mocap_poses(split)
-    poses = draw_poses(poses[_upright(poses)] if studio else poses, count, generator)
-    pitch, turn = math.radians(20.0), math.radians(60.0 if studio else 180.0)
-    seen = to_camera(poses, _facing(poses) + uniform(-turn, turn), uniform(-pitch, pitch))
-    flat = seen[..., :2] / (seen[..., 2:] + uniform(3000.0, 8000.0, 1, 1))
-    low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
-    half = (high - low) / 2
-    scale = uniform(*fill, 1, 1) / half.amax(-1, keepdim=True)
-    centre = uniform(-1, 1, 1, 2) * (1 - half * scale).clamp_max(OFF_CENTRE)
-    return convert((flat - (low + high) / 2) * scale + centre, "NAPA18", skeleton)
-
-
-def _joints(poses: Tensor, *names: str) -> tuple[Tensor, ...]:
-    return tuple(poses[:, NAPA18.index(name)] for name in names)
-
-
-def _upright(poses: Tensor) -> Tensor:
-    """Whose trunk leans by less than about 30 degrees and who stands on a leg, (B,); poses (B, 18, 3) mm, y up."""
-    thorax, pelvis, *ankles = _joints(poses, "thorax", "pelvis", "r_ankle", "l_ankle")
-    trunk = thorax - pelvis
-    standing = torch.stack([pelvis[:, 1] - ankle[:, 1] for ankle in ankles]).amax(0) > 500
-    return (trunk[:, 1] > 0.85 * trunk.norm(dim=-1)) & standing
-
-
-def _facing(poses: Tensor) -> Tensor:
-    """The direction in which hips and shoulders face, (B,) radians from x to z; poses (B, 18, 3), y up."""
-    r_hip, l_hip, r_shoulder, l_shoulder = _joints(poses, "r_hip", "l_hip", "r_shoulder", "l_shoulder")
-    right = r_hip - l_hip + r_shoulder - l_shoulder
-    return torch.atan2(-right[:, 0], right[:, 2])
-
-
 def video_clips(size: int, poses: Tensor | None = None, moved: int = 0) -> Clips:
     """The real video: a man on a treadmill, a clip of 20 frames from each of four cameras, in fixed crops.
 
@@ -305,7 +248,8 @@ def _moved(boxes: Tensor, generator: torch.Generator) -> Tensor:
 def save_clips(path: str | Path, clips: Clips) -> None:
     """Write clips to a safetensors file."""
     header = {"format": FORMAT, "skeleton": clips.skeleton, "motions": "\n".join(clips.motions)}
-    save_tensors(path, {"images": clips.images, "keypoints": clips.keypoints.float()}, header)
+    tensors = {"images": clips.images, "keypoints": clips.keypoints.float()}
+    save_tensors(path, tensors if clips.poses is None else {**tensors, "poses": clips.poses.float()}, header)
 
 
 def read_clips(path: str | Path) -> Clips:
@@ -315,7 +259,7 @@ def read_clips(path: str | Path) -> Clips:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
     tensors, header = load_tensors(path)
-    if header.get("format") != FORMAT or set(tensors) != {"images", "keypoints"}:
+    if header.get("format") != FORMAT or set(tensors) - {"poses"} != {"images", "keypoints"}:
         raise CheckpointError(f"{path} holds no clips: its format is {header.get('format')!r}, not {FORMAT!r}")
     motions = tuple(name for name in header["motions"].split("\n") if name)
-    return Clips(tensors["images"], tensors["keypoints"], header["skeleton"], motions)
+    return Clips(tensors["images"], tensors["keypoints"], header["skeleton"], motions, tensors.get("poses"))

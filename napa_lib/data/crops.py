@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
+from napa_lib.geometry.precision import in_full_precision
+
 
 def square_boxes(boxes: Tensor) -> Tensor:
     """The square round each box's centre, with the box's longer side.
@@ -27,6 +29,7 @@ def square_boxes(boxes: Tensor) -> Tensor:
     return torch.cat([middle - half, middle + half], 1)
 
 
+@in_full_precision
 def crop_matrices(boxes: Tensor, size: int, rotation: Tensor | None = None, flip: Tensor | None = None) -> Tensor:
     """The maps from a crop's pixels to the picture's: x = A u + b.
 
@@ -58,11 +61,13 @@ def crop_matrices(boxes: Tensor, size: int, rotation: Tensor | None = None, flip
     return torch.cat([turn, start[..., None]], -1)
 
 
+@in_full_precision
 def to_picture(points: Tensor, matrices: Tensor) -> Tensor:
     """Points (B, J, 2) in crops' pixels -> the picture's pixels; NaN stays NaN."""
     return points @ matrices[:, :, :2].mT + matrices[:, None, :, 2]
 
 
+@in_full_precision
 def to_crop(points: Tensor, matrices: Tensor) -> Tensor:
     """Points (B, J, 2) in the picture's pixels -> crops' pixels; NaN stays NaN."""
     return (points - matrices[:, None, :, 2]) @ torch.linalg.inv(matrices[:, :, :2]).mT
@@ -78,6 +83,7 @@ def edge_color(image: Tensor) -> Tensor:
     return torch.cat(sides, -1).median(-1).values[..., None, None]
 
 
+@in_full_precision
 def crop(image: Tensor, matrices: Tensor, size: int, fill: Tensor | None = None) -> Tensor:
     """Cut square crops out of a picture, or one out of each of several.
 

@@ -75,7 +75,12 @@ def picture_endings(writable: bool = False) -> tuple[str, ...]:
     return tuple(ending for name in names for ending in FORMATS[name])
 
 
-def decode(source: Source, max_pixels: int, reduction: Callable[[tuple[int, int]], int] = lambda size: 1) -> Decoded:
+def decode(
+    source: Source,
+    max_pixels: int,
+    reduction: Callable[[tuple[int, int]], int] = lambda size: 1,
+    turn: bool = True,
+) -> Decoded:
     """Read a picture as it is meant to be seen.
 
     Museum scans, phone photographs and clip art come as CMYK, 16-bit grey, palettes, with alpha, with a colour profile
@@ -89,6 +94,7 @@ def decode(source: Source, max_pixels: int, reduction: Callable[[tuple[int, int]
         max_pixels: refuse a picture with more pixels before decoding it.
         reduction: from (width, height) as stored to the power of two by which the picture is reduced. JPEGs are then
             decoded at reduced size, others reduced right after decoding.
+        turn: apply the EXIF orientation; False for labels that were counted in the picture as it is stored.
 
     Raises:
         PictureError: a ValueError that names the file, if it is missing, empty, truncated, too large or no picture.
@@ -96,20 +102,46 @@ def decode(source: Source, max_pixels: int, reduction: Callable[[tuple[int, int]
     >>> decode(Image.new("L", (40, 30)), 10**6, lambda size: 4).pixels.size
     (10, 8)
     """
-    name = repr(str(source)) if isinstance(source, (str, os.PathLike)) else "the picture"
+    name = _name(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's notes on large or odd files; the size is checked here
             if isinstance(source, Image.Image):
-                return _decode(source, max_pixels, reduction, ours=False)
+                return _decode(source, max_pixels, reduction, turn, ours=False)
             with Image.open(source, formats=readable_formats()) as picture:
-                return _decode(picture, max_pixels, reduction, ours=True)
+                return _decode(picture, max_pixels, reduction, turn, ours=True)
     except DAMAGED as error:
-        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        raise PictureError(f"cannot read picture {name}: {reason}") from error
+        raise PictureError(f"cannot read picture {name}: {_reason(error)}") from error
 
 
-def _decode(picture: Image.Image, limit: int, reduction: Callable[[tuple[int, int]], int], ours: bool) -> Decoded:
+def stored_size(path: str | os.PathLike) -> tuple[tuple[int, int], int]:
+    """Width and height of a picture's file as it is stored, and its EXIF orientation (1 to 8), from its header.
+
+    Raises:
+        PictureError: as `decode`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=readable_formats()) as picture:
+                if picture.format == "TIFF":  # which Pillow turns by itself: its size is that of the turned picture
+                    return picture.size, 1
+                return picture.size, picture.getexif().get(ORIENTATION, 1)
+    except DAMAGED as error:
+        raise PictureError(f"cannot read picture {_name(path)}: {_reason(error)}") from error
+
+
+def _name(source: Source) -> str:
+    return repr(str(source)) if isinstance(source, (str, os.PathLike)) else "the picture"
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+
+
+def _decode(
+    picture: Image.Image, limit: int, reduction: Callable[[tuple[int, int]], int], turn: bool, ours: bool
+) -> Decoded:
     width, height = picture.size
     if width * height > limit:
         raise ValueError(f"it is {width} x {height}, more than max_pixels = {limit}; make it smaller first")
@@ -120,7 +152,7 @@ def _decode(picture: Image.Image, limit: int, reduction: Callable[[tuple[int, in
         picture.draft(None, (max(1, width // factor), max(1, height // factor)))
     drafted = max(1, round(width / picture.width))
     picture.load()
-    orientation = picture.getexif().get(ORIENTATION, 1)  # after loading: TIFFs are turned by then
+    orientation = picture.getexif().get(ORIENTATION, 1) if turn else 1  # after loading: TIFFs are turned by then
     if drafted == 1:
         width, height = picture.size
     pixels = _upright(_to_srgb(picture, factor // drafted), orientation)

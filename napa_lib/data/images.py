@@ -19,12 +19,14 @@ __all__ = ["PictureError", "crop_square", "load_image", "resize", "save_image"]
 MAX_PIXELS = 50_000_000  # 600 MB as float32; larger pictures must be asked for
 
 
-def load_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Tensor:
+def load_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS, turn: bool = True, factor: int = 1) -> Tensor:
     """Read a picture as it is meant to be seen: see `decode`.
 
     Args:
         path: a JPEG, PNG, TIFF, WebP, GIF, BMP … (`picture_endings()` lists them).
         max_pixels: refuse pictures with more pixels than this before decoding them.
+        turn: apply the EXIF orientation.
+        factor: a power of two by which the picture is reduced while it is decoded.
 
     Returns:
         (3, H, W) float32 in [0, 1], sRGB; 16-bit grey is divided by 65535.
@@ -36,7 +38,7 @@ def load_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Tensor:
     >>> load_image(asset_path("paintings/monalisa.jpg")).shape
     torch.Size([3, 500, 322])
     """
-    pixels = decode(path, max_pixels).pixels
+    pixels = decode(path, max_pixels * factor**2, lambda size: factor, turn).pixels
     if pixels.mode == "F":
         return torch.from_numpy(np.array(pixels)).expand(3, -1, -1).contiguous()
     return torch.from_numpy(np.asarray(pixels, dtype=np.float32) / 255.0).permute(2, 0, 1).contiguous()

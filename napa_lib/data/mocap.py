@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data.assets import asset_path, list_assets
-from napa_lib.geometry import look_at, quaternion_to_matrix
+from napa_lib.geometry import quaternion_to_matrix
 from napa_lib.skeletons import NAPA18
 
 CLIP_SPLIT = {  # whole clips, so that no frame of a tested movement is ever trained on
@@ -162,32 +162,3 @@ def _forward_kinematics(frames: Tensor) -> Tensor:
 def _compose(parent: Tensor, child: Tensor) -> Tensor:
     """The product of two batches of rotations, (3, 3, ..., T) each."""
     return parent[:, :1] * child[0] + parent[:, 1:2] * child[1] + parent[:, 2:] * child[2]
-
-
-def to_camera(poses: Tensor, azimuth: Tensor | float, elevation: Tensor | float = 0.0) -> Tensor:
-    """Poses as a camera sees them that looks at the pelvis from a given side; add a distance to z to project them.
-
-    The camera stands in the direction (cos a cos e, sin e, sin a cos e) of the world, upright: for a person who looks
-    along x, azimuth 0 is the view from the front.
-
-    Args:
-        poses: (B, J, 3) world axes, y up; joint 0 is the pelvis.
-        azimuth: a in radians, one number or (B,).
-        elevation: e in radians above the horizon, one number or (B,).
-
-    Returns:
-        (B, J, 3) in the same unit, the pelvis at the origin, camera axes x right, y down, z away from the viewer.
-
-    Raises:
-        ValueError: if `poses` is not (B, J, 3).
-
-    >>> to_camera(torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]]), 0.0)[0, 1:].tolist()
-    [[0.0, 0.0, -1.0], [0.0, -1.0, 0.0], [-1.0, 0.0, 0.0]]
-    """
-    if poses.ndim != 3 or poses.shape[-1] != 3:
-        raise ValueError(f"poses must be (B, J, 3), got {tuple(poses.shape)}")
-    a = torch.as_tensor(azimuth, dtype=poses.dtype, device=poses.device).expand(len(poses))
-    e = torch.as_tensor(elevation, dtype=poses.dtype, device=poses.device).expand(len(poses))
-    direction = torch.stack([a.cos() * e.cos(), e.sin(), a.sin() * e.cos()], -1)
-    camera = look_at(direction, direction.new_zeros(3), direction.new_tensor([0.0, 1.0, 0.0]), focal=1.0, size=(1, 1))
-    return (poses - poses[:, :1]) @ camera.R.mT

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from napa_lib.data import load_video_poses, resize
 from napa_lib.data.clips import Clips, read_clips, video_clips
+from napa_lib.data.datasets import Annotations
+from napa_lib.data.datasets.files import files_in
 from napa_lib.data.faces import FaceClips, load_faces, read_faces
+from napa_lib.data.known import from_annotations, from_frames, is_known, open_known
 from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
+from napa_lib.engine import CheckpointError, load_tensors
 
 VIDEO = {"video": slice(None), "video:train": slice(15), "video:test": slice(15, None)}  # moments
 MOVED = 12  # clips of moving crops from each camera to train on
@@ -26,7 +32,8 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
     Args:
         name: "studio:train", "studio:validation" or "studio:test" for the people before a bare wall that ship, and
             "synthetic:train" and so on for those in all poses before all backgrounds; "faces:train" and so on
-            for faces; a folder of shards that `python -m napa_lib.makers.people` or `napa_lib.makers.faces` wrote;
+            for faces; "coco:FOLDER", "mpii:FOLDER" … for a data set of one's own in a known format, as in `open_known`;
+            a folder of shards that `python -m napa_lib.makers.people`, `makers.faces` or `makers.drawings` wrote;
             "video:train" for the first 15 moments of the real video from four sides in crops that move, "video:test"
             for the last 5 in fixed crops, "video" for all, fixed; else a file that `save_clips` wrote, whose frames
             are taken as they are.
@@ -42,10 +49,16 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
     setting, _, split = name.partition(":")
     if setting in SETTINGS:
         return from_synthetic(load_synthetic(split, SETTINGS[setting]), size, look)
+    if is_known(name):
+        found = open_known(name)
+        return from_annotations(found, size) if isinstance(found, Annotations) else from_frames(found, size)
     if setting == "faces":
         return from_faces(load_faces(split), size)
     if Path(name).is_dir():
-        shards = sorted(Path(name).glob("*.tar.gz"))
+        shards = files_in(Path(name), ".tar.gz")
+        drawn = [] if shards else files_in(Path(name), ".safetensors")
+        if drawn:
+            return from_drawings(drawn, size)
         if shards and shards[0].name.startswith("faces-"):
             return from_faces(read_faces(shards), size)
         return from_synthetic(read_shards(shards), size, look)
@@ -79,14 +92,40 @@ def from_synthetic(people: SyntheticClips, size: int, look: str = "photo") -> Cl
     if not len(rows):
         raise ValueError(f"people must hold a clip of look {look!r}, got none among {len(people)}")
     # in parts: as floats, all frames together would take gigabytes
-    parts = [
-        (255 * resize(people.pictures(part).flatten(0, 1) / 255, (size, size))).round().clamp(0, 255).to(torch.uint8)
-        for part in rows.split(16)
-    ]
+    parts = [_scaled(people.pictures(part).flatten(0, 1), size) for part in rows.split(16)]
     images = torch.cat(parts).unflatten(0, (len(rows), -1))
     keypoints = (people.keypoints[rows] + 0.5) * size / people.size - 0.5
     motions = (MOVEMENTS[i] if i >= 0 else "independent" for i in people.movement[rows].tolist())
-    return Clips(images, keypoints, "NAPA18", tuple(motions))
+    return Clips(images, keypoints, "NAPA18", tuple(motions), people.poses[rows])
+
+
+def from_drawings(paths: Sequence[Path], size: int) -> Clips:
+    """Drawn figures as clips of a single frame, NAPA18.
+
+    Args:
+        paths: shards of `images` (N, 3, S, S) uint8 and `keypoints` (N, 18, 2) pixels.
+        size: side of the frames in pixels; pictures are scaled to it with their keypoints.
+
+    Raises:
+        ValueError: if a file is damaged or holds something else, or no figure has a joint.
+    """
+    images, keypoints = [], []
+    for path in paths:
+        tensors, _ = load_tensors(path)
+        if set(tensors) != {"images", "keypoints"}:
+            raise CheckpointError(f"{path} is no shard of pictures: it holds {sorted(tensors)}")
+        shown = ~tensors["keypoints"].isnan().any(-1).all(-1)
+        images += [_scaled(part, size) for part in tensors["images"][shown].split(128)]
+        side = tensors["images"].shape[-1]
+        keypoints.append((tensors["keypoints"][shown].float() + 0.5) * size / side - 0.5)
+    if not images:
+        raise ValueError(f"paths must hold a figure with a joint, got none in {len(paths)} file(s)")
+    return Clips(torch.cat(images)[:, None], torch.cat(keypoints)[:, None])
+
+
+def _scaled(images: Tensor, size: int) -> Tensor:
+    """uint8 pictures (N, 3, S, S) of another side."""
+    return (255 * resize(images / 255, (size, size))).round().clamp(0, 255).to(torch.uint8)
 
 
 def from_faces(faces: FaceClips, size: int) -> Clips:
@@ -100,9 +139,6 @@ def from_faces(faces: FaceClips, size: int) -> Clips:
     """
     if size == faces.size:
         return Clips(faces.images, faces.landmarks, FACES)
-    parts = [
-        (255 * resize(part.flatten(0, 1) / 255, (size, size))).round().clamp(0, 255).to(torch.uint8)
-        for part in faces.images.split(16)  # as floats, all frames together would take gigabytes
-    ]
+    parts = [_scaled(part.flatten(0, 1), size) for part in faces.images.split(16)]
     images = torch.cat(parts).unflatten(0, faces.images.shape[:2])
     return Clips(images, (faces.landmarks + 0.5) * size / faces.size - 0.5, FACES)

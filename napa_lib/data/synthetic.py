@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napa_lib.data.assets import asset_path, list_assets
 from napa_lib.data.shards import LOOKS, MOVEMENTS, RawClip, ShardError, read_labels, read_raw
+from napa_lib.geometry.precision import in_full_precision
 
 FOLDERS = {"anywhere": "synthetic", "studio": "studio"}  # of assets/
 SPLITS = ("train", "validation", "test")
@@ -141,13 +142,14 @@ def read_shards(paths: Sequence[str | Path]) -> SyntheticClips:
 
 def _intrinsics(camera: Tensor) -> Tensor:
     """Focal length and principal point (..., 3) to (..., 3, 3)."""
-    K = torch.zeros(*camera.shape[:-1], 3, 3)
+    K = camera.new_zeros(*camera.shape[:-1], 3, 3)
     K[..., 0, 0] = K[..., 1, 1] = camera[..., 0]
     K[..., :2, 2] = camera[..., 1:]
     K[..., 2, 2] = 1.0
     return K
 
 
+@in_full_precision
 def _project(points: Tensor, K: Tensor) -> Tensor:
     seen = points @ K.mT
     return seen[..., :2] / seen[..., 2:]
@@ -155,7 +157,7 @@ def _project(points: Tensor, K: Tensor) -> Tensor:
 
 def _stack(tensors: list[Tensor], people: int) -> Tensor:
     """(P, ...) tensors with P = 1 or 2 to (N, people, ...), NaN where there is nobody."""
-    whole = torch.full((len(tensors), people, *tensors[0].shape[1:]), torch.nan)
+    whole = tensors[0].new_full((len(tensors), people, *tensors[0].shape[1:]), torch.nan)
     for row, tensor in zip(whole, tensors, strict=True):
         row[: len(tensor)] = tensor
     return whole

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import common_precision, in_full_precision, widened
+
 
 def _matmul(a: Tensor, b: Tensor) -> Tensor:
     return (a[:, :, None] * b[None]).sum(1)
@@ -48,7 +50,7 @@ def _svd_rotation(h: Tensor) -> Tensor:
 
 
 def _best_rotation(h: Tensor) -> Tensor:
-    """Rotation R that maximises trace(R^T H), for H as (3, 3, N) float64; no gradient.
+    """Rotation R that maximises trace(R^T H), for H as (3, 3, N), in float64 where there is that; no gradient.
 
     With l = trace(R^T H) at the optimum, the largest root of a quartic in the invariants of H (s1 + s2 + s3 in singular
     values, s3 negative if H mirrors), R is a polynomial in H:
@@ -104,12 +106,18 @@ def _check_pair(prediction: Tensor, target: Tensor) -> None:
         raise ValueError(f"prediction and target must have the same shape, got {shapes}")
 
 
-def _components(pose: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates as (3, N, J) with zeros for missing joints, in float32 at least, and which are missing, (N, J)."""
-    pose = pose.to(torch.promote_types(pose.dtype, torch.float32))
+def _components(pose: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Coordinates as (3, N, J), zero where not finite; which joints are missing, and which infinite, (N, J)."""
     parts = pose.reshape(-1, *pose.shape[-2:]).permute(2, 0, 1).contiguous()
     missing = parts.isnan().any(0)
-    return parts.masked_fill(missing, 0.0), missing
+    infinite = parts.isinf().any(0) & ~missing
+    return parts.masked_fill(missing | infinite, 0.0), missing, infinite
+
+
+def _paired(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both in one dtype as (3, N, J), and the joints that cannot be used, (N, J)."""
+    (x, *lost_x), (y, *lost_y) = (_components(pose) for pose in common_precision(prediction, target))
+    return x, y, lost_x[0] | lost_x[1] | lost_y[0] | lost_y[1]
 
 
 def _solve(x: Tensor, y: Tensor, missing: Tensor, scale: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,7 +127,7 @@ def _solve(x: Tensor, y: Tensor, missing: Tensor, scale: bool) -> tuple[Tensor, 
     mean_x, mean_y = x.sum(-1) / count, y.sum(-1) / count
     x = (x - mean_x[..., None]).masked_fill(missing, 0.0)
     y = (y - mean_y[..., None]).masked_fill(missing, 0.0)
-    h = torch.linalg.vecdot(y[:, None], x[None]).double()
+    h = widened((y[:, None] * x[None]).sum(-1))
     rotation = _refine(_best_rotation(h.detach()), h)
     size = torch.ones_like(mean_x[0])
     if scale:
@@ -129,14 +137,15 @@ def _solve(x: Tensor, y: Tensor, missing: Tensor, scale: bool) -> tuple[Tensor, 
     return size, rotation, mean_y - size * (rotation * mean_x).sum(1)
 
 
+@in_full_precision
 def similarity_transform(prediction: Tensor, target: Tensor, scale: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     """The similarity that brings `prediction` closest to `target` in the least-squares sense, without mirroring.
 
         minimise over a, R, t:  sum_j |a R x_j + t - y_j|²,  det R = +1
 
-    Joints that are NaN on either side are left out. Where the joints do not determine the answer (all equal, on one
-    line, fewer than three) one of the best answers is returned, always finite: with nothing to go by, a = 1 and R is
-    the identity.
+    Joints that are NaN or infinite on either side are left out. Where the joints do not determine the answer (all
+    equal, on one line, fewer than three) one of the best answers is returned, always finite: with nothing to go by,
+    a = 1 and R is the identity.
 
     Args:
         prediction: (..., J, 3) the points x to move.
@@ -152,23 +161,24 @@ def similarity_transform(prediction: Tensor, target: Tensor, scale: bool = True)
     Source: Umeyama (1991), eq. 40-42.
     """
     _check_pair(prediction, target)
-    (x, lost_x), (y, lost_y) = _components(prediction), _components(target)
-    size, rotation, translation = _solve(x, y, lost_x | lost_y, scale)
-    batch, dtype = prediction.shape[:-2], prediction.dtype
+    x, y, unused = _paired(prediction, target)
+    size, rotation, translation = _solve(x, y, unused, scale)
+    batch, dtype = prediction.shape[:-2], torch.promote_types(prediction.dtype, target.dtype)
     rotation, translation = rotation.permute(2, 0, 1).reshape(*batch, 3, 3), translation.T.reshape(*batch, 3)
     return size.reshape(batch).to(dtype), rotation.to(dtype), translation.to(dtype)
 
 
+@in_full_precision
 def procrustes_align(prediction: Tensor, target: Tensor, scale: bool = True) -> Tensor:
     """`prediction` after the similarity that brings it closest to `target` (see `similarity_transform`).
 
     Args:
-        prediction: (..., J, 3). A NaN joint stays NaN and moves nothing else.
+        prediction: (..., J, 3). A NaN joint stays NaN and an infinite one infinite; neither moves anything else.
         target: (..., J, 3). A NaN joint is not used; the prediction's joint is moved with the others.
         scale: whether the prediction's size may change; one lineage of papers aligns without.
 
     Returns:
-        (..., J, 3) in the target's units.
+        (..., J, 3) in the target's units; of two dtypes, the wider.
 
     Raises:
         ValueError: if the shapes differ or are not (..., J, 3).
@@ -181,8 +191,11 @@ def procrustes_align(prediction: Tensor, target: Tensor, scale: bool = True) -> 
     True
     """
     _check_pair(prediction, target)
-    (x, lost_x), (y, lost_y) = _components(prediction), _components(target)
-    size, rotation, translation = _solve(x, y, lost_x | lost_y, scale)
+    x, y, unused = _paired(prediction, target)
+    _, missing, infinite = _components(prediction)
+    size, rotation, translation = _solve(x, y, unused, scale)
+    dtype = torch.promote_types(prediction.dtype, target.dtype)
     matrix = (size * rotation)[..., None]
     aligned = matrix[:, 0] * x[0] + matrix[:, 1] * x[1] + matrix[:, 2] * x[2] + translation[..., None]
-    return aligned.masked_fill(lost_x, torch.nan).permute(1, 2, 0).reshape(prediction.shape).to(prediction.dtype)
+    aligned = aligned.masked_fill(infinite, torch.inf).masked_fill(missing, torch.nan)
+    return aligned.permute(1, 2, 0).reshape(prediction.shape).to(dtype)

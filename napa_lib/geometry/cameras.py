@@ -151,7 +151,8 @@ def look_at(position: Tensor, target: Tensor, up: Tensor, focal: float, size: tu
             raise ValueError(f"{name} must end in 3, got {tuple(vector.shape)}")
     if focal <= 0:
         raise ValueError(f"focal must be positive, got {focal}")
-    position, target, up = torch.broadcast_tensors(position, target, up)
+    dtype = torch.promote_types(torch.promote_types(position.dtype, target.dtype), up.dtype)
+    position, target, up = torch.broadcast_tensors(position.to(dtype), target.to(dtype), up.to(dtype))
     if (position == target).all(-1).any():
         raise ValueError("position and target must differ")
     forward = torch.nn.functional.normalize(target - position, dim=-1)

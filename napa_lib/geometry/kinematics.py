@@ -18,6 +18,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import in_full_precision
 from napa_lib.skeletons import Skeleton, check_pose
 
 
@@ -44,6 +45,7 @@ def _levels(skeleton: Skeleton) -> tuple[tuple[int, ...], ...]:
     return tuple(levels[:-1])
 
 
+@in_full_precision
 def to_canonical(pose: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Turn and shift poses into the canonical frame, where every view of a posture is the same pose.
 
@@ -93,6 +95,7 @@ def _local_frames(parent_bone: Tensor) -> Tensor:
     return torch.where(none[..., None], eye, torch.stack([x, torch.linalg.cross(z, x), z], -1))
 
 
+@in_full_precision
 def canonical_to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
     """Each bone as a vector in the local frame of the bone it hangs from.
 
@@ -120,6 +123,7 @@ def canonical_to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
     return local.masked_fill(missing | missing[..., parents, :], torch.nan)
 
 
+@in_full_precision
 def local_to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
     """The inverse of `canonical_to_local`: put the bones together again, from the root outwards.
 
@@ -153,6 +157,7 @@ def local_to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
     return joints.masked_fill(lost, torch.nan)[..., back, :]
 
 
+@in_full_precision
 def forward_kinematics(local_directions: Tensor, skeleton: Skeleton, bone_lengths: Tensor) -> Tensor:
     """A canonical pose from the direction and the length of each bone.
 

@@ -1,5 +1,6 @@
 """Chapter 2: oval bone maps, fitting a pose to one, and depth from one."""
 
+from napa_lib.data.views import exchange_limbs, random_views
 from napa_lib.lifting.config import TrainingConfig
 from napa_lib.lifting.drawing import network_input, render_point_map
 from napa_lib.lifting.fitting import Fit, fit_pose_to_bone_map
@@ -12,7 +13,6 @@ from napa_lib.lifting.functional import (
 )
 from napa_lib.lifting.lift import BoneStandardizer, compose_pose, lift, load_depth_net, recover_scale
 from napa_lib.lifting.networks import CoordinateNet, DepthNet
-from napa_lib.lifting.views import exchange_limbs, random_views
 
 __all__ = [
     "BoneStandardizer",

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
+from napa_lib.data.views import random_views
 from napa_lib.lifting.config import TrainingConfig
 from napa_lib.lifting.drawing import network_input
 from napa_lib.lifting.functional import PELVIS
 from napa_lib.lifting.lift import BoneStandardizer, compose_pose, recover_scale
-from napa_lib.lifting.views import random_views
 from napa_lib.metrics import mpjpe, pa_mpjpe
 
 

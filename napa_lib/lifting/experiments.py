@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
+from napa_lib.data.views import random_views
 from napa_lib.lifting.config import INPUTS, TrainingConfig
 from napa_lib.lifting.drawing import in_white, render_point_map
 from napa_lib.lifting.evaluate import estimate_poses, evaluate
@@ -21,7 +22,6 @@ from napa_lib.lifting.fitting import COARSE, FINE, Draw, descend, draw_with, fit
 from napa_lib.lifting.functional import place_in_map
 from napa_lib.lifting.networks import PRESETS
 from napa_lib.lifting.train import train_depth_net
-from napa_lib.lifting.views import random_views
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, convert
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import in_full_precision
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose
 
 THORAX, PELVIS = NAPA18.index("thorax"), NAPA18.index("pelvis")
@@ -39,6 +40,7 @@ def bone_vectors(pose: Tensor) -> Tensor:
     return pose[..., child, :] - pose[..., parent, :]
 
 
+@in_full_precision
 def joints_from_bone_vectors(bones: Tensor) -> Tensor:
     """Undo `bone_vectors`: each joint is the sum of the bones between it and the thorax, which is the origin.
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
+from napa_lib.data.views import exchange_limbs, random_views
 from napa_lib.engine import (
     CheckpointError,
     choose_device,
@@ -27,7 +28,6 @@ from napa_lib.lifting.drawing import network_input
 from napa_lib.lifting.functional import bone_vectors, depth_loss
 from napa_lib.lifting.lift import BoneStandardizer
 from napa_lib.lifting.networks import CoordinateNet, DepthNet
-from napa_lib.lifting.views import exchange_limbs, random_views
 from napa_lib.quantization import quantize
 
 

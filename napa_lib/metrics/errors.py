@@ -143,7 +143,7 @@ def normalized_landmark_error(
 
     Returns:
         Fractions of the inter-ocular distance (papers print per cent); `normaliser` is that distance, (B,). A face
-        whose eyes are missing or coincide is left out.
+        whose eyes are missing or coincide is left out; one whose eyes are infinite has infinite errors.
 
     Raises:
         ValueError: if the shapes do not fit.
@@ -158,5 +158,6 @@ def normalized_landmark_error(
     one, other = (target.detach()[..., list(eye), :].mean(-2) for eye in eyes)
     between = torch.linalg.vector_norm(one - other, dim=-1).reshape(-1)
     unknown = ~(between > 0)
-    errors = distances / between.masked_fill(unknown, 1.0)[:, None]
+    errors = distances / between.masked_fill(unknown | between.isinf(), 1.0)[:, None]
+    errors = errors.masked_fill((between.isinf()[:, None]) & ~errors.isnan(), torch.inf)
     return summarize(errors.masked_fill(unknown[:, None], torch.nan), between.masked_fill(unknown, torch.nan))

@@ -14,9 +14,15 @@ def _per_pose(scale: Tensor | float, name: str, target: Tensor) -> Tensor:
     scale = torch.as_tensor(scale, dtype=precise, device=target.device)
     if scale.ndim and scale.shape != target.shape[:-2]:
         raise ValueError(f"{name} must be a number or {tuple(target.shape[:-2])}, got {tuple(scale.shape)}")
-    if (scale <= 0).any():
-        raise ValueError(f"{name} must be positive, got {scale.min().item()}")
+    if (scale <= 0).any() or scale.isinf().any():
+        odd = scale[(scale <= 0) | scale.isinf()].flatten()[0].item()
+        raise ValueError(f"{name} must be {'finite' if odd > 0 else 'positive'}, got {odd}")
     return scale.expand(target.shape[:-2]).reshape(-1)
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0 < threshold < float("inf"):
+        raise ValueError(f"threshold must be {'finite' if threshold > 0 else 'positive'}, got {threshold}")
 
 
 def _rate(distances: Tensor, limit: Tensor) -> MetricResult:
@@ -49,8 +55,7 @@ def pck(prediction: Tensor, target: Tensor, threshold: float, scale: Tensor | fl
     >>> result.total.item(), result.counted
     (0.5, 2)
     """
-    if threshold <= 0:
-        raise ValueError(f"threshold must be positive, got {threshold}")
+    _check_threshold(threshold)
     distances = joint_distances(prediction, target)
     return _rate(distances, threshold * _per_pose(scale, "scale", target))
 
@@ -81,8 +86,7 @@ def pckh(prediction: Tensor, target: Tensor, head_size: Tensor | float, threshol
     >>> pckh(prediction, target, head_size=torch.tensor([60.0])).per_joint.tolist()
     [0.0, 1.0]
     """
-    if threshold <= 0:
-        raise ValueError(f"threshold must be positive, got {threshold}")
+    _check_threshold(threshold)
     distances = joint_distances(prediction, target)
     return _rate(distances, threshold * _per_pose(head_size, "head_size", target))
 
@@ -108,8 +112,7 @@ def pck3d(prediction: Tensor, target: Tensor, threshold: float = 150.0, root: in
     >>> pck3d(target + torch.tensor([[150.0, 0.0, 0.0], [149.0, 0.0, 0.0]]), target).per_joint.tolist()
     [0.0, 1.0]
     """
-    if threshold <= 0:
-        raise ValueError(f"threshold must be positive, got {threshold}")
+    _check_threshold(threshold)
     check_pair(prediction, target)
     distances = joint_distances(relative_to(prediction, root), relative_to(target, root))
     return _rate(distances, distances.new_tensor(threshold))

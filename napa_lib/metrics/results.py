@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import common_precision
+
 
 @dataclass(frozen=True, eq=False)
 class MetricResult:
@@ -41,20 +43,27 @@ def check_pair(prediction: Tensor, target: Tensor) -> None:
 
 
 def relative_to(pose: Tensor, root: int | None) -> Tensor:
-    return pose if root is None else pose - pose[..., root, None, :]
+    """A pose with one joint laid at the origin. What is infinite, or relative to that, stays infinite: no NaN of it."""
+    if root is None:
+        return pose
+    origin = pose[..., root, None, :]
+    away = (pose.isinf() | origin.isinf()) & ~(pose.isnan() | origin.isnan())
+    return torch.where(away, torch.inf, pose - origin)
 
 
 def joint_distances(prediction: Tensor, target: Tensor) -> Tensor:
     """Euclidean distance of each joint, (B, J); NaN where the joint is missing, without a NaN gradient.
 
-    In float32 at least: the square of a picture's width, or a sum over a test set, overflows half precision.
+    Infinite where a coordinate is: a prediction that ran away is wrong, not missing. In float32 at least: the square of
+    a picture's width, or a sum over a test set, overflows half precision.
     """
     check_pair(prediction, target)
-    precise = torch.promote_types(target.dtype, torch.float32)
-    prediction, target = prediction.to(precise), target.to(precise)
-    missing = (prediction + target).isnan().any(-1, keepdim=True)
-    offsets = (prediction - target).masked_fill(missing, 0.0)
-    distance = torch.linalg.vector_norm(offsets, dim=-1).masked_fill(missing.squeeze(-1), torch.nan)
+    prediction, target = common_precision(prediction, target)
+    missing = (prediction.isnan() | target.isnan()).any(-1, keepdim=True)
+    infinite = (prediction.isinf() | target.isinf()).any(-1, keepdim=True)
+    offsets = (prediction - target).masked_fill(missing | infinite, 0.0)
+    distance = torch.linalg.vector_norm(offsets, dim=-1)
+    distance = distance.masked_fill(infinite.squeeze(-1), torch.inf).masked_fill(missing.squeeze(-1), torch.nan)
     return distance.reshape(-1, target.shape[-2])
 
 
@@ -102,7 +111,7 @@ def bootstrap_interval(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), got {confidence}")
     kept = ~values.isnan() & (weights > 0)
-    values, weights = values[kept].double().cpu(), weights[kept].double().cpu()
+    values, weights = values[kept].cpu().double(), weights[kept].cpu().double()
     if not len(values):
         return (float("nan"),) * 3
     weighted, means = values * weights, []
@@ -110,5 +119,8 @@ def bootstrap_interval(
         chosen = torch.randint(len(values), (len(values),), generator=generator)
         means.append(weighted[chosen].sum() / weights[chosen].sum())
     tail = (1 - confidence) / 2
-    low, high = torch.stack(means).quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
+    # between two infinities there is nothing to interpolate
+    way = "linear" if bool(values.isfinite().all()) else "nearest"
+    ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
+    low, high = torch.stack(means).quantile(ends, interpolation=way).tolist()
     return (weighted.sum() / weights.sum()).item(), low, high

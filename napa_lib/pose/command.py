@@ -1,186 +1,202 @@
-"""The command `napa pose`: pictures in, a folder a figure out."""
+"""What the command `napa pose` does: pictures in, a folder a figure out."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from PIL import Image
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from napa_lib.console import say
 from napa_lib.data import PictureError
 from napa_lib.engine import progress
-from napa_lib.pose.drawing import cut_round, draw_bone_map, draw_overlay
 from napa_lib.pose.estimator import PoseEstimator, PoseResult, check_boxes, check_joint_set
-from napa_lib.pose.files import ResultFolders, find_pictures, prepare, shown, write_files
-from napa_lib.pose.page import pose_page
+from napa_lib.pose.fetch import Source, gather
+from napa_lib.pose.files import ResultFolders, advice, prepare, shown
 from napa_lib.pose.pictures import Picture, open_picture, opened
-from napa_lib.pose.record import describe, describe_picture
-from napa_lib.skeletons import NAPA18, Skeleton
+from napa_lib.pose.write import Written, write_all, write_picture
+from napa_lib.skeletons import NAPA18, SKELETONS, Skeleton, get_skeleton
 
-UNLIKELY = 0.3  # mean confidence below which no person is likely
-FILES = "overlay.png", "bones.png", "pose3d.html", "pose.json"
-EPILOG = """For each figure a folder below DIR, named after the picture, gets overlay.png, bones.png (the bone map),
-pose3d.html (open it in a browser) and pose.json. Without --box the most likely figure of each picture is looked for.
-Exit status: 0 if all went well, 1 if a picture could not be found, read or written (the rest is done), 2 if the command
-was wrong."""
+UNLIKELY = 0.2  # mean confidence below which no person is likely; chosen with the calibration, see the weights' card
+
+Opened = tuple[Source, Picture | PictureError]
 
 
-Opened = tuple[Path, Picture | ValueError]
+class WrongCommandError(ValueError):
+    """The command cannot be run as it was given; nothing has been done."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run `napa pose`; the process's exit status."""
-    parser = build_parser()
-    options = parser.parse_args(joined(arguments))
-    paths, problems = find_pictures(options.pictures)
-    try:
-        skeleton = check_joint_set(options.joint_set)
-        boxes = check_boxes(options.box) if options.box else None
-        if boxes is not None and len(paths) > 1:
-            raise ValueError(f"--box needs exactly one picture, got {len(paths)}")
-        prepare(options.out)
-        estimator = PoseEstimator.from_pretrained(options.weights, options.device) if paths else None
-    except OSError as error:
-        parser.error(f"--out {shown(options.out)}: results cannot be written there: {error.strerror or error}")
-    except ValueError as error:
-        parser.error(str(error))
-    for problem in problems:
-        complain(problem)
-    failures = len(problems)
-    if estimator is not None:
-        failures += work_through(estimator, groups(paths, boxes, options.batch), boxes, skeleton, options.out)
+@dataclass(frozen=True)
+class PoseCommand:
+    """What `napa pose` was asked for."""
+
+    pictures: Sequence[str]  # files, folders, globs, addresses, "-"
+    out: Path = Path("poses")
+    boxes: list[list[float]] | None = None  # x0, y0, x1, y1 in pixels, one a figure of the only picture
+    joint_set: str = NAPA18.name
+    formats: Sequence[str] = ()  # of `napa_lib.pose.formats.NAMES`
+    device: str = "auto"
+    batch: int = 8
+    weights: Path | None = None
+    quiet: bool = False  # nothing on standard output, no progress bar
+    json_lines: bool = False  # a record a line on standard output
+
+
+def pose_pictures(command: PoseCommand) -> int:
+    """Run `napa pose`; the process's exit status: 1 if a picture could not be found, read or written.
+
+    Raises:
+        WrongCommandError: before anything is done, if that cannot be.
+    """
+    skeleton = joint_set_named(command.joint_set)
+    with tempfile.TemporaryDirectory(prefix="napa-pose") as fetched:
+        sources, problems = gather(command.pictures, Path(fetched))
+        try:
+            boxes = check_boxes(command.boxes) if command.boxes else None
+            if boxes is not None and len(sources) > 1:
+                raise ValueError(f"--box needs exactly one picture, got {len(sources)}")
+            prepare(command.out)
+            estimator = PoseEstimator.from_pretrained(command.weights, command.device) if sources else None
+        except OSError as error:
+            reason = f"results cannot be written there: {error.strerror or error}"
+            raise WrongCommandError(f"--out {shown(command.out)}: {reason}") from None
+        except ValueError as error:
+            raise WrongCommandError(str(error)) from None
+        for problem in problems:
+            complain(problem)
+        failures = len(problems)
+        if estimator is not None:
+            failures += work_through(estimator, sources, boxes, skeleton, command)
+    if len(sources) > 1 or sources and any(Path(name).is_dir() for name in command.pictures if name):
+        failures += not write_together(command)
     return 1 if failures else 0
 
 
+def joint_set_named(name: str) -> Skeleton:
+    """The joint set; WrongCommandError names those that there are."""
+    try:
+        return check_joint_set(get_skeleton(name))
+    except ValueError:
+        raise WrongCommandError(f"--joint-set must be one of {', '.join(usable_joint_sets())}, got {name!r}") from None
+
+
+def usable_joint_sets() -> list[str]:
+    """Names of the joint sets that have a joint of a body."""
+
+    def usable(skeleton: Skeleton) -> bool:
+        try:
+            check_joint_set(skeleton)
+        except ValueError:
+            return False
+        return True
+
+    return [skeleton.name for skeleton in SKELETONS if usable(skeleton)]
+
+
 def work_through(
-    estimator: PoseEstimator, batches: Iterator[list[Opened]], boxes: Tensor | None, skeleton: Skeleton, out: Path
+    estimator: PoseEstimator, sources: Sequence[Source], boxes: Tensor | None, skeleton: Skeleton, command: PoseCommand
 ) -> int:
     """Estimate and write batch after batch, one being written while the next is estimated; how many pictures failed."""
-    failures, folders = 0, ResultFolders(out)
-    written: list[Future] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
-        for batch in batches:
-            good = [(path, picture) for path, picture in batch if isinstance(picture, Picture)]
-            for _, error in batch:
-                if isinstance(error, ValueError):
-                    complain(shown(str(error)))
-            failures += len(batch) - len(good)
-            try:
-                results = estimator.estimate([p for _, p in good], [boxes] * len(good), skeleton) if good else []
-            except ValueError as error:  # a box outside the picture
-                complain(f"{shown(good[0][0])}: {error}")
-                return failures + len(good)
-            failures += sum(not future.result() for future in written)
-            written = [
-                writer.submit(write_picture, path, picture, figures, folders, boxes is None)
-                for (path, picture), figures in zip(good, results, strict=True)
-            ]
-        return failures + sum(not future.result() for future in written)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The options of `napa pose`."""
-    parser = argparse.ArgumentParser(
-        prog="napa pose", description="Find the pose of a figure in pictures of any style.", epilog=EPILOG
-    )
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="files, folders, globs in quotes")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
-    parser.add_argument(
-        "--box", action="append", type=numbers, metavar="x0,y0,x1,y1",
-        help="a box round a figure in pixels, with some room; once a figure, with one picture only",
-    )  # fmt: skip
-    parser.add_argument("--joint-set", default=NAPA18.name, metavar="NAME", help="such as coco17; NAPA18 by default")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, mps")
-    parser.add_argument("--batch", type=positive, default=8, metavar="N", help="pictures at once; 8 by default")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a pose network of your own training")
-    return parser
-
-
-def joined(arguments: Sequence[str]) -> list[str]:
-    """`--box -5,0,90,90` as `--box=-5,0,90,90`, which argparse would otherwise take for an option -5."""
-    parts = iter(arguments)
-    return [f"--box={next(parts, '')}" if part == "--box" else part for part in parts]
-
-
-def numbers(text: str) -> list[float]:
-    """Four numbers separated by commas."""
-    values = [float(part) for part in text.split(",")]
-    if len(values) != 4:
-        raise ValueError(text)
-    return values
-
-
-def positive(text: str) -> int:
-    """A whole number from 1."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
-
-
-def groups(paths: Sequence[Path], boxes: Tensor | None, batch: int) -> Iterator[list[Opened]]:
-    """The pictures, read in the background, `batch` at a time; one that cannot be read comes as its error."""
-    if len(paths) == 1:
-        try:
-            yield [(paths[0], open_picture(paths[0], None if boxes is None else boxes.tolist()))]
-        except PictureError as error:
-            yield [(paths[0], error)]
-        return
-    both = zip(progress(paths, "pictures", len(paths)), opened(paths, ahead=batch), strict=True)
-    while group := list(islice(both, batch)):
-        yield [(path, picture) for path, picture in group]
-
-
-def write_picture(path: Path, picture: Picture, figures: list[PoseResult], folders: ResultFolders, found: bool) -> bool:
-    """Write the results of one picture and say so; whether that worked."""
+    folders, failures = ResultFolders(command.out), 0
+    written: list[tuple[Source, Future]] = []
+    writer = ThreadPoolExecutor(1, thread_name_prefix="write")
     try:
-        source = describe_picture(path, picture.size)
-        for number, figure in enumerate(figures, 1):
-            folder = folders.claim(path, source["sha256"], number if len(figures) > 1 else None)
-            write_figure(folder, figure, picture, describe(figure, source, found))
-            say(f"{shown(path)}: mean confidence {figure.mean_confidence:.2f} -> {shown(folder)}")
-            if figure.mean_confidence < UNLIKELY:
-                complain(f"{shown(path)}: no person is likely here; the pose is a guess")
+        for batch in groups(sources, boxes, command):
+            results = estimate(estimator, [picture for _, picture in batch], boxes)
+            failures += sum(not report(*pair, command) for pair in written)
+            written = []
+            for (source, picture), figures in zip(batch, results, strict=True):
+                if isinstance(picture, ValueError) or isinstance(figures, Exception):
+                    complain(describe_failure(source, picture, figures))
+                    failures += 1
+                else:
+                    job = partial(write_picture, source, picture, figures, folders, skeleton, command.formats)
+                    written.append((source, writer.submit(job, found=boxes is None)))
+        return failures + sum(not report(*pair, command) for pair in written)
+    finally:
+        writer.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C: what is being written is finished, no more
+
+
+def groups(sources: Sequence[Source], boxes: Tensor | None, command: PoseCommand) -> Iterator[list[Opened]]:
+    """The pictures, read in the background, `batch` at a time; one that cannot be read comes as its error."""
+    if len(sources) == 1:
+        try:
+            yield [(sources[0], open_picture(sources[0].path, None if boxes is None else boxes.tolist()))]
+        except PictureError as error:
+            yield [(sources[0], error)]
+        return
+    listed = sources if command.quiet else progress(sources, "pictures", len(sources))
+    both = zip(listed, opened([source.path for source in sources], ahead=command.batch), strict=True)
+    while group := list(islice(both, command.batch)):
+        yield group
+
+
+def estimate(
+    estimator: PoseEstimator, pictures: Sequence[Picture | PictureError], boxes: Tensor | None
+) -> list[list[PoseResult] | Exception]:
+    """The figures of each picture of a batch. A picture that cannot be estimated gives its error and leaves the others
+    alone, one that could not be read gives that."""
+    good = [picture for picture in pictures if isinstance(picture, Picture)]
+    run: Callable[[list[Picture]], list] = lambda some: estimator.estimate(some, [boxes] * len(some), NAPA18)  # noqa: E731
+    found: list[list[PoseResult] | Exception] = []
+    try:
+        found = run(good) if good else []
+    except (ValueError, RuntimeError):
+        for picture in good:
+            try:
+                found += run([picture])
+            except (ValueError, RuntimeError) as error:
+                found.append(error)
+    rest = iter(found)
+    return [next(rest) if isinstance(picture, Picture) else picture for picture in pictures]
+
+
+def describe_failure(source: Source, picture: Picture | ValueError, figures: list[PoseResult] | Exception) -> str:
+    """Which picture could not be read or estimated, why, and what to do."""
+    if not isinstance(picture, PictureError):
+        return shown(f"{source.name}: {figures}")
+    reason = str(picture).replace(repr(str(source.path)), repr(source.name))
+    if "UnidentifiedImageError" in reason:
+        reason = f"cannot read picture {source.name!r}: {advice(source.path)}"
+    return shown(reason)
+
+
+def report(source: Source, job: Future, command: PoseCommand) -> bool:
+    """Say what was written of a picture, or that it could not be; whether it was."""
+    try:
+        written: list[Written] = job.result()
     except OSError as error:
-        complain(f"{shown(path)}: the results could not be written: {error.strerror or error}")
+        complain(f"{shown(source.name)}: the results could not be written: {error.strerror or error}")
         return False
+    for figure in written:
+        sure = figure.record["mean_confidence"]
+        if command.json_lines:
+            say(json.dumps({"folder": str(figure.folder), **figure.record}))
+        elif not command.quiet:
+            say(f"{shown(source.name)}: mean confidence {sure:.2f} -> {shown(figure.folder)}")
+        if sure < UNLIKELY:
+            complain(f"{shown(source.name)}: no person is likely here; the pose is a guess")
     return True
 
 
-def write_figure(folder: Path, figure: PoseResult, picture: Picture, record: dict[str, Any]) -> None:
-    """Write `FILES` of one figure."""
-    cut = cut_round(figure, picture)
-    overlay = draw_overlay(figure, picture, cut)
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    page = pose_page(record, figure.skeleton, overlay)
-    contents = (
-        partial(save_png, overlay),
-        partial(save_png, draw_bone_map(figure, cut)),
-        partial(Path.write_text, data=page, encoding="utf-8"),
-        partial(Path.write_text, data=text, encoding="utf-8"),
-    )
-    write_files(folder, dict(zip(FILES, contents, strict=True)))
-
-
-def save_png(picture: Image.Image, path: Path) -> None:
-    """Write a PNG, fast rather than as small as it could be."""
-    picture.save(path, compress_level=3)
-
-
-def say(line: str) -> None:
-    """A line to standard output that leaves a progress bar whole."""
-    tqdm.write(line)
+def write_together(command: PoseCommand) -> bool:
+    """Write the files of all poses; whether that worked."""
+    try:
+        files = write_all(command.out, command.formats)
+    except (OSError, ValueError) as error:
+        complain(f"the file of all poses could not be written: {error}")
+        return False
+    if not command.quiet:
+        say(f"all poses -> {', '.join(shown(file) for file in files)}")
+    return True
 
 
 def complain(line: str) -> None:
-    """A line to standard error that leaves a progress bar whole."""
-    tqdm.write(f"napa pose: {line}", file=sys.stderr)
+    """A line to standard error."""
+    say(f"napa pose: {line}", error=True)

@@ -16,12 +16,13 @@ from napa_lib.data.crops import square_boxes
 from napa_lib.engine import choose_device, load_tensors
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
 from napa_lib.networks.pose_net import load_pose_net
+from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
 from napa_lib.pose.finding import find_figures
 from napa_lib.pose.pictures import ImageLike, Picture, open_picture, opened
 from napa_lib.pose.views import fuse, look, shifted
 from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
 
-WEIGHTS = "weights/pose_net.safetensors"
+WEIGHTS = "weights/warm_pose_net.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class PoseEstimator:
 
     Args:
         network: from crops (B, 3, size, size), and whether to look at their mirror images, too, to a
-            `PosePrediction`, as `PoseNet2D`.
+            `PosePrediction`, as `WarmPoseNet` and `PoseNet2D`.
         depth_net, standardizer: what `napa_lib.lifting.lift` needs.
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
@@ -69,15 +70,17 @@ class PoseEstimator:
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None, device: str = "auto") -> PoseEstimator:
-        """The estimator that ships, or one with a pose network that `save_pose_net` wrote.
+        """The estimator that ships, or one with a network that `save_warm_pose_net` or `save_pose_net` wrote.
 
         Raises:
             ValueError: if the file is missing, corrupt or holds something else, or the device is not on this machine.
         """
         file = asset_path(WEIGHTS) if path is None else Path(path)
-        network = load_pose_net(file)
-        config = json.loads(load_tensors(file)[1].get("config", "{}"))
-        return cls(network, *load_depth_net(), size=config.get("size", 128), device=device)
+        metadata = load_tensors(file)[1]
+        if metadata.get("format") == FORMAT:
+            return cls(load_warm_pose_net(file), *load_depth_net(), size=SIZE, device=device)
+        config = json.loads(metadata.get("config", "{}"))
+        return cls(load_pose_net(file), *load_depth_net(), size=config.get("size", 128), device=device)
 
     def predict(
         self,
@@ -115,16 +118,19 @@ class PoseEstimator:
     ) -> Iterator[list[PoseResult]]:
         """The most likely figure of each of many pictures, `batch` at a time, while the next are read.
 
-        Args and errors are those of `predict`; results come in the pictures' order.
+        Args and errors are those of `predict`; results come in the pictures' order. At a picture that cannot be read
+        `PictureError` is raised, after the results of those before it; `next` goes on behind it.
         """
-        skeleton = check_joint_set(joint_set)
-        check_batch(batch)
+        return _Results(self._results_or_errors(images, check_joint_set(joint_set), crops, check_batch(batch)))
+
+    def _results_or_errors(
+        self, images: Iterable[ImageLike], skeleton: Skeleton, crops: int, batch: int
+    ) -> Iterator[list[PoseResult] | ValueError]:
         pictures = opened(images, ahead=batch)
         while group := list(islice(pictures, batch)):
-            for picture in group:
-                if isinstance(picture, ValueError):
-                    raise picture
-            yield from self.estimate(group, [None] * len(group), skeleton, crops)  # type: ignore[arg-type]
+            good = [picture for picture in group if isinstance(picture, Picture)]
+            results = iter(self.estimate(good, [None] * len(good), skeleton, crops) if good else ())
+            yield from (next(results) if isinstance(picture, Picture) else picture for picture in group)
 
     def estimate(
         self, pictures: Sequence[Picture], boxes: Sequence[Tensor | None], skeleton: Skeleton, crops: int = 1
@@ -159,6 +165,20 @@ class PoseEstimator:
         ]
 
 
+class _Results(Iterator[list[PoseResult]]):
+    """Results of many pictures. An error is raised in its picture's place, and the next call goes on, as a generator
+    could not."""
+
+    def __init__(self, results: Iterator[list[PoseResult] | ValueError]) -> None:
+        self._results = results
+
+    def __next__(self) -> list[PoseResult]:
+        result = next(self._results)
+        if isinstance(result, ValueError):
+            raise result
+        return result
+
+
 def check_joint_set(joint_set: str | Skeleton) -> Skeleton:
     """The joint set of that name; ValueError if it is unknown, or has no joint that a body gives."""
     skeleton = get_skeleton(joint_set)
@@ -167,10 +187,11 @@ def check_joint_set(joint_set: str | Skeleton) -> Skeleton:
     return skeleton
 
 
-def check_batch(batch: int) -> None:
-    """Raise ValueError unless `batch` is a positive number of pictures."""
+def check_batch(batch: int) -> int:
+    """The number of pictures in a batch; ValueError unless it is positive."""
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
+    return batch
 
 
 def check_boxes(boxes: Tensor | Sequence[Sequence[float]], picture: Picture | None = None) -> Tensor:

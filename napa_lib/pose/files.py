@@ -2,58 +2,102 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from napa_lib.data.decoding import picture_endings
+from napa_lib.data.decoding import FORMATS, picture_endings
 
 LONGEST_NAME = 80  # characters of a result folder, before a number
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)  # no folder may have these on Windows
+# Endings of pictures that this program cannot read: in a folder they are named, not passed over.
+FOREIGN = {".svg", ".svgz", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".xcf", ".kra",
+           ".ai", ".eps", ".djvu", ".exr", ".hdr"}  # fmt: skip
+CONVERT = "save it as JPEG or PNG"
 
 
 def find_pictures(arguments: Iterable[str]) -> tuple[list[Path], list[str]]:
     """Files, folders (their pictures, not those of folders in them) and globs to pictures, each once, in order.
 
     Returns:
-        the files, and a sentence for each argument that leads to none.
+        the files, and a sentence for each argument that leads to none and each picture that cannot be read here.
     """
     found: dict[Path, Path] = {}
-    problems = []
+    problems: list[str] = []
     for argument in arguments:
         try:
-            paths, problem = _expand(argument)
+            paths, wrong = _expand(argument)
         except (OSError, ValueError) as error:  # a folder that may not be read, a name that cannot be one
-            paths, problem = [], getattr(error, "strerror", None) or str(error)
-        if not paths:
-            problems.append(f"{shown(argument)}: {problem}")
+            paths, wrong = [], [f"{shown(argument)}: {getattr(error, 'strerror', None) or error}"]
+        problems += wrong
         for path in paths:
             found.setdefault(path.resolve(), path)
     return list(found.values()), problems
 
 
-def _expand(argument: str) -> tuple[list[Path], str]:
-    """The files that an argument means, and what to say if there are none."""
+def _expand(argument: str) -> tuple[list[Path], list[str]]:
+    """The files that an argument means, and what to say of it and of files in it."""
+    if not argument.strip():
+        return [], ["an empty name: name a picture, a folder or an address"]
     path = Path(argument)
     if path.is_dir():
-        return pictures_in(path), "no picture in this folder"
+        paths, left_out = pictures_in(path), unreadable_in(path)
+        named = [f"{shown(p)}: {advice(p)}" for p in left_out]
+        return paths, named if paths or named else [f"{shown(argument)}: no picture in this folder"]
     if path.exists():
-        return ([path], "") if path.is_file() else ([], "not a file")
+        return ([path], []) if path.is_file() else ([], [f"{shown(argument)}: not a file"])
     if glob.has_magic(argument):
-        return [p for p in map(Path, sorted(glob.glob(argument, recursive=True))) if p.is_file()], "matches no file"
-    return [], "no such file"
+        paths = [p for p in map(Path, sorted(_matches(argument))) if p.is_file()]
+        return paths, [] if paths else [f"{shown(argument)}: matches no file"]
+    return [], [f"{shown(argument)}: no such file"]
+
+
+def _matches(pattern: str) -> list[str]:
+    """What a glob matches; brackets in the name of a folder that exists are part of its name."""
+    parts = Path(pattern).parts
+    literal = Path()
+    for count, part in enumerate(parts):
+        if not (literal / part).is_dir():
+            rest = os.path.join(*parts[count:])
+            if found := glob.glob(os.path.join(glob.escape(str(literal)), rest), recursive=True):
+                return found
+            break
+        literal /= part
+    return glob.glob(pattern, recursive=True)
 
 
 def pictures_in(folder: Path) -> list[Path]:
     """The files of a folder whose names end as pictures' do, by name; hidden ones are left out."""
-    endings = picture_endings()
+    return _files_ending(folder, set(picture_endings()))
+
+
+def unreadable_in(folder: Path) -> list[Path]:
+    """The files of a folder that are pictures, by their names, but of a format that cannot be read here."""
+    known = {ending for endings in FORMATS.values() for ending in endings} | FOREIGN
+    return _files_ending(folder, known - set(picture_endings()))
+
+
+def _files_ending(folder: Path, endings: set[str]) -> list[Path]:
     files = (p for p in folder.iterdir() if p.suffix.lower() in endings and not p.name.startswith("."))
     return sorted(p for p in files if p.is_file())
+
+
+def advice(path: Path) -> str:
+    """What to do about a picture whose format cannot be read.
+
+    >>> advice(Path("a.svg"))
+    'the format .svg is not read; save it as JPEG or PNG'
+    """
+    ending = path.suffix.lower()
+    if ending in FORMATS["HEIF"] and ending not in picture_endings():
+        return f"the format {ending} needs pillow-heif: pip install 'napa_lib[heic]', or {CONVERT}"
+    return f"the format {ending or 'of this file'} is not read; {CONVERT}"
 
 
 def shown(text: str | os.PathLike) -> str:
@@ -73,7 +117,7 @@ def safe_name(path: Path) -> str:
 
 
 class ResultFolders:
-    """Gives every figure a folder of its own below `root`.
+    """Gives every figure a folder of its own below `root`, also where other processes write there at the same time.
 
     Two pictures of one name get `name` and `name-2`. A folder of an earlier run is used again for the same picture (by
     what is in the file), and left alone for another.
@@ -84,24 +128,42 @@ class ResultFolders:
         self._taken: set[str] = set()
 
     def claim(self, picture: Path, sha256: str, figure: int | None = None) -> Path:
-        """A folder for a picture's figure; `figure` counts from 1 where there are several."""
+        """Make a folder for a picture's figure, or take the one with its results; `figure` counts from 1 where there
+        are several.
+
+        Making a folder either succeeds or finds that it is there, so no two processes get the same new one.
+        """
         base = safe_name(picture) + (f"-figure{figure}" if figure else "")
         number = 1
         while True:
             name = base if number == 1 else f"{base}-{number}"
             folder = self.root / name
-            if name.casefold() not in self._taken and _free_for(folder, sha256):
+            if name.casefold() not in self._taken and (_made(folder) or _holds(folder, sha256)):
                 self._taken.add(name.casefold())
                 return folder
             number += 1
 
 
-def _free_for(folder: Path, sha256: str) -> bool:
-    """Whether there is no such folder yet, or it holds results of the same picture."""
-    if not folder.exists() and not folder.is_symlink():
-        return True
+def release(folder: Path) -> None:
+    """Give a claimed folder back if nothing was written to it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _made(folder: Path) -> bool:
+    """Whether the folder was not there and is now."""
     try:
-        return json.loads((folder / "pose.json").read_text("utf-8"))["picture"]["sha256"] == sha256
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _holds(folder: Path, sha256: str) -> bool:
+    """Whether a folder holds results of the same picture."""
+    try:
+        record = json.loads((folder / "pose.json").read_text("utf-8"))
+        return not folder.is_symlink() and record["picture"]["sha256"] == sha256
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -117,7 +179,7 @@ def prepare(root: Path) -> None:
         pass
 
 
-def write_files(folder: Path, writers: dict[str, Callable[[Path], object]]) -> None:
+def write_files(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> None:
     """Write a folder's files so that each appears whole or not at all, and none before all of them are ready.
 
     Args:

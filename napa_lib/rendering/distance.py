@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from napa_lib.geometry.precision import in_full_precision
 from napa_lib.rendering.inputs import (
     bone_indices,
     check_points,
@@ -164,6 +165,7 @@ def _edge_frames(a: Tensor, b: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Te
     return along, (y - my) * ex - (x - mx) * ey, axis, 0.5 * length
 
 
+@in_full_precision
 def render_blobs(points: Tensor, size: int | Sequence[int], sigma: float = 0.02) -> Tensor:
     """Points as the sum of their Gaussian blobs: the "skeleton" of a face, which has no bones.
 

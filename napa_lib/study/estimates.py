@@ -36,7 +36,7 @@ def own_picture(path: str | os.PathLike, otherwise: str) -> Picture:
     """
     if os.fspath(path):
         try:
-            return open_picture(_present(Path(path).expanduser()))
+            return open_picture(_present(Path(os.path.expanduser(path))))
         except PictureError as error:
             print(f"{error}\nUntil that is mended, our own picture is shown below.")
     return open_picture(asset_path(otherwise))

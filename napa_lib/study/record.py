@@ -16,11 +16,16 @@ from napa_lib.study.plans import available, load_plan
 
 
 def record_path() -> Path | None:
-    """Where the record lies, or None if the learner keeps none."""
+    """Where the record lies, or None if the learner keeps none or has no home on this machine."""
     setting = os.environ.get("NAPA_PROGRESS", "")
     if setting.lower() in ("off", "0", "no"):
         return None
-    return Path(setting) if setting else Path.home() / ".napa" / "progress.json"
+    if setting:
+        return Path(setting)
+    try:
+        return Path.home() / ".napa" / "progress.json"
+    except RuntimeError:  # no HOME, and no entry for this user: as in many a container
+        return None
 
 
 def read_record() -> dict[str, dict]:
@@ -71,4 +76,4 @@ def progress() -> None:
             state = states[exercise.id]
             print(f"   {SYMBOLS.get(state, '?')} {exercise.id} {exercise.title}: {WORDS.get(state, state)}")
     path = record_path()
-    print(f"Kept in {path}" if path else "No record is kept (NAPA_PROGRESS=off).")
+    print(f"Kept in {path}" if path else "No record is kept (NAPA_PROGRESS=off, or no home folder).")

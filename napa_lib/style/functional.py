@@ -294,6 +294,12 @@ def _check_picture(name: str, image: Tensor) -> None:
         raise ValueError(f"{name} must be (B, 3, H, W) with no empty side, got {tuple(image.shape)}")
 
 
+def check_range(name: str, image: Tensor) -> None:
+    """Raise ValueError unless a picture's values lie in [0, 1], but for rounding."""
+    if not ((image >= -1e-3) & (image <= 1 + 1e-3)).all():  # NaN compares false
+        raise ValueError(f"{name} must lie in [0, 1], got {image.min().item():.4g} to {image.max().item():.4g}")
+
+
 def _check_same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
     _check_maps(name_a, a)
     if a.shape != b.shape:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.engine import progress
+from napa_lib.style.functional import check_range
 from napa_lib.style.losses import StyleLosses, StylizationLoss
 
 
@@ -28,10 +29,21 @@ def optimise_picture(
     Yields:
         for each step, the picture before it and its losses; then, once more, the final picture and its losses.
 
+    Raises:
+        ValueError: if a picture is not in [0, 1], or `steps` is under 1.
+
     Source: Gatys et al., 2016; the comparison of NAPA, figure 8.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
+    check_range("content", content)
+    check_range("style", style)
+    return _optimise(content, style, loss, steps, learning_rate)
+
+
+def _optimise(
+    content: Tensor, style: Tensor, loss: StylizationLoss, steps: int, learning_rate: float
+) -> Iterator[tuple[Tensor, StyleLosses]]:
     measured_style, measured_content = loss.measure_style(style), loss.measure_content(content)
     picture = content.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([picture], lr=learning_rate)

@@ -43,7 +43,12 @@ def figure_boxes(keypoints: Tensor, margin: float = 1.25) -> Tensor:
 
 
 def random_crops(
-    images: Tensor, keypoints: Tensor, size: int, settings: Augmentation, generator: torch.Generator
+    images: Tensor,
+    keypoints: Tensor,
+    size: int,
+    settings: Augmentation,
+    generator: torch.Generator,
+    boxes: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Cut each figure out at random: shifted, scaled, turned, mirrored.
 
@@ -51,6 +56,7 @@ def random_crops(
         images: (B, 3, H, W) in [0, 1].
         keypoints: (B, 18, 2) pixels, missing joints NaN.
         size: side of the crops.
+        boxes: (B, 4) the figures' square test boxes, where not all joints are labelled; `figure_boxes` if None.
 
     Returns:
         crops (B, 3, size, size) and keypoints (B, 18, 2) in their pixels; joints outside the crop are NaN.
@@ -60,7 +66,7 @@ def random_crops(
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(count, *shape, generator=generator)
 
-    boxes = figure_boxes(keypoints)
+    boxes = figure_boxes(keypoints) if boxes is None else boxes
     middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2] - boxes[:, 0]
     side = side * uniform(settings.smallest**0.5, settings.largest**0.5).square()
     middle = middle + side[:, None] * uniform(-settings.shift, settings.shift, 2)

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import resize
+from napa_lib.data.datasets import Annotations
+from napa_lib.data.datasets.files import files_in
+from napa_lib.data.known import from_annotations, is_known, open_known
 from napa_lib.data.synthetic import read_shards
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.skeletons import NAPA18
 
 SHARDS = (".safetensors", ".tar.gz")
+ROOM = 2.0  # sides of a figure's box that are kept round it, for crops that are shifted, turned and enlarged
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,7 @@ def list_shards(path: str | Path) -> list[Path]:
         ValueError: if there is none.
     """
     path = Path(path)
-    files = sorted(file for ending in SHARDS for file in path.glob(f"*{ending}")) if path.is_dir() else [path]
+    files = files_in(path, *SHARDS) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{path} holds no shard of pictures ({' or '.join(SHARDS)})")
     return files
@@ -83,6 +87,48 @@ def _read(file: Path) -> PictureSet:
     if missing := {"images", "keypoints"} - set(tensors):
         raise CheckpointError(f"{file} is no shard of pictures: {sorted(missing)} is missing")
     return PictureSet(tensors["images"], tensors["keypoints"].float())
+
+
+def open_sources(names: Sequence[str], size: int, part: int = 0, parts: int = 1) -> list[PictureSet]:
+    """Picture sets by name: folders of shards, and data sets of one's own as `napa_lib.data.known.open_known` has them.
+
+    Args:
+        names: "FOLDER", "coco:FOLDER", "mpii:FOLDER#valid" …
+        size: side of the pictures that are cut out of data sets, where no shard beside them has another.
+        part: as in `read_pictures`: every `parts`-th shard, or figure.
+        parts: how many there are.
+
+    Raises:
+        ValueError: as `read_pictures` and `from_annotations`, or for a data set without labels.
+    """
+    shards = {name: read_pictures(name, part, parts) for name in names if not is_known(name)}
+    side = next(iter(shards.values())).images.shape[-1] if shards else size
+    return [shards[name] if name in shards else _cut_out(name, side, part, parts) for name in names]
+
+
+def _cut_out(name: str, size: int, part: int, parts: int) -> PictureSet:
+    found = open_known(name)
+    if not isinstance(found, Annotations):
+        raise ValueError(f"{name!r} has no labels to train on")
+    clips = from_annotations(found.take(list(range(len(found)))[part::parts]), size, "NAPA18", ROOM)
+    pictures = PictureSet(clips.images.flatten(0, 1), clips.keypoints.flatten(0, 1))
+    chosen = usable(pictures.keypoints)
+    if not bool(chosen.any()):
+        raise ValueError(f"{name!r} has no figure with 8 joints of NAPA18")
+    return pictures.kept(chosen)
+
+
+def split_share(text: str) -> tuple[str, float]:
+    """A source and its share, as the command has them: FOLDER, FOLDER:0.5, coco:FOLDER, coco:FOLDER:0.5.
+
+    >>> split_share("drawings:0.5"), split_share("coco:mine"), split_share("coco:mine:2")
+    (('drawings', 0.5), ('coco:mine', 1.0), ('coco:mine', 2.0))
+    """
+    name, _, share = text.rpartition(":")
+    try:
+        return (name, float(share)) if name else (text, 1.0)
+    except ValueError:
+        return text, 1.0
 
 
 def draw_batch(

@@ -29,7 +29,7 @@ from napa_lib.training.augment import Augmentation, change_colors, color_changes
 from napa_lib.training.config import PoseTrainingConfig
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
-from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures
+from napa_lib.training.pictures import PictureSet, draw_batch, open_sources, split_share, without_figures
 from napa_lib.training.updates import Trained, parameter_groups, update_average
 from napa_lib.training.validate import validate
 
@@ -165,8 +165,14 @@ def resume(checkpoint: str | Path | None, state, settings: dict[str, str]) -> in
 def main(arguments: list[str] | None = None) -> None:
     """Train one network and write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.pose", description=main.__doc__)
-    parser.add_argument("--data", nargs="+", required=True, metavar="FOLDER[:SHARE]", help="folders of picture shards")
-    parser.add_argument("--validation", nargs="*", default=[], help="folders of picture shards to measure on")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        required=True,
+        metavar="SOURCE[:SHARE]",
+        help="folders of picture shards, or data sets: coco:FOLDER, mpii:FOLDER#valid …",
+    )
+    parser.add_argument("--validation", nargs="*", default=[], help="the same, to measure on")
     parser.add_argument("--out", required=True, help="safetensors file to write")
     parser.add_argument("--checkpoint", help="file to keep the run's state in; an interrupted run goes on from it")
     parser.add_argument("--start-from", help="a trained network to begin with")
@@ -177,15 +183,16 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
     options = vars(parser.parse_args(arguments))
     config = PoseTrainingConfig(**{field.name: options[field.name] for field in fields(PoseTrainingConfig)})
-    folders = [part.partition(":") for part in options["data"]]
+    names, shares = zip(*map(split_share, options["data"]), strict=True)
+    side = 3 * config.size // 2  # of pictures cut out of data sets
     begin = load_pose_net(options["start_from"]) if options["start_from"] else None
     network, record = train_pose_net(
         config,
-        [read_pictures(folder, *join_processes()) for folder, _, _ in folders],
-        [float(share or 1) for _, _, share in folders],
+        open_sources(names, side, *join_processes()),
+        shares,
         options["checkpoint"],
         begin,
-        {Path(folder).name: read_pictures(folder) for folder in options["validation"]},
+        {Path(name).name: open_sources([name], side)[0] for name in options["validation"]},
         options["save_every"],
         choose_device(options["device"]),
         options["half"],

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data.datasets.files import picture_path
+from napa_lib.data.decoding import stored_size
 from napa_lib.data.images import load_image
 from napa_lib.skeletons import Skeleton, convert, get_skeleton
 
@@ -31,6 +32,10 @@ class Annotations:
         actions: N names of actions, or none.
         clips: N names of the videos that the pictures are frames of, in order of time, or none.
         masks: N paths below root of pictures that are white on the person, or none.
+        sizes: (N, 2) width and height that the annotation gives its picture, NaN where it does not, or None.
+        head_sizes: (N,) px, what PCKh divides by (0.6 x the head box's diagonal), NaN where not known, or None.
+        as_stored: whether the pixels are counted in the picture as it is stored, whatever its EXIF says of turning it,
+            as MATLAB does, which most datasets were made with. False where only the sizes can tell.
     """
 
     root: Path
@@ -44,12 +49,16 @@ class Annotations:
     actions: tuple[str, ...] = ()
     clips: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    sizes: Tensor | None = None
+    head_sizes: Tensor | None = None
+    as_stored: bool = False
 
     def __post_init__(self) -> None:
         count, joints = len(self.images), self.keypoints.shape[-2]
         if not count or (self.skeleton is not None and joints != self.skeleton.num_joints):
             raise ValueError(f"annotations must hold a picture and the joints of the set, got {count} with {joints}")
-        shapes = {"keypoints": (joints, 2), "visible": (joints,), "boxes": (4,), "poses": (joints, 3)}
+        shapes = {"keypoints": (joints, 2), "visible": (joints,), "boxes": (4,), "poses": (joints, 3), "sizes": (2,),
+                  "head_sizes": ()}  # fmt: skip
         for name, shape in shapes.items():
             value = getattr(self, name)
             if value is not None and tuple(value.shape) != (count, *shape):
@@ -61,13 +70,40 @@ class Annotations:
     def __len__(self) -> int:
         return len(self.images)
 
-    def load(self, index: int) -> Tensor:
-        """Picture `index` as (3, H, W) float in [0, 1].
+    def load(self, index: int, factor: int = 1) -> Tensor:
+        """Picture `index` as (3, H, W) float in [0, 1], turned as its keypoints are.
+
+        Args:
+            index: which one.
+            factor: a power of two by which the picture is reduced while it is decoded; a keypoint at x then lies at
+                (x + 0.5) / factor - 0.5.
 
         Raises:
-            ValueError: if it is missing, damaged, or lies outside of root.
+            ValueError: if it is missing, damaged, or lies outside of root; if it has another size than the annotation
+                says, or its EXIF turns it and nothing tells whether the keypoints were marked before or after that.
         """
-        return load_image(picture_path(self.root, self.images[index]))
+        path = picture_path(self.root, self.images[index])
+        return load_image(path, turn=self._turned(path, index), factor=factor)
+
+    def _turned(self, path: Path, index: int) -> bool:
+        """Whether picture `index` is to be turned as its EXIF says."""
+        stored, orientation = stored_size(path)
+        upright = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+        told = None if self.sizes is None else tuple(self.sizes[index].tolist())
+        if told is None or any(side != side for side in told):
+            if orientation == 1 or self.as_stored:
+                return False
+        elif (told == upright) != (told == stored):
+            return told == upright
+        elif told != stored:
+            sizes = f"{stored[0]} x {stored[1]} pixels, its annotation says {told[0]:.0f} x {told[1]:.0f}"
+            raise ValueError(f"picture {self.images[index]!r} has {sizes}: the keypoints are of another picture")
+        elif orientation == 1:
+            return False
+        raise ValueError(
+            f"picture {self.images[index]!r} is turned by its EXIF orientation {orientation}, and the annotation does "
+            "not tell whether its keypoints were marked before or after: save the picture upright, without that flag"
+        )
 
     def load_mask(self, index: int) -> Tensor:
         """Mask `index` as (1, H, W) float in [0, 1], 1 on the person; the picture times it has no background.
@@ -77,7 +113,7 @@ class Annotations:
         """
         if not self.masks:
             raise ValueError("this dataset has no masks")
-        return load_image(picture_path(self.root, self.masks[index]))[:1]
+        return load_image(picture_path(self.root, self.masks[index]), turn=not self.as_stored)[:1]
 
     def take(self, chosen: list[int]) -> Annotations:
         """Some of the pictures, by their indices.

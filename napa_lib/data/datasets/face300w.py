@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napa_lib.data.datasets.annotations import Annotations, to_tensor
-from napa_lib.data.datasets.files import PICTURES, choose, dataset_root, numbers, read_text
+from napa_lib.data.datasets.files import PICTURES, choose, dataset_root, files_in, numbers, read_text
 from napa_lib.skeletons import FACE68
 
 _TRAIN = ("afw", "helen/trainset", "lfpw/trainset")
@@ -33,7 +33,7 @@ def read_pts(path: str | os.PathLike, points: int = 68) -> np.ndarray:
     count = header.get("n_points", "").strip()
     if not brace or not closing or count != str(points):
         raise ValueError(f"{file} must be a .pts file with n_points: {points} and the points in braces, got {count!r}")
-    found = numbers(body.split(), (points, 2), file, "points") - 1
+    found = numbers([line.split() for line in body.splitlines() if line.strip()], (points, 2), file, "points") - 1
     if not np.isfinite(found).all():
         raise ValueError(f"{file}: points must be finite")
     return found
@@ -54,16 +54,17 @@ def read_300w(root: str | os.PathLike, split: str) -> Annotations:
     """
     folders = _SPLITS[choose(split, tuple(_SPLITS), "split")]
     base = dataset_root(root, "300-W", _LAYOUT, _SOURCE, folders)
-    files = sorted(file for folder in folders for file in (base / folder).glob("*.pts"))
+    files = [file for folder in sorted(folders) for file in files_in(base / folder, ".pts")]
     if not files:
         raise ValueError(f"root {str(root)!r} has no .pts file in {', '.join(folders)}; expected {_LAYOUT}")
     points = to_tensor(np.stack([read_pts(file) for file in files]))
     images = tuple(_picture_beside(file).relative_to(base).as_posix() for file in files)
-    return Annotations(base, images, points, points.isfinite().all(-1), FACE68)
+    return Annotations(base, images, points, points.isfinite().all(-1), FACE68, as_stored=True)
 
 
 def _picture_beside(file: Path) -> Path:
-    for suffix in PICTURES:
-        if file.with_suffix(suffix).is_file():
-            return file.with_suffix(suffix)
+    for ending in PICTURES:
+        for suffix in (ending, ending.upper(), ending.title()):
+            if file.with_suffix(suffix).is_file():
+                return file.with_suffix(suffix)
     raise ValueError(f"{file} has no picture beside it ({', '.join(PICTURES)})")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -50,26 +52,53 @@ def relative_path(path: object, file: Path) -> str:
     return str(pure)
 
 
+def files_in(folder: Path, *endings: str) -> list[Path]:
+    """The files of a folder with one of these endings, in any case, by name.
+
+    Hidden ones are left out: macOS puts a `._1.jpg` beside a `1.jpg` on every disk that is not its own, and it is no
+    picture.
+    """
+    files = (file for file in folder.iterdir() if file.name.lower().endswith(endings))
+    return sorted(file for file in files if not file.name.startswith(".") and file.is_file())
+
+
+def once_each(files: Iterable[Path], endings: tuple[str, ...]) -> list[Path]:
+    """Of files whose names differ in their ending alone the one whose ending comes first: one item in two forms."""
+    rank = {ending: place for place, ending in enumerate(endings)}
+    found: dict[Path, tuple[int, Path]] = {}
+    for file in files:
+        ending = next(e for e in endings if file.name.lower().endswith(e))
+        item = file.with_name(file.name[: -len(ending)])
+        found[item] = min(found.get(item, (len(rank), file)), (rank[ending], file))
+    return [file for _, file in found.values()]
+
+
 def picture_path(root: Path, relative: str) -> Path:
-    """The full path of a picture below root.
+    """The full path of a picture below root; its name may be in capitals where the annotation's is not (`1.JPG`).
 
     Raises:
         ValueError: if the path leaves root, by ".." or through a link.
     """
-    path = (root / relative).resolve()
+    path = root / relative
+    if not path.exists() and path.parent.is_dir():
+        alike = [file for file in path.parent.iterdir() if file.name.lower() == path.name.lower()]
+        path = alike[0] if len(alike) == 1 else path
+    path = path.resolve()
     if not path.is_relative_to(root.resolve()):
         raise ValueError(f"picture {relative!r} lies outside of {root}")
     return path
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8.
+    """A text file in UTF-8, or with a byte-order mark that says otherwise, as editors on Windows write.
 
     Raises:
         ValueError: naming the file, if it cannot be read or is no text.
     """
     try:
-        return path.read_text("utf-8")
+        content = path.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
 
@@ -80,10 +109,19 @@ def read_json(path: Path) -> Any:
     Raises:
         ValueError: naming the file, if it cannot be read or is not JSON.
     """
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
+        return json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"an object has the entry {next(n for n in names if names.count(n) > 1)!r} twice")
+    return found
 
 
 def read_mat(path: Path, *names: str) -> list[np.ndarray]:
@@ -112,18 +150,28 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
 
 
 def numbers(values: object, shape: tuple[int, ...], file: Path, name: str) -> np.ndarray:
-    """Values as a float64 array of a shape, of which one side may be -1.
+    """Values as a float64 array, if they have the shape; a side of -1 may be of any length but 0.
+
+    Nothing is reshaped: a file whose axes are exchanged has as many numbers. Leading sides of length 1, which MATLAB
+    adds, are dropped.
 
     Raises:
         ValueError: naming the file and the values, if they are no numbers or do not fit.
     """
     try:
         array = np.asarray(values, dtype=np.float64)
-        if array.size == 0:
-            raise ValueError("there are none")
-        return array.reshape(shape)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{file}: {name} must be numbers of shape {shape}: {error}") from error
+    found = array.shape
+    while array.ndim > len(shape) and array.shape[0] == 1:
+        array = array[0]
+    if (
+        array.ndim != len(shape)
+        or array.size == 0
+        or any(w not in (-1, h) for w, h in zip(shape, array.shape, strict=True))
+    ):
+        raise ValueError(f"{file}: {name} must be numbers of shape {shape}, got {found}")
+    return array
 
 
 def entry(record: object, key: str, kind: type | tuple[type, ...], file: Path) -> Any:

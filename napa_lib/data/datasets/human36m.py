@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from napa_lib.data.datasets.annotations import Annotations, to_tensor
-from napa_lib.data.datasets.files import choose, dataset_root, numbers, read_mat
+from napa_lib.data.datasets.files import choose, dataset_root, files_in, numbers, once_each, read_mat
 from napa_lib.skeletons import H36M32
 
 SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
@@ -39,8 +39,8 @@ def read_human36m(root: str | os.PathLike, split: str, step: int = 1) -> Annotat
     the (F, 96) positions; VideoPose3D's convert_cdf_to_mat.m writes these), and `ACTION.CAMERA.npy`, the same numbers
     as one plain array. VideoPose3D's data_3d_h36m.npz is not read: it is a pickle, which may run code.
 
-    2D positions are projections in pixels and are taken as they are. The video that the literature discards as
-    corrupted, S11 Directions, is left out.
+    A video in both forms is read once, from the first. 2D positions are projections in pixels and are taken as they
+    are. The video that the literature discards as corrupted, S11 Directions, is left out.
 
     Args:
         root: folder with S1/, S5/ ….
@@ -75,6 +75,7 @@ def read_human36m(root: str | os.PathLike, split: str, step: int = 1) -> Annotat
         points.isfinite().all(-1),
         H36M32,
         poses=to_tensor([video.poses for video in videos]),
+        as_stored=True,
         subjects=tuple(video.subject for video, _ in frames),
         actions=tuple(action_name(video.name) for video, _ in frames),
         clips=tuple(f"{video.subject}/{video.name}" for video, _ in frames),
@@ -97,7 +98,7 @@ def action_name(video: str) -> str:
 
 
 def _videos(folder: Path) -> list[Path]:
-    return sorted(file for suffix in _SUFFIXES for file in folder.glob(f"*{suffix}"))
+    return once_each(files_in(folder, *_SUFFIXES), _SUFFIXES)
 
 
 def _stem(file: Path) -> str:
@@ -111,7 +112,9 @@ def _is_corrupt(subject: str, file: Path) -> bool:
 def _read_video(subject: str, file: Path, step: int) -> _Video:
     action_name(_stem(file))
     points = _positions(file, 2)
-    mate = file.parents[1] / "D3_Positions_mono" / file.name
+    folder = file.parents[1] / "D3_Positions_mono"
+    forms = [folder / f"{_stem(file)}{suffix}" for suffix in _SUFFIXES]
+    mate = next((form for form in forms if form.is_file()), folder / file.name)
     poses = _positions(mate, 3)
     if len(points) != len(poses):
         raise ValueError(f"{file} has {len(points)} frames, {mate} has {len(poses)}")
@@ -128,4 +131,4 @@ def _positions(file: Path, axes: int) -> np.ndarray:
     else:
         data = read_mat(file, "data")[0]
         values = data.flat[0] if data.dtype == object and data.size == 1 else data
-    return numbers(values, (-1, 32, axes), file, "positions")
+    return numbers(values, (-1, 32 * axes), file, "positions").reshape(-1, 32, axes)

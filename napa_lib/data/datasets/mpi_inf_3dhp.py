@@ -49,8 +49,8 @@ def read_mpi_inf_3dhp(root: str | os.PathLike, cameras: tuple[int, ...] = CAMERA
 
     Source: Mehta et al., Monocular 3D Human Pose Estimation in the Wild Using Improved CNN Supervision (3DV 2017).
     """
-    if not cameras or not set(cameras) <= set(range(14)):
-        raise ValueError(f"cameras must be of 0 to 13, got {cameras}")
+    if not cameras or not set(cameras) <= set(range(14)) or len(set(cameras)) < len(cameras):
+        raise ValueError(f"cameras must be of 0 to 13, each once, got {cameras}")
     if step < 1:
         raise ValueError(f"step must be at least 1, got {step}")
     base = dataset_root(root, "MPI-INF-3DHP", _LAYOUT, _SOURCE, ())
@@ -67,6 +67,7 @@ def read_mpi_inf_3dhp(root: str | os.PathLike, cameras: tuple[int, ...] = CAMERA
         points.isfinite().all(-1),
         MPI3DHP28,
         poses=to_tensor([track.poses for track in tracks]),
+        as_stored=True,
         subjects=tuple(t.folder.split("/")[0] for t, _ in frames),
         actions=tuple(t.folder.split("/")[1] for t, _ in frames),
         clips=tuple(f"{t.folder}/{t.camera}" for t, _ in frames),
@@ -80,7 +81,7 @@ def _read_tracks(file: Path, base: Path, cameras: tuple[int, ...], step: int) ->
     folder = file.parent.relative_to(base).as_posix()
     tracks = []
     for camera in cameras:
-        points = numbers(annot2[camera], (-1, 28, 2), file, f"annot2 of camera {camera}")
-        poses = numbers(annot3[camera], (len(points), 28, 3), file, f"annot3 of camera {camera}")
+        points = numbers(annot2[camera], (-1, 56), file, f"annot2 of camera {camera}").reshape(-1, 28, 2)
+        poses = numbers(annot3[camera], (len(points), 84), file, f"annot3 of camera {camera}").reshape(-1, 28, 3)
         tracks.append(_Track(folder, camera, points[::step], poses[::step]))
     return tracks

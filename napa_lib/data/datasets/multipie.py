@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napa_lib.data.datasets.annotations import Annotations, to_tensor
-from napa_lib.data.datasets.files import dataset_root, numbers, read_mat
+from napa_lib.data.datasets.files import dataset_root, files_in, numbers, read_mat
 from napa_lib.skeletons import FACE68
 
 _NAME = re.compile(r"(\d{3})_(\d{2})_(\d{2})_(\d{2})(\d)_(\d{2})_lm\.mat")
@@ -38,8 +38,11 @@ def read_multipie(root: str | os.PathLike) -> Annotations:
     Source: Gross et al., Multi-PIE (Image and Vision Computing, 2010).
     """
     base = dataset_root(root, "Multi-PIE", _LAYOUT, _SOURCE, ("MPie_Labels/labels",))
-    found = [(_parse(file), file) for file in sorted((base / "MPie_Labels/labels").glob("*/*_lm.mat"))]
-    faces = [(parts, _points(file)) for parts, file in found]
+    folders = sorted(folder for folder in (base / "MPie_Labels/labels").iterdir() if folder.is_dir())
+    found: dict[tuple[str, ...], Path] = {}  # a label file that lies in two folders is one face
+    for file in (file for folder in folders for file in files_in(folder, "_lm.mat")):
+        found.setdefault(_parse(file), file)
+    faces = [(parts, _points(file)) for parts, file in found.items()]
     frontal = [(parts, points) for parts, points in faces if len(points) == 68]
     if not frontal:
         raise ValueError(f"root {str(root)!r} has no label file of 68 points; expected {_LAYOUT}")
@@ -52,6 +55,7 @@ def read_multipie(root: str | os.PathLike) -> Annotations:
         FACE68,
         subjects=tuple(parts[0] for parts, _ in frontal),
         actions=tuple(f"{parts[1]}_{parts[2]}" for parts, _ in frontal),
+        as_stored=True,
     )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from napa_lib.data.datasets.annotations import Annotations, to_tensor
-from napa_lib.data.datasets.files import choose, dataset_root, numbers, read_mat
+from napa_lib.data.datasets.files import choose, dataset_root, files_in, numbers, read_mat
 from napa_lib.skeletons import Skeleton
 
 _PARENTS = (-1, 0, 0, 1, 2, 3, 4, 1, 2, 7, 8, 9, 10)
@@ -57,7 +57,7 @@ def read_penn_action(root: str | os.PathLike, split: str) -> Annotations:
     """
     choose(split, ("train", "test"), "split")
     base = dataset_root(root, "PennAction", _LAYOUT, _SOURCE, ("labels", "frames"))
-    read = [_read_video(file, split == "train") for file in sorted((base / "labels").glob("*.mat"))]
+    read = [_read_video(file, split == "train") for file in files_in(base / "labels", ".mat")]
     videos = [video for video in read if video is not None]
     if not videos:
         raise ValueError(f"root {str(root)!r} has no video of split {split!r}; expected {_LAYOUT}")
@@ -72,6 +72,7 @@ def read_penn_action(root: str | os.PathLike, split: str) -> Annotations:
         boxes=to_tensor([video.boxes for video in videos]),
         actions=tuple(video.action for video, _ in frames),
         clips=tuple(video.name for video, _ in frames),
+        as_stored=True,
     )
 
 
@@ -80,7 +81,8 @@ def _read_video(file: Path, train: bool) -> _Video | None:
     x, y, visibility, flag, box, action = read_mat(file, "x", "y", "visibility", "train", "bbox", "action")
     if bool(numbers(flag, (1,), file, "train")[0] == 1) is not train:
         return None
-    points = np.stack([numbers(x, (-1, 13), file, "x"), numbers(y, (-1, 13), file, "y")], -1)
+    columns = numbers(x, (-1, 13), file, "x")
+    points = np.stack([columns, numbers(y, columns.shape, file, "y")], -1)
     seen = numbers(visibility, (len(points), 13), file, "visibility") > 0
     boxes = numbers(box, (-1, 4), file, "bbox")
     if len(boxes) == len(points) - 1:  # a few videos lack the last frame's box

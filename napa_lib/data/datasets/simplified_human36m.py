@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napa_lib.data.datasets.annotations import Annotations, to_tensor
-from napa_lib.data.datasets.files import choose, dataset_root, numbers, read_mat
+from napa_lib.data.datasets.files import choose, dataset_root, files_in, numbers, read_mat
 from napa_lib.data.datasets.human36m import action_name
 from napa_lib.skeletons import H36M32
 
@@ -66,11 +66,11 @@ def read_simplified_human36m(root: str | os.PathLike, split: str, step: int = 1)
 
 
 def _wanted(folder: Path) -> bool:
-    return folder.is_dir() and action_name(folder.name) in ACTIONS
+    return folder.is_dir() and not folder.name.startswith(".") and action_name(folder.name) in ACTIONS
 
 
 def _frames(folder: Path) -> list[Path]:
-    files = list(folder.glob("*.mat"))
+    files = files_in(folder, ".mat")
     odd = [file for file in files if not file.stem.isdecimal()]
     if odd:
         raise ValueError(f"{odd[0]} is not named by the frame's number")

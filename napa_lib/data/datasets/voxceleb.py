@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.data.datasets.files import PICTURES, dataset_root, picture_path
+from napa_lib.data.datasets.files import PICTURES, dataset_root, files_in, once_each, picture_path
 from napa_lib.data.images import load_image
 
 _LAYOUT = "PERSON/VIDEO/FRAME.jpg (or deeper, as PERSON/1.6/VIDEO/FRAME.jpg in VoxCeleb1's unzippedFaces)"
@@ -63,7 +63,8 @@ class FrameClips:
 def read_frame_clips(root: str | os.PathLike) -> FrameClips:
     """Clips from folders of frames: each folder that holds at least two pictures, two levels or more below root.
 
-    The first folder names the person. Frames are sorted by number: by the name's length, then the name.
+    The first folder names the person. Frames are sorted by number: by the name's length, then the name. Hidden files
+    and folders are left out; of a frame in two forms, `1.jpg` and `1.png`, the first is taken.
 
     Raises:
         ValueError: for a missing folder, or one without such clips.
@@ -72,10 +73,11 @@ def read_frame_clips(root: str | os.PathLike) -> FrameClips:
     """
     base = dataset_root(root, "VoxCeleb", _LAYOUT, _SOURCE, ())
     clips, subjects = [], []
-    for folder, inner, names in os.walk(base):
-        inner.sort()
+    for folder, inner, _ in os.walk(base):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
         place = Path(folder).relative_to(base)
-        frames = sorted((n for n in names if n.lower().endswith(PICTURES)), key=lambda name: (len(name), name))
+        files = once_each(files_in(Path(folder), *PICTURES), PICTURES)
+        frames = sorted((file.name for file in files), key=lambda name: (len(Path(name).stem), name))
         if len(place.parts) >= 2 and len(frames) >= 2:
             clips.append(tuple((place / name).as_posix() for name in frames))
             subjects.append(place.parts[0])

@@ -59,4 +59,4 @@ def read_wflw(root: str | os.PathLike, split: str, points: int = 68) -> Annotati
     images = tuple("WFLW_images/" + relative_path(line[206], file) for line in lines)
     skeleton = FACE68 if points == 68 else None
     boxes = to_tensor(values[:, 196:200])
-    return Annotations(base, images, keypoints, keypoints.isfinite().all(-1), skeleton, boxes)
+    return Annotations(base, images, keypoints, keypoints.isfinite().all(-1), skeleton, boxes, as_stored=True)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from napa_lib.data.body25 import load_body25_poses
-from napa_lib.data.mocap import load_mocap_poses, to_camera
+from napa_lib.data.mocap import load_mocap_poses
+from napa_lib.data.views import to_camera
 from napa_lib.makers.drawings.bodies import LIMBS, TOES, J, Poses, unit
 from napa_lib.makers.drawings.postures import posture_joints
 from napa_lib.skeletons import BODY25, convert

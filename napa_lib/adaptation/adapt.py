@@ -1,0 +1,130 @@
+"""Fitting tau to a few target poses, and sampling from what comes out."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napa_lib import loop
+from napa_lib.adaptation.config import AdaptationConfig
+from napa_lib.adaptation.functional import check_shots, nearest_pairs, pose_mixup
+from napa_lib.adaptation.losses import perceptual_loss
+from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
+from napa_lib.adaptation.sticks import alpha, check_poses
+from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
+from napa_lib.engine import seed_everything
+from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
+from napa_lib.networks import VGG19Features
+
+CANDIDATES = 8  # noises drawn for each mixed pose, of which one near to it is kept
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A target's generator g_t, the mixed poses that it was fitted to, and the record of the fitting."""
+
+    generator: AdaptedGenerator
+    mixed: Tensor  # (E, 15, 2) in [-1, 1]
+    record: Record
+
+
+def adapt(
+    config: AdaptationConfig,
+    source: PoseStyleGAN,
+    regressor: KeypointRegressor,
+    shots: Tensor,
+    features: VGG19Features | None = None,
+    setup: Setup = HERE,
+) -> Adapted:
+    """Fit tau so that noises of the source become the shots and the poses between them.
+
+    The paper pairs random noises with random poses, and a linear map cannot follow a random pairing: it learns the
+    poses' mean. By default each mixed pose is therefore paired with a noise that the source already turns into
+    something near it, so that tau has to learn how the two distributions differ, and no more.
+
+    Args:
+        config: which layers, how many mixed poses, how long.
+        source: g_s; it stays as it is.
+        regressor: beta, which says where the source's noises lie.
+        shots: (M, 15, 2) in [-1, 1], at least two poses of the target, no joint missing.
+        features: Gamma of eq. 5; None for the VGG-19 that ships.
+        setup: where and how to compute, and the checkpoint.
+
+    Returns:
+        the target's generator, in evaluation mode, with the mixed poses and the record.
+
+    Raises:
+        ValueError: for fewer than two shots, missing joints, layers that the source does not have, or a checkpoint
+            that does not fit.
+        FloatingPointError: if the loss is not finite; the last checkpoint is kept.
+
+    Source: FlexPose, section 3.3 (eq. 4 to 7).
+    """
+    check_shots(check_poses("shots", shots))
+    generator = seed_everything(config.seed)
+    device = setup.device
+    source, regressor = (
+        on_device(device, copy.deepcopy(net)).eval().requires_grad_(False) for net in (source, regressor)
+    )
+    features = on_device(device, features or VGG19Features())
+    model = AdaptedGenerator(source, StyleTransfer(source.widths, config.layers)).to(device)
+    mixed = pose_mixup(shots.float(), config.mixed, generator)
+    noises = paired_noises(config, source, regressor, mixed, generator)
+    optimizer = loop.adam(model.transfer.parameters(), config.learning_rate, (0.9, 0.999))
+
+    def step(number: int) -> Losses:
+        rows = torch.randint(len(mixed), (config.batch,), generator=generator)
+        wanted = laid_out(alpha(mixed[rows], source.config.size, source.config.color), device)
+        with setup.autocast():
+            losses = {"perceptual": perceptual_loss(features, model(noises[rows].to(device)), wanted)}
+        descend(losses["perceptual"], optimizer, 100.0, losses)
+        return losses
+
+    training = Training(
+        {"tau": model.transfer}, {"adam": optimizer}, generator, settings_of("adapt", config, setup)
+    )  # fmt: skip
+    record = loop.run("adapting", training, step, config.steps, max(1, config.steps // 6), setup)
+    return Adapted(model.eval(), mixed, record)
+
+
+def paired_noises(
+    config: AdaptationConfig,
+    source: PoseStyleGAN,
+    regressor: KeypointRegressor,
+    mixed: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """The noise that is to become each of the mixed poses, (E, latent)."""
+    if config.pairing == "random":
+        return source.noise(len(mixed), generator)
+    noises = source.noise(CANDIDATES * len(mixed), generator)
+    return noises[nearest_pairs(mixed, read_poses(source, regressor, noises))]
+
+
+@torch.no_grad()
+def read_poses(network: torch.nn.Module, regressor: KeypointRegressor, noises: Tensor, batch: int = 256) -> Tensor:
+    """beta(g(z)): the poses that a generator draws, (N, 15, 2) in [-1, 1], on the CPU.
+
+    Source: FlexPose, eq. 8; `alpha` of it is the re-rendered skeleton image.
+    """
+    device = next(network.parameters()).device
+    return torch.cat([regressor(network(part.to(device))).float().cpu() for part in noises.split(batch)])
+
+
+def sample_poses(
+    network: AdaptedGenerator | PoseStyleGAN, regressor: KeypointRegressor, n: int, generator: torch.Generator
+) -> Tensor:
+    """n poses of a generator's distribution, read through the bottleneck beta, (n, 15, 2) in [-1, 1].
+
+    Raises:
+        ValueError: for n < 1.
+
+    Source: FlexPose, section 3.4.
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    source = network.source if isinstance(network, AdaptedGenerator) else network
+    return read_poses(network, regressor, source.noise(n, generator))

@@ -1,0 +1,120 @@
+"""Pose-mixup, the pairing of noise with poses, and how far apart two sets of poses are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def pose_mixup(shots: Tensor, n: int, generator: torch.Generator | None = None) -> Tensor:
+    """n poses between two shots each: t* = lambda t_i + (1 - lambda) t_j, lambda uniform in [0, 1], i and j different.
+
+    Args:
+        shots: (M, J, 2), at least two poses without missing joints.
+        n: how many.
+        generator: source of randomness, on the CPU.
+
+    Returns:
+        (n, J, 2), in the shots' dtype and on their device.
+
+    Raises:
+        ValueError: for fewer than two shots, a missing joint or n < 1.
+
+    Source: FlexPose, eq. 7.
+
+    >>> mixed = pose_mixup(torch.tensor([[[0.0, 0.0]], [[1.0, 2.0]]]), 4, torch.Generator().manual_seed(0))
+    >>> bool((mixed[..., 1] == 2 * mixed[..., 0]).all()), bool(mixed.min() >= 0), bool(mixed[..., 0].max() <= 1)
+    (True, True, True)
+    """
+    check_shots(shots)
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    first = torch.randint(len(shots), (n,), generator=generator)
+    other = (first + torch.randint(1, len(shots), (n,), generator=generator)) % len(shots)
+    ratio = torch.rand(n, 1, 1, generator=generator, dtype=torch.float64).to(shots)
+    return ratio * shots[first] + (1 - ratio) * shots[other]
+
+
+def check_shots(shots: Tensor) -> Tensor:
+    """The shots, if they are (M >= 2, J, 2) and finite; ValueError if not."""
+    if shots.ndim != 3 or shots.shape[-1] != 2 or len(shots) < 2 or shots.shape[1] < 1:
+        raise ValueError(f"shots must be (M, J, 2) with M >= 2, to be mixed, got {tuple(shots.shape)}")
+    bad = ~torch.isfinite(shots).flatten(1).all(1)
+    if bool(bad.any()):
+        raise ValueError(f"shots must have no missing joint, shot {int(bad.nonzero()[0])} has one")
+    return shots
+
+
+def nearest_pairs(targets: Tensor, candidates: Tensor) -> Tensor:
+    """For each target a candidate of its own, near to it: the nearest that no earlier target has taken.
+
+    The targets that are farthest from all candidates choose first, so that the hard ones are not left what others
+    have refused.
+
+    Args:
+        targets: (E, J, 2).
+        candidates: (N, J, 2), N >= E.
+
+    Returns:
+        (E,) indices into candidates, all different.
+
+    Raises:
+        ValueError: if there are fewer candidates than targets.
+    """
+    if len(candidates) < len(targets):
+        raise ValueError(f"candidates must be at least as many as targets, {len(targets)}, got {len(candidates)}")
+    distance = torch.cdist(targets.flatten(1).double(), candidates.flatten(1).double())
+    chosen = torch.full((len(targets),), -1)
+    for row in distance.amin(1).argsort(descending=True).tolist():
+        chosen[row] = distance[row].argmin()
+        distance[:, chosen[row]] = torch.inf
+    return chosen
+
+
+def maximum_mean_discrepancy(first: Tensor, second: Tensor) -> float:
+    """Squared maximum mean discrepancy of two sets of poses, unbiased: near 0 where their distributions agree.
+
+        MMD² = E k(x, x') + E k(y, y') - 2 E k(x, y),  k(a, b) = exp(-|a - b|² / (2 s²))
+
+    s is the median distance within the second set, so that the scale is the target's. The estimate leaves out the
+    diagonal and may be a little below 0.
+
+    Args:
+        first: (N, J, 2), N >= 2.
+        second: (M, J, 2), M >= 2, in the same units: the one to be compared with.
+
+    Source: Gretton et al., 2012, lemma 6 (MMD²_u) and section 8 (the median heuristic).
+    """
+    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
+        raise ValueError(
+            f"both sets must hold at least 2 poses of one form, got {tuple(first.shape)}, {tuple(second.shape)}"
+        )
+    x, y = first.flatten(1).double(), second.flatten(1).double()
+    xx, yy, xy = (torch.cdist(a, b).square() for a, b in ((x, x), (y, y), (x, y)))
+    off = ~torch.eye(len(y), dtype=torch.bool, device=y.device)
+    scale = 2 * yy[off].median().clamp_min(1e-12)
+    kxx, kyy, kxy = ((-d / scale).exp() for d in (xx, yy, xy))
+
+    def mean_off_diagonal(k: Tensor) -> Tensor:
+        return (k.sum() - k.diagonal().sum()) / (len(k) * (len(k) - 1))
+
+    return float(mean_off_diagonal(kxx) + mean_off_diagonal(kyy) - 2 * kxy.mean())
+
+
+def coverage(generated: Tensor, targets: Tensor, neighbours: int = 5) -> float:
+    """Share of the targets that have a generated pose nearer than their own `neighbours`-th nearest target.
+
+    Source: Naeem et al., 2020, eq. 6 (coverage).
+
+    >>> poses = torch.arange(12.0).view(6, 1, 2)
+    >>> coverage(poses + 0.1, poses, neighbours=1), coverage(poses[:1], poses, neighbours=1)
+    (1.0, 0.16666666666666666)
+    """
+    if len(targets) <= neighbours or not len(generated):
+        raise ValueError(
+            f"targets must be more than {neighbours} and generated at least one, got {len(targets)}, {len(generated)}"
+        )
+    y = targets.flatten(1).double()
+    within = torch.cdist(y, y).fill_diagonal_(torch.inf).kthvalue(neighbours, 1).values
+    nearest = torch.cdist(y, generated.flatten(1).double()).amin(1)
+    return float((nearest < within).double().mean())

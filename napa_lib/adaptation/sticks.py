@@ -1,0 +1,77 @@
+"""Poses as FlexPose lays them out: 15 shared joints in a square, and alpha, which draws them."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from napa_lib.rendering import render_stick_figure
+from napa_lib.skeletons import SHARED15, Skeleton
+
+FILL = 0.8  # of the picture's side that the longer side of a pose's box takes
+STROKE = 1 / 24  # of the picture's side: the width of a bone
+
+
+def _unlike(count: int) -> tuple[tuple[int, int, int], ...]:
+    """Colours round the hue circle, neighbours three apart, by turns light and dark."""
+    return tuple(
+        tuple(round(255 * c) for c in colorsys.hsv_to_rgb(5 * i % count / count, 1.0 if i % 2 else 0.7, 1.0))  # type: ignore[misc]
+        for i in range(count)
+    )
+
+
+# "each bone in the skeleton image is assigned with an unique color" (section 3.2)
+STICKS: Skeleton = replace(SHARED15, name="FlexPose15", colors=_unlike(len(SHARED15.bones)))
+
+
+def fit_square(poses: Tensor) -> Tensor:
+    """Centre each pose's box in the square [-1, 1]² and scale it until its longer side takes `FILL` of the side.
+
+    Args:
+        poses: (N, 15, 2) in any units, no joint missing.
+
+    Returns:
+        (N, 15, 2) in [-1, 1].
+
+    Raises:
+        ValueError: for another shape, a missing joint, or a pose that is a single point.
+
+    Source: FlexPose, section 4.1 ("crop them into a compact rectangle skeleton image").
+    """
+    check_poses("poses", poses)
+    low, high = poses.amin(1, keepdim=True), poses.amax(1, keepdim=True)
+    side = (high - low).amax(-1, keepdim=True)
+    if bool((side <= 0).any()):
+        raise ValueError(f"poses must have an extent, pose {int((side <= 0).flatten().nonzero()[0])} is one point")
+    return (poses - (low + high) / 2) * (2 * FILL / side)
+
+
+def alpha(poses: Tensor, size: int, color: bool = True) -> Tensor:
+    """Skeleton images: straight bones on black.
+
+    Args:
+        poses: (N, 15, 2) in [-1, 1], the centres of the outermost pixels.
+        size: side in pixels.
+        color: a colour for each bone, or white ones in one channel.
+
+    Returns:
+        (N, 3 or 1, size, size) in [0, 1].
+
+    Source: FlexPose, sections 3.2 and 3.4 (alpha), eq. 8.
+    """
+    check_poses("poses", poses)
+    pictures = render_stick_figure((poses + 1) * (size - 1) / 2, STICKS, size, size * STROKE)
+    return pictures if color else (pictures.amax(1, keepdim=True) > 0).to(pictures.dtype)
+
+
+def check_poses(name: str, poses: Tensor) -> Tensor:
+    """The poses, if they are (N, 15, 2) and whole; ValueError if not."""
+    if poses.ndim != 3 or tuple(poses.shape[1:]) != (SHARED15.num_joints, 2):
+        raise ValueError(f"{name} must be (N, {SHARED15.num_joints}, 2), got {tuple(poses.shape)}")
+    bad = ~torch.isfinite(poses).flatten(1).all(1)
+    if bool(bad.any()):
+        raise ValueError(f"{name} must have no missing joint, pose {int(bad.nonzero()[0])} has one")
+    return poses

@@ -1,0 +1,76 @@
+"""Sources and targets from what ships: motion capture, twenty classes of recorded poses, synthetic people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napa_lib.adaptation.sticks import check_poses, fit_square
+from napa_lib.data import load_body25_poses
+from napa_lib.data.synthetic import load_synthetic
+from napa_lib.data.views import mocap_poses
+from napa_lib.skeletons import BODY25, NAPA18, SHARED15, convert
+
+FEWEST = 40  # whole poses that a target must have: shots and poses to compare with
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A pose distribution: `pool` (N, 15, 2) to take shots from, `held_out` (M, 15, 2) to measure with; in [-1, 1]."""
+
+    name: str
+    pool: Tensor
+    held_out: Tensor
+
+
+def source_poses(count: int, generator: torch.Generator, split: str = "train") -> Tensor:
+    """Motion capture as cameras all round see it, (count, 15, 2) in [-1, 1]: the annotations S of a source."""
+    return fit_square(mocap_poses(count, generator, split, SHARED15.name))
+
+
+def recorded_target(label: str) -> Target:
+    """One class of the recorded 2D poses, "Yoga_Warrior2_left" for example; only poses with all 15 joints.
+
+    Neighbouring rows of a class are nearly the same pose, so the first half of the recording is the pool and the
+    second half is held out; drawn at random, both would hold the same moments.
+
+    Raises:
+        ValueError: for a class that does not exist, or that has too few whole poses.
+    """
+    return _halved(label, convert(load_body25_poses(label).keypoints, BODY25, SHARED15))
+
+
+def synthetic_target(motion: int, split: str = "train") -> Target:
+    """The synthetic people that move as one motion-capture clip does, by its number in `data.shards.MOVEMENTS`.
+
+    Raises:
+        ValueError: if too few of their frames show all 15 joints.
+    """
+    people = load_synthetic(split)
+    keypoints = people.keypoints[people.movement == motion].flatten(0, 1)
+    return _halved(f"motion {motion}", convert(keypoints, NAPA18, SHARED15))
+
+
+def choose_shots(target: Target, count: int, generator: torch.Generator) -> Tensor:
+    """M poses of the target's pool, spread over it: one from each of `count` equal stretches, (count, 15, 2).
+
+    Raises:
+        ValueError: if the pool has fewer poses, or for fewer than two.
+    """
+    if not 2 <= count <= len(target.pool):
+        raise ValueError(f"count must be from 2 to the {len(target.pool)} poses of {target.name}, got {count}")
+    edges = torch.linspace(0, len(target.pool), count + 1)
+    inside = torch.rand(count, generator=generator)
+    rows = (edges[:-1] + inside * (edges[1:] - edges[:-1])).long().clamp_max(len(target.pool) - 1)
+    return target.pool[rows]
+
+
+def _halved(name: str, poses: Tensor) -> Target:
+    whole = poses[~poses.isnan().flatten(1).any(1)]
+    if len(whole) < FEWEST:
+        raise ValueError(f"{name} must have at least {FEWEST} poses with all 15 joints, got {len(whole)}")
+    fitted = fit_square(check_poses(name, whole))
+    middle = len(fitted) // 2
+    return Target(name, fitted[:middle], fitted[middle:])

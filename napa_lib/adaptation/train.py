@@ -1,0 +1,136 @@
+"""The two networks that a source needs: its pose generator g_s, and beta, which reads skeleton images."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from napa_lib import loop
+from napa_lib.adaptation.config import SourceConfig
+from napa_lib.adaptation.losses import gradient_penalty
+from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN
+from napa_lib.adaptation.sticks import alpha, check_poses
+from napa_lib.engine import learning_rate_factor, seed_everything
+from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
+from napa_lib.networks.gan import bce_discriminator_loss, bce_generator_loss
+
+CLIP = 100.0  # largest norm of a network's gradient: stops what is not sound, and nothing else
+
+
+def train_source(config: SourceConfig, poses: Tensor, setup: Setup = HERE) -> tuple[PoseStyleGAN, Record]:
+    """Train a generator of the source's skeleton images, g_s.
+
+    Args:
+        config: what to train and how.
+        poses: (K, 15, 2) in [-1, 1], the annotations S.
+        setup: where and how to compute, and the checkpoint.
+
+    Returns:
+        the generator with averaged weights, in evaluation mode, and the record.
+
+    Raises:
+        ValueError: for poses with missing joints or of another set, or a checkpoint that does not fit.
+        FloatingPointError: if a loss is not finite; the last checkpoint is kept.
+
+    Source: FlexPose, section 3.2; Karras et al., 2019.
+    """
+    check_source(poses)
+    generator, model = seed_everything(config.seed), config.model
+    network, critic = on_device(setup.device, PoseStyleGAN(model)), on_device(setup.device, Discriminator(model))
+    average = copy.deepcopy(network).requires_grad_(False)
+    slow = {"params": network.mapping.parameters(), "lr": config.learning_rate / 10}
+    groups = [slow, {"params": [*network.affine.parameters(), *network.synthesis.parameters()]}]
+    adams = {
+        name: torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.0, 0.99), fused=True)
+        for name, parameters in (("generator", groups), ("critic", critic.parameters()))
+    }
+
+    def step(number: int) -> Losses:
+        real = laid_out(draw(poses, config, generator), setup.device)
+        z = network.noise(config.batch, generator).to(setup.device)
+        critic.requires_grad_(False)
+        with setup.autocast():
+            fake = network(z)
+            losses = {"fooling": bce_generator_loss(critic(fake))}
+        descend(losses["fooling"], adams["generator"], CLIP, losses)
+        loop.update_average(average, network, min(config.average, (number + 1) / (number + 10)))
+        critic.requires_grad_(True)
+        with setup.autocast():
+            losses["judging"] = total = bce_discriminator_loss(critic(real), critic(fake.detach()))
+        if number % config.lazy == 0:
+            total = total + config.lazy * config.penalty * gradient_penalty(critic, real)
+        descend(total, adams["critic"], CLIP, losses)
+        return losses
+
+    models = {"average": average, "network": network, "critic": critic}
+    training = Training(models, adams, generator, settings_of("source", config, setup))
+    record = loop.run("pose generator", training, step, config.steps, config.every, setup, average)
+    return average.cpu().eval(), record
+
+
+def train_regressor(config: SourceConfig, poses: Tensor, setup: Setup = HERE) -> tuple[KeypointRegressor, Record]:
+    """Train beta to read joints off skeleton images, alpha's and such as a generator may draw: blurred, noisy, faint.
+
+    Args:
+        config: what to train and how; `penalty`, `lazy` and `average` play no part.
+        poses: (K, 15, 2) in [-1, 1], the annotations S. They are mirrored, moved and stretched, so that beta does not
+            lean on what the source's poses look like.
+        setup: where and how to compute, and the checkpoint.
+
+    Returns:
+        beta, in evaluation mode, and the record.
+
+    Source: FlexPose, section 3.4 ("pre-trained on S").
+    """
+    check_source(poses)
+    generator = seed_everything(config.seed)
+    network = on_device(setup.device, KeypointRegressor(config.model.planes))
+    optimizer = loop.adam(network.parameters(), config.learning_rate, (0.9, 0.999))
+
+    def step(number: int) -> Losses:
+        target = deformed(poses[torch.randint(len(poses), (config.batch,), generator=generator)], generator)
+        image = worn(alpha(target, config.model.size, config.model.color), generator)
+        with setup.autocast():
+            found = network(laid_out(image, setup.device))
+        losses = {"distance": (found - target.to(found)).norm(dim=-1).mean()}
+        descend(losses["distance"], optimizer, CLIP, losses)
+        return losses
+
+    training = Training({"beta": network}, {"adam": optimizer}, generator, settings_of("beta", config, setup))
+    record = loop.run(
+        "beta", training, step, config.steps, config.every, setup, network,
+        rate=lambda number: learning_rate_factor(number, config.steps),
+    )  # fmt: skip
+    return network.cpu().eval(), record
+
+
+def check_source(poses: Tensor) -> None:
+    """Raise ValueError unless there are two whole poses at least."""
+    if len(check_poses("poses", poses)) < 2:
+        raise ValueError(f"poses must be at least 2 to learn a distribution from, got {len(poses)}")
+
+
+def draw(poses: Tensor, config: SourceConfig, generator: torch.Generator) -> Tensor:
+    """A random batch of the source's skeleton images."""
+    chosen = poses[torch.randint(len(poses), (config.batch,), generator=generator)]
+    return alpha(chosen, config.model.size, config.model.color)
+
+
+def deformed(poses: Tensor, generator: torch.Generator) -> Tensor:
+    """Each pose stretched by up to 30 % along both axes, each joint moved a little, and the whole within [-1, 1]."""
+    stretch = 0.7 + 0.6 * torch.rand(len(poses), 1, 2, generator=generator)
+    moved = poses * stretch + 0.05 * torch.randn(poses.shape, generator=generator)
+    return (moved + 0.2 * (torch.rand(len(poses), 1, 2, generator=generator) - 0.5)).clamp(-1, 1)
+
+
+def worn(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Skeleton images as a generator may draw them: some blurred to half their size, noise over all, some faint."""
+    half = interpolate(images, scale_factor=0.5, mode="area")
+    soft = interpolate(half, size=images.shape[-2:], mode="bilinear", align_corners=False)
+    share = torch.rand(len(images), 1, 1, 1, generator=generator)
+    light = 0.6 + 0.4 * torch.rand(len(images), 1, 1, 1, generator=generator)
+    noise = 0.1 * torch.rand(len(images), 1, 1, 1, generator=generator) * torch.randn(images.shape, generator=generator)
+    return (images.lerp(soft, share) * light + noise).clamp(0, 1)

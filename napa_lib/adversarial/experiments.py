@@ -1,0 +1,143 @@
+"""The rows of table 2: `python -m napa_lib.adversarial.experiments --rows baseline full --seeds 0 1 --results FOLDER`.
+
+What rows share is trained once and kept in `--runs`: the 2D module, for all rows and seeds, and for each seed the
+estimator that most rows begin with. Every row then takes `--steps` more, the baselines as well, and the row without
+pre-training takes those of the pre-training besides, so that every estimator has seen as many batches. What is
+interrupted goes on where it was when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from napa_lib import results
+from napa_lib.adversarial.config import PRESETS, ROWS, TrainingConfig
+from napa_lib.adversarial.discriminator import MultiSourceDiscriminator
+from napa_lib.adversarial.domains import DOMAINS, Domain, open_domain
+from napa_lib.adversarial.evaluate import art_rate, estimate_poses, measure
+from napa_lib.adversarial.networks import Generator
+from napa_lib.adversarial.store import save_model
+from napa_lib.adversarial.train import pretrain_2d, train_estimator
+from napa_lib.engine import choose_device
+from napa_lib.loop import Record, Setup, command
+
+PROGRAM = "python -m napa_lib.adversarial.experiments"
+WATCHED = 160  # validation pictures of each world that are measured while training
+
+
+def train_row(
+    name: str, seed: int, options: argparse.Namespace, lab: Domain, wild: Domain, setup: Setup
+) -> tuple[Generator, MultiSourceDiscriminator | None, Record]:
+    """Train a row of table 2, and what it needs where that is not there yet.
+
+    Returns:
+        the estimator, its discriminator if it has one, and the record, that of its own pre-training before it.
+    """
+    row, shared = ROWS[name], configuration(options)
+
+    def kept(file: str) -> Setup:
+        return replace(setup, checkpoint=Path(options.runs) / f"{file}.checkpoint.safetensors")
+
+    start, _ = pretrain_2d(shared, wild, replace(kept("2d"), measure=None))
+    before: Record = []
+    config = replace(
+        shared, sources=row.sources, fix_2d=row.fix_2d, seed=seed, adversarial=options.adversarial,
+        critic_learning_rate=options.critic_learning_rate, steps=options.steps + options.steps_pretraining,
+    )  # fmt: skip
+    if row.pretrained:
+        first = replace(shared, fix_2d=row.fix_2d, seed=seed, steps=options.steps_pretraining)
+        start, _, before = train_estimator(
+            first, lab, wild, kept(f"pretrained{'_fix_2d' * row.fix_2d}_{seed}"), start
+        )  # fmt: skip
+        config = replace(config, steps=options.steps, learning_rate=options.learning_rate / 2)
+    model, critic, record = train_estimator(config, lab, wild, kept(f"{name}_{seed}"), start)
+    done = before[-1]["step"] if before else 0
+    return model, critic, [*before, *({**entry, "step": done + entry["step"]} for entry in record)]
+
+
+def configuration(options: argparse.Namespace) -> TrainingConfig:
+    """That of the 2D module's training, on which the others are built."""
+    return TrainingConfig(
+        PRESETS[options.preset], (), steps=options.steps_2d, batch=options.batch, every=options.every,
+        learning_rate=options.learning_rate,
+    )  # fmt: skip
+
+
+def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
+    """What goes on record while training: Protocol #1 on some validation pictures of lab and wild."""
+    size = PRESETS[options.preset].size
+    domains = {}
+    for world in ("lab", "wild"):
+        whole = open_domain(f"{world}:validation", size)
+        domains[world] = whole.take(slice(None, None, max(1, len(whole) // WATCHED)))
+
+    def measured(model: Generator) -> dict:
+        found = {world: estimate_poses(model, domain.images, half=options.half) for world, domain in domains.items()}
+        return {f"mpjpe_{world}": measure(found[world], domains[world])["mpjpe"]["all"] for world in domains}
+
+    return measured
+
+
+def final_errors(model: Generator, worlds: dict[str, Domain]) -> dict:
+    """The errors on each of the worlds."""
+    return {name: measure(estimate_poses(model, world.images), world) for name, world in worlds.items()}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    found = argparse.ArgumentParser(prog=PROGRAM, description="Train and measure rows of AdvPose's table 2.")
+    add = found.add_argument
+    add("--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS))
+    add("--seeds", nargs="+", type=int, default=(0, 1, 2))
+    add("--preset", choices=tuple(PRESETS), default="tiny", help="sizes of the networks and pictures")
+    add("--steps-2d", type=int, default=2000, help="of the 2D module's pre-training, one for all seeds")
+    add("--steps-pretraining", type=int, default=300, help="of the whole estimator's")
+    add("--steps", type=int, default=300, help="of the row itself")
+    add("--batch", type=int, default=16)
+    add("--every", type=int, default=100, help="steps between two checkpoints, and two records")
+    add("--learning-rate", type=float, default=1e-3, help="of the pre-training; half of it afterwards")
+    add("--critic-learning-rate", type=float, default=5e-4)
+    add("--adversarial", type=float, default=1e-3, help="lambda of eq. 5")
+    add("--split", choices=("validation", "test"), default="test", help="what to measure at the end")
+    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add("--device", default="cpu", help="auto, cpu, cuda or mps")
+    add("--runs", default="runs/adversarial", help="folder for what rows share and for checkpoints")
+    add("--models", metavar="FOLDER", help="where to write ROW_SEED.safetensors, estimator and discriminator in 8 bits")
+    add("--results", metavar="FOLDER", help="where to write ROW_SEED.json, errors and record")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train rows, measure them, write models and results."""
+    options = parser().parse_args(arguments)
+    with command():
+        size = PRESETS[options.preset].size
+        lab, wild = open_domain("lab:train", size), open_domain("wild:train", size)
+        worlds = {name: open_domain(f"{name}:{options.split}", size) for name in DOMAINS}
+        setup = Setup(choose_device(options.device), options.half, measure=watch(options))
+        for seed in options.seeds:
+            for name in options.rows:
+                started = time.monotonic()
+                model, critic, record = train_row(name, seed, options, lab, wild, setup)
+                errors = final_errors(model, worlds)
+                if options.split == "test":
+                    errors["art"] = {"pckh": art_rate(model)}
+                if options.models:
+                    save_model(Path(options.models) / f"{name}_{seed}.safetensors", model, critic, small=True)
+                if options.results:
+                    measured = {"row": ROWS[name].label, "split": options.split, "errors": errors, "record": record}
+                    results.write(
+                        Path(options.results) / f"{name}_{seed}.json", measured,
+                        results.command_line(PROGRAM, arguments), time.monotonic() - started, vars(options), seed,
+                        record[-1]["step"], options.device,
+                    )  # fmt: skip
+                found = ", ".join(f"{world} {errors[world]['mpjpe']['all']:.1f} mm" for world in worlds)
+                print(f"{ROWS[name].label}, seed {seed}: {found}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

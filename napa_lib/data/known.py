@@ -1,0 +1,241 @@
+"""A data set of one's own in a known format, `coco:FOLDER` or `mpii:FOLDER`: its figures, cut out, as clips."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib.data.clips import Clips
+from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop
+from napa_lib.data.datasets import (
+    Annotations,
+    FrameClips,
+    read_300w,
+    read_coco,
+    read_frame_clips,
+    read_human36m,
+    read_human_art,
+    read_mpi_inf_3dhp,
+    read_mpii,
+    read_multipie,
+    read_penn_action,
+    read_simplified_human36m,
+    read_wflw,
+)
+from napa_lib.data.datasets.files import files_in, picture_path
+from napa_lib.data.images import PictureError, crop_square, load_image
+from napa_lib.engine import progress
+from napa_lib.skeletons import get_skeleton
+
+FRAMES = 8  # of a clip, where the pictures are frames of videos
+MARGIN = 1.25  # side of the crop in sides of the figure's box, as the art figures' protocol has it
+LARGEST = 2 << 30  # bytes that a set's crops may take
+Found = Annotations | FrameClips
+
+
+def _coco(place: Path, split: str) -> Annotations:
+    file = place if place.is_file() else _coco_file(place, split)
+    root = file.parent.parent if file.parent.name == "annotations" else file.parent
+    people = read_coco(root, file.relative_to(root).as_posix())
+    part = file.stem.removeprefix("person_keypoints_")
+    folders = ("", "images", part, f"images/{part}", split, f"images/{split}")
+    for folder in folders:
+        images = tuple(f"{folder}/{image}" if folder else image for image in people.images)
+        if picture_path(root, images[0]).is_file():
+            return replace(people, images=images)
+    looked = ", ".join(folder or "." for folder in folders)
+    raise ValueError(f"{file} names the picture {people.images[0]!r}, which is in none of {looked} of {root}")
+
+
+def _coco_file(root: Path, split: str) -> Path:
+    """The annotation file of a COCO folder: the only one, or the only one whose name has the split in it."""
+    folders = [folder for folder in (root / "annotations", root) if folder.is_dir()]
+    files = [file for folder in folders for file in files_in(folder, ".json")]
+    for fit in (lambda f: True, lambda f: split in f.name, lambda f: f.name.startswith(f"person_keypoints_{split}")):
+        chosen = [file for file in files if fit(file)]
+        if len(chosen) == 1:
+            return chosen[0]
+    names = ", ".join(file.name for file in files) or "none"
+    raise ValueError(
+        f"{root} must hold one .json of split {split!r}, in annotations/ or the folder itself, got {names}"
+    )
+
+
+READERS: dict[str, Callable[[Path, str], Found]] = {
+    "coco": _coco,
+    "human-art": lambda root, split: read_human_art(root, {"train": "training", "val": "validation"}.get(split, split)),
+    "mpii": lambda root, split: read_mpii(root, {"val": "valid"}.get(split, split)),
+    "human36m": read_human36m,
+    "simplified-human36m": read_simplified_human36m,
+    "mpi-inf-3dhp": lambda root, split: read_mpi_inf_3dhp(root),
+    "penn-action": read_penn_action,
+    "300w": read_300w,
+    "wflw": read_wflw,
+    "multipie": lambda root, split: read_multipie(root),
+    "voxceleb": lambda root, split: read_frame_clips(root),
+}
+
+
+def is_known(name: str) -> bool:
+    """Whether a source is named as a data set of a known format: FORMAT:FOLDER or FORMAT:FOLDER#SPLIT.
+
+    >>> is_known("coco:pictures/of/mine"), is_known("studio:train")
+    (True, False)
+    """
+    return name.partition(":")[0] in READERS
+
+
+def open_known(name: str) -> Found:
+    """What a data set's reader returns.
+
+    Args:
+        name: FORMAT:FOLDER or FORMAT:FOLDER#SPLIT, such as "coco:/data/mine" or "mpii:/data/mpii#valid"; the split is
+            "train" if none is given. For COCO an annotation file may stand in the folder's place.
+
+    Raises:
+        ValueError: for an unknown format, or as the reader.
+    """
+    kind, _, place = name.partition(":")
+    folder, _, split = place.partition("#")
+    if kind not in READERS or not folder:
+        raise ValueError(f"source must be FORMAT:FOLDER with a format of {', '.join(READERS)}, got {name!r}")
+    return READERS[kind](Path(folder), split or "train")
+
+
+def from_annotations(
+    annotations: Annotations, size: int, skeleton: str | None = None, margin: float = MARGIN, most: int | None = None
+) -> Clips:
+    """The people of a data set, cut out of their pictures one after the other, as clips of one size.
+
+    Pictures that are frames of videos become clips of 8 frames spread over their video, photographs clips of one. A
+    crop is the square round the figure's joints and its box, if it has one, a quarter larger. Pictures that cannot be
+    read are left out with a warning. Only the crops are kept: one picture at a time is in memory.
+
+    Args:
+        annotations: from any reader of `napa_lib.data.datasets`.
+        size: side of the crops in pixels.
+        skeleton: joint set wanted; None for FACE68 where the data set has that, else NAPA18.
+        margin: side of the crop in sides of the square.
+        most: how many frames at most, spread evenly over the set; None for what two gigabytes hold.
+
+    Returns:
+        clips; `motions` are the actions, `poses` those of the data set, where it has them.
+
+    Raises:
+        ValueError: if the joints have no joint set, nobody has a joint of it, or no picture can be read.
+    """
+    own = annotations.skeleton
+    target = get_skeleton(skeleton or ("FACE68" if own is not None and own.name == "FACE68" else "NAPA18"))
+    people = annotations if own is not None and own.name == target.name else annotations.to(target)
+    shown = (~people.keypoints.isnan().any(-1)).any(-1)
+    windows = _spread(_windows(people.clips, shown.nonzero()[:, 0].tolist()), size, most)
+    if not windows:
+        raise ValueError(f"annotations must have a person with a joint of {target.name}, got none in {len(people)}")
+    boxes = figure_squares(people.keypoints, people.boxes, margin)
+
+    def figure(row: int) -> tuple[Tensor, Tensor]:
+        """A crop (3, S, S) uint8 and the map to the picture, (1, 2, 3)."""
+        factor = 2 ** max(0, int(((boxes[row, 2] - boxes[row, 0]) / size).log2().floor()))
+        image = people.load(row, factor)
+        matrix = crop_matrices((boxes[row : row + 1] + 0.5) / factor - 0.5, size)
+        return _bytes(crop(image, matrix, size))[0], crop_matrices(boxes[row : row + 1], size)
+
+    images, matrices, kept = _read(windows, figure)
+    rows = torch.tensor(kept)  # (N, T)
+    keypoints = to_crop(people.keypoints[rows.flatten()], matrices).unflatten(0, rows.shape)
+    motions = tuple(people.actions[window[0]] for window in kept) if people.actions else ()
+    poses = None if people.poses is None else people.poses[rows]
+    return Clips(images.unflatten(0, rows.shape), keypoints, target.name, motions, poses)
+
+
+def from_frames(frames: FrameClips, size: int, most: int | None = None) -> Clips:
+    """Unlabelled videos as clips of one size: the frames' centred squares; all keypoints, FACE68, are missing.
+
+    Arguments, `Returns` and `Raises` as `from_annotations`.
+    """
+    paths = [path for clip in frames.clips for path in clip]
+    names = [str(i) for i, clip in enumerate(frames.clips) for _ in clip]
+    windows = _spread(_windows(tuple(names), list(range(len(paths)))), size, most)
+
+    def figure(row: int) -> tuple[Tensor, Tensor]:
+        return _bytes(crop_square(load_image(picture_path(frames.root, paths[row])), size)), torch.zeros(1, 2, 3)
+
+    images, _, kept = _read(windows, figure)
+    shape = len(kept), len(kept[0])
+    return Clips(images.unflatten(0, shape), torch.full((*shape, 68, 2), torch.nan), "FACE68")
+
+
+def figure_squares(keypoints: Tensor, boxes: Tensor | None, margin: float) -> Tensor:
+    """The square (N, 4) round each figure's joints (N, J, 2) and its box (N, 4), both as far as they are known.
+
+    >>> figure_squares(torch.tensor([[[10.0, 10.0], [30.0, 20.0]]]), None, 1.0).tolist()
+    [[10.0, 5.0, 30.0, 25.0]]
+    """
+    low, high = keypoints.nan_to_num(torch.inf).amin(1), keypoints.nan_to_num(-torch.inf).amax(1)
+    if boxes is not None:
+        known = boxes.isfinite().all(-1, keepdim=True) & (boxes[:, 2:] > boxes[:, :2]).all(-1, keepdim=True)
+        low = torch.minimum(low, boxes[:, :2].where(known, torch.inf))
+        high = torch.maximum(high, boxes[:, 2:].where(known, -torch.inf))
+    empty = ~(low <= high).all(-1, keepdim=True)
+    low, high = low.masked_fill(empty, 0.0), high.masked_fill(empty, 0.0)
+    middle, half = (low + high) / 2, (high - low).clamp(min=8.0) / 2
+    squares = square_boxes(torch.cat([middle - half, middle + half], 1))
+    grow = (margin - 1) / 2 * (squares[:, 2:] - squares[:, :2])
+    return torch.cat([squares[:, :2] - grow, squares[:, 2:] + grow], 1)
+
+
+def _windows(clips: tuple[str, ...], rows: list[int]) -> list[list[int]]:
+    """Rows that make a clip each: single ones of photographs, of a video `FRAMES` that lie far apart."""
+    if not clips:
+        return [[row] for row in rows]
+    videos: dict[str, list[int]] = {}
+    for row in rows:
+        videos.setdefault(clips[row], []).append(row)
+    length = min(FRAMES, max(map(len, videos.values()), default=1))
+    found = []
+    for frames in videos.values():
+        count = len(frames) // length
+        found += [frames[i::count][:length] for i in range(count)]
+    return found
+
+
+def _spread(windows: list[list[int]], size: int, most: int | None) -> list[list[int]]:
+    """As many of the windows as may be kept, evenly spread."""
+    if not windows:
+        return windows
+    limit = max(1, (LARGEST // (3 * size * size) if most is None else most) // len(windows[0]))
+    if len(windows) <= limit:
+        return windows
+    if most is None:
+        warnings.warn(f"{limit} of {len(windows)} clips are read, which two gigabytes hold at this size", stacklevel=3)
+    return [windows[i * len(windows) // limit] for i in range(limit)]
+
+
+def _read(
+    windows: Sequence[list[int]], figure: Callable[[int], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor, list[list[int]]]:
+    """Crops (N T, 3, S, S), their maps (N T, 2, 3), and the windows that could be read."""
+    images, matrices, kept, errors = [], [], [], []
+    for window in progress(windows, "figures"):
+        try:
+            found = [figure(row) for row in window]
+        except (PictureError, ValueError) as error:  # one bad picture must not take the set along
+            errors.append(error)
+            continue
+        images += [image for image, _ in found]
+        matrices += [matrix for _, matrix in found]
+        kept.append(window)
+    if not kept:
+        raise ValueError(f"no picture of the data set can be read: {errors[0]}") from errors[0]
+    if errors:
+        warnings.warn(f"{len(errors)} of {len(windows)} clips are left out: {errors[0]}", stacklevel=3)
+    return torch.stack(images), torch.cat(matrices), kept
+
+
+def _bytes(image: Tensor) -> Tensor:
+    return (image.clamp(0, 1) * 255).round().to(torch.uint8)

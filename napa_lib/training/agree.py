@@ -1,0 +1,106 @@
+"""Labels for pictures that nobody annotated: the joints on which two networks agree.
+
+    python -m napa_lib.training.agree --pictures FOLDER --leave-out NAMES.txt --out runs/agreed.safetensors
+
+Self-training: what one network says alone would teach it nothing but its own mistakes; where a second one, with another
+backbone and other training pictures, says the same, both are mostly right.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from napa_lib.data import asset_path
+from napa_lib.data.crops import crop, crop_matrices, to_crop
+from napa_lib.data.images import load_image
+from napa_lib.engine import load_tensors, progress, save_tensors
+from napa_lib.pose import PoseEstimator
+from napa_lib.pose.estimator import PoseResult
+from napa_lib.training.validate import LIMBS
+
+NEAR = 0.04  # of the box's side: about a quarter of a head's size
+LEAST = 6  # limb joints that must be agreed on
+KINDS = {".png", ".jpg", ".jpeg", ".webp"}
+SIDE, ROUND = 320, 1.5  # pixels of a stored picture, and what it shows: so many times the figure's box
+
+
+class Agreed(NamedTuple):
+    """Figures with labels that two networks agree on."""
+
+    images: Tensor  # (N, 3, 320, 320) uint8
+    keypoints: Tensor  # (N, 18, 2) pixels; NaN where they do not agree
+    boxes: Tensor  # (N, 4) square boxes in pixels
+
+
+def agreed_joints(one: PoseResult, other: PoseResult) -> Tensor:
+    """(18, 2) the mean of both answers where they are less than `NEAR` of the box's side apart, else NaN."""
+    side = one.box[2] - one.box[0]
+    near = (one.keypoints - other.keypoints).norm(dim=-1) < NEAR * side
+    return ((one.keypoints + other.keypoints) / 2).where(near[:, None], torch.nan)
+
+
+def label_figures(pictures: Iterable[Path], one: PoseEstimator, other: PoseEstimator) -> Iterator[Agreed]:
+    """The most likely figure of each picture, where enough of its limb joints are agreed on.
+
+    Args:
+        pictures: files, each best with one figure that fills it.
+        one: looks for the figure, and at it.
+        other: looks at it, too.
+    """
+    for path in pictures:
+        try:
+            image = load_image(path)
+        except (ValueError, OSError) as error:
+            print(f"{path.name}: {error}")
+            continue
+        first = one.predict(image)[0]
+        keypoints = agreed_joints(first, other.predict(image, [first.box])[0])
+        if int((~keypoints[LIMBS].isnan().any(-1)).sum()) < LEAST:
+            continue
+        box = torch.tensor(first.box)[None]
+        middle, half = (box[:, :2] + box[:, 2:]) / 2, ROUND * (box[:, 2:] - box[:, :2]) / 2
+        matrices = crop_matrices(torch.cat([middle - half, middle + half], 1), SIDE)
+        shown = (crop(image, matrices, SIDE).clamp(0, 1) * 255).round().byte()
+        yield Agreed(shown, to_crop(keypoints[None], matrices), to_crop(box.view(1, 2, 2), matrices).view(1, 4))
+
+
+def read_agreed(path: str | Path) -> Agreed:
+    """Read what this command wrote.
+
+    Raises:
+        ValueError: if the file is corrupt or holds something else.
+    """
+    tensors, _ = load_tensors(path)
+    if missing := set(Agreed._fields) - set(tensors):
+        raise ValueError(f"{path} holds no agreed figures: {sorted(missing)} is missing")
+    return Agreed(*(tensors[name] for name in Agreed._fields))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Look at every picture below some folders and keep the figures that two networks agree on."""
+    parser = argparse.ArgumentParser(prog="python -m napa_lib.training.agree", description=main.__doc__)
+    parser.add_argument("--pictures", type=Path, nargs="+", required=True, help="folders of pictures")
+    parser.add_argument("--leave-out", type=Path, help="text file of names of pictures kept for measuring")
+    parser.add_argument("--one", type=Path, help="a trained network; by default the one that ships")
+    parser.add_argument("--other", type=Path, default=asset_path("weights/pose_net.safetensors"), help="another one")
+    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    options = parser.parse_args(arguments)
+    left_out = set(options.leave_out.read_text("utf-8").split()) if options.leave_out else set()
+    files = [f for folder in options.pictures for f in sorted(folder.rglob("*")) if f.suffix.lower() in KINDS]
+    files = [file for file in files if file.name not in left_out]
+    networks = [PoseEstimator.from_pretrained(file, "cpu") for file in (options.one, options.other)]
+    found = list(label_figures(progress(files, "pictures", len(files)), *networks))
+    if not found:
+        raise SystemExit(f"no figure that both networks agree on in {len(files)} pictures")
+    save_tensors(options.out, Agreed(*map(torch.cat, zip(*found, strict=True)))._asdict())
+    print(f"{len(found)} figures of {len(files)} pictures")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,331 @@
+"""Chapter 7: what FlexPose computes, against independent statements of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napa_lib.adaptation import (
+    PRESETS,
+    STICKS,
+    AdaptationConfig,
+    AdaptedGenerator,
+    Discriminator,
+    GeneratorConfig,
+    KeypointRegressor,
+    PoseStyleGAN,
+    StyleTransfer,
+    adaptive_instance_norm,
+    alpha,
+    choose_shots,
+    coverage,
+    fit_square,
+    gradient_penalty,
+    maximum_mean_discrepancy,
+    nearest_pairs,
+    perceptual_loss,
+    pose_mixup,
+    recorded_target,
+    source_poses,
+    synthetic_target,
+)
+from napa_lib.adaptation.targets import Target
+from napa_lib.data.shards import MOVEMENTS
+from napa_lib.networks import VGG19Features
+
+SMALL = GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(12, 8, 6))
+
+
+def some_poses(count: int, seed: int = 0) -> torch.Tensor:
+    return fit_square(torch.randn(count, 15, 2, generator=torch.Generator().manual_seed(seed)))
+
+
+# alpha and the layout -------------------------------------------------------------------------------------------------
+
+
+def test_every_bone_has_a_colour_of_its_own():
+    assert len(set(STICKS.colors)) == len(STICKS.bones) == 14
+
+
+def test_alpha_draws_each_bone_in_its_colour_where_it_lies():
+    poses = some_poses(1)
+    picture = alpha(poses, 48)[0].numpy()
+    joints = (poses[0].double().numpy() + 1) * 47 / 2
+    pixels = np.stack(np.meshgrid(np.arange(48), np.arange(48)), -1).astype(float)  # [y, x] -> (x, y)
+    expected = np.zeros((48, 48, 3))
+    sure = np.ones((48, 48), dtype=bool)
+    for (start, end), color in zip(STICKS.bones, STICKS.colors, strict=True):
+        along = joints[end] - joints[start]
+        share = np.clip((pixels - joints[start]) @ along / (along @ along), 0, 1)
+        distance = np.linalg.norm(pixels - joints[start] - share[..., None] * along, axis=-1)
+        expected[distance < 1] = np.array(color) / 255  # a stroke is 2 px wide
+        sure &= np.abs(distance - 1) > 1e-4
+    np.testing.assert_allclose(picture.transpose(1, 2, 0)[sure], expected[sure], atol=1e-6)
+    assert sure.mean() > 0.99
+
+
+def test_black_and_white_is_where_colour_is():
+    poses = some_poses(3)
+    grey, color = alpha(poses, 64, color=False), alpha(poses, 64)
+    assert grey.shape == (3, 1, 64, 64)
+    assert bool(((grey[:, 0] > 0) == (color.amax(1) > 0)).all())
+
+
+@settings(max_examples=20, deadline=None)
+@given(scale=st.floats(0.01, 1000), x=st.floats(-1000, 1000), y=st.floats(-1000, 1000))
+def test_fitting_forgets_place_and_size(scale, x, y):
+    poses = torch.randn(2, 15, 2, generator=torch.Generator().manual_seed(3)).double()
+    moved = poses * scale + torch.tensor([x, y], dtype=torch.float64)
+    torch.testing.assert_close(fit_square(moved), fit_square(poses), atol=1e-6, rtol=0)
+
+
+def test_fitted_poses_fill_eight_tenths():
+    fitted = some_poses(5)
+    extent = fitted.amax(1) - fitted.amin(1)
+    torch.testing.assert_close(extent.amax(1), torch.full((5,), 1.6))
+    torch.testing.assert_close((fitted.amax(1) + fitted.amin(1)), torch.zeros(5, 2), atol=1e-6, rtol=0)
+
+
+# pose-mixup and the pairing -------------------------------------------------------------------------------------------
+
+
+def test_mixed_poses_lie_between_two_different_shots():
+    shots = some_poses(4).double()
+    mixed = pose_mixup(shots, 200, torch.Generator().manual_seed(0)).numpy()
+    flat, pairs = shots.flatten(1).numpy(), set()
+    for pose in mixed.reshape(200, -1):
+        found = []
+        for i in range(4):
+            for j in range(i + 1, 4):
+                step = flat[i] - flat[j]
+                ratio = (pose - flat[j]) @ step / (step @ step)
+                if np.abs(flat[j] + ratio * step - pose).max() < 1e-9 and 0 <= ratio <= 1:
+                    found.append((i, j))
+        assert found
+        pairs.update(found)
+    assert len(pairs) == 6  # every pair is mixed
+
+
+@pytest.mark.parametrize(
+    ("shots", "words"),
+    [
+        (torch.zeros(1, 15, 2), "M >= 2"),
+        (torch.zeros(0, 15, 2), "M >= 2"),
+        (torch.zeros(15, 2), "M >= 2"),
+        (torch.full((3, 15, 2), torch.nan), "missing joint"),
+    ],
+)
+def test_shots_that_cannot_be_mixed(shots, words):
+    with pytest.raises(ValueError, match=words):
+        pose_mixup(shots, 5)
+
+
+def test_pairs_are_all_different_and_near():
+    generator = torch.Generator().manual_seed(1)
+    candidates = torch.randn(60, 5, 2, generator=generator)
+    order = torch.randperm(60, generator=generator)[:20]
+    assert nearest_pairs(candidates[order] + 1e-3, candidates).tolist() == order.tolist()
+    same = nearest_pairs(candidates[:1].expand(7, -1, -1), candidates)
+    nearest = torch.cdist(candidates[:1].flatten(1), candidates.flatten(1))[0].argsort()[:7]
+    assert sorted(same.tolist()) == sorted(nearest.tolist())
+    with pytest.raises(ValueError, match="at least as many"):
+        nearest_pairs(candidates, candidates[:5])
+
+
+# distances between distributions --------------------------------------------------------------------------------------
+
+
+def test_mmd_is_its_formula():
+    x, y = some_poses(6).double(), some_poses(9, 1).double()
+    a, b = x.flatten(1).numpy(), y.flatten(1).numpy()
+    inner = [((b[i] - b[j]) ** 2).sum() for i in range(9) for j in range(9) if i != j]
+    scale = 2 * np.sort(inner)[(len(inner) - 1) // 2]
+
+    def k(p, q):
+        return np.exp(-((p - q) ** 2).sum() / scale)
+
+    xx = np.mean([k(p, q) for i, p in enumerate(a) for j, q in enumerate(a) if i != j])
+    yy = np.mean([k(p, q) for i, p in enumerate(b) for j, q in enumerate(b) if i != j])
+    xy = np.mean([k(p, q) for p in a for q in b])
+    assert maximum_mean_discrepancy(x, y) == pytest.approx(xx + yy - 2 * xy, abs=1e-12)
+
+
+def test_mmd_is_near_zero_for_one_distribution_and_grows_with_the_distance():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(300, 3, 2, generator=generator), torch.randn(300, 3, 2, generator=generator)
+    found = [maximum_mean_discrepancy(x + shift, y) for shift in (0.0, 0.3, 1.0)]
+    assert abs(found[0]) < 0.01 < found[1] < found[2]
+
+
+def test_coverage_sees_a_collapse():
+    generator = torch.Generator().manual_seed(0)
+    targets, same = torch.randn(200, 3, 2, generator=generator), torch.randn(200, 3, 2, generator=generator)
+    assert coverage(same, targets) > 0.9
+    assert coverage(targets.mean(0, keepdim=True).expand(200, -1, -1), targets) < 0.35
+    assert coverage(same + 10, targets) == 0.0
+
+
+# networks -------------------------------------------------------------------------------------------------------------
+
+
+def test_adain_gives_each_channel_the_styles_mean_and_deviation():
+    x = torch.randn(2, 3, 7, 5, dtype=torch.float64)
+    style = torch.randn(2, 6, dtype=torch.float64)
+    out = adaptive_instance_norm(x, style).numpy()
+    mean, deviation = x.numpy().mean((2, 3), keepdims=True), x.numpy().std((2, 3), keepdims=True)
+    expected = (x.numpy() - mean) / deviation * style.numpy()[:, :3, None, None] + style.numpy()[:, 3:, None, None]
+    np.testing.assert_allclose(out, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL, GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(8, 8, 8), color=False)]
+)
+def test_shapes_and_layers(config):
+    network = PoseStyleGAN(config).eval()
+    z = network.noise(3, torch.Generator().manual_seed(0))
+    styles = network.styles(z)
+    assert [style.shape[1] for style in styles] == network.widths
+    assert len(styles) == config.layers == len(network.synthesis.convolutions) + 1 == 6
+    image = network(z).detach()
+    assert image.shape == (3, config.planes, 16, 16)
+    assert 0 <= float(image.min()) <= float(image.max()) <= 1
+    assert Discriminator(config)(image).shape == (3,)
+    assert KeypointRegressor(config.planes, 8)(image).shape == (3, 15, 2)
+
+
+def test_the_papers_size():
+    network = PoseStyleGAN(PRESETS["paper"])
+    assert network.config.layers == 12
+    assert len(network.mapping.layers) == 8
+    with torch.no_grad():
+        assert network(torch.zeros(1, 512)).shape == (1, 3, 128, 128)
+
+
+def test_the_picture_depends_on_the_noises_direction_only():
+    network = PoseStyleGAN(SMALL).eval()
+    z = network.noise(2, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(network(3 * z), network(z), atol=1e-4, rtol=0)
+
+
+def test_the_discriminator_sees_a_batch_that_is_all_alike():
+    torch.manual_seed(0)
+    critic = Discriminator(SMALL)
+    alike = alpha(some_poses(1), 16).expand(4, -1, -1, -1)
+    with torch.no_grad():
+        mixed = critic(torch.cat([alike[:1], torch.rand(3, 3, 16, 16)]))
+        assert float((critic(alike)[0] - mixed[0]).abs()) > 1e-6
+
+
+def test_gradient_penalty_of_a_linear_discriminator_is_half_its_squared_norm():
+    weight = torch.randn(3 * 4 * 4)
+    linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 1))
+    linear[1].weight.data.copy_(weight[None])
+    found = gradient_penalty(linear, torch.rand(5, 3, 4, 4))
+    assert float(found.detach()) == pytest.approx(0.5 * float(weight.square().sum()), rel=1e-5)
+
+
+def test_perceptual_loss_is_zero_for_the_same_picture_and_its_gradient_flows_to_the_drawn_one():
+    features = VGG19Features()
+    wanted = alpha(some_poses(2), 32)
+    drawn = wanted.clone().requires_grad_(True)
+    assert float(perceptual_loss(features, drawn, wanted).detach()) == 0.0
+    other = alpha(some_poses(2, 5), 32).requires_grad_(True)
+    perceptual_loss(features, other, wanted).backward()
+    assert float(other.grad.abs().sum()) > 0
+
+
+# tau ------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_untrained_tau_changes_nothing():
+    network = PoseStyleGAN(SMALL).eval()
+    adapted = AdaptedGenerator(network, StyleTransfer(network.widths, (1, 3)))
+    z = network.noise(4, torch.Generator().manual_seed(0))
+    assert bool((adapted(z) == network(z)).all())
+
+
+def test_tau_is_one_block_diagonal_matrix():
+    widths = (4, 6, 2, 8)
+    tau = StyleTransfer(widths, (2, 4))
+    for block in tau.blocks.values():
+        torch.nn.init.normal_(block)
+    styles = [torch.randn(3, width) for width in widths]
+    whole = torch.cat(tau(styles), 1)
+    matrix = tau.matrix()
+    torch.testing.assert_close(whole.detach(), torch.cat(styles, 1) @ matrix.T)
+    outside = matrix.clone()
+    for start, width in zip((0, 4, 10, 12), widths, strict=True):
+        outside[start : start + width, start : start + width] = 0
+    assert float(outside.abs().max()) == 0
+    assert bool((matrix[:4, :4] == torch.eye(4)).all())
+    assert sum(p.numel() for p in tau.parameters()) == 6 * 6 + 8 * 8
+
+
+@pytest.mark.parametrize("layers", [(), (0,), (5,), (2, 2)])
+def test_layers_that_do_not_exist(layers):
+    with pytest.raises(ValueError, match="layers must be"):
+        StyleTransfer((4, 6, 2, 8), layers)
+
+
+def test_styles_of_another_generator():
+    with pytest.raises(ValueError, match="styles must be"):
+        StyleTransfer((4, 6), (1,))([torch.zeros(1, 4), torch.zeros(1, 5)])
+
+
+# sources and targets --------------------------------------------------------------------------------------------------
+
+
+def test_sources_and_targets_are_whole_and_fitted():
+    generator = torch.Generator().manual_seed(0)
+    target = recorded_target("T")
+    for poses in (source_poses(50, generator), target.pool, target.held_out):
+        assert poses.shape[1:] == (15, 2)
+        torch.testing.assert_close((poses.amax(1) - poses.amin(1)).amax(1), torch.full((len(poses),), 1.6))
+    assert abs(len(target.pool) - len(target.held_out)) <= 1
+
+
+def test_pool_and_held_out_do_not_share_moments():
+    target = recorded_target("Stand")
+    nearest = torch.cdist(target.pool.flatten(1), target.held_out.flatten(1)).amin()
+    assert float(nearest) > 0
+
+
+def test_synthetic_people_are_a_target():
+    target = synthetic_target(0)
+    assert target.name == "motion 0" and MOVEMENTS[0]
+    assert len(target.pool) >= 20
+
+
+def test_targets_that_cannot_be():
+    with pytest.raises(ValueError, match="label must be one of"):
+        recorded_target("Handstand")
+    with pytest.raises(ValueError, match="at least 40 poses with all 15 joints, got 18"):
+        recorded_target("Plank")
+
+
+def test_shots_are_spread_over_the_pool():
+    target = Target("toy", torch.arange(60.0).view(60, 1, 1).expand(60, 15, 2), torch.zeros(5, 15, 2))
+    shots = choose_shots(target, 12, torch.Generator().manual_seed(0))
+    rows = shots[:, 0, 0].tolist()
+    assert all(5 * i <= row < 5 * i + 5 for i, row in enumerate(rows))
+    for count in (0, 1, 61):
+        with pytest.raises(ValueError, match="count must be from 2 to the 60 poses"):
+            choose_shots(target, count, torch.Generator())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"pairing": "best"}, {"layers": ()}, {"layers": (0,)}, {"layers": (3, 3)}, {"mixed": 0}, {"learning_rate": 0.0}],
+)
+def test_configurations_that_cannot_be(bad):
+    with pytest.raises(ValueError):
+        AdaptationConfig(**bad)
+
+
+@pytest.mark.parametrize("bad", [{"size": 48}, {"channels": ()}, {"latent": 0}])
+def test_generators_that_cannot_be(bad):
+    with pytest.raises(ValueError):
+        GeneratorConfig(**bad)

@@ -1,0 +1,407 @@
+"""Chapter 4's worlds, trainings and measurements: labels stay where they belong, steps do what eq. 3 and 5 say."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from napa_lib import adversarial as a
+from napa_lib import results
+from napa_lib.adversarial import experiments
+from napa_lib.adversarial.evaluate import _bone
+from napa_lib.adversarial.train import CollapseWatch
+from napa_lib.data import load_art_figures, load_mocap_poses, to_camera
+from napa_lib.data.clips import to_unit
+from napa_lib.data.crops import crop_matrices, to_crop
+from napa_lib.data.datasets import read_human36m, read_mpii
+from napa_lib.data.synthetic import load_synthetic
+from napa_lib.engine import load_tensors
+from napa_lib.loop import Setup, adam
+from napa_lib.metrics import mpjpe
+from napa_lib.rendering import render_skeleton
+from napa_lib.skeletons import ART14, H36M17, H36M32, convert
+
+SMALL = a.ModelConfig(size=64, channels=8, critic_channels=4, embedding=16)
+CONFIG = a.TrainingConfig(SMALL, steps=4, batch=8, every=2, learning_rate=2e-3)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No progress bar, and statistics of normalisation from two batches: their passes are most of a short training."""
+    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    monkeypatch.setattr("napa_lib.adversarial.train.SETTLING", 2)
+
+
+def world(count: int = 12, seed: int = 0, size: int = 64) -> a.Domain:
+    """White stick figures from motion capture, seen by a camera of focal length 2 sides, 3 to 6 m away."""
+    generator = torch.Generator().manual_seed(seed)
+    poses = load_mocap_poses("validation")
+    poses = poses[torch.randint(len(poses), (count,), generator=generator)]
+    seen = convert(to_camera(poses, 6.28 * torch.rand(count, generator=generator)), "NAPA18", "H36M17")
+    seen = seen + torch.tensor([0.0, 0.0, 1.0]) * (4500 + 1500 * torch.rand(count, 1, 1, generator=generator))
+    camera = torch.tensor([1.7 * size, 0.52 * size, 0.49 * size]).expand(count, 3)
+    pixels = camera[:, None, :1] * seen[..., :2] / seen[..., 2:] + camera[:, None, 1:]
+    keypoints = to_unit(pixels, size)
+    drawn = render_skeleton(keypoints, H36M17.bones, size, 150.0).expand(-1, 3, -1, -1)
+    return a.Domain((255 * drawn).round().to(torch.uint8), keypoints, "H36M17", seen, camera)
+
+
+# --- worlds -----------------------------------------------------------------------------------------------------------
+
+
+def test_true_keypoints_and_depths_are_the_true_pose():
+    domain = world()
+    pose = torch.cat([domain.keypoints, domain.depths[..., None]], -1)
+    torch.testing.assert_close(domain.to_millimetres(pose), domain.poses, atol=0.05, rtol=1e-5)
+    assert not domain.depths[:, H36M17.root].any()
+    further = domain.poses[0, 3, 2] - domain.poses[0, 0, 2]  # mm
+    pixels = further * domain.cameras[0, 0] / domain.poses[0, 0, 2]
+    assert float(domain.depths[0, 3]) == pytest.approx(float(pixels) / 31.5, rel=1e-4)
+
+
+def test_a_world_without_3d_labels_says_so():
+    domain = world(2).without_3d()
+    assert domain.depths.isnan().all()
+    for ask in (lambda: domain.head_sizes, lambda: domain.to_millimetres(torch.zeros(2, 17, 3))):
+        with pytest.raises(ValueError, match="3D|cameras"):
+            ask()
+    with pytest.raises(ValueError, match="lab must have 3D labels"):
+        a.train_estimator(CONFIG, domain, domain)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"images": torch.zeros(0, 3, 64, 64, dtype=torch.uint8)}, {"images": torch.zeros(2, 3, 64, 64)},
+     {"keypoints": torch.zeros(2, 16, 2)}, {"cameras": None}, {"poses": torch.zeros(3, 17, 3)}],
+)  # fmt: skip
+def test_worlds_that_are_empty_or_do_not_fit_are_refused(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        replace(world(2), **change)
+
+
+def test_the_worlds_that_ship():
+    lab, unseen = a.open_domain("lab:validation", 64), a.open_domain("unseen:validation", 64)
+    assert len(lab) == 639 and len(unseen) == 232 and not lab.keypoints.isnan().any()
+    truth = torch.cat([lab.keypoints, lab.depths[..., None]], -1)
+    assert float(mpjpe(lab.to_millimetres(truth), lab.poses).total) < 0.2
+    for name in ("unseen:train", "lab", "lab:all", "forest:test"):
+        with pytest.raises(ValueError, match="name must be one of lab:train"):
+            a.open_domain(name, 64)
+
+
+def test_nothing_in_the_wild_is_labelled_in_3d(monkeypatch):
+    monkeypatch.setattr(
+        "napa_lib.adversarial.domains.load_synthetic", lambda split, setting: load_synthetic("validation", setting)
+    )  # the training split takes seconds to unpack
+    assert a.open_domain("wild:train", 64).poses is None and a.open_domain("lab:train", 64).poses is not None
+
+
+def test_a_batch_is_half_from_the_lab_and_labels_follow_their_mirrored_pictures():
+    lab, wild = world(6), world(6, seed=1).without_3d()
+    batch = next(a.batches([lab, wild], 12, torch.Generator().manual_seed(3)))
+    assert batch.depths[:6].isfinite().all() and batch.depths[6:].isnan().all()
+    x, y = ((batch.keypoints + 1) * 31.5).round().long().clamp(0, 63).unbind(-1)
+    at_joints = batch.image[torch.arange(12)[:, None], 0, y, x]
+    assert at_joints.min() > 0.6  # bones are white, and joints lie on them
+    right = H36M17.index("r_wrist"), H36M17.index("l_wrist")
+    original = torch.cat([lab.keypoints, wild.keypoints])
+    mirrored = 0
+    for pose in batch.keypoints:
+        as_is = (original - pose).abs().amax((1, 2)).min() < 1e-6
+        other = (original[:, right[1]] * torch.tensor([-1.0, 1.0]) - pose[right[0]]).abs().amax(1).min() < 1e-6
+        assert as_is != other
+        mirrored += int(other)
+    assert 0 < mirrored < 12
+
+
+@pytest.mark.parametrize("domains, count, word", [([], 8, "domains"), ([0, 1], 7, "count"), ([0, 2], 8, "one size")])
+def test_batches_need_domains_that_fit(domains, count, word):
+    made = world(2), world(2, seed=1), world(2, size=128)
+    with pytest.raises(ValueError, match=word):
+        next(a.batches([made[i] for i in domains], count, torch.Generator()))
+
+
+def human36m(root, rng, size=(200, 160)):
+    """Two frames in Human3.6M's layout whose 2D positions are the projection of the 3D ones; returns the camera."""
+    focal, centre = 1150.0, np.array([90.0, 70.0])
+    poses = rng.normal(size=(2, 32, 3)) * [70, 70, 90] + [0, 0, 5000]
+    points = focal * poses[..., :2] / poses[..., 2:] + centre
+    for kind, values in (("D2_Positions", points), ("D3_Positions_mono", poses)):
+        for subject in ("S9", "S11"):
+            file = root / subject / "MyPoseFeatures" / kind / "Posing.54138969.npy"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, values.reshape(2, -1))
+    for subject in ("S9", "S11"):
+        for frame in (1, 2):
+            file = root / subject / f"Images/Posing.54138969/{frame:06d}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", size, (30 * frame, 99, 0)).save(file)
+    return focal, centre, poses
+
+
+def test_human36m_becomes_a_lab(tmp_path, rng):
+    focal, _, poses = human36m(tmp_path, rng)
+    frames = read_human36m(tmp_path, "test")
+    lab = a.domain_from_annotations(frames, 64)
+    assert len(lab) == 4 and lab.images.shape == (4, 3, 64, 64)
+    truth = torch.cat([lab.keypoints, lab.depths[..., None]], -1)
+    torch.testing.assert_close(lab.to_millimetres(truth), lab.poses, atol=0.5, rtol=1e-4)
+    expected = convert(torch.tensor(poses[:2]).float(), H36M32, "H36M17")
+    torch.testing.assert_close(lab.poses[:2], expected, atol=1e-2, rtol=1e-5)
+    box = lab.keypoints.amax(1) - lab.keypoints.amin(1)
+    torch.testing.assert_close(box.amax(1), torch.full((4,), 2 * 64 / 63 / 1.25), atol=1e-3, rtol=0)
+    assert (lab.cameras[:, 0] < focal).all()  # the crop is smaller than the picture
+
+
+def test_mpii_becomes_a_wild_world_with_holes_where_it_has_no_joint(tmp_path, rng):
+    person = {"image": "a.jpg", "joints": rng.uniform(20, 140, (16, 2)).tolist(), "joints_vis": [1] * 15 + [0],
+              "center": [80.0, 80.0], "scale": 0.6}  # fmt: skip
+    (tmp_path / "annot").mkdir()
+    (tmp_path / "annot/valid.json").write_text(json.dumps([person]), "utf-8")
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (160, 160), (9, 99, 0)).save(tmp_path / "images/a.jpg")
+    wild = a.domain_from_annotations(read_mpii(tmp_path, "valid"), 64)
+    missing = {H36M17.joints[j] for j in wild.keypoints[0].isnan().any(-1).nonzero()[:, 0]}
+    assert "l_wrist" in missing and "r_wrist" not in missing and wild.poses is None
+    model = a.Generator(SMALL).eval()
+    losses = a.pose_losses(model(wild.images / 255), wild.keypoints, wild.depths)
+    assert losses.heatmaps.isfinite() and losses.depths == 0
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def parts(sources=a.SOURCES, seed: int = 0):
+    torch.manual_seed(seed)
+    model, critic = a.Generator(SMALL).train(), a.MultiSourceDiscriminator(sources, SMALL)
+    adams = {"generator": adam(model.parameters(), 1e-3, (0.9, 0.999)),
+             "critic": adam(critic.parameters(), 1e-3, (0.5, 0.999))}  # fmt: skip
+    batch = next(a.batches([world(8), world(8, seed=1).without_3d()], 8, torch.Generator().manual_seed(1)))
+    return model, critic, adams, batch
+
+
+def test_without_lambda_the_adversarial_step_is_the_supervised_one():
+    model, critic, adams, batch = parts()
+    other, _, others, _ = parts()
+    a.adversarial_step(model, critic, adams, batch, replace(CONFIG, adversarial=0.0))
+    a.supervised_step(other, others, batch, CONFIG)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_the_estimator_goes_down_eq_5_and_the_discriminator_down_eq_3():
+    config = replace(CONFIG, adversarial=0.7, clip=1e9)
+    model, critic, adams, batch = parts()
+    twin, judge = copy.deepcopy(model), copy.deepcopy(critic)
+    found = twin(batch.image)
+    shown = a.evidence_of_estimate(batch.image, found)
+    p = judge(shown).sigmoid()
+    heatmaps, depths = a.pose_losses(found, batch.keypoints, batch.depths)
+    (heatmaps + config.depth * depths - 0.7 * p.log().mean()).backward()
+    half = a.evidence_of_pose(batch.image[:4], batch.pose[:4])
+    fakes = a.Evidence(*(getattr(shown, name)[::2].detach() for name in a.SOURCES))
+    judge.zero_grad()
+    (-judge(half).sigmoid().log().mean() - (1 - judge(fakes).sigmoid()).log().mean()).backward()
+
+    losses = a.adversarial_step(model, critic, adams, batch, config)
+    for mine, expected in ((model, twin), (critic, judge)):
+        for (name, one), two in zip(mine.named_parameters(), expected.parameters(), strict=True):
+            scale = float(two.grad.abs().max())
+            torch.testing.assert_close(one.grad, two.grad, rtol=1e-3, atol=1e-5 + 1e-3 * scale, msg=name)
+    assert float(losses["fooling"].detach()) == pytest.approx(-float(p.log().mean().detach()), rel=1e-4)
+
+
+def test_the_discriminator_learns_to_tell_and_the_estimator_to_fool():
+    model, critic, adams, batch = parts(("descriptor",))
+    adams["critic"].param_groups[0]["lr"] = 5e-3
+    for _ in range(20):
+        losses = a.adversarial_step(model, critic, adams, batch, replace(CONFIG, adversarial=0.0))
+    assert losses["true"] > 0.9 > 0.1 > losses["estimated"]
+    adams["critic"].param_groups[0]["lr"] = 0.0
+    before = float(losses["fooling"].detach())
+    for _ in range(20):
+        losses = a.adversarial_step(model, critic, adams, batch, replace(CONFIG, adversarial=1.0))
+    assert float(losses["fooling"].detach()) < 0.8 * before
+
+
+def test_trainings_learn_and_the_2d_module_can_be_kept():
+    lab, wild = world(12), world(12, seed=1).without_3d()
+    model, record = a.pretrain_2d(replace(CONFIG, steps=16, every=8, learning_rate=5e-3), wild)
+    assert record[-1]["heatmaps"] < 0.7 * record[0]["heatmaps"]
+    kept, critic, record = a.train_estimator(
+        replace(CONFIG, steps=16, every=8, fix_2d=True, sources=(), learning_rate=5e-3), lab, wild, start=model
+    )
+    assert critic is None and record[-1]["depths"] < record[0]["depths"]
+    for one, two in zip(kept.hourglass.parameters(), model.hourglass.parameters(), strict=True):
+        assert torch.equal(one, two)
+    with pytest.raises(ValueError, match="start must be"):
+        a.train_estimator(replace(CONFIG, model=replace(SMALL, channels=4)), lab, wild, start=model)
+    with pytest.raises(ValueError, match="wild must be of 64 px"):
+        a.train_estimator(CONFIG, lab, world(2, size=128))
+
+
+@pytest.mark.parametrize("sources", [(), ("picture", "descriptor")])
+def test_an_interrupted_training_ends_the_same(tmp_path, sources):
+    lab, wild = world(8), world(8, seed=1).without_3d()
+    config = replace(CONFIG, sources=sources, every=1, batch=4, steps=3)
+    whole, judge, _ = a.train_estimator(config, lab, wild)
+    setup = Setup(checkpoint=tmp_path / "c.safetensors", tell=Stop(2))
+    with pytest.raises(KeyboardInterrupt):
+        a.train_estimator(config, lab, wild, setup)
+    again, critic, record = a.train_estimator(config, lab, wild, replace(setup, tell=lambda entry: None))
+    assert [entry["step"] for entry in record] == [1, 2, 3]
+    for one, two in zip(whole.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(one, two)
+    for one, two in zip(judge.parameters() if judge else (), critic.parameters() if critic else (), strict=True):
+        assert torch.equal(one, two)
+
+
+class Stop:
+    """Somebody who presses Ctrl-C at a certain step, once the entry before it is in the checkpoint."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def __call__(self, entry: dict) -> None:
+        if entry["step"] == self.step:
+            raise KeyboardInterrupt
+
+
+def test_a_collapsed_discriminator_is_reported_and_the_training_can_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("napa_lib.adversarial.train.CollapseWatch", lambda: CollapseWatch(3))
+    lab, wild, file = world(4), world(4, seed=1).without_3d(), tmp_path / "c.safetensors"
+    config = replace(CONFIG, steps=4, batch=4, every=1)
+    silent = a.MultiSourceDiscriminator.forward
+    monkeypatch.setattr(a.MultiSourceDiscriminator, "forward", lambda self, shown: 0.0 * silent(self, shown))
+    with pytest.raises(FloatingPointError, match="has collapsed.*at step 2.*keeps step 2"):
+        a.train_estimator(config, lab, wild, Setup(checkpoint=file))
+    monkeypatch.setattr(a.MultiSourceDiscriminator, "forward", silent)
+    _, _, record = a.train_estimator(config, lab, wild, Setup(checkpoint=file))
+    assert record[-1]["step"] == 4 and load_tensors(file)[1]["step"] == "4"
+
+
+def test_the_watch_starts_anew_when_poses_are_told_apart():
+    watch = CollapseWatch(2)
+    for spread in (0.0, 1.0, 0.0, 1.0, 0.0):
+        watch({"spread": torch.tensor(spread)})
+    with pytest.raises(a.CollapseError):
+        watch({"spread": torch.tensor(0.0)})
+
+
+def test_the_command_trains_a_row_and_what_it_shares(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "open_domain", lambda name, size: world(8, seed=len(name)))
+    monkeypatch.setitem(experiments.PRESETS, "tiny", SMALL)
+    common = [f"--runs={tmp_path}", "--steps-2d=2", "--steps-pretraining=2", "--steps=2", "--batch=4", "--every=2",
+              "--split=validation", "--seeds", "0", "--rows"]  # fmt: skip
+    experiments.main([*common, "geo", f"--results={tmp_path}", f"--models={tmp_path}"])
+    found = results.read(tmp_path / "geo_0.json")
+    assert found["row"] == "Geo" and found["errors"]["wild"]["mpjpe"]["lower legs"] > 0
+    assert [entry["step"] for entry in found["record"]] == [2, 4] and found["record"][-1]["mpjpe_lab"] > 0
+    assert a.load_model(tmp_path / "geo_0.safetensors")[1].sources == ("picture", "descriptor")
+    times = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("*.checkpoint.safetensors")}
+    experiments.main([*common, "baseline", "full_without_pretraining"])
+    later = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("*.checkpoint.safetensors")}
+    assert all(later[name] == time for name, time in times.items())
+    assert set(later) - set(times) == {
+        "baseline_0.checkpoint.safetensors", "full_without_pretraining_0.checkpoint.safetensors",
+    }  # fmt: skip
+    assert load_tensors(tmp_path / "full_without_pretraining_0.checkpoint.safetensors")[1]["step"] == "4"
+    assert "Geo, seed 0: lab" in capsys.readouterr().out
+
+
+# --- measurements -----------------------------------------------------------------------------------------------------
+
+
+def test_errors_are_counted_limb_by_limb():
+    domain = world(6)
+    pose = torch.cat([domain.keypoints, domain.depths[..., None]], -1)
+    wrist = H36M17.index("l_wrist")
+    distance = domain.poses[:, H36M17.root, 2]
+    pose[:, wrist, 2] += 60.0 * domain.cameras[:, 0] / distance / 31.5  # 60 mm further away along its ray
+    found = a.measure(pose, domain)
+    ray = torch.cat([domain.poses[:, wrist, :2] / domain.poses[:, wrist, 2:], torch.ones(6, 1)], -1).norm(dim=-1)
+    off = float((60.0 * ray).mean())
+    assert found["mpjpe"]["all"] == pytest.approx(off / 17, rel=1e-3)
+    assert found["mpjpe"]["lower arms"] == pytest.approx(off / 4, rel=1e-3)
+    assert found["mpjpe"]["upper legs"] == pytest.approx(0.0, abs=0.05)
+    assert found["pa_mpjpe"]["all"] > 1 and found["pck"] == 100 and found["pckh"] == 100
+    pose[:, wrist, 2] += 140.0 * domain.cameras[:, 0] / distance / 31.5
+    assert a.measure(pose, domain)["pck"] == pytest.approx(100 * 16 / 17)
+
+
+def standing() -> torch.Tensor:
+    """(1, 17, 3) mm, somebody who stands and faces the camera: right is to the left of the picture."""
+    at = {
+        "pelvis": (0, 0, 0), "r_hip": (-100, 0, 0), "l_hip": (100, 0, 0), "r_knee": (-100, 400, 0),
+        "l_knee": (100, 400, 0), "r_ankle": (-100, 800, 0), "l_ankle": (100, 800, 0), "torso": (0, -250, 0),
+        "neck": (0, -500, 0), "nose": (0, -600, -80), "head": (0, -700, 0), "l_shoulder": (180, -480, 0),
+        "r_shoulder": (-180, -480, 0), "l_elbow": (180, -200, 0), "r_elbow": (-180, -200, 0),
+        "l_wrist": (180, 50, 0), "r_wrist": (-180, 50, 0),
+    }  # fmt: skip
+    return torch.tensor([at[name] for name in H36M17.joints]).float()[None]
+
+
+def test_angles_of_a_body_that_stands_and_of_knees_that_bend_the_wrong_way():
+    pose = standing()
+    angles = a.joint_angles(pose, H36M17)
+    assert all(float(value.abs().max()) < 0.1 for value in angles.values())
+    assert a.plausibility(pose, "H36M17") == a.Plausibility(0.0, 1.0)
+    for z, knee in ((400.0, 90.0), (-400.0, -90.0)):  # the shank to the back, and to the front
+        bent = pose.clone()
+        bent[:, H36M17.index("l_ankle")] = torch.tensor([100.0, 400.0, z])
+        assert float(a.joint_angles(bent, H36M17)["knee"][0, 0]) == pytest.approx(knee, abs=1e-3)
+        assert a.plausibility(bent, "H36M17").impossible == pytest.approx(100 / 7 if knee < 0 else 0)
+    sideways = pose.clone()
+    sideways[:, H36M17.index("l_ankle")] = torch.tensor([500.0, 400.0, 0.0])
+    assert abs(float(a.joint_angles(sideways, H36M17)["knee"][0, 0])) in (0.0, pytest.approx(90.0, abs=1e-3))
+    seated = pose.clone()
+    seated[:, H36M17.index("r_elbow")] = pose[:, H36M17.index("r_shoulder")] + torch.tensor([-280.0, 0.0, 0.0])
+    seated[:, H36M17.index("r_wrist")] = seated[:, H36M17.index("r_elbow")] + torch.tensor([0.0, 250.0, 0.0])
+    assert float(a.joint_angles(seated, H36M17)["elbow"][0, 1]) == pytest.approx(90.0, abs=1e-3)
+
+
+def test_a_stretched_limb_is_lopsided():
+    pose = standing()
+    pose[:, H36M17.index("l_ankle"), 1] = 1200.0  # a shank twice as long as the other
+    assert a.plausibility(pose, "H36M17").lopsided == pytest.approx((1 + 1 + 1 + 2) / 4)
+    with pytest.raises(ValueError, match="known angle"):
+        a.plausibility(torch.full((2, 17, 3), torch.nan), "H36M17")
+
+
+def test_angles_do_not_depend_on_where_one_looks_from():
+    poses = convert(load_mocap_poses("test")[::20], "NAPA18", "H36M17")
+    turned = convert(to_camera(load_mocap_poses("test")[::20], 1.1, 0.4), "NAPA18", "H36M17")
+    for one, other in zip(a.joint_angles(poses, H36M17).values(), a.joint_angles(turned, H36M17).values(), strict=True):
+        torch.testing.assert_close(one, other, atol=0.2, rtol=0)
+    assert _bone(poses, H36M17, "pelvis", "neck").shape == (len(poses), 3)
+
+
+def test_figures_in_art_are_scored_in_their_own_pixels(monkeypatch):
+    figures = load_art_figures()
+    matrices = crop_matrices(torch.tensor([figure.box for figure in figures]), 64)
+    truth = convert(torch.stack([figure.keypoints for figure in figures]), ART14, "H36M17")
+    perfect = to_unit(to_crop(truth, matrices), 64)
+
+    def estimates(model, images):
+        assert images.shape == (60, 3, 64, 64)
+        return torch.cat([perfect.nan_to_num(), torch.zeros(60, 17, 1)], -1)
+
+    monkeypatch.setattr("napa_lib.adversarial.evaluate.estimate_poses", estimates)
+    assert a.art_rate(a.Generator(SMALL)) == pytest.approx(100.0)
+    perfect += 2.0
+    assert a.art_rate(a.Generator(SMALL)) < 5.0
+
+
+def test_poses_are_estimated_in_batches():
+    torch.manual_seed(0)
+    model, domain = a.Generator(SMALL).eval(), world(5)
+    one, other = a.estimate_poses(model, domain.images, batch=2), a.estimate_poses(model, domain.images / 255)
+    torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    with pytest.raises(ValueError, match="at least one picture"):
+        a.estimate_poses(model, domain.images[:0])

@@ -1,0 +1,216 @@
+"""The warm-started pose network: its backbone answers as the original does, its head begins with nothing to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import conv2d, max_pool2d
+
+from napa_lib.data import load_paintings
+from napa_lib.data.paintings import list_paintings
+from napa_lib.engine import save_tensors
+from napa_lib.networks.blazepose import BlazeBlock, BlazePose
+from napa_lib.networks.warm_pose_net import (
+    VIEWS,
+    WARM_JOINTS,
+    WarmPoseNet,
+    load_warm_backbone,
+    load_warm_pose_net,
+    save_warm_pose_net,
+)
+from napa_lib.pose import PoseEstimator
+from napa_lib.skeletons import BLAZEPOSE33, NAPA18, flip
+from napa_lib.training.agree import NEAR, agreed_joints, main, read_agreed
+from napa_lib.training.pictures import PictureSet
+from napa_lib.training.warm_start import WarmConfig, WarmSource, labelled, start_head, train_warm_head, warm_batch
+
+REFERENCE = Path(__file__).parent / "blazepose_reference.npz"
+TINY = (16, 16, 16, 16)
+
+
+@pytest.fixture(scope="module")
+def warm() -> WarmPoseNet:
+    return load_warm_backbone().eval()
+
+
+def test_the_backbone_answers_as_the_original_program(warm):
+    """`tools/reference_blazepose.py` ran that program; in full precision the largest difference is 0.002."""
+    reference = np.load(REFERENCE)
+    names = [painting.name for painting in list_paintings()][:10]
+    pictures = torch.stack([(p * 255).round() / 255 for p in load_paintings(256, names)])
+    with torch.no_grad():
+        maps = torch.cat([warm.backbone(part).heatmaps for part in pictures.split(2)])
+    assert np.abs(maps[:, :, ::8, ::8].numpy() - reference["cells"]).mean() < 0.2  # of a range of 110
+    peaks, expected = maps.flatten(2).argmax(-1).numpy(), reference["peaks"]
+    moved = np.hypot(peaks % 64 - expected % 64, peaks // 64 - expected // 64)
+    assert (moved <= 1).mean() > 0.92
+
+
+def test_every_layer_takes_part():
+    torch.manual_seed(0)
+    network = BlazePose()
+    found = network(torch.rand(1, 3, 64, 64))
+    (found.heatmaps.sum() + sum(tap.sum() for tap in found.taps)).backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_a_halving_block_pads_at_the_bottom_and_right():
+    torch.manual_seed(0)
+    block = BlazeBlock(4, 6, stride=2).double()
+    x = torch.randn(1, 4, 8, 8, dtype=torch.float64)
+    padded = torch.zeros(1, 4, 9, 9, dtype=torch.float64)
+    padded[:, :, :8, :8] = x
+    with torch.no_grad():
+        each = conv2d(padded, block.each.weight, block.each.bias, stride=2, groups=4).clamp(0, 6)
+        other = conv2d(each, block.across.weight, block.across.bias)
+        other[:, :4] += max_pool2d(x, 2)
+        np.testing.assert_allclose(block(x), other.clamp(0, 6), atol=1e-12)
+
+
+def test_an_untrained_head_leaves_the_backbones_answer_alone(warm):
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        maps, theirs = warm(images).heatmaps, warm.backbone(images).heatmaps
+    for name in WARM_JOINTS:
+        expected = theirs[:, BLAZEPOSE33.index(name)].flatten(1).log_softmax(-1)
+        np.testing.assert_allclose(maps[:, NAPA18.index(name)].flatten(1), expected, atol=1e-4)
+    assert len(WARM_JOINTS) == 13
+    np.testing.assert_allclose(maps[:, NAPA18.index("pelvis")], -np.log(16 * 16), atol=1e-4)  # says nothing
+
+
+def test_all_views_of_the_mirror_image_are_the_mirror_of_all_views():
+    torch.manual_seed(0)
+    network = WarmPoseNet(TINY).eval()
+    torch.nn.init.normal_(network.head.correction.weight, std=0.3)
+    images = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        plain, turned = network(images, mirror=True), network(images.flip(-1), mirror=True)
+    np.testing.assert_allclose(flip(turned.keypoints, NAPA18, 256), plain.keypoints, atol=0.02)
+    assert {mirrored for _, mirrored in VIEWS} == {False, True}
+
+
+def test_the_confidence_is_a_weighted_sum():
+    network = WarmPoseNet(TINY)
+    network.calibration.copy_(torch.tensor([2.0, 0.5, -1.0]))
+    start = torch.full((1, 13, 4, 4), -9.0)
+    start[0, :, 1, 2] = torch.arange(13.0)  # its mean is 6
+    assert network.calibrated(torch.ones(1, 18), start).tolist() == [[2.0 + 0.5 * 6.0 - 1.0] * 18]
+
+
+def test_only_the_head_learns(warm):
+    trained = {name for name, p in warm.named_parameters() if p.requires_grad}
+    assert trained and all(name.startswith("head.") for name in trained)
+    assert trained | {"calibration"} == set(warm.trained_state())
+
+
+def test_saved_and_loaded(tmp_path):
+    torch.manual_seed(0)
+    network = load_warm_backbone(TINY).eval()
+    torch.nn.init.normal_(network.head.correction.weight, std=0.1)
+    network.calibration.copy_(torch.tensor([0.5, 0.25, 1.0]))
+    save_warm_pose_net(tmp_path / "n.safetensors", network)
+    again = load_warm_pose_net(tmp_path / "n.safetensors")
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        np.testing.assert_allclose(again(images).heatmaps, network(images).heatmaps, atol=0.2)
+    assert again.calibration.tolist() == [0.5, 0.25, 1.0]
+    estimator = PoseEstimator.from_pretrained(tmp_path / "n.safetensors", "cpu")
+    assert isinstance(estimator.network, WarmPoseNet) and estimator.size == 256
+
+
+def test_foreign_files_and_wrong_shapes_are_refused(tmp_path, warm):
+    save_tensors(tmp_path / "other.safetensors", {"x": torch.zeros(1)})
+    with pytest.raises(ValueError, match="no pose network"):
+        load_warm_pose_net(tmp_path / "other.safetensors")
+    for shape in ((1, 3, 64, 96), (1, 3, 60, 60), (3, 64, 64), (1, 1, 64, 64)):
+        with pytest.raises(ValueError, match="images must be"):
+            warm(torch.zeros(shape))
+
+
+@pytest.fixture(scope="module")
+def pictures() -> PictureSet:
+    """Twelve grounds with a figure of eighteen bright points."""
+    generator = torch.Generator().manual_seed(0)
+    keypoints = 12 + 40 * torch.rand(12, 18, 2, generator=generator)
+    images = torch.randint(0, 80, (12, 3, 64, 64), generator=generator, dtype=torch.uint8)
+    rows = torch.arange(12)[:, None].expand(12, 18)
+    images.permute(0, 2, 3, 1)[rows, keypoints[..., 1].long(), keypoints[..., 0].long()] = 255
+    return PictureSet(images, keypoints)
+
+
+def test_what_nobody_knows_is_no_loss(pictures):
+    """Labels that are not complete: a missing one says nothing, in a batch and in the losses."""
+    half = PictureSet(pictures.images, pictures.keypoints.clone())
+    half.keypoints[:, :9] = torch.nan
+    boxes = labelled(pictures, 1.0).boxes
+    config = WarmConfig(batch=8, empty=0.0)
+
+    def drawn(complete: bool) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        source = WarmSource(half, boxes, 1.0, complete)
+        return warm_batch([source], config, 64, lambda x: x, generator)[1]
+
+    sure, unsure = drawn(True), drawn(False)
+    assert sure.isnan().any(-1).sum() >= 8 * 9 and not sure.isinf().any()
+    assert (unsure.isinf().any(-1) == sure.isnan().any(-1)).all()
+    np.testing.assert_allclose(unsure[~unsure.isinf()], sure[~sure.isnan()])
+
+
+def test_taps_begin_on_one_scale(pictures):
+    network = load_warm_backbone(TINY)
+    crops = pictures.images[:4].float() / 255
+    start_head(network, crops)
+    with torch.no_grad():
+        for lateral, tap in zip(network.head.laterals, network.features(crops)[1:], strict=True):
+            out = lateral[0](tap)
+            assert float(out.mean((0, 2, 3)).abs().max()) < 0.2
+            assert 0.2 < float(out.std()) < 2
+
+
+def test_training_lowers_its_loss(pictures):
+    config = WarmConfig(widths=TINY, sizes=(64,), steps=60, batch=4, learning_rate=3e-3, kept=12)
+    network, record = train_warm_head(config, [labelled(pictures, 1.0)], every=20)
+    assert record[-1]["heatmaps"] < record[0]["heatmaps"]
+    assert record[-1]["step"] == 60 and not network.training
+    assert not torch.equal(network.head.correction.weight, torch.zeros(18, 16, 1, 1))
+
+
+class Says:
+    """An estimator that says one thing of every picture."""
+
+    def __init__(self, shift: float) -> None:
+        self.shift = shift
+
+    def result(self):
+        keypoints = torch.full((18, 2), 50.0)
+        keypoints[:9] += self.shift
+        return type("Result", (), {"keypoints": keypoints, "box": (0.0, 0.0, 100.0, 100.0)})()
+
+
+def test_agreement_is_a_small_distance():
+    kept = agreed_joints(Says(0.0).result(), Says(100 * NEAR + 1).result())
+    assert kept[:9].isnan().all() and kept[9:].eq(50.0).all()
+
+
+def test_pictures_without_labels_get_some(tmp_path):
+    """Two equal networks agree on everything; a picture to be left out is left out."""
+    figure = (load_paintings(96, ["monalisa"])[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    from PIL import Image
+
+    for name in ("one.png", "two.png"):
+        Image.fromarray(figure).save(tmp_path / name)
+    (tmp_path / "names.txt").write_text("two.png\n", encoding="utf-8")
+    torch.manual_seed(0)
+    save_warm_pose_net(tmp_path / "n.safetensors", load_warm_backbone(TINY))
+    net = str(tmp_path / "n.safetensors")
+    out = tmp_path / "agreed.safetensors"
+    main(["--pictures", str(tmp_path), "--leave-out", str(tmp_path / "names.txt"), "--one", net, "--other", net,
+          "--out", str(out)])  # fmt: skip
+    found = read_agreed(out)
+    assert found.images.shape == (1, 3, 320, 320) and found.keypoints.shape == (1, 18, 2)
+    save_tensors(out, {"x": torch.zeros(1)})
+    with pytest.raises(ValueError, match="holds no agreed figures"):
+        read_agreed(out)
