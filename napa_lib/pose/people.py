@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.networks.person_detector import SIZE
-from napa_lib.pose.finding import tiles
+from napa_lib.pose.finding import MARGIN, tiles
 from napa_lib.pose.pictures import Picture
 from napa_lib.pose.views import cut
 
@@ -62,6 +62,16 @@ def _cut_off(corners: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
     inner_low = windows[:, None, :2] > 0
     inner_high = windows[:, None, 2:] < windows.new_tensor([width, height])
     return (low & inner_low).any(-1) | (high & inner_high).any(-1)
+
+
+def with_margin(boxes: Tensor) -> Tensor:
+    """Boxes (N, 4) of figures, `MARGIN` times as large: what a pose network is shown.
+
+    >>> with_margin(torch.tensor([[0.0, 0.0, 80.0, 160.0]])).tolist()
+    [[-20.0, -20.0, 100.0, 180.0]]
+    """
+    room = (MARGIN - 1) / 2 * (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True)
+    return torch.cat([boxes[:, :2] - room, boxes[:, 2:] + room], 1)
 
 
 def suppress(boxes: Tensor, scores: Tensor) -> Tensor:

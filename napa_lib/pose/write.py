@@ -78,7 +78,7 @@ def write_figures(
     folders: ResultFolders,
     records: Sequence[dict[str, Any]],
 ) -> None:
-    """Write what shows several figures of one picture together: an overlay with their numbers, and all their records."""
+    """Write what shows the figures of one picture together: an overlay with their numbers, and all their records."""
     folder = folders.claim(source.path, records[0]["picture"]["sha256"])
     try:
         parts = [{key: record[key] for key in ("box", "mean_confidence", "joints")} for record in records]
