@@ -2,6 +2,7 @@
 # Settings, on the command line (make course MODE=laptop ONLY=02):
 MODE   ?= quick
 ONLY   ?=
+DRY    ?=
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 # An extra package index for torch. On Linux without an NVIDIA driver: PyTorch's CPU builds, because the default build
@@ -22,14 +23,16 @@ SYNTHESIS := $(BIN)/.napa-synthesis
 PYTEST := OMP_NUM_THREADS=1 NAPA_PROGRESS=off NAPA_PROGRESS_BAR=off $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab bench notebooks synthetic faces clean
+.PHONY: help course test lint suite lab bench results notebooks address synthetic faces clean
 
 help:
 	@echo 'make course      run every lesson, write build/course/index.html  (MODE=quick|laptop|full  ONLY=02)'
 	@echo 'make lab         open the first lesson in JupyterLab'
 	@echo 'make test        check notebooks, library and course'
 	@echo 'make bench       measure speeds'
+	@echo 'make results     repeat the trainings and measurements of a chapter  (ONLY=03  DRY=1 lists them with their time)'
 	@echo 'make notebooks   write the committed notebooks afresh             (ONLY=02)'
+	@echo 'make address     point badges and buttons to the address in pyproject.toml'
 	@echo 'make synthetic   make the synthetic people that ship, those that are missing'
 	@echo 'make faces       make the synthetic faces that ship, those that are missing'
 	@echo 'make clean       remove build/'
@@ -41,13 +44,19 @@ course: $(COURSE)
 	$(BIN)/python -m napa_lib.course --mode $(MODE) $(if $(ONLY),--only $(ONLY))
 
 lab: $(COURSE)
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/00_start_here.ipynb
 
 bench: $(COURSE)
 	$(BIN)/python -m benchmarks
 
+results: $(COURSE)
+	$(BIN)/python -m napa_lib.course.experiments $(if $(ONLY),--only $(ONLY)) $(if $(DRY),--dry)
+
 notebooks: $(COURSE)
 	$(BIN)/python -m napa_lib.course.notebooks $(if $(ONLY),--only $(ONLY))
+
+address: $(COURSE)
+	$(BIN)/python -m napa_lib.course.publish
 
 MADE_WITH_ANNY = --source 'made with Anny 0.6.2 by make $@' --licence MIT
 
@@ -69,13 +78,19 @@ faces: $(SYNTHESIS)
 	$(BIN)/python tools/make_faces_sheet.py
 	$(BIN)/python -m napa_lib.data.manifest figures/faces_contact_sheet.jpg $(MADE_WITH_ANNY)
 
-test: $(TESTS)
+test: lint suite
+
+lint: $(TESTS)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/actionlint
 	$(BIN)/mypy
+
+suite: $(TESTS)
 	$(BIN)/python -m napa_lib.course.notebook_check
-	$(PYTEST) --numprocesses 2 tests
 	$(PYTEST) --numprocesses 2 --doctest-modules napa_lib
-	$(PYTEST) --numprocesses 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks
+	$(PYTEST) --numprocesses 2 --dist loadgroup --nbval
+	$(PYTEST) --numprocesses 2 tests/run_lessons.py
 
 clean:
 	rm -rf build
@@ -99,7 +114,7 @@ $(BIN)/python:
 
 $(COURSE): $(BIN)/python requirements.txt constraints.txt pyproject.toml
 	@echo 'Installing PyTorch (the largest part; some minutes) …'
-	@$(PIP) $(INDEX) $(TORCH)
+	@$(PIP) $(INDEX) $(TORCH) torchvision
 	@echo 'Installing JupyterLab and the rest …'
 	@$(PIP) -r requirements.txt
 	@$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps -e .

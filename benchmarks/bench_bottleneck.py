@@ -36,9 +36,10 @@ from napa_lib.bottleneck import (
     TrainingConfig,
     mocap_poses,
 )
+from napa_lib.bottleneck.config import BETAS
 from napa_lib.bottleneck.ladder import adversarial_step
-from napa_lib.bottleneck.loop import adam, laid_out, on_device
 from napa_lib.engine import keep_freed_memory
+from napa_lib.loop import adam, laid_out, on_device
 from napa_lib.networks import VGG19Features
 
 BATCH = 16
@@ -61,9 +62,10 @@ def passes(
     model, critics = on_device(device, KeypointGAN(config.model)), on_device(device, Critics(config.model))
     model.freeze_encoder()
     perceptual = PerceptualLoss(on_device(device, VGG19Features()), config.perceptual_size).to(device)
+    rate = config.learning_rate
     adams = {
-        "generators": adam([*model.image_encoder.parameters(), *model.image_generator.parameters()], config),
-        "critics": adam(critics.parameters(), config),
+        "generators": adam([*model.image_encoder.parameters(), *model.image_generator.parameters()], rate, BETAS),
+        "critics": adam(critics.parameters(), rate, BETAS),
     }
     image, style = (laid_out(torch.rand(batch, 3, size, size, generator=generator), device) for _ in range(2))
     pose = mocap_poses(batch, generator).to(device)

@@ -28,8 +28,8 @@ from napa_lib.data import list_cameras, load_art_figures, load_video_frames
 from napa_lib.engine import progress
 from napa_lib.evaluate import ArtScore, art_rates, score_art
 from napa_lib.evaluate.art import art_record, format_rates
-from napa_lib.evaluate.record import write_record
 from napa_lib.evaluate.video import BOXES, VIDEO, format_video, score_single, video_record
+from napa_lib.results import write
 from napa_lib.skeletons import ART14, BLAZEPOSE33, convert
 
 SIZE = 256  # pixels of the model's crops
@@ -137,11 +137,11 @@ def main(arguments: list[str] | None = None) -> None:
     video = score_single(*measure_video(model))
     print(format_video(video))
     if options.results:
-        options.results.mkdir(parents=True, exist_ok=True)
-        command = ["python", "-m", "benchmarks.blazepose", "--teacher", "DIR", "--results", str(options.results)]
+        command = f"python -m benchmarks.blazepose --teacher DIR --results {options.results}"
         about = {"model": "BlazePose-heavy (pose_landmark_heavy.tflite of MediaPipe)", "packages": packages()}
-        write_record(options.results / "blazepose_art.json", command, about | art_record(score, rates), start)
-        write_record(options.results / "blazepose_video.json", command, about | video_record(video), middle)
+        end = time.monotonic()
+        write(options.results / "blazepose_art.json", about | art_record(score, rates), command, middle - start)
+        write(options.results / "blazepose_video.json", about | video_record(video), command, end - middle)
 
 
 def packages() -> dict[str, str]:

@@ -173,7 +173,7 @@ def data() -> Iterator[Finding]:
     if not bad:
         yield Finding(f"{len(here)} files of data, each as it was shipped")
     if elsewhere:
-        yield Finding(f"{len(elsewhere)} more, which only the course uses: {assets.where_else()}")
+        yield Finding(f"{len(elsewhere)} more, which only the course uses, {assets.where_else()}")
 
 
 def estimator() -> Iterator[Finding]:

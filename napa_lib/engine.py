@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import math
 import os
 import platform
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
+
+from napa_lib.files import write_atomically
 
 Item = TypeVar("Item")
 
@@ -122,21 +124,15 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
     Raises:
         OSError: if it cannot be written, for want of space for example; what was there before is whole.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    try:
-        save_file(flat, temporary, metadata=dict(metadata or {}))
-        os.chmod(temporary, 0o644)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    except (SafetensorError, OSError) as error:
-        raise OSError(f"cannot write {path}: {error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(flat, temporary, metadata=dict(metadata or {}))
+        except SafetensorError as error:  # how a full disk is called there
+            raise OSError(errno.EIO, str(error)) from error
+
+    write_atomically(path, write)
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -153,7 +149,9 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Copy named tensors into a model, or say which names and shapes do not fit and change nothing."""
+    """Copy named tensors into a model, which takes their dtype, float32 at least; or say which names and shapes do not
+    fit, and change nothing.
+    """
     own = model.state_dict()
     missing = sorted(own.keys() - tensors.keys())
     foreign = sorted(tensors.keys() - own.keys())
@@ -167,6 +165,9 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -
             f"{source} does not fit {type(model).__name__}: {len(missing)} missing {missing[:3]}, "
             f"{len(foreign)} foreign {foreign[:3]}, wrong shapes {wrong[:3]}"
         )
+    kinds = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    if len(kinds) == 1:  # torch's default dtype, which the model was made in, is not that of its weights
+        model.to(torch.promote_types(kinds.pop(), torch.float32))
     model.load_state_dict(dict(tensors))
 
 

@@ -38,7 +38,13 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all. Raises OSError as `write_atomically`."""
+    """Write a text file in UTF-8, whole or not at all. Raises OSError as `write_atomically`.
+
+    What is there and is no file, such as a pipe or a terminal, is written to and not replaced.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        Path(path).write_text(text, encoding="utf-8")
+        return
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 

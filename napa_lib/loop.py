@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from napa_lib.engine import (
-    CheckpointError,
-    keep_freed_memory,
-    load_checkpoint,
-    load_tensors,
-    progress_bar,
-    save_checkpoint,
-)
+from napa_lib.checkpoints import Record, State, Training, keep, resume
+from napa_lib.engine import keep_freed_memory, progress_bar
 from napa_lib.processes import any_process, average_gradients, join_processes, step_seed
 
 Losses = Mapping[str, Tensor]
-Record = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -56,23 +48,6 @@ class Setup:
 HERE = Setup()  # on the CPU, in full precision, nothing kept
 
 
-@dataclass(frozen=True)
-class Training:
-    """All that changes while training, and what it was started with.
-
-    Attributes:
-        models: modules whose weights and buffers belong into a checkpoint.
-        optimizers: theirs.
-        generator: source of the batches.
-        settings: what a checkpoint must agree on, from `settings_of`; one with others is refused.
-    """
-
-    models: Mapping[str, nn.Module]
-    optimizers: Mapping[str, torch.optim.Optimizer]
-    generator: torch.Generator
-    settings: Mapping[str, Any]
-
-
 def settings_of(stage: str, config: Any, setup: Setup = HERE) -> dict[str, Any]:
     """What decides how a training goes: its name, its configuration (a dataclass) but for `steps`, the precision.
 
@@ -81,18 +56,6 @@ def settings_of(stage: str, config: Any, setup: Setup = HERE) -> dict[str, Any]:
     settings = {"stage": stage, "half": setup.half, **asdict(config)}
     del settings["steps"]
     return settings
-
-
-@dataclass
-class _State:
-    """Where a run stands; it is part of every checkpoint, so that nothing on record is lost."""
-
-    step: int = 0  # steps done
-    seconds: float = 0.0
-    record: Record = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)  # of the losses since the last entry
-    count: int = 0  # and of how many steps
-    kept: int = -1  # step of the checkpoint, -1 for none
 
 
 def run(
@@ -109,7 +72,7 @@ def run(
     """Call `step` until all steps are done, going on from the checkpoint where there is one.
 
     Started by `torchrun`, each process draws batches of its own, `descend` takes the mean gradient's step in all of
-    them, and the first one measures and saves.
+    them, and the first one measures and saves. All read the checkpoint: it lies in a folder that they share.
 
     Args:
         label: name on the progress bar.
@@ -144,7 +107,7 @@ def run(
     groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
     for group in groups:
         group.setdefault("initial_lr", group["lr"])
-    state = _resume(training, setup.checkpoint, steps)
+    state = resume(training, setup.checkpoint, steps)
     groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
     clock = time.monotonic() - state.seconds
     with _signals() as asked, progress_bar(label, steps, state.step) as bar:
@@ -162,30 +125,35 @@ def run(
             due = state.step % every == 0 or state.step == steps
             if due:
                 settle()
-                _note(state, setup if rank == 0 else HERE, model or next(iter(training.models.values())))
+                measured = model or next(iter(training.models.values()))
+                bar.set_postfix_str(_words(_note(state, setup if rank == 0 else HERE, measured)))
             if rank == 0 and (due or stop):
-                _save(state, training, setup.checkpoint)
+                keep(state, training, setup.checkpoint)
             if stop and state.step < steps:
                 raise KeyboardInterrupt(f"stopped after step {state.step}; {_kept(state, setup)}")
     settle()
     return state.record
 
 
-def _count(state: _State, step: Callable[[int], Losses], setup: Setup) -> None:
+def _count(state: State, step: Callable[[int], Losses], setup: Setup) -> None:
     """Take one step and add its losses to the sums."""
     try:
         losses = {name: float(value.detach()) for name, value in step(state.step).items()}
         if not all(abs(value) < float("inf") for value in losses.values()):
             raise FloatingPointError(f"the losses are {_words(losses)}")
     except FloatingPointError as error:
-        raise FloatingPointError(f"{error} at step {state.step}; stopped. {_kept(state, setup)}") from None
+        raise type(error)(f"{error} at step {state.step}; stopped. {_kept(state, setup)}") from None
     state.sums = {name: state.sums.get(name, 0.0) + value for name, value in losses.items()}
     state.count += 1
     state.step += 1
 
 
-def _note(state: _State, setup: Setup, model: nn.Module) -> None:
-    """Put an entry on record, with the measurement where there is one, for which the model is in evaluation mode."""
+def _note(state: State, setup: Setup, model: nn.Module) -> dict[str, float]:
+    """Put an entry on record, with the measurement where there is one, for which the model is in evaluation mode.
+
+    Returns:
+        the losses' means.
+    """
     means = {name: value / state.count for name, value in state.sums.items()}
     found: dict = {}
     if setup.measure is not None:
@@ -198,50 +166,10 @@ def _note(state: _State, setup: Setup, model: nn.Module) -> None:
     state.record.append({"step": state.step, "seconds": round(state.seconds, 2), **means, **found})
     state.sums, state.count = {}, 0
     setup.tell(state.record[-1])
+    return means
 
 
-def _save(state: _State, training: Training, checkpoint: Path | None) -> None:
-    if checkpoint is None:
-        return
-    now = {**asdict(state), "kept": state.step}
-    header = {"settings": json.dumps(training.settings), "state": json.dumps(now)}
-    try:
-        save_checkpoint(checkpoint, state.step, training.models, training.optimizers, training.generator, header)
-    except OSError as error:
-        kept = f"it keeps step {state.kept}" if state.kept >= 0 else "none is kept"
-        raise OSError(f"{error}; stopped after step {state.step}, {kept}. Make room and start again") from error
-    state.kept = state.step
-
-
-def _resume(training: Training, checkpoint: Path | None, steps: int) -> _State:
-    """The state of the checkpoint, after putting all of it back; a new one where there is no checkpoint."""
-    if checkpoint is None or not Path(checkpoint).exists():
-        return _State()
-    header = load_tensors(checkpoint)[1]
-    found = json.loads(header.get("settings", "{}"))
-    wanted = json.loads(json.dumps(training.settings))  # tuples become lists
-    if found != wanted:
-        names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-        other = ", ".join(f"{name} is {found.get(name)}, expected {wanted.get(name)}" for name in names)
-        raise CheckpointError(f"{checkpoint} belongs to another training ({other}); choose another file")
-    state = _State(**json.loads(header["state"]))
-    if state.step > steps:
-        raise CheckpointError(f"{checkpoint} stands at step {state.step}, beyond the {steps} that are asked for")
-    load_checkpoint(checkpoint, training.models, training.optimizers, training.generator)
-    for optimizer in training.optimizers.values():
-        _match_layout(optimizer)
-    return state
-
-
-def _match_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Lay the moments out in memory as their weights are: another layout rounds differently in the last bit."""
-    for parameter, slots in optimizer.state.items():
-        for name, value in slots.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                slots[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
-
-
-def _kept(state: _State, setup: Setup) -> str:
+def _kept(state: State, setup: Setup) -> str:
     """What to say of the checkpoint when a run stops."""
     if setup.checkpoint is None or state.kept < 0:
         return "No checkpoint was kept"
@@ -328,8 +256,11 @@ def command() -> Iterator[None]:
     keep_freed_memory()
     try:
         yield
-    except (ValueError, OSError, FloatingPointError) as error:
-        raise SystemExit(f"{type(error).__name__ if not str(error) else error}") from None
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise SystemExit(f"{said}: {error.filename}" if error.filename else said) from None
+    except (ValueError, FloatingPointError) as error:
+        raise SystemExit(str(error)) from None
     except KeyboardInterrupt as error:
         print(error or "stopped", file=sys.stderr)
         raise SystemExit(130) from None

@@ -13,7 +13,6 @@ import platform
 import re
 import shlex
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -27,6 +26,7 @@ import torch
 
 from napa_lib import __version__
 from napa_lib.data import asset_path, list_assets
+from napa_lib.files import write_text
 
 HEADER: dict[str, tuple[type, ...]] = {
     "command": (str,),
@@ -253,24 +253,6 @@ def _processor() -> str:
         if names:
             return f"{platform.machine()}, {names[0].strip()}"
     return ", ".join(filter(None, (platform.machine(), platform.processor()))) or "unknown processor"
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(f"cannot write {path}: {error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def to_json(value: object, depth: int = 3) -> str:

@@ -13,7 +13,6 @@ from torch import nn
 
 from napa_lib import bottleneck as b
 from napa_lib.bottleneck.networks import Downsampling, Upsampling
-from napa_lib.bottleneck.train import write_json
 from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.networks import VGG19Features
 from napa_lib.networks.gan import PatchDiscriminator
@@ -448,9 +447,3 @@ def test_models_in_eight_bits_are_half_as_large_and_off_by_half_a_step(tmp_path)
             assert bool(((back[name] - value).abs() <= step * 0.501).all()) and not torch.equal(back[name], value)
         else:
             assert torch.equal(back[name], value)
-
-
-def test_results_are_written_whole(tmp_path):
-    write_json(tmp_path / "new" / "r.json", {"a": 1})
-    assert (tmp_path / "new" / "r.json").read_text() == '{\n "a": 1\n}\n'
-    assert len(list((tmp_path / "new").iterdir())) == 1

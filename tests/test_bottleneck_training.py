@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +12,11 @@ from torch import nn
 
 from napa_lib import bottleneck as b
 from napa_lib.bottleneck import measure, train
-from napa_lib.bottleneck.loop import descend, settle_normalization
 from napa_lib.bottleneck.pretraining import Plateau
 from napa_lib.bottleneck.store import load_encoder
-from napa_lib.engine import CheckpointError, load_tensors
+from napa_lib.engine import CheckpointError
 from napa_lib.networks import VGG19Features
+from napa_lib.networks.normalization import settle_normalization
 from napa_lib.rendering import render_skeleton
 from napa_lib.skeletons import NAPA18
 
@@ -88,31 +82,6 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(stage, tmp_path):
         run_stage(stage, replace(CONFIG, seed=1), setup)
 
 
-def test_killed_in_the_middle(tmp_path):
-    code = (
-        "import sys; sys.path.insert(0, 'tests')\n"
-        "import torch; torch.set_num_threads(1)\n"
-        "from pathlib import Path\n"
-        "from dataclasses import replace\n"
-        "import test_bottleneck_training as t\n"
-        "t.run_stage('ours', replace(t.CONFIG, steps=100000), t.b.Setup(checkpoint=Path(sys.argv[1])))\n"
-    )
-    path = tmp_path / "c.safetensors"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NAPA_PROGRESS_BAR": "off"}
-    root = Path(__file__).parents[1]
-    with subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=root, env=environment) as process:
-        end = time.monotonic() + 120
-        while time.monotonic() < end and not (path.exists() and int(load_tensors(path)[1]["step"]) >= 2):
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-    done = int(load_tensors(path)[1]["step"])
-    config = replace(CONFIG, steps=done + 2)
-    resumed, _ = run_stage("ours", config, b.Setup(checkpoint=path))
-    whole, _ = run_stage("ours", config, b.Setup())
-    assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
-
-
 def test_a_broken_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
     setup = b.Setup(checkpoint=tmp_path / "c.safetensors")
     _, record = run_stage("pretrain", replace(CONFIG, steps=2), setup)
@@ -121,23 +90,8 @@ def test_a_broken_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypa
     with pytest.raises(FloatingPointError, match=r"loss is nan .*at step 2; stopped\. .*keeps step 2"):
         run_stage("pretrain", CONFIG, setup)
     assert setup.checkpoint.read_bytes() == before
-    with pytest.raises(FloatingPointError, match="none kept"):
+    with pytest.raises(FloatingPointError, match="No checkpoint was kept"):
         run_stage("pretrain", CONFIG, b.Setup())
-
-
-def test_an_infinite_gradient_changes_no_weight():
-    weight = nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.Adam([weight])
-    with pytest.raises(FloatingPointError, match="gradient"):
-        descend(weight.sqrt().sum(), optimizer, 1.0, {})
-    assert weight.item() == 0
-
-
-def test_gradients_are_clipped_to_the_norm():
-    weight = nn.Parameter(torch.tensor([3.0, 4.0]))
-    optimizer = torch.optim.SGD([weight], lr=1.0)
-    descend((10 * weight).square().sum() / 2, optimizer, 1.0, {})
-    np.testing.assert_allclose(weight.detach(), [3 - 0.6, 4 - 0.8], atol=1e-5)
 
 
 def test_the_learning_rate_falls_once_when_the_error_does_not():
@@ -288,7 +242,7 @@ def test_the_command_runs_every_stage(tmp_path, monkeypatch):
     one, other = b.load_model(ours), b.load_model(tmp_path / "video.safetensors")
     step = (one.image_encoder.up.layers[-1].weight - other.image_encoder.up.layers[-1].weight).abs().max()
     assert 0 < step < 1e-3  # Adam's first step is of the learning rate's size, 2e-4, and files hold halves
-    with pytest.raises(ValueError, match="hourglass"):
+    with pytest.raises(SystemExit, match="hourglass"):
         train.main(
             ["--stage", "ladder", *common, "--encoder", eta, "--start", str(tmp_path / "3.safetensors"), "--out", eta]
         )
@@ -296,9 +250,9 @@ def test_the_command_runs_every_stage(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="at step 0; stopped"):
         train.main(["--stage", "hourglass", *common, "--out", str(tmp_path / "broken.safetensors")])
     assert not (tmp_path / "broken.safetensors").exists()
-    with pytest.raises(ValueError, match="pose_count"):
+    with pytest.raises(SystemExit, match="pose_count"):
         train.main(["--stage", "pretrain", *common, "--pose-count", "9999", "--out", eta])
-    with pytest.raises(ValueError, match="encoder"):
+    with pytest.raises(SystemExit, match="encoder"):
         train.main(["--stage", "ladder", *common, "--out", eta])
     with pytest.raises(CheckpointError, match="width"):
         load_encoder(eta, b.ModelConfig(size=64, discriminator_layers=1))

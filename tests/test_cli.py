@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from napa_lib import cli, doctor
+from napa_lib import cli, console, doctor
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,6 +35,21 @@ def test_doctor_is_content_here_with_the_estimator(capsys):
     assert cli.main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "Ready." and all(line.startswith("✓ ") for line in lines[:-1]) and len(lines) == 8
+
+
+def test_the_doctor_does_not_ask_for_what_is_optional(monkeypatch):
+    """As on Binder: `napa doctor` runs after requirements.txt is installed, and a complaint ends the build."""
+    optional = {"scipy", "pycocotools", "onnx", "onnxscript", "onnxruntime", "pillow-heif", "anny"}
+    asked = {name for name, _ in doctor.requirements()}
+    assert not asked & optional and {"torch", "jupyterlab", "ipywidgets"} <= asked
+    monkeypatch.setattr(doctor, "CHECKOUT", False)  # an installed package: no lessons, nothing that they need
+    asked = {name for name, _ in doctor.requirements()}
+    assert "torch" in asked and not asked & {"jupyterlab", "ipywidgets", "papermill"} and not list(doctor.kernel())
+
+
+def test_the_doctor_where_tick_marks_cannot_be_shown(monkeypatch):
+    monkeypatch.setattr(doctor, "can_show", lambda text: False)
+    assert str(doctor.Finding("well")) == "ok well" and str(doctor.Finding("bad", "do")) == "NO bad\n  mend: do"
 
 
 @pytest.mark.parametrize("version", [(3, 9, 1), (3, 14, 0)])
@@ -120,12 +136,56 @@ def test_command_line_from_outside(tmp_path):
         ["evaluate"],
         ["evaluate", "--art", "--video"],
         ["evaluate", "--video", "--page", "x.html"],
+        ["evaluate", "--coco", "x.json"],
+        ["evaluate", "--art", "--pictures", "x"],
+        ["evaluate", "--art", "--split", "valid"],
     ],
 )
 def test_wrong_commands_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
     assert stop.value.code == 2 and "usage: napa" in capsys.readouterr().err
+
+
+def test_napa_alone_shows_the_commands_with_examples(capsys):
+    assert cli.main([]) == 0
+    said = capsys.readouterr().out
+    for name in ("pose", "evaluate", "export", "course", "doctor", "completion"):
+        assert re.search(rf"^  napa {name}\b.*  \w", said, flags=re.MULTILINE), name
+
+
+def test_options_are_known_without_anything_slow():
+    """`napa pose --help` is there at once: nothing but Python's own library is imported for it."""
+    code = (
+        "import sys, napa_lib.cli as c; c.build_parser()\n"
+        "print(sorted({'torch', 'numpy', 'PIL', 'matplotlib', 'tqdm', 'nbformat', 'shtab'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout.strip() == "[]", run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_shells_complete_commands_and_options(shell, capsys):
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in ("evaluate", "--joint-set" if shell != "tcsh" else "joint-set", "course"))
+
+
+def test_ctrl_c_and_a_closed_pipe_of_any_command(monkeypatch, capsys):
+    def stop(error: BaseException):
+        monkeypatch.setattr(doctor, "doctor", lambda: (_ for _ in ()).throw(error))
+        return cli.main(["doctor"])
+
+    assert stop(KeyboardInterrupt()) == 130 and capsys.readouterr().err == "napa doctor: interrupted\n"
+    monkeypatch.setattr(console, "close_quietly", lambda: None)
+    assert stop(BrokenPipeError()) == 141 and capsys.readouterr().err == ""
+
+
+def test_the_modes_of_the_course_are_those_of_its_lessons():
+    from napa_lib.course.options import MODES
+    from napa_lib.study.lesson import MODES as LESSONS
+
+    assert MODES == LESSONS
 
 
 def test_the_help_names_every_command(capsys):
@@ -163,13 +223,15 @@ def listed(name: str) -> list[str]:
 def test_requirements_are_the_packages_own():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    assert listed("requirements.txt") == project["dependencies"] + extras["course"]
-    assert set(extras["vision"]) <= set(listed("requirements-dev.txt"))
+    wanted = listed("requirements.txt")
+    assert sorted(wanted) == sorted(project["dependencies"] + extras["course"]) and len(set(wanted)) == len(wanted)
+    assert set(extras["vision"]) <= set(wanted) and all(">=" in line for line in wanted)
 
 
-def test_torchvision_is_never_asked_for_by_the_course():
-    assert not [line for line in listed("requirements.txt") if "vision" in line]
-    assert all(">=" in line for line in listed("requirements.txt"))
+def test_what_tests_need_of_the_extras_is_installed_for_them():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = {line for name in ("heic", "coco", "onnx", "datasets") for line in extras[name]}
+    assert needed <= set(listed("requirements-dev.txt"))
 
 
 def test_constraints_are_exact_and_installed():

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "napa_lib"
 FLOORS = (
     {"skeletons", "geometry"},
     {"rendering", "metrics", "engine", "files", "quantization", "processes", "console"},
-    {"networks", "data", "loop", "results"},
+    {"networks", "data", "checkpoints", "loop", "options", "results", "experiments"},
     {"style", "lifting", "bottleneck", "adversarial", "sampling", "multiperson", "adaptation"},
     {"training", "pose", "evaluate"},
     {"study", "course", "cli", "doctor"},

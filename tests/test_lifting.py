@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napa_lib.data import asset_path, list_mocap_clips, load_mocap
-from napa_lib.engine import load_tensors, save_tensors
+from napa_lib.engine import save_tensors
 from napa_lib.lifting import (
     BoneStandardizer,
     CoordinateNet,
@@ -37,10 +33,11 @@ from napa_lib.lifting import (
     render_point_map,
 )
 from napa_lib.lifting.evaluate import evaluate
-from napa_lib.lifting.experiments import hidden_share, interval
+from napa_lib.lifting.experiments import hidden_share
 from napa_lib.lifting.fitting import distinct_palettes, gaussian_blur, repaint
 from napa_lib.lifting.networks import PRESETS
 from napa_lib.lifting.train import fit_standardizer, train_depth_net
+from napa_lib.loop import Setup
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, convert, get_skeleton
 
@@ -566,8 +563,8 @@ def test_exchanged_limbs_keep_every_bone_and_come_from_other_frames(frames):
 @pytest.mark.parametrize("sees", ["bones", "points", "coordinates", "white bones"])
 def test_training_learns_and_repeats(sees):
     config = TrainingConfig(sees=sees, steps=25, batch=16)
-    trained = train_depth_net(config)
-    assert np.mean(trained.losses[-5:]) < 0.93 * np.mean(trained.losses[:5])
+    trained = train_depth_net(config, every=5)
+    assert trained.record[-1]["depth"] < 0.93 * trained.record[0]["depth"]
     assert not trained.network.training
     again = train_depth_net(replace(config, steps=25))
     for a, b in zip(trained.network.state_dict().values(), again.network.state_dict().values(), strict=True):
@@ -595,34 +592,17 @@ def test_evaluation_against_the_truth_and_the_mean(standardizer):
     assert noisy["all"]["mpjpe"] > scores["all"]["mpjpe"]
 
 
-def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
-    """kill -9 between two checkpoints, start again: bit for bit the file of a run that was never stopped."""
-    arguments = ["--sees", "bones", "--steps", "24", "--batch", "4", "--save-every", "4"]
-    whole, resumed, checkpoint = (tmp_path / name for name in ("whole", "resumed", "checkpoint"))
-    command = [sys.executable, "-m", "napa_lib.lifting.train", *arguments]
-    environment = {**os.environ, "NAPA_PROGRESS_BAR": "off", "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--out", str(whole)], check=True, env=environment, capture_output=True, timeout=120)
-    with_checkpoint = [*command, "--out", str(resumed), "--checkpoint", str(checkpoint)]
-    process = subprocess.Popen(with_checkpoint, env=environment, stdout=subprocess.DEVNULL)
-    while not checkpoint.exists():
-        assert process.poll() is None, "the training ended before its first checkpoint"
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait() == -9 and not resumed.exists()
-    assert 4 <= int(load_tensors(checkpoint)[1]["step"]) < 24
-    subprocess.run(with_checkpoint, check=True, env=environment, capture_output=True, timeout=120)
-    a, b = load_tensors(whole)[0], load_tensors(resumed)[0]
-    assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     config = TrainingConfig(sees="coordinates", steps=2, batch=4)
-    train_depth_net(config, tmp_path / "checkpoint", save_every=1)
-    with pytest.raises(ValueError, match="belongs to another training"):
-        train_depth_net(replace(config, batch=8), tmp_path / "checkpoint")
+    setup = Setup(checkpoint=tmp_path / "checkpoint")
+    train_depth_net(config, setup)
+    with pytest.raises(ValueError, match="belongs to another training.*batch is 4, expected 8"):
+        train_depth_net(replace(config, batch=8), setup)
+    longer = train_depth_net(replace(config, steps=3), setup)
+    assert [entry["step"] for entry in longer.record] == [2, 3]
     (tmp_path / "checkpoint").write_bytes(b"cut")
     with pytest.raises(ValueError, match="checkpoint"):
-        train_depth_net(config, tmp_path / "checkpoint")
+        train_depth_net(config, setup)
 
 
 @pytest.mark.parametrize(
@@ -650,11 +630,3 @@ def test_hidden_share_of_sixteen_ovals_on_top_of_each_other():
     ends = torch.tensor([[20.0, 30.0], [45.0, 30.0]])
     keypoints = torch.stack([ends[place.get(joint, 0)] for joint in range(18)])[None]
     assert hidden_share(keypoints, 64, 9.0).item() == pytest.approx(15 / 16)
-
-
-def test_interval_of_three_seeds():
-    """Student's t with two degrees of freedom: F(t) = 1/2 + t / (2 sqrt(2 + t^2)) = 0.975."""
-    result = interval([1.0, 2.0, 3.0])
-    t = result["half_width_95"] * 3**0.5
-    assert result["mean"] == 2.0 and 0.5 + t / (2 * (2 + t * t) ** 0.5) == pytest.approx(0.975, abs=1e-5)
-    assert interval([1.0])["half_width_95"] is None

@@ -7,6 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from napa_lib import geometry, metrics
+from napa_lib.bottleneck import load_pretrained
 from napa_lib.bottleneck.probes import fit_ridge
 from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop, to_picture
 from napa_lib.data.mocap import load_mocap_poses
@@ -14,6 +15,7 @@ from napa_lib.data.views import mocap_poses, to_camera
 from napa_lib.geometry.precision import common_precision, widest
 from napa_lib.lifting.functional import bone_vectors, joints_from_bone_vectors
 from napa_lib.networks import local_soft_argmax, soft_argmax
+from napa_lib.pose import PoseEstimator
 from napa_lib.rendering import render_blobs, render_skeleton
 from napa_lib.skeletons import NAPA18, SHARED15, convert
 
@@ -122,6 +124,24 @@ def test_motion_capture_under_a_default_dtype_of_float64():
         assert mocap_poses(4, torch.Generator().manual_seed(0)).shape == (4, 18, 2)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_networks_under_a_default_dtype_of_float64():
+    picture = torch.rand(3, 80, 60, generator=DRAW)
+    plain = PoseEstimator.from_pretrained(device="cpu").predict(picture, [[5.0, 5.0, 55.0, 75.0]])[0]
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = PoseEstimator.from_pretrained(device="cpu").predict(picture, [[5.0, 5.0, 55.0, 75.0]])[0]
+        assert load_pretrained().predict(torch.rand(1, 3, 64, 64, dtype=torch.float32)).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(found.keypoints.float(), plain.keypoints, rtol=0, atol=0.05)
+
+
+def test_crops_take_two_dtypes():
+    wide = MATRICES.double()
+    for forth, back in ((to_picture, to_crop), (to_crop, to_picture)):
+        torch.testing.assert_close(back(forth(POINTS, wide), MATRICES), POINTS.double(), rtol=0, atol=1e-2)
 
 
 @pytest.mark.parametrize("kinds", [(torch.float32, torch.float64), (torch.float64, torch.float32),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +97,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="cannot write .*No space left"):
         written(path, {"n": 2})
     assert results.read(path)["n"] == 1 and len(list(tmp_path.iterdir())) == 1
@@ -156,8 +158,19 @@ def test_commands_are_quoted_and_do_not_see_the_programs_own_arguments(monkeypat
     assert results.command_line("napa x") == "napa x -q 'a b'"
 
 
-@pytest.mark.parametrize("name", [name for name in list_assets("results") if name.count("/") == 2])
+@pytest.mark.parametrize("name", list_assets("results"))
 def test_what_ships_is_in_the_one_form(name):
     found = results.shipped(name.removeprefix("results/").removesuffix(".json"))
     assert found["command"].startswith(("python -m napa_lib.", "python -m benchmarks.", "napa evaluate "))
-    assert found["hardware"] or "measure" in found["command"]
+    assert found["hardware"] or "measure" in found["command"] or "lessons" in found
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are Unix's")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe, said = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: said.append(pipe.read_text()))
+    reader.start()
+    results.write(pipe, {"n": 1}, "x", 1.0)
+    reader.join(60)
+    assert json.loads(said[0])["n"] == 1 and pipe.is_fifo()

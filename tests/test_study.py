@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
+import itertools
 import json
 import math
+import re
+import subprocess
+import sys
+import time
+import tokenize
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from PIL import Image
 
 from napa_lib import study
-from napa_lib.data import asset_path, load_art_figures
+from napa_lib.course.notebook_check import PLOTLY
+from napa_lib.data import asset_path, load_art_figures, load_mocap
 from napa_lib.evaluate import score_art
 from napa_lib.pose import PoseResult, open_picture
+from napa_lib.pose.drawing import MIDDLE, SIDES
 from napa_lib.skeletons import ART14, NAPA18, convert, get_skeleton
-from napa_lib.study import poses, quizzes
+from napa_lib.study import poses, quizzes, turning
 from napa_lib.study.exercises import Exercise, Verdict, close, is_blank, judge, numbers
 from napa_lib.study.figures import MAX_BYTES, MAX_FALLBACK_BYTES, MAX_WIDTH, bundle
 from napa_lib.study.plans import TITLES, available, find_exercise, load_plan
 from napa_lib.study.record import read_record, remember
 from napa_lib.study.widgets import Explorable
 
+ROOT = Path(__file__).parents[1]
 PLANS = [load_plan(number) for number in available()]
 EXERCISES = [(plan, exercise) for plan in PLANS for exercise in plan.exercises]
 each_exercise = pytest.mark.parametrize(("plan", "exercise"), EXERCISES, ids=[e.id for _, e in EXERCISES])
@@ -50,6 +62,35 @@ def test_stub_is_untouched(plan, exercise):
 def test_solution_is_right(plan, exercise):
     verdict = answer_of(exercise.solution, plan, exercise)
     assert verdict.status == "right", verdict.message
+
+
+@each_exercise
+def test_other_right_answers_are_right(plan, exercise):
+    """Another style, container or type of number is no mistake."""
+    for code in exercise.other_answers:
+        verdict = answer_of(code, plan, exercise)
+        assert verdict.status == "right", f"{code}\n{verdict.message}"
+
+
+@each_exercise
+def test_a_forgotten_return_is_told(plan, exercise):
+    function = ast.parse(exercise.solution).body[0]
+    if isinstance(function, ast.FunctionDef):
+        function.body = [node for node in function.body if not isinstance(node, ast.Return)] or [
+            ast.Expr(ast.Constant(1))
+        ]
+        rest = ast.parse(exercise.solution).body[1:]
+        code = ast.unparse(ast.fix_missing_locations(ast.Module([function, *rest], [])))
+        verdict = answer_of(code, plan, exercise)
+        assert verdict.status == "wrong" and "returned None" in verdict.message, verdict.message
+
+
+@each_exercise
+def test_a_task_says_what_it_hands_over(plan, exercise):
+    tree = ast.parse(exercise.stub).body[0]
+    if plan.number != "01" and exercise.kind == "code" and isinstance(tree, ast.FunctionDef):
+        assert re.search(r"NumPy|tensor|array|float|list", exercise.task), "name the library"
+        assert "float" in exercise.task or "number" in exercise.task, "name the type of the numbers"
 
 
 @each_exercise
@@ -93,10 +134,38 @@ def make_exercise(check=lambda answer: study.right("well done."), **changes) -> 
     return Exercise(**(fields | changes))
 
 
-@pytest.mark.parametrize("answer", [None, ..., [...], (None, ...), {"a": None}, lambda: None, lambda: ...])
+@pytest.mark.parametrize("answer", [None, ..., [...], (None, ...), {"a": None}])
 def test_untouched_is_recognised(answer):
     exercise = make_exercise(lambda got: study.right("x") if got() else study.wrong("x"))
     assert judge(exercise, answer).status == "untouched"
+
+
+@pytest.mark.parametrize("result", ["None", "...", "[None, None]", ""])
+def test_a_function_that_returns_nothing_is_untouched_only_as_the_stub(result):
+    exercise = make_exercise(
+        lambda half: study.right("x") if half(1) else study.wrong("x"),
+        stub="def half(x):\n    ...\n    return None",
+        answer="half",
+    )
+    names: dict = {}
+    exec("def half(x):\n    # my notes\n\n    ...\n    return None  # a number", names)
+    assert judge(exercise, names["half"]).status == "untouched"
+    exec(f"def half(x):\n    y = x / 2\n    return {result}", names)
+    verdict = judge(exercise, names["half"])
+    assert verdict.status == "wrong" and "end it with `return`" in verdict.message
+
+
+@pytest.mark.parametrize(
+    "value", [3, 3.0, [3], (3,), np.float32(3), np.array([[3]]), torch.tensor([3.0], requires_grad=True)]
+)
+def test_one_number_may_come_in_a_box(value):
+    assert study.number(value) == 3.0
+
+
+@pytest.mark.parametrize("value", ["x", [1, 2], [], None, object()])
+def test_what_is_no_number_is_told(value):
+    verdict = judge(make_exercise(lambda answer: study.right(str(study.number(value, "the count")))), 1)
+    assert verdict.status == "wrong" and verdict.message.startswith("the count")
 
 
 @pytest.mark.parametrize("answer", [0, False, "", [], [0, ...], np.zeros(2)])
@@ -288,6 +357,12 @@ def test_sliders_wait_until_they_are_let_go_and_are_labelled():
     assert isinstance(study.slider("Whole", 2, 0, 10, 1).value, int)
 
 
+def test_no_control_gives_its_keys_to_the_notebook():
+    assert type(study.choice("Style", ["wave", "night"])).__name__ == "ToggleButtons"
+    for path in (ROOT / "napa_lib" / "study").rglob("*.py"):
+        assert "Dropdown(" not in path.read_text(encoding="utf-8"), path
+
+
 def test_explore_shows_a_static_twin_beside_the_widget(monkeypatch):
     sent = []
     monkeypatch.setattr("napa_lib.study.widgets.display", lambda data, raw: sent.append(data))
@@ -298,6 +373,73 @@ def test_explore_shows_a_static_twin_beside_the_widget(monkeypatch):
     assert 'alt="x is 1"' in sent[0]["text/html"] and "image/png" in sent[0]
     with pytest.raises(ValueError, match="controls"):
         study.explore(lambda: None, alt=lambda: "x")
+
+
+# Poses in 3D
+
+
+@pytest.fixture
+def standing():
+    pose = load_mocap("walk").poses[0] * torch.tensor([1.0, -1.0, -1.0])
+    pose[NAPA18.index("l_wrist")] = math.nan
+    return pose
+
+
+def test_a_pose_can_be_turned_beside_a_still_picture(standing, monkeypatch):
+    sent = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))
+    study.show_3d({"a": standing, "b": standing}, NAPA18, alt="Two figures.", faint=["b"])
+    still, live = sent
+    assert 'alt="Two figures."' in still["text/html"] and set(live) == {PLOTLY, "text/plain"}
+    bones = [trace for trace in live[PLOTLY]["data"] if trace.get("mode") == "lines"]
+    drawn = [bone for bone in NAPA18.bones if NAPA18.index("l_wrist") not in bone]
+    assert len(bones) == 2 * len(drawn) and not np.isnan([bone[axis] for bone in bones for axis in "xyz"]).any()
+    lengths = [math.dist(*zip(*(bone[axis] for axis in "xyz"), strict=True)) for bone in bones[: len(drawn)]]
+    expected = [(standing[a] - standing[b]).norm().item() for a, b in drawn]
+    np.testing.assert_allclose(lengths, expected, atol=0.3)  # written to a tenth of a millimetre
+    assert {bone["line"]["color"] for bone in bones[len(drawn) :]} == {turning.FAINT}
+
+
+def test_poses_stand_upright_side_by_side(standing):
+    page = turning.turnable({"a": standing, "b": standing}, NAPA18)
+    joints = [trace for trace in page.data if trace.type == "scatter3d" and trace.mode == "markers"]
+    head, foot = (list(joints[0].text).index(f"a: {name}") for name in ("head", "l_ankle"))
+    assert joints[0].z[head] > joints[0].z[foot] >= 0
+    np.testing.assert_allclose(np.subtract(joints[1].x, joints[0].x), turning.GAP, atol=0.2)
+    np.testing.assert_allclose([joints[1].y, joints[1].z], [joints[0].y, joints[0].z])
+
+
+def test_what_cannot_be_turned_is_named(standing):
+    with pytest.raises(ValueError, match=r"poses\['a'\] must be \(18, 3\)"):
+        study.show_3d({"a": standing[:3]}, NAPA18, alt="x")
+    with pytest.raises(ValueError, match="faint"):
+        study.show_3d({"a": standing}, NAPA18, alt="x", faint=["b"])
+    with pytest.raises(ValueError, match="poses must be one or more"):
+        study.show_3d({}, NAPA18, alt="x")
+
+
+def test_sides_have_one_palette():
+    page, axis = plt.subplots()
+    study.draw_pose(axis, torch.rand(18, 2), NAPA18)
+    shades = {to_hex(line.get_color()) for line in axis.lines if len(line.get_xdata()) == 2}
+    assert shades == {to_hex(np.divide(color, 255)) for color in (*SIDES.values(), MIDDLE)}
+    plt.close(page)
+
+
+# The words
+
+
+def test_no_words_are_glued_together():
+    """Two strings that Python joins need a space between them: "a coloured" "oval" reads as one word."""
+    skip = {tokenize.NL, tokenize.COMMENT, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    for path in (ROOT / "napa_lib").rglob("*.py"):
+        with tokenize.open(path) as lines:
+            tokens = [token for token in tokenize.generate_tokens(lines.readline) if token.type not in skip]
+        for one, other in itertools.pairwise(tokens):
+            if one.type == other.type == tokenize.STRING and "f" not in (one.string[0] + other.string[0]).lower():
+                before, after = ast.literal_eval(one.string), ast.literal_eval(other.string)
+                if isinstance(before, str) and before and after:
+                    assert not (before[-1].isalnum() and after[0].isalnum()), f"{path.name}: {before[-20:]}{after[:20]}"
 
 
 # The record
@@ -373,6 +515,30 @@ def test_start_names_what_it_does_not_know(arguments, name):
         study.start(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("busy", "threads"), [(0.1, "2 threads"), (1.2, "1 thread instead of 2"), (9.0, "1 thread instead")]
+)
+def test_a_lesson_leaves_busy_cores_alone_and_says_so(busy, threads, monkeypatch, capsys):
+    monkeypatch.setattr(study.lesson, "busy_cores", lambda: busy)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        study.start("00", "quick", 0, "cpu")
+        assert f", {threads}" in capsys.readouterr().out and torch.get_num_threads() == int(threads[0])
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_busy_cores_are_counted():
+    code = "import time; end = time.time() + 30\nwhile time.time() < end: pass"
+    with subprocess.Popen([sys.executable, "-c", code]) as other:
+        time.sleep(0.5)
+        busy = study.lesson.busy_cores(1.0)
+        other.kill()
+    assert busy > 0.2
+
+
 def test_memory_is_unknown_where_the_system_does_not_say(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "resource", None)
     assert study.lesson.peak_memory() == "unknown"
@@ -404,7 +570,7 @@ def joint_markers(axis) -> np.ndarray:
 @pytest.mark.parametrize(("angle", "right", "away"), [(0, [1, 0, 0], [0, 0, 1]), (90, [0, 0, 1], [-1, 0, 0])])
 def test_a_pose_in_3d_is_seen_from_where_it_is_said(estimate, angle, right, away):
     page, axis = plt.subplots()
-    poses.draw_pose_3d(axis, estimate, angle)
+    poses.draw_pose_3d(axis, estimate.pose, estimate.skeleton, angle)
     pose, tilt = estimate.pose.double().numpy(), math.radians(poses.TILT)
     down = pose[:, 1] * math.cos(tilt) - pose @ away * math.sin(tilt)  # seen from above, what is far away is higher
     np.testing.assert_allclose(joint_markers(axis), np.stack([pose @ right, down], -1), atol=1e-2)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import colorsys
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -395,8 +393,8 @@ def test_bad_input_is_refused(call, message):
 def test_training_lowers_the_loss(tmp_path, monkeypatch):
     monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     config = style.StylizerConfig(("greatwave",), "instance", steps=20, batch=1, size=32)
-    style.train_stylizer(config, tmp_path, "cpu")
-    totals = [json.loads(line)["total"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    style.train_stylizer(config, tmp_path, "cpu", every=10)
+    totals = [entry["total"] for entry in json.loads((tmp_path / "record.json").read_text())]
     assert len(totals) == 2 and totals[1] < totals[0]
     reread = style.load_stylizer(tmp_path / "network.safetensors")
     assert style.stylize(torch.rand(1, 3, 32, 32), reread).isfinite().all()
@@ -404,36 +402,6 @@ def test_training_lowers_the_loss(tmp_path, monkeypatch):
         style.train_stylizer(
             style.StylizerConfig(("greatwave",), "instance", steps=20, batch=2, size=32), tmp_path, "cpu"
         )
-
-
-TRAIN = """
-import sys
-from napa_lib import style
-config = style.StylizerConfig(("greatwave", "monalisa"), "pool", steps=8, batch=1, size=16)
-style.train_stylizer(config, sys.argv[1], "cpu", save_every=2)
-"""
-
-
-def test_killed_training_resumes_bit_for_bit(tmp_path):
-    """kill -9 in the middle, start again, and compare with a run that was never stopped."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NAPA_PROGRESS_BAR": "off"}
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    whole.mkdir(), stopped.mkdir()
-    subprocess.run([sys.executable, "-c", TRAIN, str(whole)], env=environment, check=True)
-
-    process = subprocess.Popen([sys.executable, "-c", TRAIN, str(stopped)], env=environment)
-    end = time.monotonic() + 120
-    while not (stopped / "checkpoint.safetensors").exists() and time.monotonic() < end:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert int(load_tensors(stopped / "checkpoint.safetensors")[1]["step"]) < 8, "finished before it could be killed"
-
-    subprocess.run([sys.executable, "-c", TRAIN, str(stopped)], env=environment, check=True)
-    ours, theirs = (load_tensors(folder / "checkpoint.safetensors")[0] for folder in (stopped, whole))
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name
 
 
 def test_a_foreign_file_is_no_stylizer(tmp_path):

@@ -7,7 +7,6 @@ from napa_lib.bottleneck.faces import interocular_error
 from napa_lib.bottleneck.functional import draw_in_pose, local_contrast_normalize, move_keypoints, swap_appearance
 from napa_lib.bottleneck.ladder import train_rung
 from napa_lib.bottleneck.limb_masks import LimbImageGenerator, SkipImageEncoder, draw_limbs
-from napa_lib.bottleneck.loop import Setup
 from napa_lib.bottleneck.losses import PerceptualLoss, keypoint_loss, perceptual_distances
 from napa_lib.bottleneck.model import Critics, KeypointGAN, Reconstruction
 from napa_lib.bottleneck.networks import ImageEncoder, ImageGenerator, SkeletonEncoder, expected_position
@@ -36,6 +35,7 @@ from napa_lib.data.clips import (
 )
 from napa_lib.data.sources import from_faces, from_synthetic, open_clips
 from napa_lib.data.views import mocap_poses
+from napa_lib.loop import Setup
 from napa_lib.networks.gan import lsgan_discriminator_loss as discriminator_loss
 from napa_lib.networks.gan import lsgan_generator_loss as generator_loss
 from napa_lib.networks.hourglass import HourglassNet

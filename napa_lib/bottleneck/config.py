@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from napa_lib.skeletons import get_skeleton
 
 RENDERERS = ("skeleton", "blobs")
+BETAS = (0.5, 0.999)  # of Adam, section 4
 
 
 @dataclass(frozen=True)

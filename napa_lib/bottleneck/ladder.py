@@ -9,27 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.checks import check_clips
-from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.loop import (
-    HERE,
-    Losses,
-    Record,
-    Setup,
-    Training,
-    adam,
-    descend,
-    laid_out,
-    on_device,
-    run,
-    settings_of,
-    settle_normalization,
-)
+from napa_lib.bottleneck.config import BETAS, TrainingConfig
 from napa_lib.bottleneck.losses import PerceptualLoss
 from napa_lib.bottleneck.model import Critics, KeypointGAN
 from napa_lib.data.clips import Clips, check_poses, draw_poses, frame_pairs, recolour, stir_poses
 from napa_lib.engine import seed_everything
+from napa_lib.loop import HERE, Losses, Record, Setup, Training, adam, descend, laid_out, on_device, run, settings_of
 from napa_lib.networks import VGG19Features
 from napa_lib.networks.gan import lsgan_discriminator_loss, lsgan_generator_loss
+from napa_lib.networks.normalization import settle_normalization
 
 
 def train_rung(
@@ -72,16 +60,17 @@ def train_rung(
     model.skeleton_encoder.load_state_dict(encoder.state_dict())
     model.freeze_encoder()
     perceptual = PerceptualLoss(on_device(setup.device, VGG19Features()), config.perceptual_size).to(setup.device)
+    rate = config.learning_rate
     adams = {
-        "generators": adam([*model.image_encoder.parameters(), *model.image_generator.parameters()], config),
-        "critics": adam(critics.parameters(), config),
+        "generators": adam([*model.image_encoder.parameters(), *model.image_generator.parameters()], rate, BETAS),
+        "critics": adam(critics.parameters(), rate, BETAS),
     }
 
     def frames(generator: torch.Generator) -> Iterator[Tensor]:
         pair: Sequence[Tensor] = frame_pairs(clips, config.batch, generator)
         return (laid_out(x, setup.device) for x in (recolour(pair, generator) if config.recolour else pair))
 
-    def step() -> Losses:
+    def step(number: int) -> Losses:
         image, style = frames(generator)
         pose = draw_poses(poses, config.batch, generator)
         if config.stir:
@@ -102,7 +91,7 @@ def train_rung(
         {"model": model, "critics": critics, "perceptual": perceptual}, adams, generator,
         settings_of("ladder", config, setup),
     )  # fmt: skip
-    record = run("KeypointGAN", training, step, model, config, setup, settle)
+    record = run("KeypointGAN", training, step, config.steps, config.every, setup, model, settle=settle)
     return model.eval(), record
 
 

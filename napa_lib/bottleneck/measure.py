@@ -6,20 +6,22 @@ python -m napa_lib.bottleneck.measure ours.safetensors --data video:test --poses
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
+import time
 
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
 from napa_lib.bottleneck.store import load_model
-from napa_lib.bottleneck.train import write_json
 from napa_lib.data.clips import halves, to_pixels, unpaired_poses
 from napa_lib.data.sources import open_clips
 from napa_lib.networks.hourglass import HourglassNet
+from napa_lib.results import command_line, write
+
+PROGRAM = "python -m napa_lib.bottleneck.measure"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the errors on some clips, beside those of always answering the mean of some poses; store them if asked."""
-    parser = argparse.ArgumentParser(prog="python -m napa_lib.bottleneck.measure", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("model", help="safetensors file that python -m napa_lib.bottleneck.train wrote")
     parser.add_argument("--data", required=True, metavar="NAME", help='clips to measure on, such as "video:test"')
     parser.add_argument(
@@ -28,7 +30,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=64, help="side of an hourglass's pictures; others know theirs")
     parser.add_argument("--seed", type=int, default=0, help="of the model's training, for the record")
     parser.add_argument("--results", metavar="FILE", help="JSON file for the errors")
-    options = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options, start = parser.parse_args(arguments), time.monotonic()
     model = load_model(options.model)
     size = options.size if isinstance(model, HourglassNet) else model.config.size
     clips = open_clips(options.data, size)
@@ -40,10 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
             f"{name}: {errors[name]['percent']:.2f} % of the picture, {errors[name]['percent_flips']:.2f} % with flips"
         )
     if options.results:
-        command = "python -m napa_lib.bottleneck.measure " + shlex.join(
-            sys.argv[1:] if arguments is None else arguments
-        )
-        write_json(options.results, {"command": command, "options": vars(options), "errors": errors, "record": []})
+        command, seconds = command_line(PROGRAM, arguments), time.monotonic() - start
+        write(options.results, {"errors": errors, "record": []}, command, seconds, vars(options), options.seed)
 
 
 if __name__ == "__main__":

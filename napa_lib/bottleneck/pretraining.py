@@ -5,23 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.loop import (
-    HERE,
-    Losses,
-    Record,
-    Setup,
-    Training,
-    adam,
-    descend,
-    on_device,
-    run,
-    settings_of,
-)
+from napa_lib.bottleneck.config import BETAS, TrainingConfig
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data.clips import check_poses, draw_poses, stir_poses
 from napa_lib.engine import seed_everything
+from napa_lib.loop import HERE, Losses, Record, Setup, Training, adam, descend, on_device, run, settings_of
 
 
 class Plateau(nn.Module):
@@ -91,10 +80,10 @@ def pretrain(
     generator = seed_everything(config.seed)
     model = on_device(setup.device, KeypointGAN(config.model))
     encoder = model.skeleton_encoder
-    optimizer = adam(encoder.parameters(), config)
+    optimizer = adam(encoder.parameters(), config.learning_rate, BETAS)
     plateau = Plateau(config.plateau)
 
-    def step() -> Losses:
+    def step(number: int) -> Losses:
         target = stir_poses(draw_poses(poses, config.batch, generator), config.model.skeleton, generator)
         target = target.to(setup.device)
         with setup.autocast():
@@ -107,5 +96,5 @@ def pretrain(
     training = Training(
         {"encoder": encoder, "plateau": plateau}, {"adam": optimizer}, generator, settings_of("pretrain", config, setup)
     )
-    record = run("pre-training eta", training, step, model, config, setup)
+    record = run("pre-training eta", training, step, config.steps, config.every, setup, model)
     return model.eval(), record

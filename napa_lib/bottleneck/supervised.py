@@ -8,26 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.bottleneck.checks import check_clips
-from napa_lib.bottleneck.config import TrainingConfig
-from napa_lib.bottleneck.loop import (
-    HERE,
-    Losses,
-    Record,
-    Setup,
-    Training,
-    adam,
-    descend,
-    laid_out,
-    on_device,
-    run,
-    settings_of,
-    settle_normalization,
-)
+from napa_lib.bottleneck.config import BETAS, TrainingConfig
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data.clips import Clips, labelled_frames
 from napa_lib.engine import seed_everything
+from napa_lib.loop import HERE, Losses, Record, Setup, Training, adam, descend, laid_out, on_device, run, settings_of
 from napa_lib.networks.hourglass import HourglassNet, heatmap_loss
+from napa_lib.networks.normalization import settle_normalization
 
 
 def train_supervised(
@@ -43,11 +31,12 @@ def train_supervised(
     generator = seed_everything(config.seed)
     model = on_device(setup.device, KeypointGAN(config.model))
     networks = nn.ModuleDict({"image": model.image_encoder, "skeleton": model.skeleton_encoder})
-    training = Training({"network": networks}, {"adam": adam(networks.parameters(), config)}, generator,
-                        settings_of("supervised", config, setup))  # fmt: skip
+    optimizer = adam(networks.parameters(), config.learning_rate, BETAS)
+    settings = settings_of("supervised", config, setup)
+    training = Training({"network": networks}, {"adam": optimizer}, generator, settings)
     step = _step(training, clips, model.predict, keypoint_loss, config, setup)
     settle = _settle(networks, clips, model.predict, config, setup)
-    record = run("supervised", training, step, model, config, setup, settle)
+    record = run("supervised", training, step, config.steps, config.every, setup, model, settle=settle)
     return model.eval(), record
 
 
@@ -63,11 +52,12 @@ def train_hourglass(
     check_clips(clips, config.model, labelled=True)
     generator = seed_everything(config.seed)
     network = on_device(setup.device, HourglassNet(config.model.num_keypoints, 8 * config.model.width))
-    training = Training({"network": network}, {"adam": adam(network.parameters(), config)}, generator,
-                        settings_of("hourglass", config, setup))  # fmt: skip
+    optimizer = adam(network.parameters(), config.learning_rate, BETAS)
+    settings = settings_of("hourglass", config, setup)
+    training = Training({"network": network}, {"adam": optimizer}, generator, settings)
     step = _step(training, clips, network, heatmap_loss, config, setup)
     settle = _settle(network, clips, network, config, setup)
-    record = run("hourglass", training, step, network, config, setup, settle)
+    record = run("hourglass", training, step, config.steps, config.every, setup, settle=settle)
     return network.eval(), record
 
 
@@ -78,10 +68,10 @@ def _step(
     loss: Callable[[Tensor, Tensor], Tensor],
     config: TrainingConfig,
     setup: Setup,
-) -> Callable[[], Losses]:
+) -> Callable[[int], Losses]:
     """One step on a batch of labelled frames."""
 
-    def step() -> Losses:
+    def step(number: int) -> Losses:
         image, target = labelled_frames(clips, config.batch, training.generator)
         with setup.autocast():
             found = predict(laid_out(image, setup.device))

@@ -15,11 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import shlex
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,7 +26,6 @@ from torch import Tensor, nn
 from napa_lib.bottleneck.config import PRESETS, RUNGS, TrainingConfig, model_config
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
 from napa_lib.bottleneck.ladder import train_rung
-from napa_lib.bottleneck.loop import Record, Setup
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.bottleneck.pretraining import pretrain
@@ -40,9 +35,12 @@ from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 from napa_lib.data.clips import Clips, halves, to_pixels, unpaired_poses
 from napa_lib.data.sources import FACES, open_clips
 from napa_lib.data.views import mocap_poses
-from napa_lib.engine import choose_device, keep_freed_memory
+from napa_lib.engine import choose_device
+from napa_lib.loop import Record, Setup, command
 from napa_lib.networks.hourglass import HourglassNet
+from napa_lib.results import command_line, write
 
+PROGRAM = "python -m napa_lib.bottleneck.train"
 STAGES = ("pretrain", "ladder", "supervised", "hourglass")
 MOCAP = ("mocap", "mocap:studio")
 EXAMPLES = 6  # validation clips whose first frame is followed through the training
@@ -157,32 +155,10 @@ def drawing_error(validation: Clips) -> Callable[[nn.Module], dict]:
     return measure
 
 
-def report(options: argparse.Namespace, record: Record, errors: dict, parameters: int) -> dict:
-    """The JSON of one run: what was asked, on which machine, how it went."""
-    return {
-        "command": "python -m napa_lib.bottleneck.train " + shlex.join(sys.argv[1:]),
-        "options": {name: value for name, value in vars(options).items() if value is not None},
-        "machine": f"{platform.machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads",
-        "parameters": parameters,
-        "errors": errors,
-        "record": record,
-    }
-
-
-def write_json(path: str | Path, document: dict) -> None:
-    """Write a JSON file whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        file.write(json.dumps(document, indent=1) + "\n")
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
     defaults = TrainingConfig()
-    found = argparse.ArgumentParser(prog="python -m napa_lib.bottleneck.train", description="Train KeypointGAN.")
+    found = argparse.ArgumentParser(prog=PROGRAM, description="Train KeypointGAN.")
     add = found.add_argument
     add("--stage", choices=STAGES, required=True)
     add("--rung", choices=tuple(RUNGS), default="ours", help="rung of table 5, for --stage ladder")
@@ -221,16 +197,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, write the model and the record."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
-    keep_freed_memory()
-    try:
+    with command():
         model, record, errors = train(options)
-    except FloatingPointError as error:
-        raise SystemExit(str(error)) from None
-    if options.results:
-        size = sum(p.numel() for p in model.parameters())
-        write_json(options.results, report(options, record, errors, size))
-    print(f"wrote {options.out}; {json.dumps(errors.get('all', record[-1] if record else {}))}")
+        if options.results:
+            measured = {"parameters": sum(p.numel() for p in model.parameters()), "errors": errors, "record": record}
+            write(
+                options.results, measured, command_line(PROGRAM, arguments), record[-1]["seconds"],
+                {name: value for name, value in vars(options).items() if value is not None}, options.seed,
+                options.steps, choose_device(options.device),
+            )  # fmt: skip
+    print(f"wrote {options.out}; {json.dumps(errors.get('all', record[-1]))}")
 
 
 if __name__ == "__main__":

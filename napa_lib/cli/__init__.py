@@ -14,7 +14,7 @@ from napa_lib import __version__
 from napa_lib.cli import course, evaluate, export, pose
 from napa_lib.console import end_as_asked, forgive_encoding, run_command
 
-EXAMPLES = """commands:
+EXAMPLES = """examples:
   napa pose painting.jpg              the pose of a figure, in poses/painting/
   napa evaluate --art                 how good the estimator is on figures in art
   napa export --onnx pose.onnx        the pose network for other programs
@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"napa_lib {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for command in (pose, evaluate, export, course):
         command.add_parser(commands)
     doctor = commands.add_parser("doctor", help="check this computer", description="Check this computer.")

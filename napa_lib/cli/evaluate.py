@@ -8,6 +8,8 @@ from pathlib import Path
 EXAMPLES = """examples:
   napa evaluate --art --page art.html
   napa evaluate --annotations mine/annotations.json --json mine.json
+  napa evaluate --coco person_keypoints_val2017.json --pictures val2017
+  napa evaluate --mpii mpii --split valid
   napa evaluate --video --weights my_pose_net.safetensors"""
 
 
@@ -24,7 +26,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--annotations", type=Path, metavar="FILE",
         help="PCKh on your own figures, in a file of the form of assets/art_figures/annotations.json",
     )  # fmt: skip
+    what.add_argument(
+        "--coco", type=Path, metavar="FILE", help="OKS-AP on people, by pycocotools; in COCO's format; with --pictures"
+    )
+    what.add_argument("--mpii", type=Path, metavar="FOLDER", help="PCKh on MPII's people: annot/ and images/ in FOLDER")
     what.add_argument("--video", action="store_true", help="how well four views of calibrated video agree in space")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="where the pictures of --coco lie")
+    parser.add_argument("--split", choices=("train", "valid", "trainval"), help="of --mpii (default: valid)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a trained network instead of the one that ships")
     parser.add_argument("--no-boxes", action="store_true", help="let the estimator look for the figure itself")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, mps (default: auto)")
@@ -36,12 +44,23 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace, words: list[str]) -> int:
     """Measure; the process's exit status."""
-    if options.video and (options.page or options.crops != 1):
-        options.parser.error("--page and --crops go with figures in art, not with --video")
-    from napa_lib.evaluate.command import Measurement, measure_art, measure_video
+    of_art = options.art or options.annotations
+    if not of_art and (options.page or options.crops != 1):
+        options.parser.error("--page and --crops go with --art and --annotations")
+    if bool(options.coco) != bool(options.pictures):
+        options.parser.error("--coco FILE and --pictures FOLDER go together")
+    if options.split and not options.mpii:
+        options.parser.error("--split goes with --mpii")
+    from napa_lib.evaluate import command
 
-    measurement = Measurement(
+    measurement = command.Measurement(
         weights=options.weights, device=options.device, boxes=not options.no_boxes, crops=options.crops,
         json=options.json, page=options.page, command=("napa", *words),
     )  # fmt: skip
-    return measure_video(measurement) if options.video else measure_art(measurement, options.annotations)
+    if options.coco:
+        return command.measure_people_of_coco(measurement, options.coco, options.pictures)
+    if options.mpii:
+        return command.measure_people_of_mpii(measurement, options.mpii, options.split or "valid")
+    return (
+        command.measure_video(measurement) if options.video else command.measure_art(measurement, options.annotations)
+    )

@@ -1,6 +1,7 @@
-"""The cells of a notebook that come from its lesson's plan: title, card, and card, stub and help of each exercise.
+"""The cells of a notebook that come from its lesson's plan: title, card, and task, stub and help of each exercise.
 
-They are written by `make notebooks` and recognised by their id, so that task, hints and solution stand in one place.
+The set-up cell is made here, too. They are written by `make notebooks` and recognised by their id, so that task, hints
+and solution stand in one place.
 A new exercise is placed by a Markdown cell that holds nothing but `%exercise 01.2`.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 import nbformat
 from nbformat import NotebookNode
 
+from napa_lib.course.address import ROOT, launch_line, repository, setup_code
 from napa_lib.data.assets import AssetError, assets_root, read_manifest
 from napa_lib.study.exercises import Exercise
 from napa_lib.study.plans import LessonPlan
@@ -21,11 +23,6 @@ from napa_lib.study.plans import LessonPlan
 MARKER = re.compile(r"%exercise (\d\d\.\d+)")
 STARS = {1: "one line (●○○)", 2: "a few lines (●●○)", 3: "think first (●●●)"}
 KIND_WORDS = {"predict": "Predict", "code": "Code", "break": "Break it"}
-LAUNCH = (
-    "*Run it:* `make lab` on your own computer; [Binder](https://mybinder.org) or "
-    "[Colab](https://colab.research.google.com) with this repository's address, as the README describes. "
-    "It reads well without running, too."
-)
 TIMES = "results/course_times.json"
 
 
@@ -60,8 +57,20 @@ def _help(exercise: Exercise) -> str:
 def title_cell(plan: LessonPlan) -> NotebookNode:
     """The top of a lesson: its title and promise, its picture, and the places where it can be run."""
     picture = f"![{plan.hero_alt}](../assets/{hero_asset(plan.number)})"
-    text = f"# {plan.number} {plan.title}\n\n{plan.promise}\n\n{picture}\n\n{LAUNCH}"
-    return nbformat.v4.new_markdown_cell(text, id="title")
+    launch = launch_line(_notebook_name(plan.number), repository())
+    return nbformat.v4.new_markdown_cell(
+        f"# {plan.number} {plan.title}\n\n{plan.promise}\n\n{picture}\n\n{launch}", id="title"
+    )
+
+
+def _notebook_name(number: str) -> str:
+    return next((path.name for path in (ROOT / "notebooks").glob(f"{number}_*.ipynb")), f"{number}.ipynb")
+
+
+def setup_cell() -> NotebookNode:
+    """The cell that finds the library, or says how to get it; it prints nothing."""
+    tags = ["nbval-ignore-output", "setup"]
+    return nbformat.v4.new_code_cell(setup_code(repository()), id="setup", metadata={"tags": tags})
 
 
 def hero_asset(number: str) -> str:
@@ -115,7 +124,7 @@ def _data_row(folder: str) -> str:
 def generated_cells(plan: LessonPlan) -> dict[str, NotebookNode]:
     """Every generated cell of a lesson by its id."""
     exercises = [cell for exercise in plan.exercises for cell in exercise_cells(exercise)]
-    return {cell["id"]: cell for cell in [title_cell(plan), card_cell(plan), *exercises]}
+    return {cell["id"]: cell for cell in [title_cell(plan), card_cell(plan), setup_cell(), *exercises]}
 
 
 def rebuild(notebook: NotebookNode, plan: LessonPlan) -> NotebookNode:
@@ -135,7 +144,10 @@ def _renewed(cell: NotebookNode, fresh: dict[str, NotebookNode], plan: LessonPla
     if marker:
         yield from exercise_cells(plan.exercise(marker[1]))
     elif cell.get("id") in fresh and cell.source != fresh[cell["id"]].source:
-        yield fresh[cell["id"]]
+        new = fresh[cell["id"]]
+        if cell["id"] == "setup":  # it prints nothing, so that it counts as executed whatever its words are
+            new.execution_count = cell.execution_count
+        yield new
     else:
         yield cell
 

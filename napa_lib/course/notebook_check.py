@@ -24,8 +24,10 @@ from napa_lib.study.plans import available, load_plan
 
 MAX_KILOBYTES = 400
 MAX_LINES = 15
+SHORTEST_BLOCK = 30  # characters; what is shorter may be said twice
 IGNORE = "nbval-ignore-output"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+PLOTLY = "application/vnd.plotly.v1+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 TAGS = {"setup", "parameters", "figure", "widget", "exercise", IGNORE}
 
@@ -66,12 +68,39 @@ def _whole(path: Path, notebook: NotebookNode) -> Iterator[str]:
     for name, count in ids.items():
         if count > 1 or not name:
             yield f"cell id {name!r} occurs {count} times, every cell needs its own"
+    yield from _repeated(notebook)
     levels = [(len(m[1]), m[2]) for cell in notebook.cells for m in _headings(cell)]
     if [text for level, text in levels if level == 1] != [text for level, text in levels[:1] if level == 1]:
         yield "must have exactly one H1, at its top"
     for (before, _), (level, text) in zip(levels, levels[1:], strict=False):
         if level > before + 1:
             yield f"heading {text!r} skips a level (H{before} to H{level})"
+
+
+def _repeated(notebook: NotebookNode) -> Iterator[str]:
+    """Headings and blocks of text that occur twice: a block is a paragraph, a table or an item of a list."""
+    written = [cell for cell in notebook.cells if not cell.get("id", "").startswith("exercise-")]  # those are generated
+    texts = [cell.source for cell in written if cell.cell_type == "markdown"]
+    headings = Counter(m[2].strip() for cell in notebook.cells for m in _headings(cell))
+    blocks = Counter(" ".join(b.split()) for text in texts for b in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text))
+    for heading, count in headings.items():
+        if count > 1:
+            yield f"heading {heading!r} occurs {count} times: readers and links need to tell them apart"
+    for block, count in blocks.items():
+        if count > 1 and len(block) >= SHORTEST_BLOCK and block[0] not in "#<":
+            yield f"says {count} times: {block[:60]!r}"
+
+
+def with_links(text: str) -> str:
+    """Markdown in which every DOI and every number of arXiv leads to its paper.
+
+    >>> with_links("arXiv:2012.08501 (section 3)")
+    '[arXiv:2012.08501](https://arxiv.org/abs/2012.08501) (section 3)'
+    >>> with_links("doi:10.1109/CVPR.2016.90.")
+    '[doi:10.1109/CVPR.2016.90](https://doi.org/10.1109/CVPR.2016.90).'
+    """
+    text = re.sub(r"(?<![\[\w/`])arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
+    return re.sub(r"(?<![\[\w/`])doi:(10\.\d{4,9}/[^\s\])]*\w)", r"[doi:\1](https://doi.org/\1)", text)
 
 
 def _headings(cell: NotebookNode) -> list[re.Match]:
@@ -86,6 +115,9 @@ def _cell(cell: NotebookNode) -> Iterator[str]:
         yield from _images(cell.source)
         if match := re.search(r"\w+@\d[\d.]*", re.sub(r"`[^`]*`|\$[^$]*\$", "", cell.source)):
             yield f"{match[0]} would become a mail link in JupyterLab: put it between backticks"
+        if (linked := with_links(cell.source)) != cell.source:
+            count = linked.count("](") - cell.source.count("](")
+            yield f"names {count} sources without a link: run `make notebooks`"
         for match in re.finditer(r"!\[(.*?)\]\(", cell.source):
             if not match[1].strip():
                 yield "a picture has no alt text"
@@ -119,6 +151,8 @@ def _outputs(cell: NotebookNode, compared: bool) -> Iterator[str]:
             yield f"writes to stderr: {output.text.strip()[:80]!r}"
         if WIDGET_VIEW in data:
             yield "stores a widget view: run `make notebooks`"
+        if PLOTLY in data:
+            yield "stores plotly's JSON: run `make notebooks`"
         if any(mime.startswith("image/") for mime in data) and "<img" not in data.get("text/html", ""):
             yield "shows a picture without alt text: use study.show(…, alt=…)"
         if compared and set(data) - {"text/plain"}:

@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from napa_lib.course.cells import rebuild
-from napa_lib.course.notebook_check import KERNEL, WIDGET_VIEW
+from napa_lib.course.notebook_check import KERNEL, PLOTLY, WIDGET_VIEW, with_links
 from napa_lib.engine import progress
 from napa_lib.study.plans import load_plan
 
@@ -39,22 +39,25 @@ def find_notebooks(folder: Path, only: str = "") -> list[Path]:
 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
-    """Strip an executed notebook of widgets, timings and everything else that is not part of the lesson, in place."""
+    """Strip an executed notebook of what is not part of the lesson (widgets, timings), link its sources, in place."""
     notebook.metadata = NotebookNode(kernelspec=dict(KERNEL), language_info={"name": "python"})
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata = NotebookNode(tags=sorted(tags)) if tags else NotebookNode()
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs if (kept := _kept(output)) is not None]
+        elif cell.cell_type == "markdown":
+            cell.source = with_links(cell.source)
     return notebook
 
 
 def _kept(output: NotebookNode) -> NotebookNode | None:
-    """The output without its widget view; None for a bare widget such as a progress bar, which has no static twin."""
-    if WIDGET_VIEW in output.get("data", {}):
-        del output.data[WIDGET_VIEW]
-        if "text/html" not in output.data:
-            return None
+    """The output without its live view; None where nothing else is in it, as a progress bar, or a scene to turn."""
+    live = {WIDGET_VIEW, PLOTLY} & set(output.get("data", {}))
+    for mime in live:
+        del output.data[mime]
+    if live and "text/html" not in output.data:
+        return None
     if "metadata" in output:
         output.metadata = NotebookNode()
     return output

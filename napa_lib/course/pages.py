@@ -9,6 +9,7 @@ import base64
 import html
 import mimetypes
 import re
+from collections import Counter
 from pathlib import Path
 
 from latex2mathml.converter import convert
@@ -19,6 +20,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+CONTENTS = "<!-- contents -->"
 PAPERMILL_MARK = "papermill-error-cell-tag"  # its notes on an error; the page has its own
 
 
@@ -48,13 +50,13 @@ class PageRenderer(IPythonRenderer):
         self.folder = folder
 
     def block_math(self, body: str) -> str:
-        return to_mathml(body, display=True)
+        return f'<div class="formula" tabindex="0">{to_mathml(body, display=True)}</div>'
 
     def inline_math(self, body: str) -> str:
         return to_mathml(body, display=False)
 
     def latex_environment(self, name: str, body: str) -> str:
-        return to_mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", display=True)
+        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         return super().image(text, self.embed(url), title)
@@ -77,15 +79,53 @@ class PageRenderer(IPythonRenderer):
         return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
+def to_html(text: str) -> str:
+    """A line or a paragraph of Markdown as HTML without a paragraph of its own.
+
+    >>> to_html("a *b* at `c`")
+    'a <em>b</em> at <code>c</code>'
+    """
+    body = MarkdownWithMath(renderer=PageRenderer(Path())).render(text).strip()
+    return body.removeprefix("<p>").removesuffix("</p>")
+
+
 def notebook_body(notebook: NotebookNode, folder: Path) -> str:
-    """The cells of an executed notebook as HTML.
+    """The cells of an executed notebook as HTML: every heading has an id, a list of sections follows the card.
 
     Args:
         notebook: executed.
         folder: where the notebook lies in the repository: pictures in its text are found from there.
     """
     cells = [cell for cell in notebook.cells if PAPERMILL_MARK not in cell.metadata.get("tags", [])]
-    return "\n".join(_cell(cell, folder) for cell in cells if cell.source.strip())
+    parts = []
+    for cell in cells:
+        if cell.source.strip():
+            parts.append(_cell(cell, folder))
+        if cell.get("id") == "card":
+            parts.append(CONTENTS)
+    body = _with_ids("\n".join(parts))
+    return body.replace(CONTENTS, _contents(body))
+
+
+def _contents(body: str) -> str:
+    """Links to the sections of a page whose headings have ids; nothing for a page of one section."""
+    sections = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body, flags=re.DOTALL)
+    items = "".join(f'<li><a href="#{name}">{words}</a></li>' for name, words in sections)
+    return f'<nav class="contents" aria-label="Sections of this lesson"><ol>{items}</ol></nav>' if items else ""
+
+
+def _with_ids(body: str) -> str:
+    """Every heading with an id made of its words; where two say the same, the second one's is numbered."""
+    taken: Counter[str] = Counter()
+
+    def named(match: re.Match) -> str:
+        words = html.unescape(re.sub(r"<[^>]+>", "", match[2])).lower()
+        name = "-".join(re.findall(r"\w+", words)) or "section"
+        taken[name] += 1
+        number = f"-{taken[name]}" if taken[name] > 1 else ""
+        return f'<h{match[1]} id="{name}{number}">{match[2]}</h{match[1]}>'
+
+    return re.sub(r"<h([1-6])>(.*?)</h\1>", named, body, flags=re.DOTALL)
 
 
 def _cell(cell: NotebookNode, folder: Path) -> str:

@@ -7,7 +7,6 @@ a static site. A lesson that fails does not stop the others; the exit status is 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import platform
@@ -32,6 +31,7 @@ from napa_lib.course.site import write_site
 from napa_lib.data.assets import assets_root
 from napa_lib.data.manifest import update_manifest
 from napa_lib.engine import progress
+from napa_lib.results import write as write_result
 from napa_lib.study.plans import load_plan
 
 TIME_LIMIT = {"quick": 300, "laptop": 1800, "full": 7200}  # seconds a cell
@@ -119,10 +119,10 @@ def record_times(runs: Sequence[LessonRun], command: str) -> None:
     for run in runs:
         lesson = times["lessons"].setdefault(run.notebook.name[:2], {})
         lesson[run.mode] = {"seconds": round(run.seconds, 1), "peak_mb": run.peak_mb, "machine": machine()}
-    times["command"] = command
-    path = assets_root() / TIMES
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_result(
+        assets_root() / TIMES, {"lessons": dict(sorted(times["lessons"].items()))}, command,
+        sum(run.seconds for run in runs),
+    )  # fmt: skip
     update_manifest([TIMES], source=f"measured by {command}", licence="MIT")
     for run in runs:
         write(run.notebook, run=False)

@@ -1,4 +1,4 @@
-"""The course as a static site: an index with every lesson's picture, status and run time, and a page a lesson."""
+"""The course as a static site: an index that says what each lesson promises and asks for, and a page a lesson."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from pygments.formatters import HtmlFormatter
 
-from napa_lib.course.pages import first_picture, notebook_body
-from napa_lib.course.site_style import CSS
-from napa_lib.study.plans import TITLES, available
+from napa_lib.course.pages import first_picture, notebook_body, to_html
+from napa_lib.course.site_style import CSS, code_css
+from napa_lib.study.plans import TITLES, available, load_plan
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,21 @@ def _card_html(card: Card) -> str:
     picture = f'<img src="{card.picture}" alt="{html.escape(card.alt, quote=True)}">' if card.picture else ""
     detail = f" · {html.escape(card.detail)}" if card.detail else ""
     return (
-        f'<li class="{card.status}"><div class="frame">{picture}</div><h2>{title}</h2>'
-        f'<p><span class="status">{SYMBOLS[card.status]} {card.status}</span>{detail}</p></li>'
+        f'<li class="{card.status}"><div class="frame">{picture}</div><h2>{title}</h2>{_plan_html(card.number)}'
+        f'<p class="run"><span class="status">{SYMBOLS[card.status]} {card.status}</span>{detail}</p></li>'
+    )
+
+
+def _plan_html(number: str) -> str:
+    """What a lesson promises, how long it takes and what it builds on; nothing for a notebook without a plan."""
+    if number not in available():
+        return ""
+    plan = load_plan(number)
+    practice = sum(exercise.minutes for exercise in plan.exercises)
+    before = to_html(plan.prerequisites)
+    return (
+        f'<p class="promise">{to_html(plan.promise)}</p><p><b>Time:</b> {plan.minutes} minutes to read, {practice} for '
+        f"{len(plan.exercises)} exercises. <b>Before this:</b> {before}</p>"
     )
 
 
@@ -121,10 +133,8 @@ def _other_lessons(cards: Mapping[str, Card]) -> str:
 
 def page(title: str, body: str) -> str:
     """A whole HTML document in the site's look."""
-    light, dark = (HtmlFormatter(style=name).get_style_defs(".code") for name in ("default", "github-dark"))
-    style = f"{CSS}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n.code {{ background: var(--raised) }}"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>\n{style}\n</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>\n{CSS}\n{code_css()}\n</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )

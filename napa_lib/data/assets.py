@@ -50,10 +50,10 @@ def local_assets() -> tuple[list[str], list[str]]:
 
 
 def where_else() -> str:
-    """Where the files lie that an installed package does not hold."""
+    """Where the files that an installed package does not hold are, in words that follow them."""
     if ADDRESS:
-        return f"fetched once from {ADDRESS} when they are asked for"
-    return "they lie in a checkout of the repository; set NAPA_ASSETS to its assets folder"
+        return f"are fetched once from {ADDRESS} when they are asked for"
+    return "lie in a checkout of the repository; set NAPA_ASSETS to its assets folder"
 
 
 def read_manifest() -> dict[str, dict]:
@@ -134,7 +134,7 @@ def asset_path(name: str) -> Path:
 def _fetch(name: str, expected: str) -> Path:
     """A file from `ADDRESS` in the user's cache, where it stays; AssetError in one sentence if it cannot be had."""
     if not ADDRESS:
-        raise AssetError(f"asset {name!r} is not part of the installed package: {where_else()}")
+        raise AssetError(f"asset {name!r} is not part of the installed package: files like it {where_else()}")
     import pooch
 
     folder = (Path(pooch.os_cache("napa_lib")) / name).parent

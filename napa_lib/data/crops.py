@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-from napa_lib.geometry.precision import in_full_precision
+from napa_lib.geometry.precision import common_precision, in_full_precision
 
 
 def square_boxes(boxes: Tensor) -> Tensor:
@@ -64,12 +64,14 @@ def crop_matrices(boxes: Tensor, size: int, rotation: Tensor | None = None, flip
 @in_full_precision
 def to_picture(points: Tensor, matrices: Tensor) -> Tensor:
     """Points (B, J, 2) in crops' pixels -> the picture's pixels; NaN stays NaN."""
+    points, matrices = common_precision(points, matrices)
     return points @ matrices[:, :, :2].mT + matrices[:, None, :, 2]
 
 
 @in_full_precision
 def to_crop(points: Tensor, matrices: Tensor) -> Tensor:
     """Points (B, J, 2) in the picture's pixels -> crops' pixels; NaN stays NaN."""
+    points, matrices = common_precision(points, matrices)
     return (points - matrices[:, None, :, 2]) @ torch.linalg.inv(matrices[:, :, :2]).mT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -11,11 +12,15 @@ from pathlib import Path
 import torch
 
 from napa_lib.data import load_art_figures
+from napa_lib.engine import choose_device
 from napa_lib.evaluate.art import ArtScore, art_rates, art_record, format_rates, predict_art, score_art
 from napa_lib.evaluate.page import page_file, write_page
-from napa_lib.evaluate.record import check_writable, write_record
+from napa_lib.evaluate.people import format_coco, format_mpii, measure_coco, measure_mpii
+from napa_lib.evaluate.record import check_writable
 from napa_lib.evaluate.video import format_video, predict_video, score_single, video_record
 from napa_lib.pose import PoseEstimator
+from napa_lib.results import write
+from napa_lib.skeletons import MPII16
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,30 @@ def measure_art(measurement: Measurement, annotations: Path | None = None) -> in
     return _run(measurement, measure)
 
 
+def measure_people_of_coco(measurement: Measurement, file: Path, pictures: Path) -> int:
+    """`napa evaluate --coco FILE --pictures FOLDER`; the process's exit status."""
+
+    def measure(estimator: PoseEstimator) -> Result:
+        scores = measure_coco(estimator, file, pictures, measurement.boxes)
+        record = {label: {n: None if v != v else round(v, 4) for n, v in row.items()} for label, row in scores.items()}
+        return Result(format_coco(scores), {"boxes": measurement.boxes, "oks": record})
+
+    return _run(measurement, measure)
+
+
+def measure_people_of_mpii(measurement: Measurement, root: Path, split: str) -> int:
+    """`napa evaluate --mpii FOLDER`; the process's exit status."""
+
+    def measure(estimator: PoseEstimator) -> Result:
+        result = measure_mpii(estimator, root, split, measurement.boxes)
+        rates = {name: None if r != r else round(r, 4) for name, r in zip(MPII16.joints, result.per_joint.tolist(),
+                                                                         strict=True)}  # fmt: skip
+        record = {"boxes": measurement.boxes, "PCKh@0.5": round(result.total.item(), 4), "joints": result.counted}
+        return Result(format_mpii(result), {**record, "per_joint": rates})
+
+    return _run(measurement, measure)
+
+
 def measure_video(measurement: Measurement) -> int:
     """`napa evaluate --video`; the process's exit status."""
 
@@ -73,7 +102,8 @@ def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -
         result = measure(PoseEstimator.from_pretrained(measurement.weights, measurement.device))
         print(result.text)
         if measurement.json:
-            write_record(measurement.json, measurement.command, result.record, start)
+            command, seconds = shlex.join(measurement.command), time.monotonic() - start
+            write(measurement.json, result.record, command, seconds, device=choose_device(measurement.device))
         if measurement.page and result.score:
             print(f"overlays: {write_page(measurement.page, result.score)}")
     except (ValueError, OSError) as error:

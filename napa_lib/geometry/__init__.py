@@ -11,11 +11,18 @@ from napa_lib.geometry.cameras import (
     triangulate,
     undistort,
 )
-from napa_lib.geometry.kinematics import canonical_to_local, forward_kinematics, local_to_canonical, to_canonical
+from napa_lib.geometry.kinematics import (
+    assemble_bones,
+    canonical_to_local,
+    forward_kinematics,
+    local_to_canonical,
+    to_canonical,
+)
 from napa_lib.geometry.rotations import axis_angle_to_matrix, quaternion_to_matrix, rotation_from_euler
 
 __all__ = [
     "Camera",
+    "assemble_bones",
     "axis_angle_to_matrix",
     "canonical_to_local",
     "forward_kinematics",

@@ -13,6 +13,7 @@ is that axis and that x points forward, not back, is our reading.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -20,6 +21,8 @@ from torch import Tensor
 
 from napa_lib.geometry.precision import in_full_precision
 from napa_lib.skeletons import Skeleton, check_pose
+
+CHUNK = 4096  # poses at a time
 
 
 def _unit(vector: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,18 +84,49 @@ def to_canonical(pose: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     return canonical, rotation.masked_fill(undefined, torch.nan)
 
 
-def _local_frames(parent_bone: Tensor) -> Tensor:
-    """Axes of the local frame below each parent bone, as columns: (..., 3) canonical vectors -> (..., 3, 3).
+def _components(pose: Tensor) -> tuple[Tensor, Tensor]:
+    """(..., J, 3) -> x, y, z as (3, J, N), the batch last, so that each step runs along memory; and which are NaN."""
+    parts = pose.reshape(-1, *pose.shape[-2:]).permute(2, 1, 0).contiguous()
+    missing = parts.isnan().any(0)
+    return parts.masked_fill(missing, 0.0), missing
+
+
+def _poses(parts: Tensor, lost: Tensor, shape: torch.Size) -> Tensor:
+    return parts.masked_fill(lost, torch.nan).permute(2, 1, 0).reshape(shape)
+
+
+def _local_axes(bone: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Axes x, y, z of the local frame below each parent bone: (3, ...) canonical vectors -> three of the same shape.
+
+    With z the bone's direction and s the length of its part across the canonical x axis, Gram-Schmidt comes to
+
+        x = (s, -z1 z2 / s, -z1 z3 / s),  y = (0, z3 / s, -z2 / s)
 
     Where the parent bone runs along the canonical x axis, y takes its place; below a bone of zero length the frame is
     the canonical one.
     """
-    z, none = _unit(parent_bone)
-    eye = torch.eye(3, dtype=z.dtype, device=z.device)
-    along_x = z[..., :1].abs() > 1 - 1e-6
-    normal = torch.where(along_x, eye[1], eye[0])
-    x, _ = _unit(normal - (normal * z).sum(-1, keepdim=True) * z)
-    return torch.where(none[..., None], eye, torch.stack([x, torch.linalg.cross(z, x), z], -1))
+    squared = bone.square().sum(0)
+    none = squared == 0
+    z = bone * squared.masked_fill(none, 1.0).rsqrt()
+    along_x = (z[0].abs() > 1 - 1e-6) | none
+    across = (z[1].square() + z[2].square()).masked_fill(along_x, 1.0).sqrt()
+    p, q = z[1] / across, z[2] / across
+    x, y = torch.stack([across, -z[0] * p, -z[0] * q]), torch.stack([torch.zeros_like(p), q, -p])
+    if bool(along_x.any()):
+        x, y = _axes_along_x(z, x, y, along_x)
+        eye = torch.eye(3, dtype=z.dtype, device=z.device).reshape(3, 3, *(1,) * none.ndim)
+        x, y, z = (torch.where(none, unit, axis) for unit, axis in zip(eye, (x, y, z), strict=True))
+    return x, y, z
+
+
+def _axes_along_x(z: Tensor, x: Tensor, y: Tensor, along_x: Tensor) -> tuple[Tensor, Tensor]:
+    """The axes with the canonical y axis in place of x, where that is asked for."""
+    across = (z[0].square() + z[2].square()).masked_fill(~along_x, 1.0)
+    across = across.masked_fill(across == 0, 1.0).sqrt()
+    p, q = z[0] / across, z[2] / across
+    spare_x = torch.stack([-z[1] * p, across, -z[1] * q])
+    spare_y = torch.stack([-q, torch.zeros_like(q), p])
+    return torch.where(along_x, spare_x, x), torch.where(along_x, spare_y, y)
 
 
 @in_full_precision
@@ -114,13 +148,19 @@ def canonical_to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
     Source: CrossModal, supplement, section 1b (T_L: p_c to p_l), after Akhter and Black (2015).
     """
     _check_3d(canonical, skeleton, "canonical")
+    return _in_chunks(canonical, lambda chunk: _to_local(chunk, skeleton))
+
+
+def _to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
+    joints, missing = _components(canonical)
     parents = [parent if parent >= 0 else j for j, parent in enumerate(skeleton.parents)]
-    bones = canonical - canonical[..., parents, :]
-    missing = bones.isnan().any(-1, keepdim=True)
-    bones = bones.masked_fill(missing, 0.0)
-    frames = _local_frames(bones[..., parents, :])
-    local = (frames.mT @ bones[..., None]).squeeze(-1)
-    return local.masked_fill(missing | missing[..., parents, :], torch.nan)
+    lost = missing | missing[parents]
+    bones = (joints - joints[:, parents]).masked_fill(lost, 0.0)
+    inner = sorted(set(parents))  # the joints that a bone hangs from
+    axes = _local_axes(bones[:, inner])
+    place = [inner.index(parent) for parent in parents]
+    local = torch.stack([(axis[:, place] * bones).sum(0) for axis in axes])
+    return _poses(local, lost | lost[parents], canonical.shape)
 
 
 @in_full_precision
@@ -141,20 +181,57 @@ def local_to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
     Source: CrossModal, supplement, section 2a (forward kinematics, p_l to p_c).
     """
     _check_3d(local, skeleton, "local")
-    missing = local.isnan().any(-1, keepdim=True)
-    local = local.masked_fill(missing, 0.0)
-    order = [skeleton.root]
-    joints = torch.zeros_like(local[..., :1, :])
-    bones, lost = joints, torch.zeros_like(missing[..., :1, :])
+    return _in_chunks(local, lambda chunk: _to_canonical(chunk, skeleton))
+
+
+def _to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
+    vectors, missing = _components(local)
+    lost: list[Tensor] = []
+    for level in _levels(skeleton):
+        for j in level:
+            above = lost[_order(skeleton).index(skeleton.parents[j])] if lost else torch.zeros_like(missing[j])
+            lost.append(above | missing[j] if lost else above)
+    back = [_order(skeleton).index(j) for j in range(skeleton.num_joints)]
+    return _poses(assemble_bones(vectors, skeleton), torch.stack(lost)[back], local.shape)
+
+
+@cache
+def _order(skeleton: Skeleton) -> tuple[int, ...]:
+    """The joints from the root outwards."""
+    return tuple(j for level in _levels(skeleton) for j in level)
+
+
+def assemble_bones(bones: Tensor, skeleton: Skeleton) -> Tensor:
+    """`local_to_canonical` for many poses at once, with the batch last and no joint missing.
+
+    Args:
+        bones: (3, J, N) x, y and z of each bone in the local frame of its parent bone.
+        skeleton: the joint set.
+
+    Returns:
+        (3, J, N) the canonical poses.
+    """
+    order = _order(skeleton)
+    joints = torch.zeros_like(bones[:, :1])
+    placed = joints
     for level in _levels(skeleton)[1:]:  # a handful of steps: the depth of the tree
         above = [order.index(skeleton.parents[j]) for j in level]
-        vector = (_local_frames(bones[..., above, :]) @ local[..., level, :, None]).squeeze(-1)
-        joints = torch.cat([joints, joints[..., above, :] + vector], -2)
-        bones = torch.cat([bones, vector], -2)
-        lost = torch.cat([lost, lost[..., above, :] | missing[..., level, :]], -2)
-        order.extend(level)
-    back = [order.index(j) for j in range(skeleton.num_joints)]
-    return joints.masked_fill(lost, torch.nan)[..., back, :]
+        inner = sorted(set(above))
+        place = [inner.index(parent) for parent in above]
+        along = bones[:, list(level)]
+        x, y, z = (axis[:, place] for axis in _local_axes(placed[:, inner]))
+        bone = along[0] * x + along[1] * y + along[2] * z
+        joints = torch.cat([joints, joints[:, above] + bone], 1)
+        placed = torch.cat([placed, bone], 1)
+    return joints[:, [order.index(j) for j in range(skeleton.num_joints)]]
+
+
+def _in_chunks(poses: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply `change` to a few thousand poses at a time, which stay in the processor's cache."""
+    if poses.numel() <= CHUNK * poses.shape[-2] * 3:
+        return change(poses)
+    flat = poses.reshape(-1, *poses.shape[-2:])
+    return torch.cat([change(chunk) for chunk in flat.split(CHUNK)]).reshape(poses.shape)
 
 
 @in_full_precision

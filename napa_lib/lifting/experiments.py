@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import torch
 from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.data.views import random_views
+from napa_lib.engine import choose_device
+from napa_lib.experiments import Experiment
 from napa_lib.lifting.config import INPUTS, TrainingConfig
 from napa_lib.lifting.drawing import in_white, render_point_map
 from napa_lib.lifting.evaluate import estimate_poses, evaluate
@@ -22,34 +23,48 @@ from napa_lib.lifting.fitting import COARSE, FINE, Draw, descend, draw_with, fit
 from napa_lib.lifting.functional import place_in_map
 from napa_lib.lifting.networks import PRESETS
 from napa_lib.lifting.train import train_depth_net
+from napa_lib.loop import Setup, command
 from napa_lib.rendering import render_bone_map
+from napa_lib.results import command_line, interval, write
 from napa_lib.skeletons import NAPA18, convert
 
 SIZE, WIDTH = 224, 20.0  # the paper's map and bone width, in pixels
-HARDWARE = "one thread of a shared two-core CPU without a GPU"
-STUDENT_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantile of Student's t with n - 1 degrees of freedom
+PROGRAM = "python -m napa_lib.lifting.experiments"
+MODULE = "napa_lib.lifting.experiments"
+EXPERIMENTS = {
+    "weights": Experiment(
+        "napa_lib.lifting.train --small --out runs/lifting/depthnet_tiny.safetensors "
+        "--checkpoint runs/lifting/depthnet_tiny.checkpoint",
+        "runs/lifting/depthnet_tiny.safetensors", 150,
+    ),
+    "depth": Experiment(f"{MODULE} depth --out runs/lifting/depth.json", "runs/lifting/depth.json", 1100),
+    "why": Experiment(f"{MODULE} why --out runs/lifting/why.json", "runs/lifting/why.json", 10, after=("depth",)),
+    "fit": Experiment(f"{MODULE} fit --out runs/lifting/fit.json", "runs/lifting/fit.json", 90),
+    "reach": Experiment(
+        f"{MODULE} reach --poses 16 --out runs/lifting/reach.json", "runs/lifting/reach.json", 140
+    ),
+}  # fmt: skip
 
 
-def interval(values: list[float]) -> dict[str, float | None | list[float]]:
-    """Mean over seeds, and half the width of its 95 % interval by Student's t; one value has none."""
-    spread = STUDENT_95[len(values)] * stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
-    return {"mean": mean(values), "half_width_95": spread, "values": values}
+def summary(values: list[float]) -> dict:
+    """Mean over seeds and its 95 % interval as they stand in a result, with the values."""
+    return interval(values).entry(values)
 
 
-def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path) -> dict:
+def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path, device: torch.device) -> dict:
     """Train every input with every seed; score held-out clips, clean, with noisy and with missing keypoints."""
-    results: dict = {"config": asdict(TrainingConfig(steps=steps)), "inputs": {}}
+    results: dict = {"inputs": {}}
     for sees in inputs:
         runs = []
         for seed in seeds:
             started = time.process_time()
             config = depth_config(sees, steps, seed)
-            trained = train_depth_net(config, folder / f"{sees}_{steps}_{seed}.checkpoint")
+            trained = train_depth_net(config, Setup(device, checkpoint=folder / f"{sees}_{steps}_{seed}.checkpoint"))
             score = score_depth(trained.network, trained.standardizer, config)
             runs.append(score | {"seed": seed, "cpu_seconds": round(time.process_time() - started, 1)})
             print(sees, seed, {k: round(v, 1) for k, v in score["clean"]["all"].items()}, flush=True)
         summary = {
-            case: {m: interval([run[case]["all"][m] for run in runs]) for m in ("mpjpe", "pa_mpjpe")}
+            case: {m: summary([run[case]["all"][m] for run in runs]) for m in ("mpjpe", "pa_mpjpe")}
             for case in ("clean", "noisy", "incomplete", "training_clips")
         }
         results["inputs"][sees] = {"config": asdict(config), "summary": summary, "runs": runs}
@@ -72,7 +87,7 @@ def score_depth(network: nn.Module, standardizer, config: TrainingConfig) -> dic
     }
 
 
-def measure_why(seeds: list[int], steps: int, folder: Path, views: int = 4) -> dict:
+def measure_why(seeds: list[int], steps: int, folder: Path, device: torch.device, views: int = 4) -> dict:
     """Where the inputs differ: by how much of the bones is hidden, and by the resolution of the map.
 
     Test views are parted into four quarters by the share of their bones' ovals that others hide. And the perceptron is
@@ -91,7 +106,8 @@ def measure_why(seeds: list[int], steps: int, folder: Path, views: int = 4) -> d
         rows = []
         for seed in seeds:
             config = depth_config(name.removesuffix(" rounded"), steps, seed)
-            trained = train_depth_net(config, folder / f"{config.sees}_{steps}_{seed}.checkpoint")
+            checkpoint = folder / f"{config.sees}_{steps}_{seed}.checkpoint"
+            trained = train_depth_net(config, Setup(device, checkpoint=checkpoint))
             pose = estimate_poses(trained.network, trained.standardizer, config, points)
             rows.append((pose - truth).norm(dim=-1).mean(1))
         errors[name] = torch.stack(rows)  # (seeds, views)
@@ -99,11 +115,11 @@ def measure_why(seeds: list[int], steps: int, folder: Path, views: int = 4) -> d
     return {
         "map_px": preset.size,
         "hidden_share": [hidden[part].mean().item() for part in parts],
-        "mpjpe": {name: [interval(e[:, part].mean(1).tolist()) for part in parts] for name, e in errors.items()},
+        "mpjpe": {name: [summary(e[:, part].mean(1).tolist()) for part in parts] for name, e in errors.items()},
         "bones_minus_points": [
-            interval((errors["bones"] - errors["points"])[:, part].mean(1).tolist()) for part in parts
+            summary((errors["bones"] - errors["points"])[:, part].mean(1).tolist()) for part in parts
         ],
-        "mpjpe_all": {name: interval(e.mean(1).tolist()) for name, e in errors.items()},
+        "mpjpe_all": {name: summary(e.mean(1).tolist()) for name, e in errors.items()},
     }
 
 
@@ -143,7 +159,7 @@ def measure_fit(seeds: list[int], poses: int) -> dict:
             "median_error_px": error.median().item(),
         })  # fmt: skip
         print(runs[-1], flush=True)
-    share = interval([run["under_1_px"] / poses for run in runs])
+    share = summary([run["under_1_px"] / poses for run in runs])
     return {"start_px": 15.0, "size": SIZE, "width": WIDTH, "share_under_1_px": share, "runs": runs}
 
 
@@ -172,7 +188,7 @@ def measure_reach(seeds: list[int], poses: int, distances: list[float]) -> dict:
                 path, _ = descend(target, push(truth, distance, generator), draw, WIDTH, COARSE)
                 error = (path[-1] - truth).norm(dim=-1)[:, :17]
                 shares.append((error < 3.0).double().mean().item())
-            results[name].append({"distance_px": distance, "share_found": interval(shares)})
+            results[name].append({"distance_px": distance, "share_found": summary(shares)})
             print(name, distance, round(mean(shares), 3), flush=True)
     return {"size": SIZE, "width": WIDTH, "poses_a_seed": poses, "level": asdict(COARSE), **results}
 
@@ -193,32 +209,38 @@ def push(keypoints: Tensor, distance: float, generator: torch.Generator) -> Tens
     return keypoints + distance * torch.stack([angle.cos(), angle.sin()], -1)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run one measurement and write its result, with the command that made it."""
-    parser = argparse.ArgumentParser(prog="python -m napa_lib.lifting.experiments", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("experiment", choices=("depth", "why", "fit", "reach"))
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--inputs", nargs="+", default=INPUTS[:3], help=f"depth: of {', '.join(INPUTS)}")
     parser.add_argument("--steps", type=int, default=4000, help="depth, why: training steps")
     parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="depth, why: folder for checkpoints")
+    parser.add_argument("--device", default="cpu", help="depth, why: where to train (default: %(default)s)")
     parser.add_argument("--poses", type=int, default=32, help="fit, reach: poses a seed")
     parser.add_argument("--distances", type=float, nargs="+", default=[5, 10, 15, 20, 25, 30, 40], help="reach: pixels")
-    options = parser.parse_args()
-    started = time.process_time()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options, start = parser.parse_args(arguments), time.monotonic()
+    trains = options.experiment in ("depth", "why")
+    with command():
+        result = _measure(options)
+        write(
+            options.out, result, command_line(PROGRAM, arguments), time.monotonic() - start,
+            TrainingConfig(steps=options.steps) if trains else None, options.seeds, options.steps if trains else None,
+            choose_device(options.device),
+        )  # fmt: skip
+
+
+def _measure(options: argparse.Namespace) -> dict:
     if options.experiment == "depth":
-        result = measure_depth(options.inputs, options.seeds, options.steps, options.runs)
-    elif options.experiment == "fit":
-        result = measure_fit(options.seeds, options.poses)
-    elif options.experiment == "why":
-        result = measure_why(options.seeds, options.steps, options.runs)
-    else:
-        result = measure_reach(options.seeds, options.poses, options.distances)
-    command = " ".join(["python -m napa_lib.lifting.experiments", *sys.argv[1:]])
-    header = {"command": command, "seeds": options.seeds, "hardware": HARDWARE,
-              "cpu_seconds": round(time.process_time() - started, 1)}  # fmt: skip
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(header | result, indent=1) + "\n", "utf-8")
+        return measure_depth(options.inputs, options.seeds, options.steps, options.runs, choose_device(options.device))
+    if options.experiment == "fit":
+        return measure_fit(options.seeds, options.poses)
+    if options.experiment == "why":
+        return measure_why(options.seeds, options.steps, options.runs, choose_device(options.device))
+    return measure_reach(options.seeds, options.poses, options.distances)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ class PosePrediction:
     heatmaps: Tensor  # (B, J, S / 4, S / 4) scores; softmax makes them probabilities
 
 
+torch.export.register_dataclass(PosePrediction, serialized_type_name="napa_lib.PosePrediction")
+
+
 class Residual(nn.Module):
     """A bottleneck block: 1 x 1 down to half, 3 x 3, 1 x 1 up, with group normalisation, beside a shortcut.
 
@@ -181,7 +184,8 @@ def load_pose_net(path: str | Path | None = None) -> PoseNet2D:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no pose network: its format is {metadata.get('format')!r}, not {FORMAT!r}")
     tuned = tuple(name for name in metadata["tuned"].split(",") if name)
-    network = PoseNet2D(metadata["backbone"], int(metadata["width"]), tuned)
+    # in float32, whatever torch's default dtype is
+    network = PoseNet2D(metadata["backbone"], int(metadata["width"]), tuned).float()
     trained = network.trained_state()
     fixed = {name: tensor for name, tensor in network.state_dict().items() if name not in trained}
     load_weights(network, {**fixed, **dequantize(tensors)}, str(path))

@@ -9,7 +9,7 @@ Where the extension loads, nothing is declared and nothing is changed.
 What works then: models and their weights, transforms v1 and v2, box operations with `nms`, `roi_align`, drawing, grids.
 What does not: `io.read_image`, `io.decode_jpeg` (use `napa_lib.data.load_image`), `roi_pool`, `deform_conv2d`.
 
-Nothing else in `napa_lib` imports torchvision, and nothing in the course needs it: it serves to fetch ImageNet weights.
+Nothing else in `napa_lib` imports torchvision: training's colour changes go through here, and ImageNet weights.
 """
 
 from __future__ import annotations

@@ -182,6 +182,16 @@ OPENPOSE15 = _skeleton(
     (1, 14, 1, 2, 3, 1, 5, 6, 14, 8, 9, 14, 11, 12, -1),
 )
 
+# CrossModal's 17 joints, which the paper does not list: the usual 15 and the two ends of the head. Its "neck" is the
+# midpoint of the shoulders, `thorax` here. The nose hangs from the top of the head, so that turning the head is one
+# angle of one bone.
+CROSSMODAL17 = _skeleton(
+    "CROSSMODAL17",
+    "pelvis r_hip r_knee r_ankle l_hip l_knee l_ankle thorax neck head nose "
+    "l_shoulder l_elbow l_wrist r_shoulder r_elbow r_wrist",
+    (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 7, 11, 12, 7, 14, 15),
+)
+
 BODY25 = _skeleton(
     "BODY25",
     "nose thorax r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist pelvis r_hip r_knee r_ankle l_hip l_knee "
@@ -234,8 +244,8 @@ FACE68 = _skeleton(
            (41, 36), (47, 42), (59, 48), (67, 60)),
 )  # fmt: skip
 
-SKELETONS = (NAPA18, H36M17, H36M32, MPII16, COCO17, SHARED15, MPI3DHP28, OPENPOSE15, BODY25, BLAZEPOSE33, FACE68,
-              ART14)  # fmt: skip
+SKELETONS = (NAPA18, H36M17, H36M32, MPII16, COCO17, SHARED15, MPI3DHP28, OPENPOSE15, CROSSMODAL17, BODY25,
+              BLAZEPOSE33, FACE68, ART14)  # fmt: skip
 
 
 def get_skeleton(name: str | Skeleton) -> Skeleton:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from napa_lib.data import PictureError, asset_path
 from napa_lib.data.assets import read_manifest
 from napa_lib.pose import Picture, open_picture
+from napa_lib.results import read
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 ROWS = (
@@ -55,10 +55,7 @@ def art_table(results: Mapping[str, str]) -> str:
     12 limb joints   66.6 [55.8, 76.6]
     """
     known = read_manifest()
-    records = {
-        heading: json.loads(asset_path(name).read_text("utf-8")) if name in known else None
-        for heading, name in results.items()
-    }
+    records = {heading: read(asset_path(name)) if name in known else None for heading, name in results.items()}
     lines = [" " * 17 + "".join(f"{heading:22}" for heading in records)]
     lines += [f"{row:17}" + "".join(f"{_rate(record, row):22}" for record in records.values()) for row in ROWS]
     commands = [f"{heading}: {record['command']}" for heading, record in records.items() if record]

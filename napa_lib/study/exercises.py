@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 SYMBOLS = {"right": "✓", "wrong": "✗", "untouched": "○"}
 WORDS = {"right": "right", "wrong": "not yet", "untouched": "not attempted yet"}
 KINDS = ("predict", "code", "break")
+FLOAT32 = 3e-5  # how far apart two ways to compute the same in float32 may be, of their size
 
 
 class Wrong(Exception):
@@ -21,7 +24,7 @@ class Wrong(Exception):
 
 
 class Untouched(Exception):
-    """Raised when the learner's function returns nothing: the stub is still as it was."""
+    """Raised when the learner's function returns nothing and the stub is still as it was."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Exercise:
         why: Markdown, a sentence or two about the solution.
         check: takes the answer, returns a `Verdict` (or raises `Wrong`).
         wrong_answers: the usual mistakes, each with its own hint.
+        other_answers: Python in the place of the stub, right as well: another style, container or type of number.
     """
 
     id: str
@@ -82,10 +86,12 @@ class Exercise:
     why: str
     check: Callable[[Any], Verdict]
     wrong_answers: tuple[WrongAnswer, ...]
+    other_answers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("task", "stub", "if_you_see", "solution", "why"):
             object.__setattr__(self, name, tidy(getattr(self, name)))
+        object.__setattr__(self, "other_answers", tuple(map(tidy, self.other_answers)))
         if self.kind not in KINDS:
             raise ValueError(f"exercise {self.id}: kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
         if self.difficulty not in (1, 2, 3):
@@ -115,7 +121,7 @@ def wrong(message: str) -> Verdict:
 
 
 def numbers(value: Any, shape: tuple[int, ...], what: str = "your answer") -> np.ndarray:
-    """`value` (a tensor, an array, a list, a number) as float64 of the given shape, for use inside a check.
+    """`value` (tensors, arrays, lists of such, a number) as float64 of the given shape, for use inside a check.
 
     Raises:
         Wrong: with a sentence for the learner, if it is not numbers or has another shape.
@@ -123,10 +129,8 @@ def numbers(value: Any, shape: tuple[int, ...], what: str = "your answer") -> np
     >>> numbers([1, 2], (2,))
     array([1., 2.])
     """
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
     try:
-        array = np.asarray(value, dtype=np.float64)
+        array = np.asarray(_plain(value), dtype=np.float64)
     except (TypeError, ValueError):
         raise Wrong(f"{what} should be numbers of shape {shape}, but it is {type(value).__name__} {value!r}.") from None
     if array.shape != shape:
@@ -134,15 +138,45 @@ def numbers(value: Any, shape: tuple[int, ...], what: str = "your answer") -> np
     return array
 
 
+def number(value: Any, what: str = "your answer") -> float:
+    """One number, also where it comes in a list, an array or a tensor of its own, for use inside a check.
+
+    Raises:
+        Wrong: with a sentence for the learner, if it is something else, or several numbers.
+
+    >>> number([3]), number(np.float32(2.0))
+    (3.0, 2.0)
+    """
+    try:
+        shape = np.shape(_plain(value))
+    except (TypeError, ValueError):  # None, or lists of several lengths
+        shape = ()
+    return float(numbers(value, shape if math.prod(shape) == 1 else (), what).item())
+
+
+def _plain(value: Any) -> Any:
+    """Tensors as arrays, also inside lists and tuples."""
+    if hasattr(value, "detach"):
+        return value.detach().cpu().numpy()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None:
+        raise TypeError("None is no number")
+    return value
+
+
 def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
-    """Whether two sets of numbers have the same shape and agree to `tolerance` (NaN agrees with NaN).
+    """Whether two sets of numbers have the same shape and agree to `tolerance` and float32's precision.
+
+    NaN agrees with NaN.
 
     >>> close([1.0, 2.00001], [1, 2]), close([1.0], [1, 2])
     (True, False)
     """
     expected = np.asarray(expected, dtype=np.float64)
-    array = numbers(value, np.shape(value))
-    return array.shape == expected.shape and bool(np.allclose(array, expected, atol=tolerance, rtol=0, equal_nan=True))
+    array = numbers(value, np.shape(_plain(value)))
+    same = array.shape == expected.shape
+    return same and bool(np.allclose(array, expected, atol=tolerance, rtol=FLOAT32, equal_nan=True))
 
 
 def is_blank(answer: Any) -> bool:
@@ -158,8 +192,11 @@ def is_blank(answer: Any) -> bool:
     return answer is None or answer is Ellipsis
 
 
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The learner's function, with its errors turned into a sentence and an empty result into "untouched"."""
+def guarded(function: Callable[..., Any], stub: str = "") -> Callable[..., Any]:
+    """The learner's function, with its errors turned into a sentence.
+
+    An empty result is "untouched" where the function is still the stub's, else a forgotten `return`.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -168,11 +205,38 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise Wrong(f"your function stopped with {what}{_where(function, error)}") from None
-        if is_blank(result):
+        if not is_blank(result):
+            return result
+        if is_stub(function, stub):
             raise Untouched
-        return result
+        raise Wrong(f"your function returned {result!r}, so nothing: end it with `return` and your result.")
 
     return call
+
+
+def is_stub(function: Callable[..., Any], stub: str) -> bool:
+    """Whether a function does what the one of its name in the stub does: whether nobody has worked on it.
+
+    >>> stub = "def f(x):\\n    ...\\n    return None  # a number"
+    >>> exec("def f(x):\\n    ...\\n    return None"); exec("def g(x):\\n    x + 1")
+    >>> is_stub(f, stub), is_stub(g, stub.replace("f(", "g("))
+    (True, False)
+    """
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return False
+    written = [c for c in compile(stub, "stub", "exec").co_consts if getattr(c, "co_name", None) == code.co_name]
+    return any(_same_code(code, other) for other in written)
+
+
+def _same_code(one: CodeType, other: CodeType) -> bool:
+    """Whether two functions have the same instructions, whatever their comments and lines."""
+    if (one.co_code, one.co_names, one.co_varnames) != (other.co_code, other.co_names, other.co_varnames):
+        return False
+    pairs = zip(one.co_consts, other.co_consts, strict=False)
+    return len(one.co_consts) == len(other.co_consts) and all(
+        _same_code(a, b) if isinstance(a, CodeType) and isinstance(b, CodeType) else a == b for a, b in pairs
+    )
 
 
 def _where(function: Callable[..., Any], error: Exception) -> str:
@@ -188,13 +252,20 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
     if is_blank(answer):
         return blank
     try:
-        return exercise.check(guarded(answer) if callable(answer) else answer)
+        return exercise.check(_guard_all(answer, exercise.stub))
     except Untouched:
         return blank
     except Wrong as error:
         return wrong(str(error))
     except Exception as error:  # the answer is of a kind that the check did not foresee
         return wrong(f"this answer, {_brief(answer)}, could not be checked ({type(error).__name__}: {error}).")
+
+
+def _guard_all(answer: Any, stub: str) -> Any:
+    """The answer with every function in it guarded, whether it is one or a list of some."""
+    if isinstance(answer, (list, tuple)) and answer and all(map(callable, answer)):
+        return [guarded(function, stub) for function in answer]
+    return guarded(answer, stub) if callable(answer) else answer
 
 
 def _brief(answer: Any) -> str:

@@ -18,6 +18,7 @@ from PIL import Image
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 
+PLOT_COLOURS, SAME = 64, 0.8  # how many colours, and the mean change of 255 that nobody sees
 MAX_WIDTH = 720  # px: a notebook column
 MAX_BYTES, MAX_FALLBACK_BYTES = 25_000, 8_000  # of one encoded picture; base64 makes a third more of it in a notebook
 
@@ -78,9 +79,14 @@ def to_array(picture: Any) -> np.ndarray:
 
 
 def encode(picture: Image.Image) -> bytes:
-    """The picture as WebP of at most `MAX_BYTES`: without loss if that fits, else quality and then size give way."""
+    """The picture as WebP of at most `MAX_BYTES`: without loss if that fits, else quality and then size give way.
+
+    A plot has few colours but for the soft edges of its lines: `PLOT_COLOURS` of them are as good, in half the bytes.
+    """
     picture = _narrowed(picture, MAX_WIDTH)
-    exact = _bytes(picture, format="WEBP", lossless=True, quality=50)
+    plain = picture.quantize(PLOT_COLOURS, dither=Image.Dither.NONE).convert("RGB")
+    change = np.abs(np.asarray(plain, dtype=np.int16) - np.asarray(picture, dtype=np.int16)).mean()
+    exact = _bytes(plain if change < SAME else picture, format="WEBP", lossless=True, quality=50)
     return exact if len(exact) <= MAX_BYTES else _lossy(picture, "WEBP", MAX_BYTES)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
+import psutil
 import torch
 
 from napa_lib.engine import choose_device, seed_everything
@@ -16,6 +18,7 @@ from napa_lib.study.figures import use_style
 from napa_lib.study.plans import load_plan
 from napa_lib.study.record import read_record
 
+MOST_THREADS = 8  # the course's tensors are too small to feed more
 MODES = ("quick", "laptop", "full")
 T = TypeVar("T")
 
@@ -65,11 +68,38 @@ def start(number: str, mode: str = "quick", seed: int = 0, device: str = "auto")
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     use_style()
-    torch.set_num_threads(min(torch.get_num_threads(), 8))  # the course's tensors are too small to feed more
+    possible = min(torch.get_num_threads(), MOST_THREADS)
+    threads = free_threads(possible, busy_cores() if possible > 1 else 0.0)
+    torch.set_num_threads(threads)
     lesson = Lesson(number, mode, seed, choose_device(device), seed_everything(seed), time.perf_counter())
-    threads = torch.get_num_threads()
-    print(f"Lesson {number}, {plan.title}: {mode} mode, seed {seed}, {lesson.device}, {threads} threads")
+    count = f"{threads} thread{'s' * (threads > 1)}"
+    if threads < possible:
+        count += f" instead of {possible}, because other programs keep this computer busy"
+    print(f"Lesson {number}, {plan.title}: {mode} mode, seed {seed}, {lesson.device}, {count}")
     return lesson
+
+
+def busy_cores(seconds: float = 0.3) -> float:
+    """How many cores other programs keep busy at the moment: this one waits while it looks."""
+    return sum(psutil.cpu_percent(seconds, percpu=True)) / 100
+
+
+def free_threads(possible: int, busy: float, cores: int | None = None) -> int:
+    """How many threads to compute with: one for each core that is free, at least one and at most `possible`.
+
+    All threads of an operation wait for its slowest one. One that has to share its core holds up the others at every
+    operation, thousands of times a second: on a busy computer two threads may take twenty times as long as one.
+
+    Args:
+        possible: what torch would take.
+        busy: cores that others use, from `busy_cores`.
+        cores: of this computer; counted if left out.
+
+    >>> free_threads(2, 0.1, 2), free_threads(2, 0.9, 2), free_threads(2, 2.0, 2), free_threads(8, 4.0, 16)
+    (2, 1, 1, 8)
+    """
+    cores = cores or os.cpu_count() or 1
+    return max(1, min(possible, round(cores - busy)))
 
 
 def peak_memory() -> str:

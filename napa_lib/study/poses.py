@@ -16,11 +16,12 @@ from torch import Tensor
 from napa_lib.evaluate import ArtScore
 from napa_lib.pose import Picture, PoseResult
 from napa_lib.pose.drawing import SURE, cut_round, draw_bone_map, draw_overlay, side_color
-from napa_lib.skeletons import ART14
+from napa_lib.skeletons import ART14, Skeleton
 from napa_lib.study.plots import MARKERS, draw_pose
 
 CELL = 250.0  # a cell of the floor's grid, in mm
 FADED = 0.6  # how far a picture is faded to white under two poses that are compared
+GREY = (0.59, 0.59, 0.59)
 TILT = 12.0  # degrees by which the viewer looks down
 
 
@@ -34,7 +35,7 @@ def pose_figure(result: PoseResult, picture: Picture) -> Figure:
     page, axes = plt.subplots(1, 2, figsize=(7.2, 4.0))
     overlay = draw_overlay(result, picture, cut_round(result, picture))
     _show_image(axes[0], np.asarray(overlay), "found in the picture")
-    draw_pose_3d(axes[1], result, 40.0)
+    draw_pose_3d(axes[1], result.pose, result.skeleton, 40.0)
     axes[1].set_title("the same pose in 3D, turned by 40°", fontsize=10)
     return page
 
@@ -51,7 +52,7 @@ def pose_card(result: PoseResult, picture: Picture) -> Figure:
     _show_image(axes["overlay"], np.asarray(draw_overlay(result, picture, cut)), "the pose in the picture")
     _show_image(axes["bones"], np.asarray(draw_bone_map(result, cut)), "its bone map")
     for name, angle, title in (("front", 0.0, "3D, as in the picture"), ("side", 90.0, "3D, from its right")):
-        draw_pose_3d(axes[name], result, angle)
+        draw_pose_3d(axes[name], result.pose, result.skeleton, angle)
         axes[name].set_title(title, fontsize=10)
     draw_confidence(axes["sure"], result)
     return page
@@ -99,31 +100,34 @@ def pose_words(result: PoseResult) -> str:
     )
 
 
-def draw_pose_3d(axis: Axes, result: PoseResult, angle: float) -> None:
+def draw_pose_3d(axis: Axes, joints: Tensor, skeleton: Skeleton, angle: float, faint: bool = False) -> None:
     """Draw a 3D pose above a floor with its shadow, without perspective; nearer bones are thicker.
 
     Args:
         axis: an empty plot; its ticks and frame are removed.
-        result: whose `pose` is drawn.
+        joints: (J, 3) in mm, camera axes; a missing joint (NaN) is left out with its bones.
+        skeleton: names the joints and lists the bones.
         angle: degrees by which the viewer walks round to the picture's right: 0 sees what the picture shows.
+        faint: in grey instead of the sides' colours.
     """
-    pose = result.pose[~result.pose.isnan().any(-1)]
+    pose = joints[~joints.isnan().any(-1)]
     level = pose[:, 1].max()
     _draw_floor(axis, pose, level, angle)
-    flat = result.pose.clone()
+    flat = joints.clone()
     flat[:, 1] = level
-    shadow, points = _project(flat, angle).numpy(), _project(result.pose, angle).numpy()
+    shadow, points = _project(flat, angle).numpy(), _project(joints, angle).numpy()
     depth = points[:, 2]
     near = 1 - (depth - np.nanmin(depth)) / max(np.nanmax(depth) - np.nanmin(depth), 1.0)
-    bones = [(a, b) for a, b in result.skeleton.bones if not np.isnan(points[[a, b]]).any()]
+    bones = [(a, b) for a, b in skeleton.bones if not np.isnan(points[[a, b]]).any()]
     for a, b in bones:
         axis.plot(*shadow[[a, b], :2].T, linestyle="-", color="0.7", linewidth=3, solid_capstyle="round")
     for a, b in sorted(bones, key=lambda bone: near[list(bone)].mean()):
-        width, color = 2.5 + 2.5 * near[[a, b]].mean(), np.divide(side_color(result.skeleton, a, b), 255)
+        width = 2.5 + 2.5 * near[[a, b]].mean()
+        color = GREY if faint else np.divide(side_color(skeleton, a, b), 255)
         casing = [patheffects.withStroke(linewidth=width + 1.5, foreground="white")]
         axis.plot(*points[[a, b], :2].T, linestyle="-", color=color, linewidth=width, path_effects=casing,
                   solid_capstyle="round")  # fmt: skip
-    for point, name in zip(points, result.skeleton.joints, strict=True):
+    for point, name in zip(points, skeleton.joints, strict=True):
         axis.plot(*point[:2], MARKERS.get(name[0] if name[1] == "_" else "", "D"), color="black", markersize=4,
                   markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
     axis.set_aspect("equal")

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ipywidgets
 import matplotlib.pyplot as plt
-from IPython.display import display
 from matplotlib.figure import Figure
 
+from napa_lib.console import describe_missing
 from napa_lib.study.figures import bundle, to_protocol
+
+try:
+    import ipywidgets
+    from IPython.display import display
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(f"the lessons need it: {describe_missing(missing)}", name=missing.name) from None
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _WIDE = {"style": {"description_width": "12em"}, "layout": {"width": "32em"}}
@@ -28,8 +33,12 @@ def slider(label: str, value: float, low: float, high: float, step: float) -> ip
 
 
 def choice(label: str, options: Sequence[str], value: str | None = None) -> ipywidgets.Widget:
-    """A labelled drop-down list; `value` is chosen at first (the first option if left out)."""
-    return ipywidgets.Dropdown(options=list(options), value=value or options[0], description=label, **_WIDE)
+    """A labelled row of buttons; `value` is chosen at first (the first option if left out).
+
+    No drop-down list: in JupyterLab its keys go to the notebook, where an "r" turns the cell into raw text.
+    """
+    wide = {**_WIDE, "layout": {"width": "auto"}}
+    return ipywidgets.ToggleButtons(options=list(options), value=value or options[0], description=label, **wide)
 
 
 class Explorable:

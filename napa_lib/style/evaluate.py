@@ -9,9 +9,7 @@ python -m napa_lib.style.evaluate norms        figure 2: instance against batch 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import tempfile
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,13 +20,16 @@ import torch
 
 from napa_lib.data import load_paintings
 from napa_lib.engine import progress
+from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
+from napa_lib.results import command_line, interval, read, write
 from napa_lib.style.content import held_out_pictures
 from napa_lib.style.gatys import optimise_picture
 from napa_lib.style.losses import JOHNSON, LossRatios, StyleLosses, StylizationLoss
 from napa_lib.style.pretrained import POOL, load_stylizer, stylize
-from napa_lib.style.train import StylizerConfig, train_stylizer
+from napa_lib.style.train import StylizerConfig, run_training
 
+PROGRAM = "python -m napa_lib.style.evaluate"
 SINGLES = ("greatwave", "kandinky")  # the styles with a network of their own
 COMPARED = (*SINGLES, "gogh_harvest")  # styles that are measured more closely
 
@@ -63,12 +64,12 @@ def measure_gatys(size: int = 128, steps: int = 200) -> dict[str, Any]:
         style = torch.stack(load_paintings(size, [name]))
         run = [losses for _, losses in optimise_picture(contents[index : index + 1], style, loss, steps)]
         rows.append({"content": index, "style": name, "before": summarise(run[0]), "gatys": summarise(run[-1])})
-    return {"size": size, "steps": steps, "learning_rate": 0.03, "pairs": rows}
+    return {"size": size, "learning_rate": 0.03, "pairs": rows}
 
 
 def measure_held_out(results: Path) -> dict[str, Any]:
     """Total loss of the shipped networks on the same pairs, and its ratio to Gatys'."""
-    gatys = json.loads((results / "gatys.json").read_text())
+    gatys = read(results / "gatys.json")
     size, features = gatys["size"], VGG19Features()
     loss, contents = StylizationLoss(features), held_out_pictures(size)
     networks = {"pool": load_stylizer("pool"), **{name: load_stylizer(name) for name in SINGLES}}
@@ -88,7 +89,7 @@ def measure_held_out(results: Path) -> dict[str, Any]:
         "content itself": [row["before"]["total"] / row["gatys"]["total"] for row in gatys["pairs"]],
     }
     largest = max(ratios["pool"] + ratios["single"])
-    means = {kind: interval(values) for kind, values in ratios.items()}
+    means = {kind: interval(values).entry(values) for kind, values in ratios.items()}
     return {"size": size, "mean_ratio": means, "largest_ratio": largest, "rows": rows}
 
 
@@ -103,7 +104,7 @@ def measure_added_losses(size: int = 128, steps: int = 100) -> dict[str, Any]:
         with torch.no_grad():
             terms = judge(output, styles, contents).terms
         rows[name] = {term: [float(f"{v:.4g}") for v in value] for term, value in terms.items()}
-    return {"size": size, "steps": steps, "terms_before_their_ratios": rows}
+    return {"size": size, "terms_before_their_ratios": rows}
 
 
 def measure_norms(size: int = 64, steps: int = 150, seeds: Sequence[int] = (0, 1, 2)) -> dict[str, Any]:
@@ -118,53 +119,36 @@ def measure_norms(size: int = 64, steps: int = 150, seeds: Sequence[int] = (0, 1
             config = StylizerConfig(
                 ("greatwave",), norm, steps=steps, size=size, seed=seed, ratios=JOHNSON  # type: ignore[arg-type]
             )  # fmt: skip
-            with tempfile.TemporaryDirectory() as folder:
-                network = train_stylizer(config, folder, "cpu")
-                log = [json.loads(line) for line in (Path(folder) / "log.jsonl").read_text().splitlines()]
+            network, record = run_training(config, every=10)
             with torch.no_grad():
                 total = loss(stylize(contents, network), style, contents).total
-            curves[norm].append([round(line["total"], 1) for line in log])
+            curves[norm].append([round(line["total"], 1) for line in record])
             held_out[norm].append(round(float(total.mean()), 1))
-    return {"size": size, "steps": steps, "seeds": list(seeds), "every": 10, "training_total": curves,
-            "held_out_total": held_out, "mean": {n: interval(v) for n, v in held_out.items()}}  # fmt: skip
-
-
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """Mean and half the width of its 95 % interval (Student's t), over the values."""
-    from scipy.stats import t
-
-    x = torch.tensor(values, dtype=torch.float64)
-    half = float(t.ppf(0.975, len(values) - 1)) * float(x.std()) / len(values) ** 0.5
-    return {"mean": round(float(x.mean()), 3), "plus_minus": round(half, 3), "n": len(values)}
-
-
-def write(results: Path, name: str, measure: Callable[[], dict[str, Any]]) -> None:
-    """Run a measurement and store it with its command, time and hardware."""
-    started = time.monotonic()
-    measured = measure()
-    header = {
-        "command": f"python -m napa_lib.style.evaluate {name}",
-        "seconds": round(time.monotonic() - started),
-        "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
-        "torch": torch.__version__,
-    }
-    results.mkdir(parents=True, exist_ok=True)
-    path = results / f"{name.replace('-', '_')}.json"
-    path.write_text(json.dumps({**header, **measured}, indent=1) + "\n")
+    means = {norm: interval(values).entry(values) for norm, values in held_out.items()}
+    return {"size": size, "every": 10, "training_total": curves, "held_out_total": held_out, "mean": means}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m napa_lib.style.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     parser.add_argument("what", choices=("gatys", "held-out", "added-losses", "norms"))
     parser.add_argument("--results", type=Path, default=Path("assets/results/style"))
-    options = parser.parse_args(arguments)
+    parser.add_argument("--steps", type=int, help="instead of 200 (gatys), 100 (added-losses) or 150 (norms)")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options, start = parser.parse_args(arguments), time.monotonic()
+    steps = options.steps or {"gatys": 200, "added-losses": 100, "norms": 150, "held-out": 0}[options.what]
+    seeds = (0, 1, 2)
     measures: dict[str, Callable[[], dict[str, Any]]] = {
-        "gatys": measure_gatys,
+        "gatys": lambda: measure_gatys(steps=steps),
         "held-out": lambda: measure_held_out(options.results),
-        "added-losses": measure_added_losses,
-        "norms": measure_norms,
+        "added-losses": lambda: measure_added_losses(steps=steps),
+        "norms": lambda: measure_norms(steps=steps, seeds=seeds),
     }
-    write(options.results, options.what, measures[options.what])
+    with command():
+        measured = measures[options.what]()
+        write(
+            options.results / f"{options.what.replace('-', '_')}.json", measured, command_line(PROGRAM, arguments),
+            time.monotonic() - start, seed=seeds if options.what == "norms" else None, steps=steps or None,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -7,20 +7,20 @@ python -m napa_lib.style.train --styles greatwave --start pool --steps 200 --sty
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from napa_lib.data import load_paintings
-from napa_lib.engine import choose_device, load_checkpoint, load_tensors, progress, save_checkpoint, seed_everything
+from napa_lib.engine import choose_device, seed_everything
+from napa_lib.files import write_text
+from napa_lib.loop import HERE, Losses, Record, Setup, Training, command, descend, run, settings_of
 from napa_lib.networks import VGG19Features
+from napa_lib.results import to_json
 from napa_lib.style.content import random_crops, training_pictures
-from napa_lib.style.losses import LossRatios, Measured, StylizationLoss
+from napa_lib.style.losses import LossRatios, StylizationLoss
 from napa_lib.style.networks import Norm, TransformNet, style_statistics
 from napa_lib.style.pretrained import POOL, load_stylizer, save_stylizer
 
@@ -36,7 +36,6 @@ class StylizerConfig:
     size: int = 128  # pixels, the side of content crops and style pictures
     learning_rate: float = 1e-3  # Adam's; falls linearly to 0 over the last quarter of the steps
     seed: int = 0
-    bfloat16: bool = False  # autocast; for processors and GPUs with bfloat16 arithmetic
     start: str = ""  # network to begin with: "pool" or a file; a pool network is set to a single style
     ratios: LossRatios = field(default_factory=LossRatios)
 
@@ -48,79 +47,59 @@ class StylizerConfig:
 
 
 def train_stylizer(
-    config: StylizerConfig, out: str | Path, device: str = "auto", save_every: int = 100
+    config: StylizerConfig, out: str | Path, device: str = "auto", every: int = 50, half: bool = False
 ) -> TransformNet:
     """Train a transformation network, resuming where an earlier run in `out` stopped.
 
     Args:
-        config: what to train. A run in `out` with another configuration is an error, unless only `steps` differs: a
-            run may be made longer or shorter.
-        out: folder for `checkpoint.safetensors`, `log.jsonl` (one line every ten steps) and `network.safetensors`.
-        save_every: steps between checkpoints.
+        config: what to train. A run in `out` with another configuration is an error; it may be made longer.
+        out: folder for `checkpoint.safetensors`, `record.json` and `network.safetensors`.
+        device: where to compute.
+        every: steps between two checkpoints and entries of the record.
+        half: compute in bfloat16 where that is safe.
 
     Returns:
         the trained network, on the device, in evaluation mode.
 
     Source: NAPA, section 4.1 (per style) and stage 1 of section 3.3 (pool).
     """
-    out, place = Path(out), choose_device(device)
+    out = Path(out)
+    setup = Setup(choose_device(device), half, out / "checkpoint.safetensors")
+    network, record = run_training(config, setup, every)
+    save_stylizer(out / "network.safetensors", network, config.styles)
+    write_text(out / "record.json", to_json(record) + "\n")
+    return network
+
+
+def run_training(config: StylizerConfig, setup: Setup = HERE, every: int = 50) -> tuple[TransformNet, Record]:
+    """Train a network as `train_stylizer` does; returns it and the record, in which the loss is called `total`."""
     generator = seed_everything(config.seed)
     features = VGG19Features()
-    network = _initial_network(config, features).to(place)
-    features = features.to(place)
+    network = _initial_network(config, features).to(setup.device).train()
+    features = features.to(setup.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     loss = StylizationLoss(features, config.ratios)
-    styles = torch.stack(load_paintings(config.size, config.styles)).to(place)
+    styles = torch.stack(load_paintings(config.size, config.styles)).to(setup.device)
     targets = loss.measure_style(styles)
     statistics = style_statistics(styles, features) if config.norm == "pool" else None
     pictures = training_pictures()
 
-    checkpoint = out / "checkpoint.safetensors"
-    first = _resume(checkpoint, config, network, optimizer, generator)
-    log = [json.loads(line) for line in _read_lines(out / "log.jsonl")][: first // 10]
-    started = time.monotonic() - (log[-1]["seconds"] if log else 0.0)
-    network.train()
-    for step in progress(range(first, config.steps), "training the stylizer"):
-        content = random_crops(pictures, config.batch, config.size, generator).to(place)
-        chosen = torch.randint(len(styles), (config.batch,), generator=generator).to(place)
-        _set_learning_rate(optimizer, config, step)
-        value = _step(network, optimizer, loss, content, targets[chosen], statistics, chosen, config)
-        if (step + 1) % 10 == 0:
-            log.append({"step": step + 1, "total": value, "seconds": round(time.monotonic() - started, 1)})
-        if (step + 1) % save_every == 0 or step + 1 == config.steps:
-            save_checkpoint(checkpoint, step + 1, {"network": network}, {"adam": optimizer}, generator, _header(config))
-            (out / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-    network.eval()
-    save_stylizer(out / "network.safetensors", network, config.styles)
-    return network
+    def step(number: int) -> Losses:
+        content = random_crops(pictures, config.batch, config.size, generator).to(setup.device)
+        chosen = torch.randint(len(styles), (config.batch,), generator=generator).to(setup.device)
+        with setup.autocast():
+            code = network.style(statistics[chosen]) if network.style is not None and statistics is not None else None
+            losses = {"total": loss(network(content, code), targets[chosen], content).total.mean()}
+        # The style term is of fourth order in the features: early steps would otherwise throw the network far off.
+        descend(losses["total"], optimizer, 1000.0, losses)
+        return losses
 
-
-def _step(
-    network: TransformNet,
-    optimizer: torch.optim.Optimizer,
-    loss: StylizationLoss,
-    content: Tensor,
-    style: Measured,
-    statistics: Tensor | None,
-    chosen: Tensor,
-    config: StylizerConfig,
-) -> float:
-    """One step of Adam; returns the mean total loss of the batch."""
-    with torch.autocast(content.device.type, torch.bfloat16, enabled=config.bfloat16):
-        code = network.style(statistics[chosen]) if network.style is not None and statistics is not None else None
-        total = loss(network(content, code), style, content).total.mean()
-    optimizer.zero_grad()
-    total.backward()
-    # The style term is of fourth order in the features: early steps would otherwise throw the network far off.
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1000.0)
-    optimizer.step()
-    return float(total.detach())
-
-
-def _set_learning_rate(optimizer: torch.optim.Optimizer, config: StylizerConfig, step: int) -> None:
-    rate = config.learning_rate * min(1.0, 4 * (1 - step / config.steps))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    training = Training({"network": network}, {"adam": optimizer}, generator, settings_of("stylizer", config, setup))
+    record = run(
+        "training the stylizer", training, step, config.steps, every, setup,
+        rate=lambda number: min(1.0, 4 * (1 - number / config.steps)),
+    )  # fmt: skip
+    return network.eval(), record
 
 
 def _initial_network(config: StylizerConfig, features: VGG19Features) -> TransformNet:
@@ -134,31 +113,6 @@ def _initial_network(config: StylizerConfig, features: VGG19Features) -> Transfo
     return network
 
 
-def _header(config: StylizerConfig) -> dict[str, str]:
-    return {"config": json.dumps(asdict(config))}
-
-
-def _resume(
-    checkpoint: Path,
-    config: StylizerConfig,
-    network: TransformNet,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-) -> int:
-    if not checkpoint.exists():
-        return 0
-    written = json.loads(load_tensors(checkpoint)[1].get("config", "{}"))
-    wanted = json.loads(_header(config)["config"])
-    other = [f"{name} {written.get(name)}" for name in wanted if name != "steps" and written.get(name) != wanted[name]]
-    if other:
-        raise ValueError(f"{checkpoint} belongs to another training ({', '.join(other)}); choose another folder")
-    return load_checkpoint(checkpoint, {"network": network}, {"adam": optimizer}, generator)
-
-
-def _read_lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m napa_lib.style.train", description=__doc__)
     parser.add_argument("--styles", nargs="+", default=["pool"], help="names of paintings, or 'pool'")
@@ -168,20 +122,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--half", "--bfloat16", action="store_true", help="compute in bfloat16 where that is safe")
+    parser.add_argument("--every", type=int, default=50, help="steps between two checkpoints")
     parser.add_argument("--start", default="", help="network to begin with: 'pool' or a safetensors file")
     parser.add_argument("--style-ratio", type=float, default=1.0, help="ratio of L_style; 1 in table 2")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder; an interrupted run in it goes on")
     options = parser.parse_args(arguments)
     styles = POOL if options.styles == ["pool"] else tuple(options.styles)
-    config = StylizerConfig(
-        styles=styles, norm=options.norm or ("pool" if len(styles) > 1 else "instance"), steps=options.steps,
-        batch=options.batch, size=options.size, seed=options.seed, bfloat16=options.bfloat16,
-        start=options.start,
-        ratios=LossRatios(style=options.style_ratio),
-    )  # fmt: skip
-    options.out.mkdir(parents=True, exist_ok=True)
-    train_stylizer(config, options.out, options.device)
+    with command():
+        config = StylizerConfig(
+            styles=styles, norm=options.norm or ("pool" if len(styles) > 1 else "instance"), steps=options.steps,
+            batch=options.batch, size=options.size, seed=options.seed, start=options.start,
+            ratios=LossRatios(style=options.style_ratio),
+        )  # fmt: skip
+        train_stylizer(config, options.out, options.device, options.every, options.half)
 
 
 if __name__ == "__main__":

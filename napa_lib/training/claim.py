@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import time
+import sys
 from pathlib import Path
 
 import torch
 
 from napa_lib.data import ArtFigure, load_art_figures
 from napa_lib.data.synthetic import LOOKS, load_synthetic
+from napa_lib.engine import choose_device
 from napa_lib.evaluate import predict_art, score_art
 from napa_lib.lifting import load_depth_net
+from napa_lib.loop import Setup, command
 from napa_lib.networks.pose_net import PoseNet2D
 from napa_lib.pose import PoseEstimator
+from napa_lib.results import command_line, read, write
 from napa_lib.style import load_stylizer
 from napa_lib.training.pictures import PictureSet, read_pictures, usable, write_pictures
 from napa_lib.training.pose import PoseTrainingConfig, train_pose_net
 from napa_lib.training.stylize import style_codes, stylize_pictures
 from napa_lib.training.validate import validate
 
+PROGRAM = "python -m napa_lib.training.claim"
 MIXTURES = {"raw": (1.0, 0.0), "stylised": (0.0, 1.0), "mixed": (0.5, 0.5)}  # shares of raw and stylised pictures
 
 
 def measure(network: PoseNet2D, size: int, figures: list[ArtFigure], validation: dict[str, PictureSet]) -> dict:
     """PCKh on art with the figures' boxes, by threshold and kind, and the validation sets' shares, in per cent."""
-    estimator = PoseEstimator(network, *load_depth_net(), size=size, device="cpu")
+    device = str(next(network.parameters()).device)
+    estimator = PoseEstimator(network, *load_depth_net(), size=size, device=device)
     score = score_art(predict_art(estimator, figures), figures)
     kinds = [None, *sorted({figure.kind for figure in figures})]
     art = {
@@ -46,59 +49,53 @@ def photo_pictures(split: str) -> PictureSet:
     return pictures.kept(usable(pictures.keypoints))
 
 
-def both_looks(split: str, work: Path, half: bool) -> tuple[PictureSet, PictureSet]:
+def both_looks(split: str, work: Path, setup: Setup) -> tuple[PictureSet, PictureSet]:
     """A split's pictures, raw and stylised; the stylised ones are kept in the folder `work`."""
     raw, path = photo_pictures(split), work / f"stylised_{split}.safetensors"
     if not path.exists():
         generator = torch.Generator().manual_seed(0)
-        write_pictures(path, stylize_pictures(raw, load_stylizer("pool"), style_codes("pool"), generator, half=half))
+        network = load_stylizer("pool").to(setup.device)
+        write_pictures(path, stylize_pictures(raw, network, style_codes("pool"), generator, half=setup.half))
     return raw, read_pictures(path)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train the same network on raw, stylised and mixed pictures, several seeds each; runs already listed are kept."""
-    parser = argparse.ArgumentParser(prog="python -m napa_lib.training.claim", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="JSON file of results, added to run by run")
-    parser.add_argument("--work", type=Path, default=Path("runs/claim"), help="folder for the stylised pictures")
+    parser.add_argument("--work", type=Path, default=Path("runs/claim"), help="folder for pictures and checkpoints")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
-    sources = both_looks("train", options.work, options.half)
-    names = ("raw", "stylised")
-    validation = dict(zip(names, both_looks("validation", options.work, options.half), strict=True))
+    with command():
+        run_all(options, command_line(PROGRAM, arguments))
+
+
+def run_all(options: argparse.Namespace, made_by: str) -> None:
+    """Train and measure what is not in the file yet, and write the file anew after each run."""
+    setup = Setup(choose_device(options.device), options.half)
+    sources = both_looks("train", options.work, setup)
+    validation = dict(zip(("raw", "stylised"), both_looks("validation", options.work, setup), strict=True))
     figures = load_art_figures()
+    runs = read(options.out)["runs"] if options.out.exists() else []
     for seed in options.seeds:
         for name, shares in MIXTURES.items():
-            if any((run["trained on"], run["seed"]) == (name, seed) for run in _read(options.out)["runs"]):
+            if any((run["trained on"], run["seed"]) == (name, seed) for run in runs):
                 continue
             config = PoseTrainingConfig(size=options.size, steps=options.steps, echo=4, average=0.99, seed=seed)
-            start = time.monotonic()
-            network, _ = train_pose_net(config, sources, shares, save_every=options.steps, half=options.half)
-            seconds = round(time.monotonic() - start)
+            network, record = train_pose_net(config, sources, shares, setup, every=options.steps)
+            seconds = round(record[-1]["seconds"])
             run = {"trained on": name, "seed": seed, "steps": options.steps, "seconds": seconds}
             run |= measure(network, options.size, figures, validation)
             print(run, flush=True)
-            record = _read(options.out)
-            record["runs"].append(run)
-            record["command"] = (
-                f"python -m napa_lib.training.claim --out {options.out} --steps {options.steps} --size {options.size}"
-                + " --half" * options.half
-            )
-            record["hardware"] = f"CPU, {torch.get_num_threads()} thread(s)"
-            _write(options.out, record)
-
-
-def _read(path: Path) -> dict:
-    return json.loads(path.read_text("utf-8")) if path.exists() else {"runs": []}
-
-
-def _write(path: Path, record: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+            runs.append(run)
+            asked = {"steps": options.steps, "size": options.size, "half": options.half}
+            seeds, seconds = sorted({run["seed"] for run in runs}), sum(run["seconds"] for run in runs)
+            write(options.out, {"runs": runs}, made_by, seconds, asked, seeds, options.steps, setup.device)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import load_paintings
-from napa_lib.engine import progress
+from napa_lib.engine import choose_device, progress
 from napa_lib.networks import VGG19Features
 from napa_lib.style import POOL, load_stylizer
 from napa_lib.style.networks import TransformNet
@@ -29,7 +29,7 @@ def stylize_pictures(
     batch: int = 16,
     half: bool = False,
 ) -> PictureSet:
-    """The same figures in other styles.
+    """The same figures in other styles, made on the device where the network is; what is drawn does not depend on it.
 
     Args:
         pictures: what to stylise.
@@ -42,14 +42,14 @@ def stylize_pictures(
     Returns:
         as many pictures with the same keypoints.
     """
-    done = []
+    done, device = [], next(network.parameters()).device
     for images in pictures.images.split(batch):
         content = images.float() / 255
         pair = torch.randint(len(codes), (2, len(content)), generator=generator)
         mixture = torch.rand(len(content), 1, generator=generator)
         code = torch.lerp(codes[pair[0]], codes[pair[1]], mixture)
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            styled = network(content, code.chunk(2, 1)).float()
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            styled = network(content.to(device), code.to(device).chunk(2, 1)).float().cpu()
         through = 0.5 * torch.rand(len(content), 1, 1, 1, generator=generator)
         done.append((torch.lerp(styled, content, through).clamp(0, 1) * 255).round().byte())
     return PictureSet(torch.cat(done), pictures.keypoints)
@@ -70,9 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shards", type=int, help="how many shards, from the first; all by default")
     parser.add_argument("--stylizer", default="pool", help="a pool network: a shipped one's name or a file")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
     options = parser.parse_args(arguments)
-    network = load_stylizer(options.stylizer)
+    network = load_stylizer(options.stylizer).to(choose_device(options.device))
     codes = style_codes(options.stylizer)
     for shard in progress(list_shards(options.data)[: options.shards], "stylising"):
         target = Path(options.out) / (shard.name.removesuffix(".tar.gz").removesuffix(".safetensors") + ".safetensors")

@@ -1,8 +1,7 @@
-"""What a training step changes: which parameters at which rate, and their running average."""
+"""What a training step changes: which parameters, at which rate."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from napa_lib.networks.pose_net import PoseNet2D
@@ -28,18 +27,8 @@ def parameter_groups(network: PoseNet2D, config: PoseTrainingConfig) -> list[dic
     head = list(network.head.parameters())
     known = {id(p) for p in head}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
-    groups = [{"params": head, "peak": config.learning_rate, "lr": config.learning_rate}]
+    groups = [{"params": head, "lr": config.learning_rate}]
     if rest:
         rate = config.learning_rate * config.backbone_rate
-        groups.append({"params": rest, "peak": rate, "lr": rate})
+        groups.append({"params": rest, "lr": rate})
     return groups
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Exponential moving average of the trained weights."""
-    for mean, now in zip(average.parameters(), network.parameters(), strict=True):
-        if now.requires_grad:
-            mean.lerp_(now, 1 - decay)
-    for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
-        kept.copy_(buffer)

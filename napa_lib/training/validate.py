@@ -21,15 +21,15 @@ def validate(network: PoseNet2D, pictures: PictureSet, size: int, half: bool = F
     Returns:
         {"near": …, "far": …}, fractions.
     """
-    was_training = network.training
+    was_training, device = network.training, next(network.parameters()).device
     network.eval()
     errors = []
     for i in range(0, len(pictures), batch):
         images, keypoints = pictures.images[i : i + batch].float() / 255, pictures.keypoints[i : i + batch]
         matrices = crop_matrices(figure_boxes(keypoints), size)
-        crops = crop(images, matrices, size, edge_color(images)).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            found = network(crops).keypoints
+        crops = crop(images, matrices, size, edge_color(images)).to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            found = network(crops).keypoints.float().cpu()
         target = to_crop(keypoints, matrices)[:, LIMBS]
         known = ~target.isnan().any(-1)  # what the network makes NaN is wrong, not missing
         errors.append((found[:, LIMBS] - target).norm(dim=-1)[known] / size)

@@ -69,7 +69,7 @@ PLAN = LessonPlan(
     prerequisites="some Python and NumPy; no machine learning.",
     minutes=30,
     data=("paintings", "art_figures", "mocap", "weights/pose_net.safetensors", "weights/vgg19_q8.safetensors"),
-    prelude="import numpy as np\nfrom napa_lib import study",
+    prelude="import numpy as np\nimport torch\nfrom napa_lib import study",
     exercises=EXERCISES,
     quiz=QUIZ,
 )

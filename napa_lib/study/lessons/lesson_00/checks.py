@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
 from napa_lib.pose import PoseResult
 from napa_lib.skeletons import COCO17
-from napa_lib.study.exercises import Verdict, close, numbers, right, wrong
+from napa_lib.study.exercises import Verdict, close, number, numbers, right, wrong
 
 
 def check_mirrored_x(answer) -> Verdict:
-    x = float(numbers(answer, (), "the coordinate"))
+    x = number(answer, "the coordinate")
     if x == 339:
         return right("with W pixels the last centre is at W - 1, so x goes to W - 1 - x = 400 - 1 - 60 = 339.")
     if x == 340:
@@ -30,6 +32,11 @@ def check_flip(flip_pose) -> Verdict:
         twice = numbers(flip_pose(got.copy(), pairs, width), (5, 2), "the pose flipped twice")
         if close(twice, pose):
             return right("x is mirrored and the sides trade names; doing it twice gives the pose back.")
+    if close(got[:, 0], expected[:, 0]) and close(got[:, 1], pose[:, 1]):
+        return wrong("the x of a pair have traded places, their y have not: a joint moves with both its coordinates.")
+    if close(got[0], got[1]) and close(got[3], got[4]):
+        return wrong("both joints of a pair lie on one spot: a row of an array is a view, and the first assignment "
+                     "overwrote it. Swap with copies: `flipped[[a, b]] = flipped[[b, a]]`.")  # fmt: skip
     if close(got, pose * [-1, 1] + [width - 1, 0]):
         return wrong("x is mirrored, but the joint called left is still the person's old left. Swap each pair.")
     if close(got, pose[[1, 0, 2, 4, 3]]):
@@ -38,7 +45,8 @@ def check_flip(flip_pose) -> Verdict:
         return wrong("every x is one pixel too large: the last pixel centre is at width - 1.")
     if close(got[:, 0], expected[:, 0]):
         return wrong("x is right, y is not: a mirror leaves heights alone.")
-    return wrong("compare with the toy arm: for width 5 its wrist at (4, 3) goes to (0, 3).")
+    return wrong("a toy: in a picture 5 wide, a left hand at (4, 3) and a right one at (1, 1), one pair. Mirrored, the "
+                 "left hand is at (3, 1) and the right one at (0, 3).")  # fmt: skip
 
 
 def check_pckh(my_pckh) -> Verdict:
@@ -49,9 +57,10 @@ def check_pckh(my_pckh) -> Verdict:
     head = 30.0
     target[[3, 9]] = np.nan
     seen = ~np.isnan(target[:, 0])
-    got = float(numbers(my_pckh(prediction.copy(), target.copy(), head), (), "the score"))
+    got = number(my_pckh(prediction.copy(), target.copy(), head), "the score")
     expected = float((miss[seen] < 0.5 * head).mean())
-    edge = float(numbers(my_pckh(np.array([[3.0, 4.0]]), np.zeros((1, 2)), 10.0), (), "the score"))
+    edge = number(my_pckh(np.array([[3.0, 4.0]]), np.zeros((1, 2)), 10.0), "the score")
+    lost = number(my_pckh(np.array([[0.0, 0.0], [np.nan, np.nan]]), np.zeros((2, 2)), 10.0), "the score")
     l1 = np.abs(prediction - target).sum(-1)[seen]
     usual = {
         float((miss[seen] < 0.5 * head).sum() / 14): "you divide by all 14 joints. A joint that nobody annotated (NaN) "
@@ -61,6 +70,9 @@ def check_pckh(my_pckh) -> Verdict:
         1 - expected: "that is the share of wrong joints.",
         100 * expected: "that is a percentage; scores here are fractions from 0 to 1.",
     }
+    if close(got, expected) and edge == 0.0 and not close(lost, 0.5):
+        return wrong("nearly: a joint that is annotated and that the estimator did not find (NaN in `prediction`) is a "
+                     "miss. Only those that nobody annotated (NaN in `target`) do not count.")  # fmt: skip
     if close(got, expected) and edge == 0.0:
         return right(f"{expected:.3f} on this test pose. NaN joints are left out, and exactly half a head is a miss.")
     if close(got, expected):
@@ -74,15 +86,18 @@ def check_pckh(my_pckh) -> Verdict:
 
 
 def check_crop(to_crop) -> Verdict:
-    points = np.array([[100.0, 50.0], [129.5, 69.5], [159.0, 89.0]])
+    points = np.array([[100.0, 50.0], [129.5, 69.5], [159.0, 89.0], [171.0, 40.0]])  # the last one outside the box
     box, size = (99.5, 49.5, 159.5, 89.5), (30, 20)
-    got = numbers(to_crop(points.copy(), box, size), (3, 2), "the cropped pose")
+    got = numbers(to_crop(points.copy(), box, size), (4, 2), "the cropped pose")
     shifted = (points - [99.5, 49.5]) * 0.5
     if close(got, shifted - 0.5):
-        other = numbers(to_crop(points.copy(), (99.5, 49.5, 159.5, 89.5), (120, 20)), (3, 2), "the cropped pose")
+        other = numbers(to_crop(points.copy(), (99.5, 49.5, 159.5, 89.5), (120, 20)), (4, 2), "the cropped pose")
         if close(other, (points - [99.5, 49.5]) * [2.0, 0.5] - 0.5):
             return right("the box's edge is half a pixel outside the first pixel centre, before and after the resize.")
         return wrong("right for this crop, but with another width the two axes need their own factor each.")
+    if close(got[:3], shifted[:3] - 0.5):
+        return wrong("a joint outside the box is outside the crop, too: an outstretched hand. Leave it there, do not "
+                     "move it to the edge, and do not drop it.")  # fmt: skip
     if close(got, shifted):
         return wrong("half a pixel is missing: the crop's edge lies at -0.5, its first pixel centre at 0.")
     if close(got, points * 0.5 - 0.5) or close(got, points * 0.5):
@@ -117,11 +132,20 @@ def check_doubtful(doubtful) -> Verdict:
     points = torch.arange(2.0 * len(names)).reshape(-1, 2)
     face = [names.index(f"{side}_{part}") for part in ("eye", "ear") for side in "lr"]
     confidence[face], points[face] = 0.0, torch.nan
+    confidence[names.index("r_wrist")] = 0.0  # it is there, and nobody could be less sure of it
     result = PoseResult(points, torch.zeros(len(names), 3), confidence, (0.0, 0.0, 40.0, 40.0), COCO17)
     limit = float(confidence[names.index("l_knee")])  # one joint lies exactly on it
     ranked = [j for j in confidence.argsort().tolist() if j not in face]
     expected = [names[j] for j in ranked if confidence[j] < limit]
-    got = list(doubtful(result, limit))
+    answer = doubtful(result, limit)
+    if isinstance(answer, str) or not isinstance(answer, Iterable):
+        return wrong(f"return a list of names, such as ['nose', 'l_hip']; yours is {answer!r}.")
+    got = list(answer)
+    if got and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in got):
+        return wrong("names alone: leave out what stands beside them in each pair.")
+    if got == [name for name in expected if name != "r_wrist"]:
+        return wrong("a joint that was found with a confidence of 0 is missing: it is the most doubtful of all. What "
+                     "tells that a joint is not there is the NaN in `keypoints`.")  # fmt: skip
     if got == expected:
         return right("unsure joints, the least sure first; what is not there is no doubtful joint, it is no joint.")
     if got and all(isinstance(j, (int, np.integer)) for j in got):

@@ -29,6 +29,7 @@ EXERCISES = (
             tested on pictures and their mirror images loses accuracy to it.
         """,
         check=checks.check_mirrored_x,
+        other_answers=("mirrored_x = [339]", "mirrored_x = 339.0", "mirrored_x = np.int64(400) - 61"),
         wrong_answers=(
             WrongAnswer("W - x", "mirrored_x = 400 - 60", "340 is W - x"),
             WrongAnswer("unmoved", "mirrored_x = 60", "60 is where the wrist was"),
@@ -42,9 +43,9 @@ EXERCISES = (
         difficulty=2,
         minutes=8,
         task="""
-            Mirror a pose left to right. `pose` is (J, 2) in pixels, `pairs` lists the indices (left, right) of
-            joints that exist on both sides, `width` is the picture's. Return the new (J, 2). The left hand of a
-            mirrored person is a right hand.
+            Mirror a pose left to right. `pose` is a NumPy array (J, 2) of float64, in pixels; `pairs` lists the
+            indices (left, right) of joints that exist on both sides; `width` is the picture's. Return the new (J, 2).
+            The left hand of a mirrored person is a right hand.
         """,
         stub="""
             def flip_pose(pose, pairs, width):
@@ -69,6 +70,30 @@ EXERCISES = (
         """,
         why="`napa_lib.skeletons.flip` does this for a whole batch, with the pairs of a named joint set.",
         check=checks.check_flip,
+        other_answers=(
+            """
+            def flip_pose(pose, pairs, width):
+                flipped = [[width - 1 - x, y] for x, y in pose]
+                for a, b in pairs:
+                    flipped[a], flipped[b] = flipped[b], flipped[a]
+                return flipped
+            """,
+            """
+            def flip_pose(pose, pairs, width):
+                flipped = torch.tensor(pose)
+                flipped[:, 0] = width - 1 - flipped[:, 0]
+                for a, b in pairs:
+                    flipped[[a, b]] = flipped[[b, a]]
+                return flipped
+            """,
+            """
+            def flip_pose(pose, pairs, width):
+                flipped = pose.astype(np.float32) * [-1, 1] + [width - 1, 0]
+                left, right = np.array(pairs).T
+                flipped[left], flipped[right] = flipped[right], flipped[left].copy()
+                return flipped
+            """,
+        ),
         wrong_answers=(
             WrongAnswer(
                 "mirror only",
@@ -112,12 +137,36 @@ EXERCISES = (
                 "x is right, y is not",
             ),
             WrongAnswer(
+                "x alone is swapped",
+                """
+                def flip_pose(pose, pairs, width):
+                    flipped = pose.copy()
+                    flipped[:, 0] = width - 1 - pose[:, 0]
+                    for a, b in pairs:
+                        flipped[[a, b], 0] = flipped[[b, a], 0]
+                    return flipped
+                """,
+                "have traded places, their y have not",
+            ),
+            WrongAnswer(
+                "a view overwritten",
+                """
+                def flip_pose(pose, pairs, width):
+                    flipped = pose.copy()
+                    flipped[:, 0] = width - 1 - pose[:, 0]
+                    for a, b in pairs:
+                        flipped[a], flipped[b] = flipped[b], flipped[a]
+                    return flipped
+                """,
+                "lie on one spot",
+            ),
+            WrongAnswer(
                 "the pose itself",
                 """
                 def flip_pose(pose, pairs, width):
                     return pose
                 """,
-                "compare with the toy arm",
+                "a left hand at (4, 3)",
             ),
         ),
     ),
@@ -129,8 +178,9 @@ EXERCISES = (
         minutes=10,
         task="""
             A figure is cut out of a painting with `box` = (x0, y0, x1, y1), the box's edges in pixels, and resized
-            to `size` = (width, height). Move its joints `points` (J, 2) with it. The edge of a picture lies half a
-            pixel before its first pixel centre, at -0.5: in the painting and in the crop.
+            to `size` = (width, height). Move its joints `points` with it, a NumPy array (J, 2) of float64; some may
+            lie outside the box. The edge of a picture lies half a pixel before its first pixel centre, at -0.5: in the
+            painting and in the crop.
         """,
         stub="""
             def to_crop(points, box, size):
@@ -155,6 +205,18 @@ EXERCISES = (
             pixels, forgetting it costs five.
         """,
         check=checks.check_crop,
+        other_answers=(
+            """
+            def to_crop(points, box, size):
+                x0, y0, x1, y1 = box
+                return [[(x - x0) / (x1 - x0) * size[0] - 0.5, (y - y0) / (y1 - y0) * size[1] - 0.5] for x, y in points]
+            """,
+            """
+            def to_crop(points, box, size):
+                corner, end = torch.tensor(box).split(2)
+                return (torch.tensor(points, dtype=torch.float32) - corner) * torch.tensor(size) / (end - corner) - 0.5
+            """,
+        ),
         wrong_answers=(
             WrongAnswer(
                 "no half pixel",
@@ -193,6 +255,16 @@ EXERCISES = (
                 "their own factor each",
             ),
             WrongAnswer(
+                "clipped to the crop",
+                """
+                def to_crop(points, box, size):
+                    x0, y0, x1, y1 = box
+                    moved = (points - [x0, y0]) * [size[0] / (x1 - x0), size[1] / (y1 - y0)] - 0.5
+                    return np.clip(moved, -0.5, np.array(size) - 0.5)
+                """,
+                "a joint outside the box",
+            ),
+            WrongAnswer(
                 "the points themselves",
                 """
                 def to_crop(points, box, size):
@@ -210,8 +282,8 @@ EXERCISES = (
         minutes=10,
         task="""
             Write `PCKh@0.5`: the fraction of joints that are closer to the truth than half the head size.
-            `prediction` and `target` are (J, 2) in pixels; a joint that nobody annotated is NaN in `target` and
-            does not count.
+            `prediction` and `target` are NumPy arrays (J, 2) of float64, in pixels. A joint that nobody annotated is
+            NaN in `target` and does not count; one that is annotated and NaN in `prediction` was not found, a miss.
         """,
         stub="""
             def my_pckh(prediction, target, head_size):
@@ -220,8 +292,8 @@ EXERCISES = (
         """,
         answer="my_pckh",
         hints=(
-            "First a distance for each joint, (J,). Then keep the joints whose distance is a number.",
-            "`np.linalg.norm(prediction - target, axis=-1)` and `~np.isnan(…)`.",
+            "First a distance for each joint, (J,). Then keep the joints whose `target` is a number.",
+            "`np.linalg.norm(prediction - target, axis=-1)` and `~np.isnan(target[:, 0])`. NaN is less than nothing.",
         ),
         if_you_see="""
             `nan`: the mean ran over missing joints. A score that is a little too low: they were counted as wrong.
@@ -229,14 +301,27 @@ EXERCISES = (
         solution="""
             def my_pckh(prediction, target, head_size):
                 distance = np.linalg.norm(prediction - target, axis=-1)
-                seen = ~np.isnan(distance)
-                return (distance[seen] < 0.5 * head_size).mean()
+                annotated = ~np.isnan(target).any(-1)
+                return (distance[annotated] < 0.5 * head_size).mean()
         """,
         why="""
-            The denominator is the number of joints that were annotated; `napa_lib.metrics.pckh` reports it as
-            `.counted`.
+            The denominator is the number of joints that were annotated. `napa_lib.metrics.pckh` reports it as
+            `.counted`; it leaves out what was not predicted, too, so watch that number when an estimator skips joints.
         """,
         check=checks.check_pckh,
+        other_answers=(
+            """
+            def my_pckh(prediction, target, head_size):
+                hits = [np.hypot(*(p - t)) < head_size / 2 for p, t in zip(prediction, target) if not np.isnan(t[0])]
+                return sum(hits) / len(hits)
+            """,
+            """
+            def my_pckh(prediction, target, head_size):
+                p, t = torch.tensor(prediction), torch.tensor(target)
+                annotated = t.isfinite().all(-1)
+                return ((p - t).norm(dim=-1)[annotated] < head_size / 2).float().mean()[None]
+            """,
+        ),
         wrong_answers=(
             WrongAnswer(
                 "a missing joint is a miss",
@@ -245,6 +330,15 @@ EXERCISES = (
                     return (np.linalg.norm(prediction - target, axis=-1) < 0.5 * head_size).mean()
                 """,
                 "you divide by all 14 joints",
+            ),
+            WrongAnswer(
+                "what was not found does not count",
+                """
+                def my_pckh(prediction, target, head_size):
+                    distance = np.linalg.norm(prediction - target, axis=-1)
+                    return (distance[~np.isnan(distance)] < 0.5 * head_size).mean()
+                """,
+                "that the estimator did not find",
             ),
             WrongAnswer(
                 "a whole head",
@@ -308,8 +402,9 @@ EXERCISES = (
         difficulty=3,
         minutes=8,
         task="""
-            Find the worst pose that `PCKh@0.5` still calls perfect: given `target` (14, 2) and `head_size`, return a
-            (14, 2) with a score of 1 and a mean error of at least 0.45 head sizes. What should a second number say?
+            Find the worst pose that `PCKh@0.5` still calls perfect: given `target`, a NumPy array (14, 2) of float64,
+            and `head_size`, return a (14, 2) with a score of 1 and a mean error of at least 0.45 head sizes. What
+            should a second number say?
         """,
         stub="""
             def worst_pose(target, head_size):
@@ -331,6 +426,10 @@ EXERCISES = (
             figure. That is why papers also report a mean error, or PCKh at several thresholds.
         """,
         check=checks.check_worst_pose,
+        other_answers=(
+            "def worst_pose(target, head_size):\n    return [(x, y - 0.47 * head_size) for x, y in target]",
+            "def worst_pose(target, head_size):\n    return torch.tensor(target).float() - 0.33 * head_size",
+        ),
         wrong_answers=(
             WrongAnswer(
                 "on the edge",
@@ -373,10 +472,11 @@ EXERCISES = (
         difficulty=2,
         minutes=6,
         task="""
-            `result` is what the estimator gives back for one figure: `result.skeleton.joints` (J names),
-            `result.keypoints` (J, 2) and `result.confidence` (J,). Return the names of the joints with a confidence
-            below `threshold`, the least sure first. A joint that the joint set has and the estimator cannot have
-            (COCO's eyes and ears) is NaN in `keypoints` and 0 in `confidence`: nobody can doubt it, leave it out.
+            `result` is what the estimator gives back for one figure: `result.skeleton.joints` (a tuple of J names),
+            `result.keypoints` (J, 2) and `result.confidence` (J,), torch tensors of float32. Return the names of the
+            joints with a confidence below `threshold`, the least sure first. A joint that the joint set has and the
+            estimator cannot have (COCO's eyes and ears) is NaN in `keypoints` and 0 in `confidence`: nobody can doubt
+            it, leave it out.
         """,
         stub="""
             def doubtful(result, threshold):
@@ -400,6 +500,19 @@ EXERCISES = (
             tells them apart.
         """,
         check=checks.check_doubtful,
+        other_answers=(
+            """
+            def doubtful(result, threshold):
+                rows = zip(result.confidence.tolist(), result.skeleton.joints, result.keypoints[:, 0].tolist())
+                return tuple(name for c, name, x in sorted(rows) if c < threshold and x == x)
+            """,
+            """
+            def doubtful(result, threshold):
+                sure = result.confidence.clone()
+                sure[result.keypoints.isnan().any(-1)] = torch.inf
+                return np.array(result.skeleton.joints)[sure.argsort().numpy()][: int((sure < threshold).sum())]
+            """,
+        ),
         wrong_answers=(
             WrongAnswer(
                 "joints that are not there",
@@ -409,6 +522,33 @@ EXERCISES = (
                     return [result.skeleton.joints[j] for j in order if result.confidence[j] < threshold]
                 """,
                 "cannot be doubted",
+            ),
+            WrongAnswer(
+                "confidence for presence",
+                """
+                def doubtful(result, threshold):
+                    order = result.confidence.argsort().tolist()
+                    return [result.skeleton.joints[j] for j in order if 0 < result.confidence[j] < threshold]
+                """,
+                "it is the most doubtful of all",
+            ),
+            WrongAnswer(
+                "pairs",
+                """
+                def doubtful(result, threshold):
+                    found = ~result.keypoints.isnan().any(-1)
+                    names = np.array(result.skeleton.joints)[found.numpy()]
+                    return [(name, c) for c, name in sorted(zip(result.confidence[found], names)) if c < threshold]
+                """,
+                "names alone",
+            ),
+            WrongAnswer(
+                "one string",
+                """
+                def doubtful(result, threshold):
+                    return result.skeleton.joints[int(result.confidence.argmin())]
+                """,
+                "return a list of names",
             ),
             WrongAnswer(
                 "in the joint set's order",

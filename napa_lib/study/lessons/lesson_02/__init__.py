@@ -61,10 +61,9 @@ PLAN = LessonPlan(
     number="02",
     promise=(
         "Eighteen pairs of numbers are hard to look at, for people and for networks. NAPA draws them: each bone a "
-        "coloured"
-        "oval. This lesson builds that picture from its definition, makes it soft enough to carry a gradient, lets a "
-        "scattered pose find its way back through it, and then asks a network how deep the figure is, seeing only the "
-        "ovals."
+        "coloured oval. This lesson builds that picture from its definition, makes it soft enough to carry a gradient, "
+        "lets a scattered pose find its way back through it, and then asks a network how deep the figure is, seeing "
+        "only the ovals."
     ),
     hero=hero,
     hero_alt=(

@@ -32,6 +32,11 @@ DISC = Exercise(
         poses that cannot be found have their head turned about such a disc.
     """,
     check=checks.check_disc,
+    other_answers=(
+        "disc = [20, 310, np.inf]",
+        "disc = torch.tensor([20.0, 314.16, torch.inf])",
+        'disc = (20, 315, "inf")',
+    ),
     wrong_answers=(
         WrongAnswer("semi-axis for length", 'disc = [10, 314, float("inf")]', "10 px is the semi-axis d/2"),
         WrongAnswer("no disc", 'disc = [40, 314, float("inf")]', "when its two semi-axes"),
@@ -51,7 +56,8 @@ INSIDE = Exercise(
     minutes=10,
     task="""
         Write the inside test of one bone. `points` is (N, 2), `start` and `end` are the bone's two keypoints (2,),
-        all NumPy arrays in pixels; `width` is $d$. Return N booleans: which points lie inside the oval?
+        all NumPy arrays of float64, in pixels; `width` is $d$. Return N booleans: which points lie inside the oval? A
+        point on its edge does not.
     """,
     stub="""
         def my_inside(points, start, end, width):
@@ -84,7 +90,36 @@ INSIDE = Exercise(
         solves the quadratic for the two ends of each row.
     """,
     check=checks.check_inside,
+    other_answers=(
+        """
+        def my_inside(points, start, end, width):
+            length = np.hypot(*(end - start))
+            turn = np.array([end - start, [start[1] - end[1], end[0] - start[0]]]).T / length
+            along, across = ((points - (start + end) / 2) @ turn).T
+            return torch.tensor(along**2 / (length / 2) ** 2 + across**2 / (width / 2) ** 2) < 1
+        """,
+        """
+        def my_inside(points, start, end, width):
+            inside = []
+            for x, y in points - (start + end) / 2:
+                dx, dy = end - start
+                length = (dx**2 + dy**2) ** 0.5
+                along, across = (x * dx + y * dy) / length, (y * dx - x * dy) / length
+                inside.append(4 * along**2 / length**2 + 4 * across**2 / width**2 < 1)
+            return inside
+        """,
+    ),
     wrong_answers=(
+        WrongAnswer(
+            "with its edge",
+            """
+            def my_inside(points, start, end, width):
+                offset, u = points - (start + end) / 2, (end - start) / np.hypot(*(end - start))
+                along, across = offset @ u, offset @ np.array([-u[1], u[0]])
+                return (2 * along / np.hypot(*(end - start))) ** 2 + (2 * across / width) ** 2 <= 1
+            """,
+            "a point on the edge is not inside",
+        ),
         WrongAnswer(
             "twice as wide",
             """
@@ -189,8 +224,8 @@ BONES = Exercise(
     difficulty=1,
     minutes=5,
     task="""
-        `pose` is a tensor (18, 3) in mm, `pairs` lists 15 pairs (child, parent) of joint indices. Return the bone
-        vectors (15, 3): each points from the parent to the child.
+        `pose` is a tensor (18, 3) of float32 in mm, `pairs` lists 15 pairs (child, parent) of joint indices.
+        Return the bone vectors (15, 3): each points from the parent to the child.
     """,
     stub="""
         def my_bone_vectors(pose, pairs):
@@ -210,6 +245,11 @@ BONES = Exercise(
     """,
     why="`napa_lib.lifting.bone_vectors` does this for batches, and `joints_from_bone_vectors` goes back.",
     check=checks.check_bones,
+    other_answers=(
+        "def my_bone_vectors(pose, pairs):\n    return [pose[c] - pose[p] for c, p in pairs]",
+        "def my_bone_vectors(pose, pairs):\n    return torch.stack([pose[c] - pose[p] for c, p in pairs]).double()",
+        "def my_bone_vectors(pose, pairs):\n    return -np.diff(pose.numpy()[np.array(pairs)], axis=1)[:, 0]",
+    ),
     wrong_answers=(
         WrongAnswer(
             "parent minus child",
@@ -255,8 +295,8 @@ STANDARDIZE = Exercise(
     difficulty=1,
     minutes=5,
     task="""
-        `bones` is a tensor (N, 15, 3): the bones of N poses in mm. Return them standardised, the same shape: over the
-        N poses, each component of each bone has mean 0 and standard deviation 1.
+        `bones` is a tensor (N, 15, 3) of float32: the bones of N poses in mm. Return them standardised, the same
+        shape: over the N poses, each component of each bone has mean 0 and standard deviation 1.
     """,
     stub="""
         def my_standardize(bones):
@@ -278,6 +318,11 @@ STANDARDIZE = Exercise(
         standardised with the *training* poses' numbers.
     """,
     check=checks.check_standardize,
+    other_answers=(
+        "def my_standardize(bones):\n    d = bones - bones.mean(0)\n    return d / d.square().mean(0).sqrt()",
+        "def my_standardize(bones):\n    b = bones.numpy()\n    return (b - b.mean(axis=0)) / b.std(axis=0)",
+        "def my_standardize(bones):\n    s, m = torch.std_mean(bones.double(), 0)\n    return (bones - m) / s",
+    ),
     wrong_answers=(
         WrongAnswer(
             "variance",
@@ -325,7 +370,7 @@ TWINS = Exercise(
     task="""
         Break the bone map: find two poses, each (18, 2) with all joints inside the picture of 224 x 224 px, in which
         at least one joint that a bone touches differs by 30 px or more, and whose hard bone maps are equal in *every*
-        pixel. `figure` (18, 2) is there to start from.
+        pixel, and not empty. `figure`, a tensor (18, 2) of float32, is there to start from.
     """,
     stub="""
         pose_a, pose_b = figure.clone(), figure.clone()
@@ -360,7 +405,28 @@ TWINS = Exercise(
         seen many poses and guesses; a better answer would need the picture itself.
     """,
     check=checks.check_twins,
+    other_answers=(
+        """
+        a = torch.full((18, 2), 112.5)
+        a[[4, 5]] = torch.tensor([[112.5, 20.0], [112.5, 204.0]])
+        b = a.clone()
+        a[10, 1], b[10, 1] = 90.0, 140.0
+        twins = torch.stack([a, b])
+        """,
+        """
+        a = np.full((18, 2), 112.5)
+        a[1:4, 1] = 10, 214, 214
+        b = a.copy()
+        a[10, 1], b[10, 1] = 90, 140
+        twins = [a.tolist(), b.tolist()]
+        """,
+    ),
     wrong_answers=(
+        WrongAnswer(
+            "nothing to see",
+            "twins = (torch.full((18, 2), 40.0), torch.full((18, 2), 90.0))",
+            "nothing is drawn at all",
+        ),
         WrongAnswer("the same pose", "twins = (figure, figure)", "has to move by 30 px"),
         WrongAnswer("one pose", "twins = figure", "give a pair"),
         WrongAnswer(

@@ -89,7 +89,8 @@ PLAN = LessonPlan(
     data=("studio", "faces", "video", "weights/keypointgan_ours.safetensors",
           "weights/keypointgan_cyclegan.safetensors", "results/bottleneck"),
     prelude=(
-        "import torch\nfrom napa_lib import bottleneck, study\nfrom napa_lib.rendering import render_skeleton"
+        "import numpy as np\nimport torch\nfrom napa_lib import bottleneck, study\n"
+        "from napa_lib.rendering import render_skeleton"
     ),
     exercises=EXERCISES,
     quiz=QUIZ,

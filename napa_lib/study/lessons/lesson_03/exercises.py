@@ -26,7 +26,7 @@ DISTANCE = Exercise(
     minutes=8,
     task="""
         The heart of eq. 1: the distance of points to a **segment**. `points` is a tensor (N, 2), `a` and `b` are the
-        ends (2,). Return the N distances, in the points' units.
+        ends (2,), all of float32. Return the N distances, in the points' units.
     """,
     stub="""
         def my_distance(points, a, b):
@@ -49,6 +49,22 @@ DISTANCE = Exercise(
         bone as a point.
     """,
     check=checks.check_distance,
+    other_answers=(
+        """
+        def my_distance(points, a, b):
+            p, a, b = points.numpy(), a.numpy(), b.numpy()
+            r = np.clip((p - a) @ (b - a) / np.sum((b - a) ** 2), 0, 1)
+            return np.linalg.norm(p - a - np.outer(r, b - a), axis=1)
+        """,
+        """
+        def my_distance(points, a, b):
+            found = []
+            for u in points:
+                r = torch.dot(u - a, b - a) / torch.dot(b - a, b - a)
+                found.append(torch.dist(u, a + (b - a) * min(max(float(r), 0.0), 1.0)))
+            return found
+        """,
+    ),
     wrong_answers=(
         WrongAnswer("infinite line", _foot(""), "the infinite line"),
         WrongAnswer(
@@ -83,9 +99,9 @@ SKELETON = Exercise(
     difficulty=2,
     minutes=8,
     task="""
-        Now eq. 1. `distances` is a tensor (E, S, S): of each edge, the distance of every pixel to it **in pixels**.
-        `size` is S, and `gamma` is meant for the paper's coordinates, in which -1 and 1 are the centres of the
-        outermost pixels. Return the picture (S, S).
+        Now eq. 1. `distances` is a tensor (E, S, S) of float32: of each edge, the distance of every pixel to it **in
+        pixels**. `size` is S, and `gamma` is meant for the paper's coordinates, in which -1 and 1 are the centres of
+        the outermost pixels. Return the picture (S, S).
     """,
     stub="""
         def my_skeleton(distances, gamma, size):
@@ -110,6 +126,12 @@ SKELETON = Exercise(
         which one is on top.
     """,
     check=checks.check_skeleton,
+    other_answers=(
+        "def my_skeleton(distances, gamma, size):\n"
+        "    return np.exp(-gamma * (2 * distances.numpy() / (size - 1)) ** 2).max(0)",
+        "def my_skeleton(distances, gamma, size):\n"
+        "    return (-gamma * (distances.double() * 2 / (size - 1)).pow(2).min(dim=0).values).exp().tolist()",
+    ),
     wrong_answers=tuple(
         WrongAnswer(name, f"def my_skeleton(distances, gamma, size):\n"
                     f"    d = distances * 2 / (size - 1)\n    return {code}", hint)
@@ -125,6 +147,7 @@ SKELETON = Exercise(
             ("divided by gamma", "torch.exp(-(d.amin(0) ** 2) / gamma)", "does not divide it"),
             ("a half", "torch.exp(-gamma * d.amin(0) ** 2 / 2)", "no 1/2 in eq. 1"),
             ("sign", "torch.exp(gamma * d.amin(0) ** 2)", "it must get darker"),
+            ("gamma fixed", "torch.exp(-25 * d.amin(0) ** 2)", "use the argument"),
             ("distance", "d.amin(0)", "minimum over the edges first"),
         )
     ),
@@ -137,9 +160,9 @@ EXPECTATION = Exercise(
     difficulty=2,
     minutes=8,
     task="""
-        The end of $\\eta$. `heatmaps` is a tensor (K, H, W) of scores, any real numbers. Make each map a distribution
-        by softmax and return the expected position of each keypoint, (K, 2) as (x, y). The first and last column are x
-        = -1 and x = 1, the first and last row y = -1 and y = 1.
+        The end of $\\eta$. `heatmaps` is a tensor (K, H, W) of float32: scores, any real numbers. Make each map a
+        distribution by softmax and return the expected position of each keypoint, (K, 2) as (x, y). The first and last
+        column are x = -1 and x = 1, the first and last row y = -1 and y = 1.
     """,
     stub="""
         def my_expectation(heatmaps):
@@ -154,20 +177,34 @@ EXPECTATION = Exercise(
         "gives it its shape back.",
         "Summed over rows, it is the distribution of x; `torch.linspace(-1, 1, width)` are the columns' positions.",
     ),
-    if_you_see="`expected m1 and m2 to have the same dtype`: give `linspace` the dtype of the maps.",
+    if_you_see="`nan`: `exp` of a large score is too large for float32; `softmax` takes the largest away first.",
     solution="""
         def my_expectation(heatmaps):
             keypoints, height, width = heatmaps.shape
             p = heatmaps.flatten(1).softmax(1).view(keypoints, height, width)
-            x = torch.linspace(-1, 1, width, dtype=p.dtype)
-            y = torch.linspace(-1, 1, height, dtype=p.dtype)
-            return torch.stack([(p.sum(1) * x).sum(1), (p.sum(2) * y).sum(1)], 1)
+            x, y = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)
+            return torch.stack([p.sum(1) @ x, p.sum(2) @ y], 1)
     """,
     why="""
         The maps are only 8 x 8 for a frame of 64 px. A maximum could name 64 places; the expectation names every place
         between them.
     """,
     check=checks.check_expectation,
+    other_answers=(
+        """
+        def my_expectation(heatmaps):
+            k, h, w = heatmaps.shape
+            p = torch.softmax(heatmaps.reshape(k, -1), -1).reshape(k, h, w)
+            return torch.stack([p.sum(1) @ torch.linspace(-1, 1, w), p.sum(2) @ torch.linspace(-1, 1, h)], -1)
+        """,
+        """
+        def my_expectation(heatmaps):
+            k, h, w = heatmaps.shape
+            p = torch.nn.Softmax(1)(heatmaps.flatten(1)).view(k, h, w)
+            x = torch.einsum("khw,w->k", p, torch.linspace(-1, 1, w))
+            return np.stack([x.numpy(), torch.einsum("khw,h->k", p, torch.linspace(-1, 1, h)).numpy()], 1)
+        """,
+    ),
     wrong_answers=tuple(
         WrongAnswer(
             name,
@@ -190,6 +227,8 @@ EXPECTATION = Exercise(
              "(torch.stack([x, y], 1) + 1) / 2 * torch.tensor([w - 1, h - 1])", "those are cells"),
             ("y up", "heatmaps.flatten(1).softmax(1).view(k, h, w)", "torch.stack([x, -y], 1)", "grows downwards"),
             ("zero", "heatmaps", "torch.zeros(k, 2)", "softmax over all cells of one map"),
+            ("exp", "heatmaps.exp() / heatmaps.exp().sum((1, 2), keepdim=True)", "torch.stack([x, y], 1)",
+             "too large for float32"),
             ("maximum", "(heatmaps == heatmaps.amax((1, 2), keepdim=True)).to(t)", "torch.stack([x, y], 1)",
              "it snaps to a cell"),
         )
@@ -204,8 +243,9 @@ LOSSES = Exercise(
     minutes=6,
     task="""
         Write both sides of the least-squares game. `real` and `fake` are tensors of the critic's scores for real and
-        generated skeleton images, not equally many. Return the critic's loss (eq. 5) and the loss of the generator,
-        which wants its pictures to be taken for real: both numbers are to be **minimised**.
+        generated skeleton images, (N, 5, 5) of float32 with an N of its own each: a score for each
+        patch. Return the critic's loss (eq. 5) and the loss of the generator, which wants its pictures to be taken for
+        real: both numbers are to be **minimised**.
     """,
     stub="""
         def my_losses(real, fake):
@@ -228,6 +268,15 @@ LOSSES = Exercise(
         -100 would do as well as 100. Like every least-squares GAN, and like the authors' code, we aim for 1.
     """,
     check=checks.check_losses,
+    other_answers=(
+        "def my_losses(real, fake):\n"
+        "    mse = torch.nn.functional.mse_loss\n"
+        "    critic = mse(real, torch.ones_like(real)) + mse(fake, torch.zeros_like(fake))\n"
+        "    return torch.stack([critic, mse(fake, torch.ones_like(fake))])",
+        "def my_losses(real, fake):\n"
+        "    r, f = real.numpy(), fake.numpy()\n"
+        "    return [[np.mean((r - 1) ** 2) + np.mean(f**2)], [np.mean((f - 1) ** 2)]]",
+    ),
     wrong_answers=tuple(
         WrongAnswer(name, f"def my_losses(real, fake):\n    good = (1 - real).square().mean() + fake.square().mean()\n"
                     f"    return {code}", hint)
@@ -245,6 +294,7 @@ LOSSES = Exercise(
             ("no critic", "real.mean() - fake.mean(), (1 - fake).square().mean()", "the critic's loss is mean"),
             ("literal eq. 5", "good, -fake.square().mean()", "eq. 5 turned round"),
             ("aims for 0", "good, fake.square().mean()", "the generator aims for 0"),
+            ("other way round", "(1 - fake).square().mean(), good", "first the critic's loss"),
             ("same loss", "good, good", "nobody plays against anybody"),
             ("minus the critic", "good, -good", "the critic's loss with a minus"),
             ("mean score", "good, -fake.mean()", "the generator's loss is mean"),
@@ -276,6 +326,7 @@ HOLE = Exercise(
     solution="hole = [64 * 64, 18 * 2, 3 * 64 * 64]",
     why="The paper calls it a tight bottleneck. 36 numbers are about what a pose is, so hardly anything else fits in.",
     check=checks.check_hole,
+    other_answers=("hole = (4096, 36, 12288)", "hole = torch.tensor([4096, 36, 12288])"),
     wrong_answers=(
         WrongAnswer("three channels", "hole = [12288, 36, 12288]", "one channel, not three"),
         WrongAnswer("one side", "hole = [64, 36, 12288]", "the generator is given y itself"),
@@ -296,7 +347,8 @@ CHEAT = Exercise(
     minutes=12,
     task="""
         You are $\\Phi$ and $\\Psi$ and want to break the rule that a skeleton image shows nothing but a pose.
-        `skeleton` is a skeleton image (64, 64), `color` the colour of somebody's shirt, (3,) in [0, 1]. Hide the
+        `skeleton` is a skeleton image (64, 64), `color` the colour of somebody's shirt, (3,) in [0, 1], both tensors of
+        float32. Hide the
         colour in the picture: **no pixel may change by more than 0.02**, or the critic notices. Then read it from the
         picture alone, to 0.05. The figure stands in the middle of the picture.
     """,
@@ -337,6 +389,18 @@ CHEAT = Exercise(
         codes at all: it draws the picture anew.
     """,
     check=checks.check_cheat,
+    other_answers=(
+        """
+        def my_hide(skeleton, color):
+            corner = torch.nn.functional.pad(0.02 * color[:, None], (0, 63, 0, 61))
+            return (skeleton + corner).numpy()
+
+        def my_read(picture):
+            return (picture[:3, 0] / 0.02).tolist()
+
+        cheat = (my_hide, my_read)
+        """,
+    ),
     wrong_answers=tuple(
         WrongAnswer(
             name,
@@ -386,6 +450,7 @@ SECOND = Exercise(
         also cheaper: half the passes, and no critic of pictures.
     """,
     check=checks.check_second,
+    other_answers=('second = (2, 2, "Falls")', 'second = [2.0, np.int64(2), " falls "]'),
     wrong_answers=(
         WrongAnswer("Phi once", 'second = [1, 2, "falls"]', "Phi reads x, and then"),
         WrongAnswer("Phi thrice", 'second = [3, 2, "falls"]', "does Phi have to read"),

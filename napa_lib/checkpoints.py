@@ -1,0 +1,96 @@
+"""Where a training stands, in its checkpoint and back: one rule of resuming for all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib.engine import CheckpointError, load_checkpoint, load_tensors, save_checkpoint
+
+Record = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that changes while training, and what it was started with.
+
+    Attributes:
+        models: modules whose weights and buffers belong into a checkpoint.
+        optimizers: theirs.
+        generator: source of the batches.
+        settings: what a checkpoint must agree on, from `settings_of`; one with others is refused.
+    """
+
+    models: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    generator: torch.Generator
+    settings: Mapping[str, Any]
+
+
+@dataclass
+class State:
+    """Where a run stands; it is part of every checkpoint, so that nothing on record is lost."""
+
+    step: int = 0  # steps done
+    seconds: float = 0.0
+    record: Record = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)  # of the losses since the last entry
+    count: int = 0  # and of how many steps
+    kept: int = -1  # step of the checkpoint, -1 for none
+
+
+def resume(training: Training, checkpoint: Path | None, steps: int) -> State:
+    """The state of the checkpoint, after putting all of it back; a new one where there is no checkpoint.
+
+    Raises:
+        CheckpointError: if the file is corrupt, belongs to a training with other settings, or is beyond `steps`.
+    """
+    if checkpoint is None or not Path(checkpoint).exists():
+        return State()
+    header = load_tensors(checkpoint)[1]
+    found = json.loads(header.get("settings", "{}"))
+    wanted = json.loads(json.dumps(training.settings))  # tuples become lists
+    if found != wanted:
+        names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        other = ", ".join(f"{name} is {found.get(name)}, expected {wanted.get(name)}" for name in names)
+        raise CheckpointError(f"{checkpoint} belongs to another training ({other}); choose another file")
+    state = State(**json.loads(header["state"]))
+    if state.step > steps:
+        raise CheckpointError(f"{checkpoint} stands at step {state.step}, beyond the {steps} that are asked for")
+    load_checkpoint(checkpoint, training.models, training.optimizers, training.generator)
+    for optimizer in training.optimizers.values():
+        _match_layout(optimizer)
+    return state
+
+
+def _match_layout(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the moments out in memory as their weights are: another layout rounds differently in the last bit."""
+    for parameter, slots in optimizer.state.items():
+        for name, value in slots.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                slots[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def keep(state: State, training: Training, checkpoint: Path | None) -> None:
+    """Write all of it, where there is a file to write to.
+
+    Raises:
+        OSError: if it cannot be written; the checkpoint before is kept, and the message names its step.
+    """
+    if checkpoint is None:
+        return
+    now = {**asdict(state), "kept": state.step}
+    header = {"settings": json.dumps(training.settings), "state": json.dumps(now)}
+    try:
+        save_checkpoint(checkpoint, state.step, training.models, training.optimizers, training.generator, header)
+    except OSError as error:
+        kept = f"it keeps step {state.kept}" if state.kept >= 0 else "none is kept"
+        said = f"{error.strerror or error}; stopped after step {state.step}, {kept}"
+        raise OSError(f"{said}. Make room and start again") from error
+    state.kept = state.step

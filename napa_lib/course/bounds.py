@@ -1,0 +1,24 @@
+"""The lower bounds of requirement files as exact versions: `python napa_lib/course/bounds.py requirements.txt`.
+
+With them as constraints `pip` installs the oldest packages that the files allow. Needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+
+def exact(lines: list[str]) -> list[str]:
+    """`name>=1.2` as `name==1.2`; other lines are left out.
+
+    >>> exact(["# a comment", "torch>=2.4", "", "anny==0.6.2"])
+    ['torch==2.4']
+    """
+    found = [re.match(r"([\w.-]+)\s*>=\s*([\w.]+)", line) for line in lines]
+    return [f"{match[1]}=={match[2]}" for match in found if match]
+
+
+if __name__ == "__main__":
+    print("\n".join(exact([line for name in sys.argv[1:] for line in Path(name).read_text("utf-8").splitlines()])))

@@ -1,0 +1,47 @@
+"""Trained pose autoencoders in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napa_lib.data import asset_path
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.sampling.networks import PoseAutoencoder
+
+FORMAT = "napa-pose-autoencoder-1"
+PRETRAINED = ("limits", "conditioned", "mocap")
+
+
+def save_autoencoder(path: str | Path, model: PoseAutoencoder) -> None:
+    """Write a trained autoencoder, weights as 16-bit halves: 0.8 MB."""
+    save_tensors(path, {name: value.half() for name, value in model.state_dict().items()}, {"format": FORMAT})
+
+
+def load_autoencoder(path: str | Path) -> PoseAutoencoder:
+    """Read what `save_autoencoder` wrote, in evaluation mode, on the CPU.
+
+    Raises:
+        ValueError: if the file is missing, corrupt, or holds something else.
+    """
+    tensors, header = load_tensors(path)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} holds no pose autoencoder: its format is {header.get('format')!r}, not {FORMAT!r}"
+        )
+    model = PoseAutoencoder()
+    load_weights(model, {name: value.float() for name, value in tensors.items()}, str(path))
+    return model.eval()
+
+
+def load_pretrained(poses: str = "limits") -> PoseAutoencoder:
+    """A trained autoencoder that ships.
+
+    Args:
+        poses: what it was trained on: "limits" (the paper's Psi_arti), "conditioned", or "mocap" (Psi_mocap).
+
+    Raises:
+        ValueError: for another name, or if the file is missing or damaged.
+    """
+    if poses not in PRETRAINED:
+        raise ValueError(f"poses must be one of {PRETRAINED}, got {poses!r}")
+    return load_autoencoder(asset_path(f"weights/pose_autoencoder_{poses}.safetensors"))

@@ -1,0 +1,36 @@
+"""The runs of chapter 1: the networks that ship, and what is measured; `make results ONLY=01` repeats them."""
+
+from __future__ import annotations
+
+from napa_lib.experiments import Experiment
+
+TRAIN = "napa_lib.style.train --bfloat16 --device cpu"
+
+
+def measured(what: str, seconds: float, after: tuple[str, ...] = ()) -> Experiment:
+    """One of `napa_lib.style.evaluate`'s measurements."""
+    makes = f"runs/style/{what.replace('-', '_')}.json"
+    return Experiment(f"napa_lib.style.evaluate {what} --results runs/style", makes, seconds, after=after)
+
+
+def trained(name: str, options: str, seconds: float, after: tuple[str, ...] = ()) -> Experiment:
+    """A network in a folder of its own."""
+    out = f"runs/{name}"
+    return Experiment(f"{TRAIN} {options} --out {out}", f"{out}/network.safetensors", seconds, after=after)
+
+
+EXPERIMENTS = {
+    "pool": trained("pool", "--styles pool --steps 1600", 6400),
+    "pool_style3": trained(
+        "pool_style3", "--style-ratio 3 --styles pool --steps 300 --start runs/pool/network.safetensors",
+        1200, ("pool",),
+    ),
+    "greatwave_style3": trained(
+        "greatwave_style3", "--style-ratio 3 --styles greatwave --start pool --steps 90", 360
+    ),
+    "kandinky_style3": trained("kandinky_style3", "--style-ratio 3 --styles kandinky --start pool --steps 90", 360),
+    "gatys": measured("gatys", 2500),
+    "held-out": measured("held-out", 20, ("gatys",)),
+    "added-losses": measured("added-losses", 1050),
+    "norms": measured("norms", 1170),
+}  # fmt: skip

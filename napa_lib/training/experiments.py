@@ -1,0 +1,20 @@
+"""The runs of chapter 8: the claim that stylised pictures help on art, and the estimator that ships, measured."""
+
+from __future__ import annotations
+
+from napa_lib.experiments import Experiment
+
+EVALUATE = "napa_lib.cli evaluate"
+
+EXPERIMENTS = {
+    "stylised_training": Experiment(
+        "napa_lib.training.claim --out runs/pose/stylised_training.json --steps 300 --size 96 --half",
+        "runs/pose/stylised_training.json", 2600,
+    ),
+    "napa_art": Experiment(f"{EVALUATE} --art --json runs/pose/napa_art.json", "runs/pose/napa_art.json", 25),
+    "napa_art_without_boxes": Experiment(
+        f"{EVALUATE} --art --no-boxes --json runs/pose/napa_art_without_boxes.json",
+        "runs/pose/napa_art_without_boxes.json", 350,
+    ),
+    "napa_video": Experiment(f"{EVALUATE} --video --json runs/pose/napa_video.json", "runs/pose/napa_video.json", 50),
+}  # fmt: skip
