@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from napa_lib.evaluate import (
 from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, format_rates
 from napa_lib.evaluate.page import overlay, write_page
 from napa_lib.evaluate.people import measure_coco, measure_mpii
-from napa_lib.evaluate.record import check_writable
+from napa_lib.evaluate.record import check_writable, write_record
 from napa_lib.evaluate.video import BONES, BOXES, HEIGHTS, video_record
 from napa_lib.geometry import project_perspective, triangulate
 from napa_lib.pose import PoseEstimator
@@ -216,6 +217,19 @@ def test_commands_report_what_is_wrong(what, tmp_path, capsys):
     assert "none.safetensors" in capsys.readouterr().err
     assert cli.main(["evaluate", what, "--json", str(tmp_path / "no" / "r.json")]) == 1
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_record_is_written_as_a_file_and_to_a_pipe(tmp_path):
+    write_record(tmp_path / "r.json", ["napa", "evaluate", "--json", "a b.json"], {"rate": 1}, 0.0)
+    record = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert record["command"] == "napa evaluate --json 'a b.json'" and record["rate"] == 1
+    with pytest.raises(OSError):
+        write_record(tmp_path, ["napa"], {}, 0.0)
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_record(tmp_path / "pipe", ["napa"], {"rate": 2}, 0.0)
+    assert json.loads(os.read(reader, 10_000))["rate"] == 2 and (tmp_path / "pipe").is_fifo()
+    os.close(reader)
 
 
 def test_what_cannot_be_written_is_found_before_the_measurement(tmp_path, monkeypatch, capsys):

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napa_lib import results
 from napa_lib.data import asset_path, list_mocap_clips, load_mocap
 from napa_lib.engine import save_tensors
 from napa_lib.lifting import (
@@ -22,6 +23,7 @@ from napa_lib.lifting import (
     compose_pose,
     depth_loss,
     exchange_limbs,
+    experiments,
     fit_pose_to_bone_map,
     joints_from_bone_vectors,
     lift,
@@ -599,7 +601,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     with pytest.raises(ValueError, match="belongs to another training.*batch is 4, expected 8"):
         train_depth_net(replace(config, batch=8), setup)
     longer = train_depth_net(replace(config, steps=3), setup)
-    assert [entry["step"] for entry in longer.record] == [2, 3]
+    assert [entry["step"] for entry in longer.record] == [1, 2, 3]
     (tmp_path / "checkpoint").write_bytes(b"cut")
     with pytest.raises(ValueError, match="checkpoint"):
         train_depth_net(config, setup)
@@ -630,3 +632,15 @@ def test_hidden_share_of_sixteen_ovals_on_top_of_each_other():
     ends = torch.tensor([[20.0, 30.0], [45.0, 30.0]])
     keypoints = torch.stack([ends[place.get(joint, 0)] for joint in range(18)])[None]
     assert hidden_share(keypoints, 64, 9.0).item() == pytest.approx(15 / 16)
+
+
+def test_the_inputs_are_compared_by_a_command(tmp_path):
+    path, folder = tmp_path / "depth.json", tmp_path / "runs"
+    arguments = ["--steps", "1", "--inputs", "coordinates", "--seeds", "0", "1", "--runs", str(folder)]
+    experiments.main(["depth", *arguments, "--out", str(path)])
+    found = results.read(path)
+    assert found["seed"] == [0, 1] and found["steps"] == 1 and len(list(folder.iterdir())) == 2
+    assert found["command"].startswith("python -m napa_lib.lifting.experiments depth --steps 1")
+    errors = found["inputs"]["coordinates"]["summary"]["clean"]["mpjpe"]
+    expected = results.interval(errors["values"])
+    assert (errors["mean"], errors["half_width_95"]) == expected and len(errors["values"]) == 2

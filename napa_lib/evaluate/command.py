@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -16,10 +15,9 @@ from napa_lib.engine import choose_device
 from napa_lib.evaluate.art import ArtScore, art_rates, art_record, format_rates, predict_art, score_art
 from napa_lib.evaluate.page import page_file, write_page
 from napa_lib.evaluate.people import format_coco, format_mpii, measure_coco, measure_mpii
-from napa_lib.evaluate.record import check_writable
+from napa_lib.evaluate.record import check_writable, write_record
 from napa_lib.evaluate.video import format_video, predict_video, score_single, video_record
 from napa_lib.pose import PoseEstimator
-from napa_lib.results import write
 from napa_lib.skeletons import MPII16
 
 
@@ -102,8 +100,8 @@ def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -
         result = measure(PoseEstimator.from_pretrained(measurement.weights, measurement.device))
         print(result.text)
         if measurement.json:
-            command, seconds = shlex.join(measurement.command), time.monotonic() - start
-            write(measurement.json, result.record, command, seconds, device=choose_device(measurement.device))
+            device = choose_device(measurement.device)
+            write_record(measurement.json, measurement.command, result.record, start, device)
         if measurement.page and result.score:
             print(f"overlays: {write_page(measurement.page, result.score)}")
     except (ValueError, OSError) as error:

@@ -1,9 +1,17 @@
-"""Whether a measurement's results could be written, before it is made."""
+"""A measurement's result file: whether it can be written, asked before the measurement, and how it is."""
 
 from __future__ import annotations
 
 import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
+
+from napa_lib import results
 
 
 def check_writable(*files: Path | None) -> None:
@@ -35,3 +43,21 @@ def _try_writing(file: Path) -> None:
         pass
     if new:
         file.unlink()
+
+
+def write_record(
+    path: Path, command: Sequence[str], result: Mapping[str, Any], start: float, device: torch.device | str = "cpu"
+) -> None:
+    """Write a result as JSON, headed by how it was made.
+
+    Args:
+        path: the file.
+        command: the program and its arguments.
+        result: what was measured.
+        start: `time.monotonic()` when the measurement began.
+        device: where it was computed.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    results.write(path, result, shlex.join(command), time.monotonic() - start, device=device)

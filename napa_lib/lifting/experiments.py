@@ -46,7 +46,7 @@ EXPERIMENTS = {
 }  # fmt: skip
 
 
-def summary(values: list[float]) -> dict:
+def over_seeds(values: list[float]) -> dict:
     """Mean over seeds and its 95 % interval as they stand in a result, with the values."""
     return interval(values).entry(values)
 
@@ -64,7 +64,7 @@ def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path,
             runs.append(score | {"seed": seed, "cpu_seconds": round(time.process_time() - started, 1)})
             print(sees, seed, {k: round(v, 1) for k, v in score["clean"]["all"].items()}, flush=True)
         summary = {
-            case: {m: summary([run[case]["all"][m] for run in runs]) for m in ("mpjpe", "pa_mpjpe")}
+            case: {m: over_seeds([run[case]["all"][m] for run in runs]) for m in ("mpjpe", "pa_mpjpe")}
             for case in ("clean", "noisy", "incomplete", "training_clips")
         }
         results["inputs"][sees] = {"config": asdict(config), "summary": summary, "runs": runs}
@@ -115,11 +115,11 @@ def measure_why(seeds: list[int], steps: int, folder: Path, device: torch.device
     return {
         "map_px": preset.size,
         "hidden_share": [hidden[part].mean().item() for part in parts],
-        "mpjpe": {name: [summary(e[:, part].mean(1).tolist()) for part in parts] for name, e in errors.items()},
+        "mpjpe": {name: [over_seeds(e[:, part].mean(1).tolist()) for part in parts] for name, e in errors.items()},
         "bones_minus_points": [
-            summary((errors["bones"] - errors["points"])[:, part].mean(1).tolist()) for part in parts
+            over_seeds((errors["bones"] - errors["points"])[:, part].mean(1).tolist()) for part in parts
         ],
-        "mpjpe_all": {name: summary(e.mean(1).tolist()) for name, e in errors.items()},
+        "mpjpe_all": {name: over_seeds(e.mean(1).tolist()) for name, e in errors.items()},
     }
 
 
@@ -159,7 +159,7 @@ def measure_fit(seeds: list[int], poses: int) -> dict:
             "median_error_px": error.median().item(),
         })  # fmt: skip
         print(runs[-1], flush=True)
-    share = summary([run["under_1_px"] / poses for run in runs])
+    share = over_seeds([run["under_1_px"] / poses for run in runs])
     return {"start_px": 15.0, "size": SIZE, "width": WIDTH, "share_under_1_px": share, "runs": runs}
 
 
@@ -188,7 +188,7 @@ def measure_reach(seeds: list[int], poses: int, distances: list[float]) -> dict:
                 path, _ = descend(target, push(truth, distance, generator), draw, WIDTH, COARSE)
                 error = (path[-1] - truth).norm(dim=-1)[:, :17]
                 shares.append((error < 3.0).double().mean().item())
-            results[name].append({"distance_px": distance, "share_found": summary(shares)})
+            results[name].append({"distance_px": distance, "share_found": over_seeds(shares)})
             print(name, distance, round(mean(shares), 3), flush=True)
     return {"size": SIZE, "width": WIDTH, "poses_a_seed": poses, "level": asdict(COARSE), **results}
 
