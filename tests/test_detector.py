@@ -217,4 +217,4 @@ def test_suppression_keeps_the_likeliest_and_is_bounded():
     left = [i for i in range(500) if i not in kept.tolist()]
     better = scores[kept][None] >= scores[left][:, None]
     assert bool(((intersection_over_union(boxes[left], boxes[kept]) > 0.45) & better).any(1).all())
-    assert MOST == 100
+    assert len(kept) > MOST

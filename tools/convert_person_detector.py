@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.engine import load_tensors, save_tensors
-from napa_lib.networks.person_detector import VALUES, PersonDetector
+from napa_lib.networks.person_detector import UNIT, VALUES, PersonDetector
 
 # Rows of the twelve values of an anchor: box x, y, w, h, then four points; the first is the hips, the second the top.
 HIPS, TOP = (4, 5), (6, 7)
@@ -50,7 +50,7 @@ def main(source: Path, out: Path) -> None:
     for layer, name in zip(layers(network), names, strict=True):
         weight, bias = tensors[f"{name}.weight"].float(), tensors[f"{name}.bias"].float()
         if len(bias) == 3 * layer.out_channels and layer.out_channels % VALUES == 0:
-            weight, bias = figure_rows(weight), figure_rows(bias)
+            weight, bias = figure_rows(weight) / UNIT, figure_rows(bias) / UNIT
         layer.weight.data.copy_(weight)
         assert layer.bias is not None
         layer.bias.data.copy_(bias)

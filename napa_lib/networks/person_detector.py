@@ -22,6 +22,7 @@ WEIGHTS = "weights/person_detector.safetensors"
 SIZE = 224  # px, side of the pictures that the detector looks at
 GRIDS = ((28, 2), (14, 2), (7, 6))  # cells a side, anchors a cell
 VALUES = 4  # an anchor: the centre, width and height of a figure's box
+UNIT = 32.0  # px that the layers' values are in: about 1 then, so that all layers learn at one rate
 
 
 class Depthwise(nn.Sequential):
@@ -134,7 +135,7 @@ class PersonDetector(nn.Module):
         y28 = self.refine_28(self.beside_28(x28) + self.down_28(_double(y14)))
         found = [self.anchors_28(y28), self.anchors_14(y14), self.anchors_7(x7)]
         scores = torch.cat([score for score, _ in found], 1).float()
-        values = torch.cat([value for _, value in found], 1).float()
+        values = torch.cat([value for _, value in found], 1).float() * UNIT
         return scores, torch.cat([values[..., :2] + self.centers, values[..., 2:]], -1)
 
 

@@ -19,7 +19,7 @@ from napa_lib.networks.person_detector import load_detector
 from napa_lib.networks.pose_net import load_pose_net
 from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
 from napa_lib.pose.finding import find_figures
-from napa_lib.pose.people import find_people, with_margin
+from napa_lib.pose.people import find_people, refine
 from napa_lib.pose.pictures import ImageLike, Picture, open_picture, opened
 from napa_lib.pose.views import fuse, look, shifted
 from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
@@ -52,8 +52,7 @@ class PoseEstimator:
         depth_net, standardizer: what `napa_lib.lifting.lift` needs.
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
-        detector: finds every figure of a picture, a `PersonDetector`; without one, the most likely figure is looked
-            for with `network` alone.
+        detector: finds every figure of a picture, a `PersonDetector`; by default the one that ships, once it is needed.
 
     >>> estimator = PoseEstimator.from_pretrained(device="cpu")  # doctest: +SKIP
     >>> estimator.predict("painting.jpg")[0].keypoints.shape  # doctest: +SKIP
@@ -84,9 +83,9 @@ class PoseEstimator:
         file = asset_path(WEIGHTS) if path is None else Path(path)
         metadata = load_tensors(file)[1]
         if metadata.get("format") == FORMAT:
-            return cls(load_warm_pose_net(file), *load_depth_net(), SIZE, device, load_detector())
+            return cls(load_warm_pose_net(file), *load_depth_net(), SIZE, device)
         config = json.loads(metadata.get("config", "{}"))
-        return cls(load_pose_net(file), *load_depth_net(), config.get("size", 128), device, load_detector())
+        return cls(load_pose_net(file), *load_depth_net(), config.get("size", 128), device)
 
     def predict(
         self,
@@ -94,6 +93,7 @@ class PoseEstimator:
         boxes: Tensor | Sequence[Sequence[float]] | None = None,
         joint_set: str | Skeleton = NAPA18,
         crops: int = 1,
+        many: bool = False,
     ) -> list[PoseResult]:
         """The figures of one picture.
 
@@ -102,14 +102,15 @@ class PoseEstimator:
         Args:
             image: a path; a PIL picture; an array (H, W, 3) uint8 or floating in [0, 1]; a tensor (3, H, W), the same.
             boxes: (N, 4) as (x0, y0, x1, y1) in the picture's pixels, one round each figure with an eighth of its size
-                to spare on every side; they may reach over the edge. Without boxes every figure is looked for
-                (`find_people`), and where none is found the most likely one (`find_figures`).
+                to spare on every side; they may reach over the edge. Without boxes the most likely single figure is
+                looked for (`find_figures`).
             joint_set: joints to give back; see `napa_lib.skeletons.convert`.
             crops: from 1 to 5: look at so many slightly shifted and scaled crops, too; it takes so many times as long.
+            many: where no boxes are given, look for every figure (`find_people`), not for one.
 
         Returns:
-            one result a box; without boxes one or more, the likeliest figure first. Where nobody is, the confidences
-            are low.
+            one result a box, or one; with `many` one a figure that is found, the likeliest first. Where nobody is, the
+            confidences are low.
 
         Raises:
             ValueError: for a picture that cannot be read (`PictureError`), a box that is not finite, is inverted, has
@@ -118,12 +119,12 @@ class PoseEstimator:
         skeleton = check_joint_set(joint_set)
         wanted = None if boxes is None else check_boxes(boxes)
         picture = open_picture(image, None if wanted is None else wanted.tolist())
-        return self.estimate([picture], [wanted], skeleton, crops)[0]
+        return self.estimate([picture], [wanted], skeleton, crops, many)[0]
 
     def predict_many(
         self, images: Iterable[ImageLike], joint_set: str | Skeleton = NAPA18, crops: int = 1, batch: int = 8
     ) -> Iterator[list[PoseResult]]:
-        """The figures of each of many pictures, `batch` at a time, while the next are read.
+        """The most likely figure of each of many pictures, `batch` at a time, while the next are read.
 
         Args and errors are those of `predict`; results come in the pictures' order. At a picture that cannot be read
         `PictureError` is raised, after the results of those before it; `next` goes on behind it.
@@ -140,7 +141,12 @@ class PoseEstimator:
             yield from (next(results) if isinstance(picture, Picture) else picture for picture in group)
 
     def estimate(
-        self, pictures: Sequence[Picture], boxes: Sequence[Tensor | None], skeleton: Skeleton, crops: int = 1
+        self,
+        pictures: Sequence[Picture],
+        boxes: Sequence[Tensor | None],
+        skeleton: Skeleton,
+        crops: int = 1,
+        many: bool = False,
     ) -> list[list[PoseResult]]:
         """What `predict` does, for several opened pictures in one batch.
 
@@ -148,29 +154,31 @@ class PoseEstimator:
             pictures: from `open_picture`.
             boxes: for each (N, 4), or None to look for a figure.
             skeleton: from `check_joint_set`.
-            crops: as in `predict`.
+            crops, many: as in `predict`.
         """
         given = [check_boxes(b, picture) for b, picture in zip(boxes, pictures, strict=True) if b is not None]
         lost = [picture for b, picture in zip(boxes, pictures, strict=True) if b is None]
-        found, known = iter(self.find(lost)), iter(given)
+        found, known = iter(self.find(lost, many)), iter(given)
         all_boxes = [next(found) if b is None else next(known) for b in boxes]
         views = [shifted(square_boxes(b), crops).flatten(0, 1) for b in all_boxes if len(b)]
         shown = [picture for picture, b in zip(pictures, all_boxes, strict=True) if len(b)]
         seen = iter(look(self.network, shown, views, self.size, mirror=True) if shown else ())
         return [self._results(b, *next(seen), skeleton) if len(b) else [] for b in all_boxes]
 
-    def find(self, pictures: Sequence[Picture]) -> list[Tensor]:
-        """Boxes round the figures of each picture, with room to spare, (N, 4) with N at least 1, the likeliest first.
+    def find(self, pictures: Sequence[Picture], many: bool = False) -> list[Tensor]:
+        """Boxes round the figures of each picture, with room to spare, (N, 4), N at least 1, the likeliest first.
 
         Args:
             pictures: opened pictures.
+            many: every figure, and not one.
         """
         if not pictures:
             return []
-        none = torch.zeros(0, 4)
-        people = [none] * len(pictures)
-        if self.detector is not None:
-            people = [with_margin(boxes) for boxes, _ in find_people(self.detector, pictures)]
+        if not many:
+            return find_figures(self.network, pictures, self.size)
+        if self.detector is None:
+            self.detector = load_detector().to(next(self.network.parameters()).device)
+        people = refine(self.network, pictures, find_people(self.detector, pictures), self.size)
         empty = [picture for picture, boxes in zip(pictures, people, strict=True) if not len(boxes)]
         likely = iter(find_figures(self.network, empty, self.size) if empty else ())
         return [boxes if len(boxes) else next(likely) for boxes in people]

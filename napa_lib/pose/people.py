@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from napa_lib.data.crops import square_boxes
 from napa_lib.networks.person_detector import SIZE
-from napa_lib.pose.finding import MARGIN, tiles
+from napa_lib.pose.finding import MARGIN, box_round, tiles
 from napa_lib.pose.pictures import Picture
-from napa_lib.pose.views import cut
+from napa_lib.pose.views import cut, look
 
-THRESHOLD = 0.35  # a box is kept from this score on; chosen on validation pictures, see the detector's card
+THRESHOLD = 0.3  # a box is looked at closer from this score on; chosen on validation pictures, see the detector's card
 OVERLAP = 0.45  # of two boxes with a larger intersection over union the likelier one is kept
-MOST = 100  # figures of one picture, the likeliest
+MOST = 40  # figures of one picture, the likeliest
+SURE, RELATIVE = 0.5, 0.6  # mean confidence of a figure's joints: least, and as a share of the surest figure's
+INSIDE = 0.8  # a box of which so much lies in a surer one is a part of that figure
 EDGE = 0.02  # share of a window's side: a box nearer than this to an inner edge may be a part of a figure
 
 
@@ -62,6 +65,45 @@ def _cut_off(corners: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
     inner_low = windows[:, None, :2] > 0
     inner_high = windows[:, None, 2:] < windows.new_tensor([width, height])
     return (low & inner_low).any(-1) | (high & inner_high).any(-1)
+
+
+def refine(
+    network: nn.Module, pictures: Sequence[Picture], found: Sequence[tuple[Tensor, Tensor]], size: int
+) -> list[Tensor]:
+    """The detector's figures that the pose network, too, takes for figures, each in a box round its joints.
+
+    Args:
+        network: from crops to a `PosePrediction`.
+        pictures: opened pictures.
+        found: from `find_people`.
+        size: side of the crops that the network looks at.
+
+    Returns:
+        for each picture square boxes (M, 4) with room to spare, the surest figure first. Boxes that come to lie on one
+        another, or within a surer one, are one figure.
+    """
+    rows = [(picture, square_boxes(with_margin(b))) for picture, (b, _) in zip(pictures, found, strict=True) if len(b)]
+    seen = iter(look(network, [p for p, _ in rows], [b for _, b in rows], size) if rows else ())
+    return [_surest(*next(seen), square_boxes(with_margin(b))) if len(b) else b for b, _ in found]
+
+
+def _surest(keypoints: Tensor, confidence: Tensor, boxes: Tensor) -> Tensor:
+    """Boxes (M, 4) round the joints of the figures of which the network is sure, (N, 18, 2) and (N, 18)."""
+    closer = torch.stack([box_round(*row) for row in zip(keypoints, confidence, boxes, strict=True)])
+    sure = confidence.mean(1)
+    order = [i for i in suppress(closer, sure).tolist() if sure[i] >= max(SURE, RELATIVE * float(sure.max()))]
+    kept: list[int] = []
+    for i in order:
+        inside = [_share_inside(closer[i], closer[j]) for j in kept]
+        if not inside or max(inside) < INSIDE:
+            kept.append(i)
+    return closer[torch.tensor(kept, dtype=torch.long)]
+
+
+def _share_inside(box: Tensor, other: Tensor) -> float:
+    """The share of a box's area that lies in another."""
+    common = (torch.minimum(box[2:], other[2:]) - torch.maximum(box[:2], other[:2])).clamp_min(0).prod()
+    return float(common / (box[2:] - box[:2]).prod())
 
 
 def with_margin(boxes: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, wi
 GRID_SIZES = ((0.0, 64.0), (44.0, 128.0), (90.0, 1e9))  # px: figures that each grid's anchors answer for
 CENTRAL = 0.25  # share of a box's side, each way, within which an anchor answers for it
 TILES = (1, 1, 2, 2, 3)  # a scene has 1, 4 or 9 pictures
-CUTS = Augmentation(smallest=0.85, largest=2.2, shift=0.2, rotation=15.0, hidden=0.0)
+CUTS = Augmentation(smallest=0.35, largest=2.2, shift=0.2, rotation=15.0, hidden=0.0)
 
 
 @dataclass(frozen=True)
