@@ -1,5 +1,8 @@
 """Open a lesson in JupyterLab in a browser, run it, move its first slider by keyboard, and see the picture change.
 
+Every picture has to load, in JupyterLab as `make lab` serves it and on the course's page where there is one; a key that
+is pressed on a control must not change the notebook.
+
     pip install playwright; apt-get install chromium
     python -m tests.browser_check notebooks/00_start_here.ipynb [screenshot.png]
 
@@ -36,10 +39,11 @@ def jupyter_lab(notebook: Path) -> Iterator[str]:
     """JupyterLab on a copy of the repository's notebooks, on a free port of this machine: the notebook's address."""
     with socket.socket() as probe, tempfile.TemporaryDirectory() as scratch:
         probe.bind(("127.0.0.1", 0))
-        port, token, root = probe.getsockname()[1], secrets.token_hex(16), Path(scratch) / "notebooks"
+        port, token, root = probe.getsockname()[1], secrets.token_hex(16), Path(scratch) / "repository"
         probe.close()
-        root.mkdir()
-        shutil.copy(notebook, root / notebook.name)
+        (root / "notebooks").mkdir(parents=True)
+        shutil.copy(notebook, root / "notebooks" / notebook.name)
+        shutil.copytree(notebook.parents[1] / "assets" / "figures", root / "assets" / "figures")
         settings = Path(scratch) / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
         settings.parent.mkdir(parents=True)
         settings.write_text('{"windowingMode": "none"}')  # render every cell, also those out of sight
@@ -51,7 +55,7 @@ def jupyter_lab(notebook: Path) -> Iterator[str]:
         server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait_for(lambda: answers(f"http://127.0.0.1:{port}/api?token={token}"), "the server to start")
-            yield f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?reset&token={token}"
+            yield f"http://127.0.0.1:{port}/lab/tree/notebooks/{notebook.name}?reset&token={token}"
         finally:
             server.terminate()
             server.wait(30)
@@ -96,6 +100,39 @@ def move_slider(page: Page) -> tuple[str, str]:
     return before, picture.get_attribute("alt") or ""
 
 
+def check_pictures(page: Page, where: str) -> None:
+    """Every picture of the page has loaded."""
+    broken = (
+        "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt || i.src.slice(0, 80))"
+    )
+    assert page.evaluate("() => document.images.length") > 3, f"hardly a picture {where}"
+    assert page.evaluate(broken) == [], f"{where} these did not load: {page.evaluate(broken)}"
+
+
+def type_on_a_button(page: Page) -> None:
+    """Press r on a choice, where there is one: the cell must stay code (JupyterLab's r makes it raw text)."""
+    buttons = page.locator(".widget-toggle-button")
+    if not buttons.count():
+        return
+    cells = page.locator(".jp-CodeCell").count()
+    buttons.last.click()
+    page.keyboard.press("r")
+    time.sleep(1)
+    assert page.locator(".jp-CodeCell").count() == cells, "a key on a button went to the notebook"
+
+
+def check_site(page: Page, notebook: Path) -> None:
+    """The lesson's page in build/course, if it has been made: pictures load, headings have ids, no request."""
+    path = notebook.parents[1] / "build" / "course" / "pages" / f"{notebook.stem}.html"
+    if path.is_file():
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        check_pictures(page, "on the site")
+        assert page.evaluate("() => [...document.querySelectorAll('h1, h2, h3')].every(h => h.id)")
+        assert [url for url in asked if url.startswith("http")] == []
+
+
 def main(notebook: str, screenshot: str = "") -> None:
     with jupyter_lab(Path(notebook).resolve()) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
@@ -103,9 +140,12 @@ def main(notebook: str, screenshot: str = "") -> None:
         page.set_default_timeout(1000 * PATIENCE)
         page.goto(address)
         run_all(page)
+        check_pictures(page, "in JupyterLab")
         before, after = move_slider(page)
+        type_on_a_button(page)
         if screenshot:
             page.screenshot(path=screenshot)
+        check_site(browser.new_page(), Path(notebook).resolve())
         browser.close()
     print(f"before: {before}\nafter:  {after}")
 

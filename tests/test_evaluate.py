@@ -285,7 +285,7 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
     one, two = entry("mine/a.png", box=[1, 2, 50, 60]), entry("b.jpg", joints=[[9, 9, 0]] * 13 + [[20, 30, 1]])
     file = annotated(folder, one, two, {**two, "head_size": 25.0})
     figures = load_art_figures(file)
-    assert [f.name for f in figures] == ["a", "b-1", "b-2"] and figures[0].box == (1, 2, 50, 60)
+    assert [f.name for f in figures] == ["a", "b-1", "b-2"] and figures[0].box == (-10.75, -5.25, 61.75, 67.25)
     assert figures[1].head_size == pytest.approx(0.6 * 50) and figures[2].head_size == 25
     assert figures[0].load().shape == (3, 80, 60) and figures[1].path == folder / "b.jpg"
     oracle = Oracle({"a": figures[0].keypoints, "b": figures[1].keypoints})
@@ -294,7 +294,7 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
     assert cli.main(["evaluate", "--annotations", str(file), "--page", str(page)]) == 0
     said = capsys.readouterr().out
     assert "3 figures of" in said and re.search(r"  frescos +100\.0", said) and page.exists()
-    assert oracle.boxes[0] == [(1, 2, 50, 60)]
+    assert oracle.boxes[0] == [(-10.75, -5.25, 61.75, 67.25)]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from napa_lib.skeletons import ART14, NAPA18, convert, get_skeleton
 from napa_lib.study import poses, quizzes, turning
 from napa_lib.study.exercises import Exercise, Verdict, close, is_blank, judge, numbers
 from napa_lib.study.figures import MAX_BYTES, MAX_FALLBACK_BYTES, MAX_WIDTH, bundle
+from napa_lib.study.lessons.lesson_02 import descent
 from napa_lib.study.plans import TITLES, available, find_exercise, load_plan
 from napa_lib.study.record import read_record, remember
 from napa_lib.study.widgets import Explorable
@@ -649,3 +650,68 @@ def test_table_repeats_the_result_file_and_says_what_is_not_measured():
         assert row.startswith(f"{entry['percent']} [{entry['interval'][0]}, {entry['interval'][1]}]")
         assert row.endswith("not measured yet")
     assert lines[-1] == f"one: {record['command']}"
+
+
+# Lesson 02's descent
+
+
+def test_one_bone_sticks_with_sharp_edges_and_arrives_from_coarse_to_fine():
+    sharp, cured = descent.follow([(1.0, 60)]), descent.follow(descent.CURE)
+    off = [(way[-1] - descent.TRUTH).norm(dim=-1).mean().item() for way in (sharp, cured)]
+    begin = (descent.BEGIN - descent.TRUTH).norm(dim=-1).mean().item()
+    assert off[0] > begin > 20 and off[1] < 0.5
+
+
+def test_the_library_descends_as_the_learner_does():
+    generator = torch.Generator().manual_seed(0)
+    matrix, target, begin = (torch.randn(s, generator=generator) for s in ((5, 2), (5,), (2,)))
+    way = descent.descend(lambda p: matrix @ p, target, begin, 3, 0.05)
+    expected = begin.double().numpy()
+    for pose in way:
+        np.testing.assert_allclose(pose, expected, atol=1e-5)
+        expected = expected - 0.05 * 2 * matrix.numpy().T @ (matrix.numpy() @ expected - target.numpy())
+
+
+def test_words_and_arrow_follow_the_gradient():
+    assert "pushes it back" in descent.offset_words(30.0, 8.0) and "hardly" in descent.offset_words(0.0, 8.0)
+    losses = descent.loss_along(8.0)
+    assert int(losses.argmin()) == len(losses) // 2 and losses.min() == 0
+    plt.close(descent.offset_figure(30.0, 8.0))
+
+
+# Predictions
+
+
+@pytest.mark.parametrize(
+    ("guess", "among", "taken"),
+    [
+        (3, (0, 10), 3.0), ([3.5], (0, 10), 3.5), (torch.tensor(10), (0, 10), 10.0), (11, (0, 10), None),
+        ("x", (0, 10), None), (math.nan, (0, 10), None), (..., (0, 10), None), (None, ["a"], None),
+        (" A ", ["a", "b"], "a"), ("c", ["a", "b"], None), (3, ["a"], None),
+    ],
+)  # fmt: skip
+def test_a_prediction_is_taken_or_told(guess, among, taken, capsys):
+    assert study.predict(guess, among, " px") == taken
+    said = capsys.readouterr().out
+    assert said.startswith("◆" if taken is not None else "○") and ("px" in said or taken is None or "a" in said)
+
+
+def test_a_prediction_is_drawn_into_the_plot():
+    page, axis = plt.subplots()
+    study.mark_guess(axis)
+    assert not axis.lines and axis.get_legend() is None
+    study.mark_guess(axis, 1.0, 2.0)
+    study.mark_guess(axis, y=3.0)
+    study.mark_guess(axis, x=4.0)
+    assert [line.get_label() for line in axis.lines] == ["your prediction"] * 3 and axis.get_legend() is not None
+    assert axis.lines[0].get_xydata().tolist() == [[1.0, 2.0]]
+    plt.close(page)
+
+
+def test_what_folds_can_be_read_without_a_script(monkeypatch):
+    sent = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))
+    study.fold("More & more", "a < b", "A note.")
+    page = sent[0]["text/html"]
+    assert page.startswith("<details><summary>More &amp; more</summary><p>A note.</p>") and "a &lt; b</pre>" in page
+    assert "script" not in page and sent[0]["text/plain"] == "More & more\nA note.\na < b"

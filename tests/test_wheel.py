@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from napa_lib.data import asset_path, read_manifest
-from napa_lib.pose.estimator import WEIGHTS
+from napa_lib.networks.warm_pose_net import WEIGHTS
 
 ROOT = Path(__file__).parents[1]
 COURSE_ONLY = "paintings/monalisa.jpg"

@@ -14,7 +14,7 @@ from napa_lib.data.manifest import update_manifest
 from tests.test_floors import FLOORS, floor, imports
 
 PICTURE = "figures/house.svg"
-STOREYS = ("ground", "tools", "chapters", "system", "course")
+STOREYS = ("ground", "tools", "shared", "chapters", "system", "course")
 WIDTH, BOX, ROW = 1240, (96, 30), 104  # px
 
 

@@ -185,6 +185,7 @@ def _order(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
         if len(cells) < number or not test(cells[number - 1]):
             yield number, f"must be {what}"
     marks = [(what, [i for i, cell in enumerate(cells, 1) if test(cell)]) for what, test in _CLOSING]
+    marks[0] = (marks[0][0], marks[0][1][:1])  # what is to be predicted first may come anywhere, the first before all
     for what, places in marks:
         if not places:
             yield 0, f"lacks {what}"
@@ -210,8 +211,8 @@ def _literals_only(cell: NotebookNode) -> bool:
     return names == ["MODE", "SEED", "DEVICE"] and len(body) == 3
 
 
-def _folded(cell: NotebookNode) -> bool:
-    return cell.cell_type == "markdown" and "<details>" in cell.source and "Predict first" in cell.source
+def _predicts(cell: NotebookNode) -> bool:
+    return cell.cell_type == "markdown" and "Predict first" in cell.source
 
 
 _OPENING = (
@@ -225,7 +226,7 @@ _OPENING = (
      lambda c: _tagged(c, "figure", IGNORE) and len(c.source.splitlines()) <= 5),
 )  # fmt: skip
 _CLOSING = (
-    ("'Predict first' with its answer folded in <details>", _folded),
+    ("'Predict first': a question before its answer (folded in <details>) or the result", _predicts),
     ("an exercise", lambda c: _tagged(c, "exercise")),
     ("a quiz: study.quiz(…)", lambda c: _tagged(c, IGNORE) and "study.quiz(" in c.source),
     ("'## Summary'", lambda c: c.cell_type == "markdown" and "## Summary" in c.source),

@@ -40,7 +40,9 @@ class ArtFigure:
     note: str
     source: str
     licence: str
-    given_box: tuple[float, float, float, float] | None = None  # x0, y0, x1, y1: the annotator's, if there is one
+    given_box: tuple[float, float, float, float] | None = (
+        None  # x0, y0, x1, y1: the annotator's, without spare, if there is one
+    )
     outside: Path | None = None  # the picture, if it is not one that ships
 
     @property
@@ -60,16 +62,17 @@ class ArtFigure:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """The figure's box (x0, y0, x1, y1) that the scoring protocol hands to a pose estimator.
+        """The figure's square box (x0, y0, x1, y1) that the scoring protocol hands to a pose estimator.
 
-        The annotator's own. Where there is none, a square one: centred on the bounding box of the visible joints and
-        the head box, and 1.25 times as large as its longer side. It may reach over the picture's edge.
+        It is centred on the annotator's box, which has nothing to spare, and 1.25 times as large as its longer side;
+        where there is none, on the bounding box of the visible joints and the head box. It may reach over the
+        picture's edge.
         """
         if self.given_box:
-            return self.given_box
-        corners = torch.tensor(self.head_box).reshape(2, 2)
-        points = torch.cat([self.keypoints[self.visible], corners])
-        low, high = points.amin(0), points.amax(0)
+            low, high = torch.tensor(self.given_box).reshape(2, 2)
+        else:
+            points = torch.cat([self.keypoints[self.visible], torch.tensor(self.head_box).reshape(2, 2)])
+            low, high = points.amin(0), points.amax(0)
         (x, y), half = ((low + high) / 2).tolist(), 1.25 * (high - low).max().item() / 2
         return x - half, y - half, x + half, y + half
 

@@ -13,13 +13,14 @@ from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_te
 from napa_lib.networks.blazepose import CHANNELS, BlazePose, channels_of
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.pose_net import MIRRORED, PosePrediction, Residual
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import dequantize
 from napa_lib.skeletons import BLAZEPOSE33, NAPA18
 
 FORMAT = "napa-warm-pose-net-1"
+WEIGHTS = "weights/warm_pose_net.safetensors"
 WARM_JOINTS = tuple(name for name in NAPA18.joints if name in BLAZEPOSE33.joints)  # those with a heat map to start from
-SIZE = 256  # pixels of the crops that it is meant for
-VIEWS = ((256, False), (256, True), (192, False), (192, True))  # (size, mirrored) of the looks that make an answer
+SIZE = 224  # pixels of the crops that it is meant for
+VIEWS = ((192, False), (224, True))  # (size, mirrored) of the looks that make an answer
 
 
 class WarmHead(nn.Module):
@@ -112,9 +113,9 @@ class WarmPoseNet(nn.Module):
         return scale * confidence + weight * start.float().flatten(2).amax(-1).mean(1, keepdim=True) + shift
 
     def forward(self, images: Tensor, mirror: bool = False) -> PosePrediction:
-        """Crops (B, 3, S, S) in [0, 1], sRGB, S a multiple of 32 (better 192 to 256), to a prediction.
+        """Crops (B, 3, S, S) in [0, 1], sRGB, S a multiple of 32 (`SIZE` or so), to a prediction.
 
-        With `mirror`, the crops are looked at in all `VIEWS`: in two sizes, and their mirror images. The opinions on
+        With `mirror`, the crops are looked at in all `VIEWS`: as they are, and larger and mirrored. The opinions on
         each joint are multiplied: their heat maps' geometric mean is decoded, so that where sides are unclear both
         joints of a pair follow one reading.
 
@@ -165,9 +166,12 @@ def load_warm_backbone(widths: tuple[int, int, int, int] = (64, 96, 128, 160)) -
 
 
 def save_warm_pose_net(path: str | Path, network: WarmPoseNet, metadata: dict[str, str] | None = None) -> None:
-    """Write what was trained, convolutions in 8 bits; the backbone is not in the file."""
+    """Write what was trained, in 16 bits; the backbone is not in the file.
+
+    8 bits are too few: channels of the taps differ in size by a factor of hundreds, and so do their weights.
+    """
     header = {"widths": ",".join(map(str, network.widths)), "format": FORMAT}
-    save_tensors(path, quantize(network.trained_state()), {**(metadata or {}), **header})
+    save_tensors(path, {n: t.half() for n, t in network.trained_state().items()}, {**(metadata or {}), **header})
 
 
 def load_warm_pose_net(path: str | Path | None = None) -> WarmPoseNet:
@@ -176,7 +180,7 @@ def load_warm_pose_net(path: str | Path | None = None) -> WarmPoseNet:
     Raises:
         ValueError: if the file is corrupt or holds something else.
     """
-    path = asset_path("weights/warm_pose_net.safetensors") if path is None else Path(path)
+    path = asset_path(WEIGHTS) if path is None else Path(path)
     tensors, metadata = load_tensors(path)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no pose network: its format is {metadata.get('format')!r}, not {FORMAT!r}")

@@ -11,20 +11,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from napa_lib.data import asset_path
 from napa_lib.data.crops import square_boxes
 from napa_lib.engine import choose_device, load_tensors
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
 from napa_lib.networks.person_detector import load_detector
 from napa_lib.networks.pose_net import load_pose_net
+from napa_lib.networks.pose_pair import load_pose_pair
 from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
 from napa_lib.pose.finding import find_figures
 from napa_lib.pose.people import find_people, refine
 from napa_lib.pose.pictures import ImageLike, Picture, open_picture, opened
 from napa_lib.pose.views import fuse, look, shifted
 from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
-
-WEIGHTS = "weights/warm_pose_net.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +46,7 @@ class PoseEstimator:
 
     Args:
         network: from crops (B, 3, size, size), and whether to look at their mirror images, too, to a
-            `PosePrediction`, as `WarmPoseNet` and `PoseNet2D`.
+            `PosePrediction`, as `PosePair`, `WarmPoseNet` and `PoseNet2D`.
         depth_net, standardizer: what `napa_lib.lifting.lift` needs.
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
@@ -80,7 +78,9 @@ class PoseEstimator:
         Raises:
             ValueError: if the file is missing, corrupt or holds something else, or the device is not on this machine.
         """
-        file = asset_path(WEIGHTS) if path is None else Path(path)
+        if path is None:
+            return cls(load_pose_pair(), *load_depth_net(), size=SIZE, device=device)
+        file = Path(path)
         metadata = load_tensors(file)[1]
         if metadata.get("format") == FORMAT:
             return cls(load_warm_pose_net(file), *load_depth_net(), SIZE, device)

@@ -1,1 +1,1 @@
-"""Training of the whole system on pictures: stages of the paper, resumable, on what ships."""
+"""Training of the pose network G on pictures (NAPA, stage 2), from frozen features or from a warm start, resumable."""

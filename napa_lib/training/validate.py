@@ -6,6 +6,7 @@ import torch
 
 from napa_lib.data.crops import crop, crop_matrices, edge_color, to_crop
 from napa_lib.networks.pose_net import PoseNet2D
+from napa_lib.networks.warm_pose_net import WarmPoseNet
 from napa_lib.skeletons import NAPA18
 from napa_lib.training.augment import figure_boxes
 from napa_lib.training.pictures import PictureSet
@@ -15,7 +16,9 @@ LIMBS = [NAPA18.index(f"{side}_{joint}") for side in "rl" for joint in
 
 
 @torch.no_grad()
-def validate(network: PoseNet2D, pictures: PictureSet, size: int, half: bool = False, batch: int = 32) -> dict:
+def validate(
+    network: PoseNet2D | WarmPoseNet, pictures: PictureSet, size: int, half: bool = False, batch: int = 32
+) -> dict:
     """Shares of the 12 limb joints within 2 % and 4 % of the box's side, about PCKh@0.25 and @0.5.
 
     Returns:

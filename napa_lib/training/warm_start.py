@@ -57,7 +57,7 @@ class WarmConfig:
     """How the head is trained; the backbone stays as it is."""
 
     widths: tuple[int, int, int, int] = (64, 96, 128, 160)
-    sizes: tuple[int, ...] = (192, 256)  # sides of the crops in pixels; each step draws one
+    sizes: tuple[int, ...] = (192, 224)  # sides of the crops in pixels; each step draws one
     steps: int = 3000
     batch: int = 24
     learning_rate: float = 1e-3  # of AdamW at its peak
@@ -155,6 +155,7 @@ def start_head(network: WarmPoseNet, crops: Tensor) -> None:
             assert isinstance(first, nn.Conv2d)
             deviation, mean = torch.std_mean(tap.float(), (0, 2, 3))
             first.weight /= deviation.clamp_min(1e-3)[:, None, None]
+            assert first.bias is not None
             first.bias -= first.weight[..., 0, 0] @ mean
 
 

@@ -73,7 +73,7 @@ PLAN = LessonPlan(
     verbs=(
         "draw a bone as an oval, and say which of its pixels are inside",
         "make the drawing soft, and send a gradient through it",
-        "fit a pose to a bone map, and tell when the map does not determine it",
+        "write the descent that fits a pose to a bone map, and tell when the map does not determine it",
         "turn joints into standardised bone vectors and back",
         "lift 2D keypoints to a 3D pose, and measure what the bone map contributes",
     ),

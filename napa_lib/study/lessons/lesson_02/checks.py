@@ -102,6 +102,81 @@ def _root(points, start, end, width):
     return np.abs(along) / (length / 2) + np.abs(across) / (width / 2) < 1
 
 
+def check_coverage(my_coverage) -> Verdict:
+    points = torch.rand(300, 2, generator=torch.Generator().manual_seed(0)) * 45
+    start, end, width, softness = torch.tensor([10.0, 12.0]), torch.tensor([34.0, 30.0]), 14.0, 2.0
+    end.requires_grad_()
+    answer = my_coverage(points.clone(), start, end, width, softness)
+    got = numbers(answer, (300,), "the coverage")
+    along, across, length = _axes(points.double().numpy(), start.numpy(), end.detach().numpy())
+    r2 = along**2 / (length / 2) ** 2 + across**2 / (width / 2) ** 2
+    inwards = 1 - np.sqrt(r2)
+    if close(got, _sigmoid(inwards * width / 2 / softness)):
+        if not getattr(answer, "requires_grad", False):
+            return wrong("the numbers are right, but no gradient runs through them to the ends: stay with torch, "
+                         "without `.detach()`, `.item()` and NumPy.")  # fmt: skip
+        return right("half on the edge, and every pixel near it says which way the bone should move.")
+    usual = (
+        ((inwards > 0).astype(float), "that is the hard test again: its gradient is zero wherever it exists."),
+        (_sigmoid((1 - r2) * width / 2 / softness), "r is the root of the sum; you took r²."),
+        (_sigmoid(inwards / softness), "1 - r has no unit, and s is in pixels: multiply by d/2 first."),
+        (
+            _sigmoid(inwards * width / softness),
+            "twice as sharp: at the waist the edge is half the width from the middle.",
+        ),
+        (_sigmoid(-inwards * width / 2 / softness), "that covers the outside: 1 - r is positive inside."),
+        (_sigmoid(inwards * width / 2 * softness), "a larger softness must make the edge softer: it divides by it."),
+    )
+    for value, hint in usual:
+        if close(got, value):
+            return wrong(hint)
+    return wrong("step by step: along and across as in the inside test, r, then the sigmoid of (1 - r) d/2 / s.")
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def check_descent(my_descent) -> Verdict:
+    rng = np.random.default_rng(0)
+    matrix, target, begin = rng.normal(size=(6, 4)) / 2, rng.normal(size=6), rng.normal(size=(2, 2))
+    steps, rate = 5, 0.1
+
+    def draw(pose):
+        return torch.tensor(matrix).float() @ pose.reshape(4)
+
+    handed = torch.tensor(begin).float()
+    got = numbers(my_descent(draw, torch.tensor(target).float(), handed, steps, rate), (2, 2), "the pose")
+
+    def walk(step, count=steps):  # the same in NumPy, with the gradient by hand
+        pose, memory = begin.reshape(4).copy(), np.zeros(4)
+        for _ in range(count):
+            gradient = 2 * matrix.T @ (matrix @ pose - target)
+            memory += gradient
+            pose = pose - step(gradient, memory, matrix @ pose - target)
+        return pose.reshape(2, 2)
+
+    if close(got, walk(lambda g, m, e: rate * g)):
+        return right("draw, compare, differentiate, step: with a drawing that has a gradient, a pose can be learned.")
+    usual = (
+        (walk(lambda g, m, e: -rate * g), "that goes uphill: the gradient points to where the loss grows."),
+        (walk(lambda g, m, e: rate * m), "gradients pile up: `backward` adds to `.grad`. Clear it before each step."),
+        (walk(lambda g, m, e: rate * g, 1), "that is a single step: take all of them."),
+        (
+            walk(lambda g, m, e: rate * g / 6),
+            "that descends the mean of the squared differences; the sum is asked for.",
+        ),
+        (walk(lambda g, m, e: rate * matrix.T @ np.sign(e)), "the differences are squared, not taken absolutely."),
+        (walk(lambda g, m, e: g), "each step goes without the rate: it is `rate` times the gradient."),
+        (walk(lambda g, m, e: rate * np.sign(g)), "the gradient's sign alone forgets how steep it is."),
+        (begin, "the pose has not moved: subtract `rate` times the gradient, and keep the result."),
+    )
+    for value, hint in usual:
+        if close(got, value):
+            return wrong(hint)
+    return wrong("compare one step by hand: pose - rate * gradient of ((draw(pose) - target)²).sum().")
+
+
 def check_bones(my_bone_vectors) -> Verdict:
     pose = torch.randn(18, 3, generator=torch.Generator().manual_seed(0)) * 100
     got = numbers(my_bone_vectors(pose.clone(), REGRESSION_BONES), (15, 3), "the bones")

@@ -218,7 +218,7 @@ INSIDE = Exercise(
 )
 
 BONES = Exercise(
-    id="02.4",
+    id="02.6",
     title="Bones from joints",
     kind="code",
     difficulty=1,
@@ -289,7 +289,7 @@ BONES = Exercise(
 )
 
 STANDARDIZE = Exercise(
-    id="02.5",
+    id="02.7",
     title="Standardised bones",
     kind="code",
     difficulty=1,
@@ -362,7 +362,7 @@ STANDARDIZE = Exercise(
 )
 
 TWINS = Exercise(
-    id="02.3",
+    id="02.5",
     title="Two poses, one map",
     kind="break",
     difficulty=3,
@@ -447,4 +447,190 @@ TWINS = Exercise(
     ),
 )
 
-EXERCISES = (DISC, INSIDE, TWINS, BONES, STANDARDIZE)
+_COVERAGE = """
+    def my_coverage(points, start, end, width, softness):
+        bone = end - start
+        length = bone.norm()
+        offset = points - (start + end) / 2
+        u = bone / length
+        along, across = offset @ u, offset @ torch.stack([-u[1], u[0]])
+        r = ((2 * along / length) ** 2 + (2 * across / width) ** 2){root}
+        return {result}
+"""
+
+
+def _coverage(result: str, root: str = ".sqrt()") -> str:
+    return _COVERAGE.format(result=result, root=root)
+
+
+COVERAGE = Exercise(
+    id="02.3",
+    title="A soft edge",
+    kind="code",
+    difficulty=2,
+    minutes=8,
+    task="""
+        Write the coverage $c$ of one bone. `points` (N, 2), `start` and `end` (2,) are torch tensors of float32, in
+        pixels; `width` is $d$, `softness` is $s$. Return the N fractions from 0 to 1, so that a gradient runs through
+        them to both ends.
+    """,
+    stub="""
+        def my_coverage(points, start, end, width, softness):
+            bone = end - start
+            length = bone.norm()
+            ...
+            return None  # (N,) from 0 to 1
+    """,
+    answer="my_coverage",
+    hints=(
+        "$r$ is the root of the sum that the inside test compares with 1. Then the formula above, which is "
+        "`torch.sigmoid` of something.",
+        "`torch.sigmoid((1 - r) * width / 2 / softness)`: 0.5 on the edge, nearly 1 in the middle.",
+    ),
+    if_you_see="`element 0 of tensors does not require grad`: NumPy, `.item()` or `<` cut the gradient off.",
+    solution=_coverage("torch.sigmoid((1 - r) * width / 2 / softness)"),
+    why="""
+        `render_bone_map(…, softness=s)` does this for all bones and paints them over each other by their coverage.
+    """,
+    check=checks.check_coverage,
+    other_answers=(
+        """
+        def my_coverage(points, start, end, width, softness):
+            (dx, dy), (x, y) = end - start, (points - (start + end) / 2).T
+            length = torch.hypot(dx, dy)
+            along, across = (x * dx + y * dy) / length, (y * dx - x * dy) / length
+            r = torch.hypot(along / (length / 2), across / (width / 2))
+            return 1 / (1 + torch.exp(-(1 - r) * (width / 2) / softness))
+        """,
+        """
+        def my_coverage(points, start, end, width, softness):
+            found = []
+            for p in points:
+                u = (end - start) / (end - start).norm()
+                d = p - start / 2 - end / 2
+                along, across = d.dot(u) * 2 / (end - start).norm(), (d[1] * u[0] - d[0] * u[1]) * 2 / width
+                found.append(((1 - (along**2 + across**2) ** 0.5) * width / (2 * softness)).sigmoid())
+            return torch.stack(found)
+        """,
+    ),
+    wrong_answers=(
+        WrongAnswer("hard", _coverage("(r < 1).float()"), "that is the hard test again"),
+        WrongAnswer("r squared", _coverage("torch.sigmoid((1 - r) * width / 2 / softness)", ""), "r is the root"),
+        WrongAnswer("no pixels", _coverage("torch.sigmoid((1 - r) / softness)"), "1 - r has no unit"),
+        WrongAnswer("whole width", _coverage("torch.sigmoid((1 - r) * width / softness)"), "half the width"),
+        WrongAnswer("outside", _coverage("torch.sigmoid((r - 1) * width / 2 / softness)"), "covers the outside"),
+        WrongAnswer("times s", _coverage("torch.sigmoid((1 - r) * width / 2 * softness)"), "divides by it"),
+        WrongAnswer("cut off", _coverage("torch.sigmoid((1 - r) * width / 2 / softness).detach()"), "no gradient runs"),
+        WrongAnswer("one", _coverage("torch.ones(len(points)) + 0 * r"), "sigmoid of (1 - r) d/2 / s"),
+    ),
+)
+
+_DESCENT = """
+    def my_descent(draw, target, pose, steps, rate):
+        {before}
+        for _ in range({steps}):
+            {loop}
+        return pose
+"""
+_FRESH = "pose = pose.detach().requires_grad_()"
+_SUM = "loss = (draw(pose) - target).square().sum()"
+_STEP = "(gradient,) = torch.autograd.grad(loss, pose)"
+
+
+def _descent(*loop: str, before: str = "pose = pose.clone()", steps: str = "steps") -> str:
+    return _DESCENT.format(before=before, steps=steps, loop="\n            ".join(loop))
+
+
+DESCENT = Exercise(
+    id="02.4",
+    title="Downhill",
+    kind="code",
+    difficulty=3,
+    minutes=12,
+    task="""
+        Write the loop itself. `draw(pose)` gives a picture, `target` is another one, `pose` a tensor (2, 2) of float32
+        to begin from, all torch. Take `steps` steps of plain gradient descent on the **sum** of squared differences,
+        each `rate` times the gradient, and return the pose at the end, (2, 2).
+    """,
+    stub="""
+        def my_descent(draw, target, pose, steps, rate):
+            for _ in range(steps):
+                ...
+            return None  # (2, 2)
+    """,
+    answer="my_descent",
+    hints=(
+        "Four lines: make a leaf that wants a gradient, the loss, its gradient, the step against it.",
+        "`pose = pose.detach().requires_grad_()`, then `torch.autograd.grad(loss, pose)`; it returns a tuple.",
+    ),
+    if_you_see="`NoneType`: after `pose = pose - …` it is no leaf, and `pose.grad` stays empty. Detach it each time.",
+    solution=_descent(_FRESH, _SUM, _STEP, "pose = pose - rate * gradient").replace(
+        "        pose = pose.clone()\n", ""
+    ),
+    why="""
+        Every training loop of this course is these four lines; optimizers only change the last one.
+    """,
+    check=checks.check_descent,
+    other_answers=(
+        """
+        def my_descent(draw, target, pose, steps, rate):
+            pose = torch.nn.Parameter(pose.clone())
+            optimizer = torch.optim.SGD([pose], lr=rate)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                torch.nn.functional.mse_loss(draw(pose), target, reduction="sum").backward()
+                optimizer.step()
+            return pose
+        """,
+        """
+        def my_descent(draw, target, pose, steps, rate):
+            p = pose.clone().requires_grad_(True)
+            for _ in range(steps):
+                ((draw(p) - target) ** 2).sum().backward()
+                with torch.no_grad():
+                    p -= rate * p.grad
+                p.grad = None
+            return p.detach().numpy()
+        """,
+    ),
+    wrong_answers=(
+        WrongAnswer("uphill", _descent(_FRESH, _SUM, _STEP, "pose = pose + rate * gradient"), "that goes uphill"),
+        WrongAnswer(
+            "gradients add up",
+            _descent(
+                _SUM, "loss.backward()", "pose.data -= rate * pose.grad", before="pose = pose.clone().requires_grad_()"
+            ),
+            "gradients pile up",
+        ),
+        WrongAnswer(
+            "no leaf",
+            _descent(
+                _SUM, "loss.backward()", "pose = pose - rate * pose.grad", before="pose = pose.clone().requires_grad_()"
+            ),
+            "NoneType",
+        ),
+        WrongAnswer(
+            "one step", _descent(_FRESH, _SUM, _STEP, "pose = pose - rate * gradient", steps="1"), "a single step"
+        ),
+        WrongAnswer(
+            "mean", _descent(_FRESH, _SUM.replace("sum", "mean"), _STEP, "pose = pose - rate * gradient"), "the mean of"
+        ),
+        WrongAnswer(
+            "absolute",
+            _descent(_FRESH, _SUM.replace("square", "abs"), _STEP, "pose = pose - rate * gradient"),
+            "are squared",
+        ),
+        WrongAnswer("no rate", _descent(_FRESH, _SUM, _STEP, "pose = pose - gradient"), "without the rate"),
+        WrongAnswer(
+            "sign", _descent(_FRESH, _SUM, _STEP, "pose = pose - rate * gradient.sign()"), "the gradient's sign alone"
+        ),
+        WrongAnswer("still there", _descent("pass"), "has not moved"),
+        WrongAnswer(
+            "twice as far",
+            _descent(_FRESH, _SUM, _STEP, "pose = pose - 2 * rate * gradient"),
+            "compare one step by hand",
+        ),
+    ),
+)
+
+EXERCISES = (DISC, INSIDE, COVERAGE, DESCENT, TWINS, BONES, STANDARDIZE)

@@ -15,6 +15,7 @@ from napa_lib.lifting import Fit, bone_loop, place_in_map
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, Skeleton
 from napa_lib.study.figures import pictures
+from napa_lib.study.guesses import mark_guess
 from napa_lib.study.lessons.lesson_02.tables import stored
 
 QUARTERS = ((0, "t = 0, 1", (-30, -22)), (20, "1/4", (4, -16)), (40, "1/2", (6, 8)), (60, "3/4", (-20, 8)))
@@ -74,8 +75,8 @@ def film_figure(fit: Fit, errors: Tensor, steps: Sequence[int]) -> Figure:
     return pictures(film, titles=[f"step {step}: {errors[step]:.1f} px" for step in steps], columns=4)
 
 
-def fit_error_figure(errors: Tensor) -> Figure:
-    """A fit's error over its steps, with what happens when."""
+def fit_error_figure(errors: Tensor, guess: float | None = None) -> Figure:
+    """A fit's error over its steps, with what happens when, and the reader's prediction of its end in px."""
     page, axis = plt.subplots(figsize=(5.2, 2.4))
     axis.semilogy(errors)
     axis.axhline(1.0, color="black", linestyle=":", linewidth=1)
@@ -83,31 +84,42 @@ def fit_error_figure(errors: Tensor) -> Figure:
         axis.axvline(step, color="black", linewidth=0.5)
         axis.text(step + 2, 24, name, fontsize=8)
     axis.set(xlabel="step", ylabel="mean error (px)", ylim=(0.1, 40))
+    mark_guess(axis, y=guess)
     return page
 
 
-def reach_figure() -> Figure:
-    """From how far joints are found: bones and points, in colours and in white, three seeds."""
+def reach_figure(guess: str | None = None) -> Figure:
+    """From how far joints are found: bones and points, in colours and in white, three seeds.
+
+    Args:
+        guess: the one that the reader expects to find most from 30 px.
+    """
     result = stored("reach")
     page, axis = plt.subplots(figsize=(4.8, 2.7))
     for name, marker in (("bones", "o"), ("points", "s"), ("white bones", "^"), ("white points", "v")):
         x = [row["distance_px"] for row in result[name]]
         y, e = ([row["share_found"][part] for row in result[name]] for part in ("mean", "half_width_95"))
-        axis.errorbar(x, y, e, marker=marker, capsize=3, label=name)
+        axis.errorbar(x, y, e, marker=marker, capsize=3, label=name + (" (your prediction)" if name == guess else ""))
     axis.set(xlabel="each joint begins this far off (px)", ylabel="share found", ylim=(0, 1))
     axis.legend()
     return page
 
 
-def depth_figure() -> Figure:
-    """Errors of three inputs in four conditions, beside those of each bone's mean depth."""
+def depth_figure(guess: str | None = None) -> Figure:
+    """Errors of three inputs in four conditions, beside those of each bone's mean depth.
+
+    Args:
+        guess: the input that the reader expects to be best on unseen clips.
+    """
     result = stored("depth")
     page, axis = plt.subplots(figsize=(6.4, 3.0))
     for place, (name, marker) in enumerate(zip(result["inputs"], "osD", strict=False)):
         rows = [result["inputs"][name]["summary"][case]["mpjpe"] for case in CASES]
         x = np.arange(len(CASES)) + 0.12 * (place - 1)
         mean, half = ([row[part] for row in rows] for part in ("mean", "half_width_95"))
-        axis.errorbar(x, mean, half, fmt=marker, capsize=4, label=name)
+        axis.errorbar(
+            x, mean, half, fmt=marker, capsize=4, label=name + (" (your prediction)" if name == guess else "")
+        )
     flat = [result["mean_depth"][case]["all"]["mpjpe"] for case in CASES]
     axis.plot(np.arange(len(CASES)), flat, "k_", markersize=40, label="mean depth")
     axis.set(xticks=range(len(CASES)), xticklabels=CASES.values(), ylabel="MPJPE (mm)", ylim=(0, None))
