@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.data import load_art_figures, resize
+from napa_lib.data import ArtFigure, load_art_figures, resize
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import progress
 from napa_lib.pose import PoseEstimator
@@ -102,11 +102,19 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"annotated figures: {annotated(estimator, options.annotations)}")
 
 
+def known_box(figure: ArtFigure) -> Tensor:
+    """The annotator's box round a figure, or, where there is none, that of its visible joints and its head, (4,)."""
+    if figure.given_box:
+        return torch.tensor(figure.given_box)
+    points = torch.cat([figure.keypoints[figure.visible], torch.tensor(figure.head_box).reshape(2, 2)])
+    return torch.cat([points.amin(0), points.amax(0)])
+
+
 def annotated(estimator: PoseEstimator, path: Path) -> Counts:
     """Found and missed figures of a file of annotations; other figures in these pictures count as false."""
     total = Counts()
     for figure in progress(load_art_figures(path), "figures"):
-        total = total + match(figure_boxes(estimator, figure.load()), torch.tensor([figure.box]))
+        total = total + match(figure_boxes(estimator, figure.load()), known_box(figure)[None])
     return total
 
 
