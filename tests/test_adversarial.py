@@ -329,3 +329,4 @@ def test_the_rows_of_table_2():
     ]  # fmt: skip
     assert a.ROWS["geo"].sources == ("picture", "descriptor") and a.ROWS["full"].sources == a.SOURCES
     assert [name for name, row in a.ROWS.items() if row.fix_2d] == ["baseline_fix_2d", "full_fix_2d"]
+    assert all(row.fix_2d and row.sources for row in a.FIXED_ROWS.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napa_lib.adversarial.config import PRESETS, ROWS, SOURCES, ModelConfig, Row, TrainingConfig
+from napa_lib.adversarial.config import FIXED_ROWS, PRESETS, ROWS, SOURCES, ModelConfig, Row, TrainingConfig
 from napa_lib.adversarial.discriminator import (
     Evidence,
     MultiSourceDiscriminator,
@@ -36,6 +36,7 @@ from napa_lib.networks.hourglass import StackedHourglass
 
 __all__ = [
     "ANGLE_LIMITS",
+    "FIXED_ROWS",
     "LIMBS",
     "PRESETS",
     "ROWS",

@@ -59,6 +59,11 @@ ROWS = {
     "full_without_pretraining": Row("Full (w/o pretrain)", pretrained=False),
     "full": Row("Full"),
 }  # AdvPose, table 2
+FIXED_ROWS = {
+    "map_fix_2d": Row("Map (fix 2D)", ("picture", "maps"), fix_2d=True),
+    "geo_fix_2d": Row("Geo (fix 2D)", ("picture", "descriptor"), fix_2d=True),
+    "descriptor_fix_2d": Row("Descriptor alone (fix 2D)", ("descriptor",), fix_2d=True),
+}  # not in the paper: the same sources with a fixed 2D module, and a discriminator that sees no picture
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ def measure(pose: Tensor, domain: Domain) -> dict:
 
     Returns:
         "mpjpe" (Protocol #1) and "pa_mpjpe" (Protocol #2, rotation, translation and scale) in mm, each of all joints
-        and of each limb; "pck" at 150 mm and "auc"; "pckh" at half of neck to head in the picture; "plausibility".
+        and of each limb; "mpjpe_true_2d", Protocol #1 of the estimated depths at the true (x, y), where the 2D
+        module has no part; "pck" at 150 mm and "auc"; "pckh" at half of neck to head in the picture; "plausibility".
 
     Raises:
         ValueError: without 3D labels, or for other shapes.
@@ -68,9 +69,11 @@ def measure(pose: Tensor, domain: Domain) -> dict:
     found, body = domain.to_millimetres(pose), get_skeleton(domain.skeleton)
     assert domain.poses is not None
     root = body.root
+    depths = domain.to_millimetres(torch.cat([domain.keypoints, pose[..., 2:]], -1))
     return {
         "mpjpe": _by_limb(mpjpe(found, domain.poses, root), body),
         "pa_mpjpe": _by_limb(pa_mpjpe(found, domain.poses), body),
+        "mpjpe_true_2d": _by_limb(mpjpe(depths, domain.poses, root), body),
         "pck": 100 * float(pck3d(found, domain.poses, 150.0, root).total),
         "auc": 100 * float(auc(found, domain.poses, root).total),
         "pckh": 100 * float(pckh(pose[..., :2], domain.keypoints, domain.head_sizes).total),

@@ -11,22 +11,34 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
+
 from napa_lib import results
-from napa_lib.adversarial.config import PRESETS, ROWS, TrainingConfig
+from napa_lib.adversarial.config import FIXED_ROWS, PRESETS, ROWS, TrainingConfig
 from napa_lib.adversarial.discriminator import MultiSourceDiscriminator
 from napa_lib.adversarial.domains import DOMAINS, Domain, open_domain
-from napa_lib.adversarial.evaluate import art_rate, estimate_poses, measure
+from napa_lib.adversarial.evaluate import art_rate, estimate_poses, measure, plausibility
 from napa_lib.adversarial.networks import Generator
 from napa_lib.adversarial.store import save_model
 from napa_lib.adversarial.train import pretrain_2d, train_estimator
 from napa_lib.engine import choose_device
+from napa_lib.experiments import Experiment
 from napa_lib.loop import Record, Setup, command
 
 PROGRAM = "python -m napa_lib.adversarial.experiments"
-WATCHED = 160  # validation pictures of each world that are measured while training
+ALL_ROWS = {**ROWS, **FIXED_ROWS}
+FOLDER = "runs/adversarial"
+EXPERIMENTS = {  # the rows with the 2D module fixed are those that ship
+    name: Experiment(
+        f"napa_lib.adversarial.experiments --half --rows {name} --seeds {{seed}} --models {FOLDER} --results {FOLDER}",
+        f"{FOLDER}/{name}_{{seed}}.json", 30 if row.fix_2d else 90, (0, 1, 2),
+    )
+    for name, row in ALL_ROWS.items()
+}  # fmt: skip
+WATCHED = 80  # validation pictures of each world that are measured while training
 
 
 def train_row(
@@ -37,7 +49,7 @@ def train_row(
     Returns:
         the estimator, its discriminator if it has one, and the record, that of its own pre-training before it.
     """
-    row, shared = ROWS[name], configuration(options)
+    row, shared = ALL_ROWS[name], configuration(options)
 
     def kept(file: str) -> Setup:
         return replace(setup, checkpoint=Path(options.runs) / f"{file}.checkpoint.safetensors")
@@ -45,11 +57,11 @@ def train_row(
     start, _ = pretrain_2d(shared, wild, replace(kept("2d"), measure=None))
     before: Record = []
     config = replace(
-        shared, sources=row.sources, fix_2d=row.fix_2d, seed=seed, adversarial=options.adversarial,
+        shared, sources=row.sources, fix_2d=row.fix_2d, seed=seed, every=options.every, adversarial=lambda_of(options),
         critic_learning_rate=options.critic_learning_rate, steps=options.steps + options.steps_pretraining,
     )  # fmt: skip
     if row.pretrained:
-        first = replace(shared, fix_2d=row.fix_2d, seed=seed, steps=options.steps_pretraining)
+        first = replace(shared, fix_2d=row.fix_2d, seed=seed, steps=options.steps_pretraining, every=options.every)
         start, _, before = train_estimator(
             first, lab, wild, kept(f"pretrained{'_fix_2d' * row.fix_2d}_{seed}"), start
         )  # fmt: skip
@@ -59,16 +71,24 @@ def train_row(
     return model, critic, [*before, *({**entry, "step": done + entry["step"]} for entry in record)]
 
 
+def lambda_of(options: argparse.Namespace) -> float:
+    """The paper's lambda counts beside errors that are means over maps of 64 x 64 cells. A bump of the same width fills
+    16 times as much of a map of 16 x 16, and the errors are as much larger; so is lambda."""
+    if options.adversarial is not None:
+        return options.adversarial
+    return 1e-4 * (PRESETS["paper"].size / PRESETS[options.preset].size) ** 2
+
+
 def configuration(options: argparse.Namespace) -> TrainingConfig:
     """That of the 2D module's training, on which the others are built."""
     return TrainingConfig(
-        PRESETS[options.preset], (), steps=options.steps_2d, batch=options.batch, every=options.every,
+        PRESETS[options.preset], (), steps=options.steps_2d, batch=options.batch, every=100,
         learning_rate=options.learning_rate,
     )  # fmt: skip
 
 
 def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
-    """What goes on record while training: Protocol #1 on some validation pictures of lab and wild."""
+    """What goes on record while training: Protocol #1 on some validation pictures of lab and wild, and with true 2D."""
     size = PRESETS[options.preset].size
     domains = {}
     for world in ("lab", "wild"):
@@ -77,35 +97,45 @@ def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
 
     def measured(model: Generator) -> dict:
         found = {world: estimate_poses(model, domain.images, half=options.half) for world, domain in domains.items()}
-        return {f"mpjpe_{world}": measure(found[world], domains[world])["mpjpe"]["all"] for world in domains}
+        errors = {world: measure(found[world], domains[world]) for world in domains}
+        return {
+            f"{kind}_{world}": errors[world][kind]["all"] for kind in ("mpjpe", "mpjpe_true_2d") for world in domains
+        }
 
     return measured
 
 
-def final_errors(model: Generator, worlds: dict[str, Domain]) -> dict:
-    """The errors on each of the worlds."""
-    return {name: measure(estimate_poses(model, world.images), world) for name, world in worlds.items()}
+def final_errors(model: Generator, worlds: dict[str, Domain], half: bool) -> dict:
+    """The errors on each of the worlds, beside those of true keypoints without any depth and how plausible truth is."""
+    errors = {}
+    for name, world in worlds.items():
+        errors[name] = measure(estimate_poses(model, world.images, half=half), world)
+        flat = torch.cat([world.keypoints, torch.zeros_like(world.keypoints[..., :1])], -1)
+        errors[name]["flat"] = {key: measure(flat, world)[key]["all"] for key in ("mpjpe", "pa_mpjpe")}
+        assert world.poses is not None
+        errors[name]["truth"] = asdict(plausibility(world.poses, world.skeleton))
+    return errors
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
     found = argparse.ArgumentParser(prog=PROGRAM, description="Train and measure rows of AdvPose's table 2.")
     add = found.add_argument
-    add("--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS))
+    add("--rows", nargs="+", choices=tuple(ALL_ROWS), default=tuple(ROWS))
     add("--seeds", nargs="+", type=int, default=(0, 1, 2))
     add("--preset", choices=tuple(PRESETS), default="tiny", help="sizes of the networks and pictures")
     add("--steps-2d", type=int, default=2000, help="of the 2D module's pre-training, one for all seeds")
     add("--steps-pretraining", type=int, default=300, help="of the whole estimator's")
-    add("--steps", type=int, default=300, help="of the row itself")
+    add("--steps", type=int, default=200, help="of the row itself")
     add("--batch", type=int, default=16)
-    add("--every", type=int, default=100, help="steps between two checkpoints, and two records")
+    add("--every", type=int, default=50, help="steps between two checkpoints, and two records; 100 of the 2D module")
     add("--learning-rate", type=float, default=1e-3, help="of the pre-training; half of it afterwards")
-    add("--critic-learning-rate", type=float, default=5e-4)
-    add("--adversarial", type=float, default=1e-3, help="lambda of eq. 5")
+    add("--critic-learning-rate", type=float, default=1e-3)
+    add("--adversarial", type=float, help="lambda of eq. 5; if not given, the paper's, beside maps of this size")
     add("--split", choices=("validation", "test"), default="test", help="what to measure at the end")
     add("--half", action="store_true", help="compute in bfloat16 where that is safe")
     add("--device", default="cpu", help="auto, cpu, cuda or mps")
-    add("--runs", default="runs/adversarial", help="folder for what rows share and for checkpoints")
+    add("--runs", default=FOLDER, help="folder for what rows share and for checkpoints")
     add("--models", metavar="FOLDER", help="where to write ROW_SEED.safetensors, estimator and discriminator in 8 bits")
     add("--results", metavar="FOLDER", help="where to write ROW_SEED.json, errors and record")
     return found
@@ -123,20 +153,20 @@ def main(arguments: list[str] | None = None) -> None:
             for name in options.rows:
                 started = time.monotonic()
                 model, critic, record = train_row(name, seed, options, lab, wild, setup)
-                errors = final_errors(model, worlds)
+                errors = final_errors(model, worlds, options.half)
                 if options.split == "test":
                     errors["art"] = {"pckh": art_rate(model)}
                 if options.models:
                     save_model(Path(options.models) / f"{name}_{seed}.safetensors", model, critic, small=True)
                 if options.results:
-                    measured = {"row": ROWS[name].label, "split": options.split, "errors": errors, "record": record}
+                    measured = {"row": ALL_ROWS[name].label, "split": options.split, "errors": errors, "record": record}
                     results.write(
                         Path(options.results) / f"{name}_{seed}.json", measured,
                         results.command_line(PROGRAM, arguments), time.monotonic() - started, vars(options), seed,
                         record[-1]["step"], options.device,
                     )  # fmt: skip
                 found = ", ".join(f"{world} {errors[world]['mpjpe']['all']:.1f} mm" for world in worlds)
-                print(f"{ROWS[name].label}, seed {seed}: {found}", flush=True)
+                print(f"{ALL_ROWS[name].label}, seed {seed}: {found}", flush=True)
 
 
 if __name__ == "__main__":

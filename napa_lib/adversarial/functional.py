@@ -37,11 +37,10 @@ def geometric_descriptor(pose: Tensor) -> Tensor:
     if pose.ndim != 3 or pose.shape[1] < 2 or pose.shape[2] != 3 or not pose.is_floating_point():
         raise ValueError(f"pose must be floating (B, J, 3) with J >= 2, got {pose.dtype} {tuple(pose.shape)}")
     missing = pose.isnan().any(-1)
-    known = pose.masked_fill(missing[..., None], 0.0).mT  # (B, 3, J)
-    offsets = known[..., :, None] - known[..., None, :]
-    lost = (missing[:, :, None] | missing[:, None, :])[:, None]
-    offsets = offsets.masked_fill(lost, 0.0)
-    return torch.cat([offsets, offsets.square()], 1)
+    known = pose.masked_fill(missing[..., None], 0.0).mT.contiguous()  # (B, 3, J): pairs then lie along memory
+    seen = (~missing).to(pose.dtype)
+    offsets = (known[..., :, None] - known[..., None, :]) * (seen[:, :, None] * seen[:, None, :])[:, None]
+    return torch.cat([offsets, offsets * offsets], 1)
 
 
 def pose_maps(heatmaps: Tensor, depths: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from napa_lib import loop, results
+from napa_lib.experiments import Experiment
 from napa_lib.sampling.evaluate import (
     implausible_share,
     local_directions,
@@ -27,6 +28,22 @@ from napa_lib.sampling.evaluate import (
 from napa_lib.sampling.limits import SKELETON
 from napa_lib.sampling.networks import COLUMNS, EMBEDDING, place_directions
 from napa_lib.sampling.sample import join_local, sample_canonical
+from napa_lib.sampling.train import SOURCES
+
+RUNS = "runs/sampling"
+EXPERIMENTS = {  # `make results ONLY=05`; tools/ship_sampling.py puts what ships of them among the assets
+    "analysis": Experiment(f"napa_lib.sampling.experiments --out {RUNS}/analysis.json", f"{RUNS}/analysis.json", 120),
+    **{
+        poses: Experiment(
+            f"napa_lib.sampling.train --poses {poses} --seed {{seed}} --out {RUNS}/{poses}_{{seed}}.safetensors "
+            f"--results {RUNS}/{poses}_{{seed}}.json",
+            f"{RUNS}/{poses}_{{seed}}.json",
+            60,
+            (0, 1, 2),
+        )
+        for poses in SOURCES
+    },
+}
 
 NEAREST = (1000, 3000, 10_000)  # drawn poses among which the nearest is looked for
 

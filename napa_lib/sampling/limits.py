@@ -107,7 +107,7 @@ def angles_of(directions: Tensor) -> tuple[Tensor, Tensor]:
 
 # The right side and the middle; the left side is their mirror image. `thorax` has no freedom: in the canonical frame it
 # stands straight above the pelvis. Hip and the shoulder's azimuth are the paper's, the others `derive_limits`.
-JOINT_LIMITS: Mapping[str, JointLimits] = MappingProxyType(
+JOINT_LIMITS: MappingProxyType[str, JointLimits] = MappingProxyType(
     {
         "r_hip": JointLimits(180, 180, 60, 120),
         "r_knee": JointLimits(130, 330, 30, 120),

@@ -13,8 +13,10 @@ CAMERAS = ("cam01", "cam02", "cam03")
 
 
 def training_pictures() -> list[Tensor]:
-    """Pictures to cut content crops from: the paintings that hold no test figure. No photograph is among them."""
-    return load_paintings(names=[painting.name for painting in list_paintings() if not painting.in_art_figures])
+    """Pictures to cut content crops from: the paintings that hold no test figure, and every 24th frame of a film of
+    two people in a street, which is not among the held-out ones."""
+    paintings = load_paintings(names=[painting.name for painting in list_paintings() if not painting.in_art_figures])
+    return paintings + list(load_video_frames("street", "cam01")[::24])
 
 
 def held_out_pictures(size: int) -> Tensor:

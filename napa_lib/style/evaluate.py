@@ -2,6 +2,7 @@
 
 python -m napa_lib.style.evaluate gatys        200 steps of Gatys' optimisation on held-out content (half an hour)
 python -m napa_lib.style.evaluate held-out     the shipped networks beside them
+python -m napa_lib.style.evaluate without-places  Gatys' optimisation against a style picture that moves at every step
 python -m napa_lib.style.evaluate added-losses figure 8: one loss more at a time
 python -m napa_lib.style.evaluate norms        figure 2: instance against batch normalisation
 """
@@ -23,13 +24,15 @@ from napa_lib.engine import progress
 from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
 from napa_lib.results import command_line, interval, read, write
+from napa_lib.style.comparison import closed, compare, shares, summarise, without_places
 from napa_lib.style.content import held_out_pictures
 from napa_lib.style.gatys import optimise_picture
-from napa_lib.style.losses import JOHNSON, LossRatios, StyleLosses, StylizationLoss
+from napa_lib.style.losses import JOHNSON, LossRatios, StylizationLoss
 from napa_lib.style.pretrained import POOL, load_stylizer, stylize
 from napa_lib.style.train import StylizerConfig, run_training
 
 PROGRAM = "python -m napa_lib.style.evaluate"
+STEPS = {"gatys": 200, "without-places": 120, "added-losses": 100, "norms": 150}
 SINGLES = ("greatwave", "kandinky")  # the styles with a network of their own
 COMPARED = (*SINGLES, "gogh_harvest")  # styles that are measured more closely
 
@@ -51,12 +54,6 @@ def pairs() -> list[tuple[int, str]]:
     return pool + [pair for pair in single if pair not in pool]
 
 
-def summarise(losses: StyleLosses, index: int = 0) -> dict[str, float]:
-    """The total and every weighted term of one sample, rounded."""
-    weighted = {name: round(float(value[index]), 2) for name, value in losses.weighted().items()}
-    return {"total": round(float(losses.total[index]), 2), **weighted}
-
-
 def measure_gatys(size: int = 128, steps: int = 200) -> dict[str, Any]:
     """Total loss of the content itself and after `steps` steps of Gatys' optimisation, for every pair."""
     loss, contents, rows = StylizationLoss(VGG19Features()), held_out_pictures(size), []
@@ -68,29 +65,24 @@ def measure_gatys(size: int = 128, steps: int = 200) -> dict[str, Any]:
 
 
 def measure_held_out(results: Path) -> dict[str, Any]:
-    """Total loss of the shipped networks on the same pairs, and its ratio to Gatys'."""
+    """The shipped networks between the untouched content and Gatys on the same pairs, and a copy of the style picture
+    beside them; then every fourth pair at twice the size, where Gatys was not run."""
     gatys = read(results / "gatys.json")
-    size, features = gatys["size"], VGG19Features()
-    loss, contents = StylizationLoss(features), held_out_pictures(size)
     networks = {"pool": load_stylizer("pool"), **{name: load_stylizer(name) for name in SINGLES}}
-    rows = []
-    for row in gatys["pairs"]:
-        content, style = contents[row["content"]][None], torch.stack(load_paintings(size, [row["style"]]))
-        for name in ("pool", row["style"]):
-            if name in networks:
-                output = stylize(content, networks[name], style if name == "pool" else None, features)
-                with torch.no_grad():
-                    measured = summarise(loss(output, style, content))
-                ratio = round(measured["total"] / row["gatys"]["total"], 3)
-                rows.append({**row, "network": name, "stylized": measured, "ratio": ratio})
-    ratios = {
-        "pool": [row["ratio"] for row in rows if row["network"] == "pool"],
-        "single": [row["ratio"] for row in rows if row["network"] != "pool"],
-        "content itself": [row["before"]["total"] / row["gatys"]["total"] for row in gatys["pairs"]],
-    }
-    largest = max(ratios["pool"] + ratios["single"])
-    means = {kind: interval(values).entry(values) for kind, values in ratios.items()}
-    return {"size": size, "mean_ratio": means, "largest_ratio": largest, "rows": rows}
+    rows = compare(networks, gatys["pairs"], gatys["size"])
+    bare = [{"content": pair["content"], "style": pair["style"]} for pair in gatys["pairs"][::4]]
+    return {
+        "size": gatys["size"], "closed": shares(rows), "closed_of_style_loss": shares(rows, "style"), "rows": rows,
+        "at_twice_the_size": compare(networks, bare, 2 * gatys["size"]),
+    }  # fmt: skip
+
+
+def measure_without_places(results: Path, steps: int = 120, half: bool = False) -> dict[str, Any]:
+    """How far the pixels themselves get without the style picture's places, for some of the pairs."""
+    gatys = read(results / "gatys.json")
+    rows = without_places([gatys["pairs"][index] for index in (2, 7, 8)], gatys["size"], steps, half=half)
+    values = [closed(row["before"]["total"], row["reached"]["total"], row["gatys"]["total"]) for row in rows]
+    return {"size": gatys["size"], "closed": interval(values).entry(values), "rows": rows}
 
 
 def measure_added_losses(size: int = 128, steps: int = 100) -> dict[str, Any]:
@@ -130,16 +122,18 @@ def measure_norms(size: int = 64, steps: int = 150, seeds: Sequence[int] = (0, 1
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
-    parser.add_argument("what", choices=("gatys", "held-out", "added-losses", "norms"))
+    parser.add_argument("what", choices=("gatys", "held-out", "without-places", "added-losses", "norms"))
     parser.add_argument("--results", type=Path, default=Path("assets/results/style"))
-    parser.add_argument("--steps", type=int, help="instead of 200 (gatys), 100 (added-losses) or 150 (norms)")
+    parser.add_argument("--steps", type=int, help=f"instead of {STEPS}")
+    parser.add_argument("--half", action="store_true", help="optimise without places in bfloat16, measure in float32")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, start = parser.parse_args(arguments), time.monotonic()
-    steps = options.steps or {"gatys": 200, "added-losses": 100, "norms": 150, "held-out": 0}[options.what]
+    steps = options.steps or STEPS.get(options.what, 0)
     seeds = (0, 1, 2)
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "gatys": lambda: measure_gatys(steps=steps),
         "held-out": lambda: measure_held_out(options.results),
+        "without-places": lambda: measure_without_places(options.results, steps, options.half),
         "added-losses": lambda: measure_added_losses(steps=steps),
         "norms": lambda: measure_norms(steps=steps, seeds=seeds),
     }

@@ -28,9 +28,15 @@ EXPERIMENTS = {
     "greatwave_style3": trained(
         "greatwave_style3", "--style-ratio 3 --styles greatwave --start pool --steps 90", 360
     ),
+    "greatwave": trained(
+        "greatwave", "--styles greatwave --start runs/greatwave_style3/network.safetensors --windows 2 --batch 2 "
+        "--steps 120 --ratio style=20 total_variation=0.2 content=2 style_entropy=0 content_entropy=0 cosine=0",
+        90, ("greatwave_style3",),
+    ),
     "kandinky_style3": trained("kandinky_style3", "--style-ratio 3 --styles kandinky --start pool --steps 90", 360),
     "gatys": measured("gatys", 2500),
     "held-out": measured("held-out", 20, ("gatys",)),
+    "without-places": measured("without-places --half", 100, ("gatys",)),
     "added-losses": measured("added-losses", 1050),
     "norms": measured("norms", 1170),
 }  # fmt: skip

@@ -127,8 +127,9 @@ def jensen_shannon(a: Tensor, b: Tensor) -> Tensor:
 def style_entropy_loss(output_features: Sequence[Tensor], style_features: Sequence[Tensor]) -> Tensor:
     """L_sent: Jensen-Shannon divergence between output and style at relu1_1, relu1_2, relu2_1.
 
-    Each layer's divergence is averaged over its C H W elements, which makes numbers of about 1e-7: the reading under
-    which the paper's ratios of 1e9 here and 1e6 for L_cent make sense.
+    Each layer's divergence is averaged over its C H W elements, which makes numbers of about 1e-7: a reading under
+    which the paper's ratios of 1e9 here and 1e6 for L_cent balance the other terms. The authors' released code does
+    otherwise (a softmax over the positions of each channel, the mean over channels), which gives some tenths a layer.
 
     Returns:
         (B,) non-negative.

@@ -1,17 +1,18 @@
 """Training of transformation networks: one style, or a pool of styles.
 
 python -m napa_lib.style.train --styles pool --steps 4000 --out runs/pool
-python -m napa_lib.style.train --styles greatwave --start pool --steps 200 --style-ratio 3 --out runs/greatwave
+python -m napa_lib.style.train --styles greatwave --start pool --windows 2 --ratio style=20 --out runs/greatwave
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from napa_lib.data import load_paintings
 from napa_lib.engine import choose_device, seed_everything
@@ -33,7 +34,8 @@ class StylizerConfig:
     norm: Norm = "pool"
     steps: int = 4000
     batch: int = 4
-    size: int = 128  # pixels, the side of content crops and style pictures
+    size: int = 128  # pixels, the side of content crops and of style pictures, or of their windows
+    windows: int = 1  # style pictures of windows x size pixels are cut into so many windows a side, each a style
     learning_rate: float = 1e-3  # Adam's; falls linearly to 0 over the last quarter of the steps
     seed: int = 0
     start: str = ""  # network to begin with: "pool" or a file; a pool network is set to a single style
@@ -79,7 +81,7 @@ def run_training(config: StylizerConfig, setup: Setup = HERE, every: int = 50) -
     features = features.to(setup.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     loss = StylizationLoss(features, config.ratios)
-    styles = torch.stack(load_paintings(config.size, config.styles)).to(setup.device)
+    styles = style_windows(config).to(setup.device)
     targets = loss.measure_style(styles)
     statistics = style_statistics(styles, features) if config.norm == "pool" else None
     pictures = training_pictures()
@@ -102,15 +104,39 @@ def run_training(config: StylizerConfig, setup: Setup = HERE, every: int = 50) -
     return network.eval(), record
 
 
+def style_windows(config: StylizerConfig) -> Tensor:
+    """The style pictures, (styles x windows^2, 3, size, size): whole ones, or windows of larger ones.
+
+    A window shows strokes as large as they are in a picture of windows x size pixels, at the price of a small one.
+    """
+    pictures = torch.stack(load_paintings(config.size * config.windows, config.styles))
+    rows = pictures.unflatten(3, (config.windows, config.size)).unflatten(2, (config.windows, config.size))
+    return rows.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+
 def _initial_network(config: StylizerConfig, features: VGG19Features) -> TransformNet:
     if not config.start:
         return TransformNet(config.norm)
     network = load_stylizer(config.start)
     if network.norm == "pool" and config.norm == "instance":
-        return network.for_style(torch.stack(load_paintings(config.size, config.styles)), features)
+        return network.for_style(torch.stack(load_paintings(config.size * config.windows, config.styles)), features)
     if network.norm != config.norm:
         raise ValueError(f"{config.start} has norm={network.norm!r}, the training wants {config.norm!r}")
     return network
+
+
+def parse_ratios(settings: Sequence[str]) -> LossRatios:
+    """Table 2's ratios but for those given as "name=value".
+
+    >>> parse_ratios(["style=5", "content_entropy=0"]).style
+    5.0
+    """
+    parts = [setting.partition("=") for setting in settings]
+    known = [ratio.name for ratio in fields(LossRatios)]
+    try:
+        return replace(LossRatios(), **{name: float(value) for name, _, value in parts})
+    except (TypeError, ValueError):
+        raise ValueError(f"--ratio must be NAME=NUMBER, NAME one of {', '.join(known)}, got {settings}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -125,7 +151,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--half", "--bfloat16", action="store_true", help="compute in bfloat16 where that is safe")
     parser.add_argument("--every", type=int, default=50, help="steps between two checkpoints")
     parser.add_argument("--start", default="", help="network to begin with: 'pool' or a safetensors file")
+    parser.add_argument("--windows", type=int, default=1, help="cut larger style pictures into so many windows a side")
     parser.add_argument("--style-ratio", type=float, default=1.0, help="ratio of L_style; 1 in table 2")
+    parser.add_argument("--ratio", nargs="*", default=[], metavar="NAME=VALUE", help="other ratios than table 2's")
     parser.add_argument("--out", type=Path, required=True, help="folder; an interrupted run in it goes on")
     options = parser.parse_args(arguments)
     styles = POOL if options.styles == ["pool"] else tuple(options.styles)
@@ -133,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = StylizerConfig(
             styles=styles, norm=options.norm or ("pool" if len(styles) > 1 else "instance"), steps=options.steps,
             batch=options.batch, size=options.size, seed=options.seed, start=options.start,
-            ratios=LossRatios(style=options.style_ratio),
+            windows=options.windows, ratios=parse_ratios([f"style={options.style_ratio}", *options.ratio]),
         )  # fmt: skip
         train_stylizer(config, options.out, options.device, options.every, options.half)
 

@@ -26,12 +26,14 @@ QUIZ = (
         ),
     ),
     Question(
-        "Why is JS between softmaxes of whole feature maps useless as a loss?",
+        "A network's total loss is 60 % of the way from the untouched picture to Gatys'. What do you ask for?",
         (
-            Option("Nearly all of the mass sits on a few activations", "so two pictures share no mass, JS is log 2 "
-                   "whatever they look like, and all other activations get no gradient.", True),
-            Option("A softmax is slow", "it is one pass over the map, as a sum is."),
-            Option("JS is not symmetric", "it is; the Kullback-Leibler divergence is not."),
+            Option("Nothing, most of the way is done", "the style picture itself, with nothing of the content, went as "
+                   "far in this lesson."),
+            Option("The pictures, and the terms one by one", "a total can be lowered by copying the style picture; the "
+                   "terms say whether L_content was given up for it.", True),
+            Option("The total at twice the size, to compare", "totals of two sizes are two losses: L_content doubles, "
+                   "and the entropies fall to a quarter."),
         ),
     ),
     Question(
@@ -69,8 +71,8 @@ PLAN = LessonPlan(
         "Hokusai, a harvest by Van Gogh, a composition by Kandinsky and poppies by Hokusai, each shown in a corner."
     ),
     verbs=(
-        "say what a Gram matrix sees of a picture, and what it does not",
-        "stylise a photograph by optimisation and by a network, and compare the two",
+        "say what a Gram matrix sees of a picture, and grow a texture from it",
+        "write Gatys' loop, and the layer by which one network has many styles",
         "write NAPA's terms so that each of them pulls the right way",
         "read a table of loss ratios: reductions, feature scale, picture size",
         "find out with gradient norms which term moves the picture",
@@ -86,7 +88,7 @@ PLAN = LessonPlan(
         "weights/stylizer_kandinky.safetensors",
     ),  # fmt: skip
     prelude=(
-        "from dataclasses import replace\nimport torch\nfrom napa_lib import study\n"
+        "from dataclasses import replace\nimport torch\nfrom napa_lib import study\nfrom napa_lib import style as nst\n"
         "from napa_lib.style import LossRatios"
     ),
     exercises=EXERCISES,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from napa_lib.study.exercises import Verdict, Wrong, close, numbers, right, wrong
+from napa_lib.study.exercises import Verdict, Wrong, close, number, numbers, right, wrong
 from napa_lib.style import LossRatios, content_loss, feature_loss, gram_matrix, hsv_loss, srgb_loss, style_loss
 
 
@@ -27,7 +27,7 @@ def check_gram_factors(answer) -> Verdict:
 
 
 def check_gram(my_gram) -> Verdict:
-    f = torch.tensor(np.random.default_rng(0).normal(1.0, 1.0, (3, 4, 5)))
+    f = torch.tensor(np.random.default_rng(0).normal(1.0, 1.0, (3, 4, 5)), dtype=torch.float32)
     result = my_gram(f.clone())
     shape, expected = tuple(np.shape(result)), gram_matrix(f[None])[0].numpy()
     if shape == (20, 20):
@@ -52,11 +52,15 @@ def check_gram(my_gram) -> Verdict:
 
 
 def check_cosine(my_cosine_loss) -> Verdict:
-    a, b = torch.tensor(np.random.default_rng(1).uniform(0, 1, (2, 3, 4, 5)))
-    got = float(numbers(my_cosine_loss(a.clone(), b.clone()), (), "the loss"))
+    a, b = torch.tensor(np.random.default_rng(1).uniform(0, 1, (2, 3, 4, 5)), dtype=torch.float32)
+    got = number(my_cosine_loss(a.clone(), b.clone()), "the loss")
     flat_a, flat_b = a.flatten().numpy(), b.flatten().numpy()
     similarity = flat_a @ flat_b / np.sqrt(flat_a @ flat_a * (flat_b @ flat_b))
     if close(got, 1 - similarity):
+        opposite = number(my_cosine_loss(a.clone(), -a), "the loss")
+        if not close(opposite, 2):
+            return wrong(f"right for these two, but maps that point in opposite ways come out {opposite:.2f} apart; "
+                         "nothing is further apart than they are: it should be 2.")  # fmt: skip
         return right("0 for two maps that point the same way, of any length; minimised, it pulls them together.")
     places = torch.cosine_similarity(a, b, dim=0).mean()
     channels = torch.cosine_similarity(a.flatten(1), b.flatten(1), dim=1).mean()
@@ -75,9 +79,9 @@ def check_cosine(my_cosine_loss) -> Verdict:
 
 
 def check_hue(hue_difference) -> Verdict:
-    a = torch.tensor([0.95, 0.05, 0.50, 0.10, 0.00, 0.30], dtype=torch.float64)
-    b = torch.tensor([0.05, 0.95, 0.50, 0.40, 0.99, 0.85], dtype=torch.float64)
-    got = numbers(hue_difference(a.clone(), b.clone()), (6,), "the differences")
+    a = torch.tensor([[0.95, 0.05, 0.50, 0.10], [0.00, 0.30, 0.25, 0.75]])
+    b = torch.tensor([[0.05, 0.95, 0.50, 0.40], [0.99, 0.85, 0.75, 0.25]])
+    got = numbers(hue_difference(a.clone(), b.clone()), (2, 4), "the differences")
     apart = (a - b).abs().numpy()
     expected = np.minimum(apart, 1 - apart)
     if close(got, expected):
@@ -101,10 +105,10 @@ def check_rescaled(at_scale) -> Verdict:
     results = {g: at_scale(ratios, 3.0 * g) for g in (1.0, 0.5, 2.0)}
     if not all(isinstance(result, LossRatios) for result in results.values()):
         raise Wrong("the function should return LossRatios: `replace(ratios, style=…)` makes a changed copy.")
-    if results[1.0] != ratios:
-        return wrong("at a mean activation of 3, which is the library's own, nothing may change.")
     ours, found = asdict(ratios), {g: asdict(result) for g, result in results.items()}
-    changed = [name for name in ours if any(found[g][name] != ours[name] for g in found)]
+    if not close(list(found[1.0].values()), list(ours.values())):
+        return wrong("at a mean activation of 3, which is the library's own, nothing may change.")
+    changed = [name for name in ours if any(not close(found[g][name], ours[name], 1e-6 * ours[name]) for g in found)]
     unmoved = sorted(set(changed) - {"style", "feature", "content"})
     if unmoved:
         return wrong(f"{unmoved[0]} must keep its ratio: it does not notice the scale of the features.")
@@ -129,7 +133,7 @@ def _measured_factors(g: float) -> dict[str, float]:
 
 
 def _scale_hint(name: str, factor: float, g: float) -> str:
-    if factor == 1.0:
+    if close(factor, 1.0):
         return f"L_{name} does change with the scale of the features, but its ratio stays the same in your answer."
     if close(factor * _measured_factors(g)[name], 1.0):
         return "upside down: weaker features make a smaller loss, so the ratio must become smaller, too."
@@ -144,7 +148,9 @@ def _scale_hint(name: str, factor: float, g: float) -> str:
 
 def check_fooled(fool) -> Verdict:
     style = torch.tensor(np.random.default_rng(4).uniform(0, 1, (3, 16, 16)), dtype=torch.float32)
-    got = torch.tensor(numbers(fool(style.clone()), (3, 16, 16), "the picture"), dtype=torch.float32)
+    answer = fool(style.clone())
+    shape = (1, 3, 16, 16) if np.ndim(answer) == 4 else (3, 16, 16)
+    got = torch.tensor(numbers(answer, shape, "the picture"), dtype=torch.float32).reshape(3, 16, 16)
     if not (got.isfinite().all() and got.min() >= 0 and got.max() <= 1):
         return wrong(f"a picture has values from 0 to 1, yours go from {got.min():.2f} to {got.max():.2f}.")
     srgb, hsv = float(srgb_loss(got[None], style[None])), float(hsv_loss(got[None], style[None]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napa_lib.study.exercises import Exercise, WrongAnswer
 from napa_lib.study.lessons.lesson_01 import checks
+from napa_lib.study.lessons.lesson_01.exercises_painting import GATYS, NORMALISE
 
 PREDICT = Exercise(
     id="01.1",
@@ -48,8 +49,8 @@ GRAM = Exercise(
     difficulty=2,
     minutes=6,
     task="""
-        Write the Gram matrix of one feature map: `features` is a tensor (C, H, W), the result (C, C), normalised by
-        C H W. No loop is needed.
+        Write the Gram matrix of one feature map: `features` is a float32 tensor (C, H, W), the result (C, C),
+        normalised by C H W. No loop is needed.
     """,
     stub="""
         def my_gram(features):
@@ -133,15 +134,16 @@ GRAM = Exercise(
 )
 
 COSINE = Exercise(
-    id="01.3",
+    id="01.5",
     title="A similarity is no loss",
     kind="code",
     difficulty=2,
     minutes=5,
     task="""
         The paper defines L_cos as "the cosine similarity" of two feature maps, and the code released with it adds
-        that similarity to what is minimised. Write what was meant: a loss that is 0 when `a` and `b`, both (C, H, W),
-        taken as one long vector each, point the same way, and 1 when they have nothing in common.
+        that similarity to what is minimised. Write what was meant: a loss that is 0 when `a` and `b`, float32 tensors
+        (C, H, W), taken as one long vector each, point the same way, 1 when they have nothing in common, and 2 when
+        they point in opposite ways.
     """,
     stub="""
         def my_cosine_loss(a, b):
@@ -203,6 +205,14 @@ COSINE = Exercise(
             "one cosine a channel",
         ),
         WrongAnswer(
+            "opposite is alike",
+            """
+            def my_cosine_loss(a, b):
+                return 1 - torch.cosine_similarity(a.flatten(), b.flatten(), dim=0).abs()
+            """,
+            "opposite ways come out",
+        ),
+        WrongAnswer(
             "the angle",
             """
             def my_cosine_loss(a, b):
@@ -222,14 +232,14 @@ COSINE = Exercise(
 )
 
 HUE = Exercise(
-    id="01.4",
+    id="01.6",
     title="Hue is an angle",
     kind="code",
     difficulty=2,
     minutes=5,
     task="""
-        How far apart are two hues? `a` and `b` are tensors of one shape, in turns: 0 is red, 1/3 green, 2/3 blue, and
-        1 would be red again. Return the differences in turns, in the same shape.
+        How far apart are two hues? `a` and `b` are float32 tensors of one shape, (H, W), in turns: 0 is red, 1/3 green,
+        2/3 blue, and 1 would be red again. Return the differences in turns, in the same shape.
     """,
     stub="""
         def hue_difference(a, b):
@@ -284,7 +294,7 @@ HUE = Exercise(
 )
 
 SCALE = Exercise(
-    id="01.5",
+    id="01.7",
     title="Break it: weaker features",
     kind="break",
     difficulty=3,
@@ -292,7 +302,8 @@ SCALE = Exercise(
     task="""
         The library scales the features of every layer to a mean of 3. Another program scales them to `activation`, say
         to 1.0. Write the ratios that make *our* losses behave like *theirs*: each weighted term must be what the other
-        program would compute with `ratios`. Which terms change, and with which power? The ratios are called `style`,
+        program would compute with `ratios`. `ratios` is a `LossRatios`, and so is the answer; `activation` is a number.
+        Which terms change, and with which power? The ratios are called `style`,
         `feature`, `total_variation`, `style_entropy`, `srgb`, `hsv`, `cosine`, `content` and `content_entropy`.
     """,
     stub="""
@@ -396,15 +407,15 @@ SCALE = Exercise(
 )
 
 FOOL = Exercise(
-    id="01.6",
+    id="01.8",
     title="Fool a loss",
     kind="break",
     difficulty=2,
     minutes=5,
     task="""
         L_srgb wants the output to have the colours of the style picture. Make a picture that it cannot tell from the
-        style picture (L_srgb below 0.0001) and that nobody would call alike (L_hsv of at least 0.2). `style` is
-        (3, H, W) in [0, 1], and so is your answer.
+        style picture (L_srgb below 0.0001) and that nobody would call alike (L_hsv of at least 0.2). `style` is a
+        float32 tensor (3, H, W) in [0, 1], and so is your answer.
     """,
     stub="""
         def fool(style):
@@ -434,4 +445,4 @@ FOOL = Exercise(
     ),
 )
 
-EXERCISES = (PREDICT, GRAM, COSINE, HUE, SCALE, FOOL)
+EXERCISES = (PREDICT, GRAM, GATYS, NORMALISE, COSINE, HUE, SCALE, FOOL)

@@ -1,0 +1,49 @@
+"""Lesson 05's own computing: the frame below a bone, and a short training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from napa_lib.engine import load_tensors
+from napa_lib.loop import Setup
+from napa_lib.sampling import PoseAutoencoder, sample_canonical
+from napa_lib.sampling.train import TrainingConfig, train_autoencoder
+
+
+def frame_below(bone: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Axes x, y, z, (3,) each, of the local frame below a bone (3,), by Gram-Schmidt; exercise 05.2 is about it."""
+    z = bone / bone.norm()
+    forward = torch.tensor([1.0, 0.0, 0.0], dtype=bone.dtype)
+    x = torch.nn.functional.normalize(forward - z[0] * z, dim=0)
+    return x, torch.linalg.cross(z, x), z
+
+
+def train_on(checkpoint: Path, more: int, seed: int = 0) -> tuple[PoseAutoencoder, list[dict]]:
+    """Train an autoencoder on artificial poses for some steps more from where a checkpoint stands, else from the start.
+
+    Raises:
+        ValueError: if `more` is less than 1.
+    """
+    if more < 1:
+        raise ValueError(f"more must be at least 1 step, got {more}")
+    done = int(load_tensors(checkpoint)[1]["step"]) if checkpoint.exists() else 0
+    poses = sample_canonical(5000, generator=torch.Generator().manual_seed(seed))
+    config = TrainingConfig(steps=done + more, every=max(1, more // 5), seed=seed)
+    return train_autoencoder(config, Setup(checkpoint=checkpoint), poses)
+
+
+def losses_figure(record: list[dict]) -> Figure:
+    """Both terms of L_cyc against steps: the pose's in mm, the embedding's without unit."""
+    page, axes = plt.subplots(1, 2, figsize=(6.4, 2.3), layout="constrained")
+    steps = [entry["step"] for entry in record]
+    axes[0].plot(steps, [1000 * entry["pose"] for entry in record], marker="o")
+    axes[1].plot(steps, [entry["embedding"] for entry in record], marker="s", color="#D55E00")
+    for axis, word in zip(axes, ("pose there and back (mm)", "embedding there and back"), strict=True):
+        axis.set(xlabel="training steps", ylim=(0, None))
+        axis.set_title(word, fontsize=10)
+    return page
