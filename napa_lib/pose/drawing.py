@@ -82,12 +82,13 @@ def draw_figures(results: Sequence[PoseResult], picture: Picture) -> Image.Image
     base = _part(picture, cut)
     for result in results:
         _draw_on(base, result, cut)
-    pen, font = ImageDraw.Draw(base), ImageFont.load_default(max(14.0, 0.025 * max(cut.size)))
+    pen, height = ImageDraw.Draw(base), max(14.0, 0.025 * max(cut.size))
+    font = ImageFont.load_default(height)
     for number, result in enumerate(results, 1):
         points = cut.place(result.keypoints)
         points = points[~points.isnan().any(-1)]
         x, y = points[points[:, 1].argmin()].tolist() if len(points) else (0.0, 0.0)
-        place = min(max(x, 8.0), cut.size[0] - 8.0), min(max(y - 0.6 * font.size, font.size), cut.size[1] - 2.0)  # type: ignore[attr-defined]
+        place = min(max(x, 8.0), cut.size[0] - 8.0), min(max(y - 0.6 * height, height), cut.size[1] - 2.0)
         pen.text(place, str(number), (255, 255, 255), font, "mb", stroke_width=3, stroke_fill=DARK)
     return base
 
