@@ -89,7 +89,7 @@ lint: $(TESTS)
 suite: $(TESTS)
 	$(BIN)/python -m napa_lib.course.notebook_check
 	$(PYTEST) --numprocesses 2 --doctest-modules napa_lib
-	$(PYTEST) --numprocesses 2 --dist loadgroup --nbval
+	$(PYTEST) --numprocesses 2 --dist loadfile --nbval
 	$(PYTEST) --numprocesses 2 tests/run_lessons.py
 
 clean:
