@@ -36,7 +36,7 @@ class Everywhere(PoseEstimator):
     def __init__(self) -> None:
         pass
 
-    def estimate(self, pictures, boxes, skeleton, crops=1):
+    def estimate(self, pictures, boxes, skeleton, crops=1, many=False):
         assert skeleton is NAPA18
         if any(picture.pixels.getpixel((0, 0)) == (128, 128, 128) for picture in pictures):
             raise ValueError("this picture is grey")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import tokenize
+from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -504,7 +505,7 @@ def test_lesson_chooses_seeds_and_reports(capsys):
     lesson.report()
     text = capsys.readouterr().out
     assert "laptop mode, seed 3, cpu" in text
-    assert "· mode laptop · seed 3 · device cpu" in text and f"torch {torch.__version__}" in text
+    assert "· mode laptop · seed 3 · device cpu" in text and f"torch {version('torch')}" in text
     assert "peak memory" in text and "exercises done: 0 of" in text
 
 

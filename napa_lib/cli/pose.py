@@ -9,7 +9,8 @@ from pathlib import Path
 FORMATS = ("coco", "openpose", "csv")
 EPILOG = """For each figure a folder below DIR, named after the picture, gets overlay.png, bones.png (the bone map),
 pose3d.html (open it in a browser) and pose.json. Where several pictures are given, DIR gets one file of all poses, too.
-Without --box the most likely figure of each picture is looked for.
+Without --box the most likely figure of each picture is looked for, with --people many every figure; DIR then gets a
+folder with one overlay and one figures.json of all of them, too.
 
 examples:
   napa pose painting.jpg
@@ -39,6 +40,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--box", action="append", type=numbers, metavar="x0,y0,x1,y1",
         help="a box round a figure in pixels, with some room; once a figure, with one picture only",
     )  # fmt: skip
+    parser.add_argument(
+        "--people", choices=("one", "many"), default="one",
+        help="without --box: look for the most likely figure (one), or for every figure (many)",
+    )  # fmt: skip
     parser.add_argument("--joint-set", default="NAPA18", metavar="NAME", help="such as coco17; NAPA18 by default")
     parser.add_argument(
         "--format", type=formats, default=(), metavar="NAMES",
@@ -58,7 +63,8 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
     from napa_lib.pose.command import PoseCommand, WrongCommandError, pose_pictures
 
     command = PoseCommand(
-        pictures=tuple(options.pictures), out=options.out, boxes=options.box, joint_set=options.joint_set,
+        pictures=tuple(options.pictures), out=options.out, boxes=options.box, many=options.people == "many",
+        joint_set=options.joint_set,
         formats=options.format, device=options.device, batch=options.batch, weights=options.weights,
         quiet=options.quiet or options.json, json_lines=options.json,
     )  # fmt: skip

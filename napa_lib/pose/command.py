@@ -39,6 +39,7 @@ class PoseCommand:
     pictures: Sequence[str]  # files, folders, globs, addresses, "-"
     out: Path = Path("poses")
     boxes: list[list[float]] | None = None  # x0, y0, x1, y1 in pixels, one a figure of the only picture
+    many: bool = False  # where no boxes are given: every figure of a picture, and not one
     joint_set: str = NAPA18.name
     formats: Sequence[str] = ()  # of `napa_lib.pose.formats.NAMES`
     device: str = "auto"
@@ -108,7 +109,7 @@ def work_through(
     writer = ThreadPoolExecutor(1, thread_name_prefix="write")
     try:
         for batch in groups(sources, boxes, command):
-            results = estimate(estimator, [picture for _, picture in batch], boxes)
+            results = estimate(estimator, [picture for _, picture in batch], boxes, command.many)
             failures += sum(not report(*pair, command) for pair in written)
             written = []
             for (source, picture), figures in zip(batch, results, strict=True):
@@ -138,12 +139,12 @@ def groups(sources: Sequence[Source], boxes: Tensor | None, command: PoseCommand
 
 
 def estimate(
-    estimator: PoseEstimator, pictures: Sequence[Picture | PictureError], boxes: Tensor | None
+    estimator: PoseEstimator, pictures: Sequence[Picture | PictureError], boxes: Tensor | None, many: bool
 ) -> list[list[PoseResult] | Exception]:
     """The figures of each picture of a batch. A picture that cannot be estimated gives its error and leaves the others
     alone, one that could not be read gives that."""
     good = [picture for picture in pictures if isinstance(picture, Picture)]
-    run: Callable[[list[Picture]], list] = lambda some: estimator.estimate(some, [boxes] * len(some), NAPA18)  # noqa: E731
+    run: Callable[[list[Picture]], list] = lambda some: estimator.estimate(some, [boxes] * len(some), NAPA18, many=many)  # noqa: E731
     found: list[list[PoseResult] | Exception] = []
     try:
         found = run(good) if good else []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from napa_lib.pose.estimator import PoseResult
@@ -48,6 +49,11 @@ def cut_round(result: PoseResult, picture: Picture) -> Cut:
         high = tuple(min(float(e), (a + b + side) / 2) for a, b, e in ((x0, x1, width), (y0, y1, height)))
     else:
         low, high = (0.0, 0.0), (float(width), float(height))
+    return _cut(low, high, picture)  # type: ignore[arg-type]
+
+
+def _cut(low: tuple[float, float], high: tuple[float, float], picture: Picture) -> Cut:
+    """The part from `low` to `high`, drawn about as large as it is in the picture."""
     longest = max(high[0] - low[0], high[1] - low[1])
     scale = min(max(longest / picture.factor, SMALLEST), LARGEST) / longest
     size = tuple(max(1, round(scale * (b - a))) for a, b in zip(low, high, strict=True))
@@ -61,22 +67,53 @@ def draw_overlay(result: PoseResult, picture: Picture, cut: Cut) -> Image.Image:
     Returns:
         RGB, `cut.size`.
     """
+    base = _part(picture, cut)
+    _draw_on(base, result, cut)
+    return base
+
+
+def draw_figures(results: Sequence[PoseResult], picture: Picture) -> Image.Image:
+    """All figures over the whole picture, each with its number, counted from 1, above it.
+
+    Returns:
+        RGB, at most `LARGEST` pixels wide and high.
+    """
+    cut = _cut((0.0, 0.0), (float(picture.size[0]), float(picture.size[1])), picture)
+    base = _part(picture, cut)
+    for result in results:
+        _draw_on(base, result, cut)
+    pen, height = ImageDraw.Draw(base), max(14.0, 0.025 * max(cut.size))
+    font = ImageFont.load_default(height)
+    for number, result in enumerate(results, 1):
+        points = cut.place(result.keypoints)
+        points = points[~points.isnan().any(-1)]
+        x, y = points[points[:, 1].argmin()].tolist() if len(points) else (0.0, 0.0)
+        place = min(max(x, 8.0), cut.size[0] - 8.0), min(max(y - 0.6 * height, height), cut.size[1] - 2.0)
+        pen.text(place, str(number), (255, 255, 255), font, "mb", stroke_width=3, stroke_fill=DARK)
+    return base
+
+
+def _part(picture: Picture, cut: Cut) -> Image.Image:
+    """The part of the picture that is drawn, at the drawing's size."""
     (x0, y0), (x1, y1) = cut.low, cut.high
     part = x0 / picture.factor, y0 / picture.factor, x1 / picture.factor, y1 / picture.factor
-    base = picture.pixels.resize(cut.size, Image.Resampling.LANCZOS, box=part, reducing_gap=2.0)
+    return picture.pixels.resize(cut.size, Image.Resampling.LANCZOS, box=part, reducing_gap=2.0)
+
+
+def _draw_on(base: Image.Image, result: PoseResult, cut: Cut) -> None:
+    """Draw one figure's lines on the picture."""
     points = cut.place(result.keypoints)
     seen = ~points.isnan().any(-1)
     if not bool(seen.any()):
-        return base
+        return
     extent = float((points[seen].amax(0) - points[seen].amin(0)).amax())
     thick = min(max(0.018 * extent, 2.5), 9.0)
     low = [max(0, int(v - 3 * thick)) for v in points[seen].amin(0).tolist()]
     high = [min(e, int(v + 3 * thick) + 1) for v, e in zip(points[seen].amax(0).tolist(), cut.size, strict=True)]
     if low[0] >= high[0] or low[1] >= high[1]:
-        return base  # every joint lies outside
+        return  # every joint lies outside
     layer = _lines((points - points.new_tensor(low) + 0.5) * FINE, result, (high[0] - low[0], high[1] - low[1]), thick)
     base.paste(layer, (low[0], low[1]), layer)
-    return base
 
 
 def _lines(points: Tensor, result: PoseResult, size: tuple[int, int], thick: float) -> Image.Image:

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from napa_lib.data.crops import square_boxes
 from napa_lib.engine import choose_device, load_tensors
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
+from napa_lib.networks.person_detector import load_detector
 from napa_lib.networks.pose_net import load_pose_net
 from napa_lib.networks.pose_pair import load_pose_pair
 from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
 from napa_lib.pose.finding import find_figures
+from napa_lib.pose.people import find_people, refine
 from napa_lib.pose.pictures import ImageLike, Picture, open_picture, opened
 from napa_lib.pose.views import fuse, look, shifted
 from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
@@ -48,6 +50,7 @@ class PoseEstimator:
         depth_net, standardizer: what `napa_lib.lifting.lift` needs.
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
+        detector: finds every figure of a picture, a `PersonDetector`; by default the one that ships, once it is needed.
 
     >>> estimator = PoseEstimator.from_pretrained(device="cpu")  # doctest: +SKIP
     >>> estimator.predict("painting.jpg")[0].keypoints.shape  # doctest: +SKIP
@@ -61,8 +64,10 @@ class PoseEstimator:
         standardizer: BoneStandardizer,
         size: int = 128,
         device: str = "auto",
+        detector: nn.Module | None = None,
     ) -> None:
         place = choose_device(device)
+        self.detector = None if detector is None else detector.to(place).eval()
         self.network = network.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.depth_net, self.standardizer, self.size = depth_net.eval(), standardizer, size
 
@@ -78,9 +83,9 @@ class PoseEstimator:
         file = Path(path)
         metadata = load_tensors(file)[1]
         if metadata.get("format") == FORMAT:
-            return cls(load_warm_pose_net(file), *load_depth_net(), size=SIZE, device=device)
+            return cls(load_warm_pose_net(file), *load_depth_net(), SIZE, device)
         config = json.loads(metadata.get("config", "{}"))
-        return cls(load_pose_net(file), *load_depth_net(), size=config.get("size", 128), device=device)
+        return cls(load_pose_net(file), *load_depth_net(), config.get("size", 128), device)
 
     def predict(
         self,
@@ -88,6 +93,7 @@ class PoseEstimator:
         boxes: Tensor | Sequence[Sequence[float]] | None = None,
         joint_set: str | Skeleton = NAPA18,
         crops: int = 1,
+        many: bool = False,
     ) -> list[PoseResult]:
         """The figures of one picture.
 
@@ -100,9 +106,11 @@ class PoseEstimator:
                 looked for (`find_figures`).
             joint_set: joints to give back; see `napa_lib.skeletons.convert`.
             crops: from 1 to 5: look at so many slightly shifted and scaled crops, too; it takes so many times as long.
+            many: where no boxes are given, look for every figure (`find_people`), not for one.
 
         Returns:
-            one result a box, or one. Where nobody is, the confidences are low.
+            one result a box, or one; with `many` one a figure that is found, the likeliest first. Where nobody is, the
+            confidences are low.
 
         Raises:
             ValueError: for a picture that cannot be read (`PictureError`), a box that is not finite, is inverted, has
@@ -111,7 +119,7 @@ class PoseEstimator:
         skeleton = check_joint_set(joint_set)
         wanted = None if boxes is None else check_boxes(boxes)
         picture = open_picture(image, None if wanted is None else wanted.tolist())
-        return self.estimate([picture], [wanted], skeleton, crops)[0]
+        return self.estimate([picture], [wanted], skeleton, crops, many)[0]
 
     def predict_many(
         self, images: Iterable[ImageLike], joint_set: str | Skeleton = NAPA18, crops: int = 1, batch: int = 8
@@ -133,7 +141,12 @@ class PoseEstimator:
             yield from (next(results) if isinstance(picture, Picture) else picture for picture in group)
 
     def estimate(
-        self, pictures: Sequence[Picture], boxes: Sequence[Tensor | None], skeleton: Skeleton, crops: int = 1
+        self,
+        pictures: Sequence[Picture],
+        boxes: Sequence[Tensor | None],
+        skeleton: Skeleton,
+        crops: int = 1,
+        many: bool = False,
     ) -> list[list[PoseResult]]:
         """What `predict` does, for several opened pictures in one batch.
 
@@ -141,16 +154,34 @@ class PoseEstimator:
             pictures: from `open_picture`.
             boxes: for each (N, 4), or None to look for a figure.
             skeleton: from `check_joint_set`.
-            crops: as in `predict`.
+            crops, many: as in `predict`.
         """
         given = [check_boxes(b, picture) for b, picture in zip(boxes, pictures, strict=True) if b is not None]
         lost = [picture for b, picture in zip(boxes, pictures, strict=True) if b is None]
-        found, known = iter(find_figures(self.network, lost, self.size) if lost else ()), iter(given)
+        found, known = iter(self.find(lost, many)), iter(given)
         all_boxes = [next(found) if b is None else next(known) for b in boxes]
         views = [shifted(square_boxes(b), crops).flatten(0, 1) for b in all_boxes if len(b)]
         shown = [picture for picture, b in zip(pictures, all_boxes, strict=True) if len(b)]
         seen = iter(look(self.network, shown, views, self.size, mirror=True) if shown else ())
         return [self._results(b, *next(seen), skeleton) if len(b) else [] for b in all_boxes]
+
+    def find(self, pictures: Sequence[Picture], many: bool = False) -> list[Tensor]:
+        """Boxes round the figures of each picture, with room to spare, (N, 4), N at least 1, the likeliest first.
+
+        Args:
+            pictures: opened pictures.
+            many: every figure, and not one.
+        """
+        if not pictures:
+            return []
+        if not many:
+            return find_figures(self.network, pictures, self.size)
+        if self.detector is None:
+            self.detector = load_detector().to(next(self.network.parameters()).device)
+        people = refine(self.network, pictures, find_people(self.detector, pictures), self.size)
+        empty = [picture for picture, boxes in zip(pictures, people, strict=True) if not len(boxes)]
+        likely = iter(find_figures(self.network, empty, self.size) if empty else ())
+        return [boxes if len(boxes) else next(likely) for boxes in people]
 
     def _results(self, boxes: Tensor, keypoints: Tensor, confidence: Tensor, skeleton: Skeleton) -> list[PoseResult]:
         """Fuse (crops * N, 18, 2) views of N figures, lift them and convert them."""

@@ -162,9 +162,10 @@ def _made(folder: Path) -> bool:
 def _holds(folder: Path, sha256: str) -> bool:
     """Whether a folder holds results of the same picture."""
     try:
-        record = json.loads((folder / "pose.json").read_text("utf-8"))
+        file = next(folder / name for name in ("pose.json", "figures.json") if (folder / name).is_file())
+        record = json.loads(file.read_text("utf-8"))
         return not folder.is_symlink() and record["picture"]["sha256"] == sha256
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return False
 
 

@@ -76,6 +76,19 @@ def search_windows(width: int, height: int) -> Tensor:
     return torch.cat(scales)
 
 
+def tiles(width: int, height: int) -> Tensor:
+    """Square windows for the detector: one round the whole picture, then overlapping ones half as large.
+
+    Returns:
+        (K, 4) boxes in pixels, K from 1 to `MAX_WINDOWS`.
+
+    >>> tiles(400, 400).shape, tiles(400, 300).shape
+    (torch.Size([10, 4]), torch.Size([7, 4]))
+    """
+    long = float(max(width, height))
+    return torch.cat([_grid(width, height, long), _grid(width, height, long / 2)])
+
+
 def box_round(keypoints: Tensor, confidence: Tensor, before: Tensor) -> Tensor:
     """The square box round the joints that are at least half as sure as the surest, `MARGIN` times as large.
 

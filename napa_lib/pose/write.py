@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from napa_lib.files import write_text
-from napa_lib.pose.drawing import cut_round, draw_bone_map, draw_overlay
+from napa_lib.pose.drawing import cut_round, draw_bone_map, draw_figures, draw_overlay
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.pose.fetch import Source
 from napa_lib.pose.files import ResultFolders, release, write_files
@@ -66,7 +66,31 @@ def write_picture(
         finally:
             release(folder)  # does nothing where there are results
         written.append(Written(folder, record))
+    if len(written) > 1:
+        write_figures(source, picture, figures, folders, [entry.record for entry in written])
     return written
+
+
+def write_figures(
+    source: Source,
+    picture: Picture,
+    figures: Sequence[PoseResult],
+    folders: ResultFolders,
+    records: Sequence[dict[str, Any]],
+) -> None:
+    """Write what shows the figures of one picture together: an overlay with their numbers, and all their records."""
+    folder = folders.claim(source.path, records[0]["picture"]["sha256"])
+    try:
+        parts = [{key: record[key] for key in ("box", "mean_confidence", "joints")} for record in records]
+        common = {key: records[0][key] for key in ("schema_version", "versions", "picture", "joint_set", "bones")}
+        text = json.dumps(common | {"figures": parts}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        contents = {
+            "overlay.png": partial(save_png, draw_figures(figures, picture)),
+            "figures.json": partial(_write, text=text),
+        }
+        write_files(folder, contents)
+    finally:
+        release(folder)
 
 
 def write_figure(

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napa_lib.data import resize
 from napa_lib.data.datasets import Annotations
 from napa_lib.data.datasets.files import files_in
 from napa_lib.data.known import from_annotations, is_known, open_known
@@ -136,13 +137,21 @@ def draw_batch(
     """`count` random pictures, each from a source drawn by its share.
 
     Returns:
-        images (count, 3, S, S) in [0, 1], S the first source's (they must agree), and keypoints (count, 18, 2).
+        images (count, 3, S, S) in [0, 1], at the first source's size, and keypoints (count, 18, 2).
     """
     weights = torch.tensor(shares, dtype=torch.float)
     source = torch.multinomial(weights, count, replacement=True, generator=generator).tolist()
     picked = [(sources[s], int(torch.randint(len(sources[s]), (), generator=generator))) for s in source]
-    images = torch.stack([pictures.images[i] for pictures, i in picked]).float() / 255
-    return images, torch.stack([pictures.keypoints[i] for pictures, i in picked])
+    scaled = [_scaled(pictures, i, sources[0].images.shape[-1]) for pictures, i in picked]
+    return torch.stack([image for image, _ in scaled]), torch.stack([keypoints for _, keypoints in scaled])
+
+
+def _scaled(pictures: PictureSet, i: int, size: int) -> tuple[Tensor, Tensor]:
+    """One picture in [0, 1] with its keypoints, at another size."""
+    image, factor = pictures.images[i].float() / 255, size / pictures.images.shape[-1]
+    if factor == 1:
+        return image, pictures.keypoints[i]
+    return resize(image, (size, size)).clamp(0, 1), (pictures.keypoints[i] + 0.5) * factor - 0.5
 
 
 def without_figures(images: Tensor, generator: torch.Generator, tiles: int = 4) -> Tensor:
