@@ -71,6 +71,7 @@ def adversarial_losses(real: Tensor, fake: Tensor) -> AdversarialLosses:
 
     Source: AdvPose, eq. 3 and 4; eq. 5 weighs the second with lambda and adds `pose_losses`.
 
+    >>> import torch
     >>> [round(loss.item(), 3) for loss in adversarial_losses(torch.zeros(2), torch.zeros(3))]
     [1.386, 0.693]
     """

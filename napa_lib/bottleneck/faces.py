@@ -19,6 +19,7 @@ def interocular_error(prediction: Tensor, target: Tensor) -> float:
 
     Source: KeypointGAN, table 3.
 
+    >>> import torch
     >>> target = torch.zeros(1, 68, 2); target[0, 45, 0] = 50.0
     >>> round(interocular_error(target + torch.tensor([3.0, 4.0]), target), 3)
     10.0
