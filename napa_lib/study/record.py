@@ -11,6 +11,7 @@ import os
 from datetime import date
 from pathlib import Path
 
+from napa_lib.files import write_text
 from napa_lib.study.exercises import SYMBOLS, WORDS
 from napa_lib.study.plans import available, load_plan
 
@@ -53,15 +54,7 @@ def remember(identifier: str, status: str) -> None:
         "day": date.today().isoformat(),
     }
     with contextlib.suppress(OSError):  # a full or read-only disk must not disturb a lesson
-        _write(path, json.dumps(record, indent=1, sort_keys=True))
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one step, so that a stop in the middle leaves the old record whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.new")
-    scratch.write_text(text, encoding="utf-8")
-    os.replace(scratch, path)
+        write_text(path, json.dumps(record, indent=1, sort_keys=True))
 
 
 def progress() -> None:
