@@ -104,6 +104,7 @@ BROKEN = {
     "no widget": (lambda nb: [drop("widget")(nb), drop("widget-show")(nb)], "lacks a widget"),
     "widget untagged": (retag("widget-show", "nbval-ignore-output"), "tag it widget"),
     "widget view": (display("first-picture", **{WIDGET_VIEW: {"model_id": "1"}}), "stores a widget view"),
+    "script": (display("start", application__javascript="1"), "stores a script"),
     "plotly": (display("first-picture", **{PLOTLY: {"data": []}}), "stores plotly's JSON"),
     "error output": (output("toy-arm", output_type="error", ename="Boom", evalue="no", traceback=[]), "error: Boom"),
     "warning": (output("toy-arm", output_type="stream", name="stderr", text="careful"), "writes to stderr: 'careful'"),

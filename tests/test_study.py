@@ -30,7 +30,7 @@ from napa_lib.evaluate import score_art
 from napa_lib.pose import PoseResult, open_picture
 from napa_lib.pose.drawing import MIDDLE, SIDES
 from napa_lib.skeletons import ART14, NAPA18, convert, get_skeleton
-from napa_lib.study import poses, quizzes, turning
+from napa_lib.study import poses, quizzes, turning, widgets
 from napa_lib.study.exercises import Exercise, Verdict, close, is_blank, judge, numbers
 from napa_lib.study.figures import MAX_BYTES, MAX_FALLBACK_BYTES, MAX_WIDTH, bundle
 from napa_lib.study.lessons.lesson_02 import descent
@@ -361,6 +361,8 @@ def test_sliders_wait_until_they_are_let_go_and_are_labelled():
 
 def test_no_control_gives_its_keys_to_the_notebook():
     assert type(study.choice("Style", ["wave", "night"])).__name__ == "ToggleButtons"
+    assert f".{widgets.CONTROLS}" in widgets.KEEP_KEYS and "data-lm-suppress-shortcuts" in widgets.KEEP_KEYS
+    widgets.keep_keys()  # outside a notebook there is nothing to do
     for path in (ROOT / "napa_lib" / "study").rglob("*.py"):
         assert "Dropdown(" not in path.read_text(encoding="utf-8"), path
 
@@ -372,6 +374,7 @@ def test_explore_shows_a_static_twin_beside_the_widget(monkeypatch):
     explorable = study.explore(lambda x: torch.zeros(3, 4, 4), alt=lambda x: f"x is {x}", x=slider)
     view = sent[0]["application/vnd.jupyter.widget-view+json"]
     assert view["model_id"] == explorable.box.model_id
+    assert widgets.CONTROLS in explorable.box._dom_classes
     assert 'alt="x is 1"' in sent[0]["text/html"] and "image/png" in sent[0]
     with pytest.raises(ValueError, match="controls"):
         study.explore(lambda: None, alt=lambda: "x")

@@ -28,6 +28,7 @@ SHORTEST_BLOCK = 30  # characters; what is shorter may be said twice
 IGNORE = "nbval-ignore-output"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PLOTLY = "application/vnd.plotly.v1+json"
+JAVASCRIPT = "application/javascript"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 TAGS = {"setup", "parameters", "figure", "widget", "exercise", IGNORE}
 
@@ -153,6 +154,8 @@ def _outputs(cell: NotebookNode, compared: bool) -> Iterator[str]:
             yield "stores a widget view: run `make notebooks`"
         if PLOTLY in data:
             yield "stores plotly's JSON: run `make notebooks`"
+        if JAVASCRIPT in data:
+            yield "stores a script: run `make notebooks`"
         if any(mime.startswith("image/") for mime in data) and "<img" not in data.get("text/html", ""):
             yield "shows a picture without alt text: use study.show(…, alt=…)"
         if compared and set(data) - {"text/plain"}:

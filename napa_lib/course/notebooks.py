@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from napa_lib.course.cells import rebuild
-from napa_lib.course.notebook_check import KERNEL, PLOTLY, WIDGET_VIEW, with_links
+from napa_lib.course.notebook_check import JAVASCRIPT, KERNEL, PLOTLY, WIDGET_VIEW, with_links
 from napa_lib.engine import progress
 from napa_lib.study.plans import load_plan
 
@@ -53,7 +53,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
 
 def _kept(output: NotebookNode) -> NotebookNode | None:
     """The output without its live view; None where nothing else is in it, as a progress bar, or a scene to turn."""
-    live = {WIDGET_VIEW, PLOTLY} & set(output.get("data", {}))
+    live = {WIDGET_VIEW, PLOTLY, JAVASCRIPT} & set(output.get("data", {}))
     for mime in live:
         del output.data[mime]
     if live and "text/html" not in output.data:

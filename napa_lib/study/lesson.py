@@ -17,6 +17,7 @@ from napa_lib.engine import choose_device, seed_everything
 from napa_lib.study.figures import use_style
 from napa_lib.study.plans import load_plan
 from napa_lib.study.record import read_record
+from napa_lib.study.widgets import keep_keys
 
 MOST_THREADS = 8  # the course's tensors are too small to feed more
 MODES = ("quick", "laptop", "full")
@@ -75,6 +76,7 @@ def start(number: str, mode: str = "quick", seed: int = 0, device: str = "auto")
     count = f"{threads} thread{'s' * (threads > 1)}"
     if threads < possible:
         count += f" instead of {possible}, because other programs keep this computer busy"
+    keep_keys()
     print(f"Lesson {number}, {plan.title}: {mode} mode, seed {seed}, {lesson.device}, {count}")
     return lesson
 

@@ -18,6 +18,13 @@ except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(f"the lessons need it: {describe_missing(missing)}", name=missing.name) from None
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+CONTROLS = "napa-controls"  # class of every box of controls
+# JupyterLab takes keys that are pressed on a control for commands of the notebook: an "r" makes the cell raw text, and
+# the control is gone. It leaves alone what carries this attribute.
+KEEP_KEYS = f"""window.addEventListener("keydown", event => {{
+  const box = event.target.closest && event.target.closest(".{CONTROLS}");
+  if (box) event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+}}, true);"""
 _WIDE = {"style": {"description_width": "12em"}, "layout": {"width": "32em"}}
 
 
@@ -33,10 +40,7 @@ def slider(label: str, value: float, low: float, high: float, step: float) -> ip
 
 
 def choice(label: str, options: Sequence[str], value: str | None = None) -> ipywidgets.Widget:
-    """A labelled row of buttons; `value` is chosen at first (the first option if left out).
-
-    No drop-down list: in JupyterLab its keys go to the notebook, where an "r" turns the cell into raw text.
-    """
+    """A labelled row of buttons; `value` is chosen at first (the first option if left out)."""
     wide = {**_WIDE, "layout": {"width": "auto"}}
     return ipywidgets.ToggleButtons(options=list(options), value=value or options[0], description=label, **wide)
 
@@ -89,5 +93,14 @@ def explore(function: Callable[..., Any], *, alt: Callable[..., str], **controls
 
 def show_live(box: ipywidgets.Widget, static: Mapping[str, Any]) -> None:
     """Display a widget with its static twin in one output: front ends without a kernel fall back to the twin."""
+    box.add_class(CONTROLS)
     live = {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": box.model_id}}
     display({**to_protocol(dict(static)), **live}, raw=True)
+
+
+def keep_keys() -> None:
+    """Have JupyterLab leave the keys to the control that has them; does nothing outside a notebook."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    if InteractiveShell.initialized():
+        display({"application/javascript": KEEP_KEYS}, raw=True)
