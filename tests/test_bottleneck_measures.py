@@ -124,6 +124,7 @@ class People:
     def __init__(self) -> None:
         self.size, self.look, self.movement = 8, torch.tensor([0, 1, 0, 0, 0]), torch.tensor([-1, 3, 3, 3, 3])
         self.keypoints = torch.rand(5, 2, 18, 2) * 7
+        self.poses = torch.rand(5, 2, 18, 3)
         self.other_keypoints = torch.full((5, 2, 18, 2), torch.nan)
         self.other_keypoints[4, 1, 2] = 3.0
         self.keypoints[0, 0, 5] = self.keypoints[2, 1] = torch.nan
@@ -148,6 +149,7 @@ def test_synthetic_people_become_clips():
     assert clips.images[0, 0, 1, 0, 0] < 60 and clips.images[0, 0, 1, 0, 3] > 200
     expected = (people.keypoints[[0, 1, 3]] - 3.5) / 2 + 1.5
     np.testing.assert_allclose(clips.keypoints, expected, atol=1e-5)
+    assert torch.equal(clips.poses, people.poses[[0, 1, 3]])
     assert len(b.from_synthetic(people, 4, "photo")) == 2 and len(b.from_synthetic(people, 4, "drawn")) == 1
     with pytest.raises(ValueError, match="look"):
         b.from_synthetic(people, 4, "oil")
@@ -161,7 +163,8 @@ def test_clips_are_opened_by_name(tmp_path):
     b.save_clips(tmp_path / "clips.safetensors", clips)
     assert torch.equal(b.open_clips(str(tmp_path / "clips.safetensors"), 8).images, clips.images)
     assert b.open_clips("video", 16).size == 16
-    for missing in ("synthetic:all", str(tmp_path), str(tmp_path / "none")):
+    (tmp_path / "empty").mkdir()
+    for missing in ("synthetic:all", str(tmp_path / "empty"), str(tmp_path / "none")):
         with pytest.raises(ValueError):
             b.open_clips(missing, 8)
 

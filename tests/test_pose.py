@@ -502,7 +502,10 @@ def test_boxes_of_the_command(napa_pose):
     image = np.concatenate([IMAGE, IMAGE], 1)
     picture("two.png", image)
     status, said, _ = napa_pose("two.png", "--box", "50,25,150,125", "--box", "-250,-225,350,325")
-    assert status == 0 and folders() == ["two-figure1", "two-figure2"]
+    assert status == 0 and folders() == ["two", "two-figure1", "two-figure2"]
+    together = json.loads(Path("out/two/figures.json").read_text("utf-8"))
+    assert [figure["box"]["px"] for figure in together["figures"]] == [[50, 25, 150, 125], [-250, -225, 350, 325]]
+    assert Image.open("out/two/overlay.png").size[0] >= 640
     data = json.loads(Path("out/two-figure2/pose.json").read_text("utf-8"))
     assert data["box"] == {"px": [-250, -225, 350, 325], "source": "given"}
     picture("one.png")

@@ -161,7 +161,9 @@ def test_commands_are_quoted_and_do_not_see_the_programs_own_arguments(monkeypat
 @pytest.mark.parametrize("name", list_assets("results"))
 def test_what_ships_is_in_the_one_form(name):
     found = results.shipped(name.removeprefix("results/").removesuffix(".json"))
-    assert found["command"].startswith(("python -m napa_lib.", "python -m benchmarks.", "napa evaluate "))
+    assert found["command"].startswith(
+        ("python -m napa_lib.", "python -m benchmarks.", "python tools/", "napa evaluate ")
+    )
     assert found["hardware"] or "measure" in found["command"] or "lessons" in found
 
 
