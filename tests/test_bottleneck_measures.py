@@ -164,7 +164,7 @@ def test_clips_are_opened_by_name(tmp_path):
     assert torch.equal(b.open_clips(str(tmp_path / "clips.safetensors"), 8).images, clips.images)
     assert b.open_clips("video", 16).size == 16
     (tmp_path / "empty").mkdir()
-    for missing in ("synthetic:all", str(tmp_path / "empty"), str(tmp_path / "none")):
+    for missing in ("synthetic:all", str(tmp_path), str(tmp_path / "empty"), str(tmp_path / "none")):
         with pytest.raises(ValueError):
             b.open_clips(missing, 8)
 

@@ -114,6 +114,11 @@ def from_drawings(paths: Sequence[Path], size: int) -> Clips:
         tensors, _ = load_tensors(path)
         if set(tensors) != {"images", "keypoints"}:
             raise CheckpointError(f"{path} is no shard of pictures: it holds {sorted(tensors)}")
+        if tensors["images"].ndim != 4 or tensors["keypoints"].ndim != 3:
+            shapes = [tuple(tensors[name].shape) for name in ("images", "keypoints")]
+            raise CheckpointError(
+                f"{path} is no shard of pictures (N, 3, S, S) with keypoints (N, 18, 2), got {shapes}"
+            )
         shown = ~tensors["keypoints"].isnan().any(-1).all(-1)
         images += [_scaled(part, size) for part in tensors["images"][shown].split(128)]
         side = tensors["images"].shape[-1]
