@@ -115,8 +115,8 @@ RIGHT = {
                            torch.empty(n).uniform_(limits.gamma1, limits.gamma2)],
     ),
     "5": (4, 50.0, np.float32(100)),
-    "6": (step_separate, step_nograd, lambda *a: tuple(step_separate(*a))),
-    "7": ([270, 60], (-90.0, 45.0), torch.tensor([250.0, 100.0])),
+    "7": (step_separate, step_nograd, lambda *a: tuple(step_separate(*a))),
+    "6": ([270, 60], (-90.0, 45.0), torch.tensor([250.0, 100.0])),
 }  # fmt: skip
 
 # Wrong in new ways, with a sentence that names what is wrong -------------------------------------------------------
@@ -135,10 +135,10 @@ WRONG = {
           (lambda limits, n: torch.deg2rad(torch.stack([torch.empty(n).uniform_(120, 240),
                                                         torch.empty(n).uniform_(30, 90)])), "gamma leaves")),
     "5": ((-3, "between 0 and 100"), (0.04, "in per cent"), ("few", "should be numbers")),
-    "6": ((lambda *a: step_separate(*a)[::-1], "critic's loss changes the decoder"),
+    "7": ((lambda *a: step_separate(*a)[::-1], "critic's loss changes the decoder"),
           (lambda *a: [2 * loss for loss in step_separate(*a)], "model's loss is"),
           (lambda *a: [loss.item() for loss in step_separate(*a)], "two losses that can be differentiated")),
-    "7": (([100, 120], "a body can do that"), ([10, 60], "breaks its own limits"), ("back", "should be numbers")),
+    "6": (([100, 120], "a body can do that"), ([10, 60], "breaks its own limits"), ("back", "should be numbers")),
 }  # fmt: skip
 
 

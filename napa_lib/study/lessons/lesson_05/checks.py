@@ -186,7 +186,7 @@ def _gradients(step) -> dict[str, np.ndarray | None]:
 
 
 def reference_step(encoder, decoder, critic, poses, prior):
-    """What exercise 05.6 asks for."""
+    """What exercise 05.7 asks for."""
     drawn = decoder(prior)
     cycle = (decoder(encoder(poses)) - poses).abs().mean() + (encoder(drawn) - prior).abs().mean()
     model_loss = cycle + (1 - critic(drawn)).square().mean()

@@ -278,7 +278,7 @@ def _step(cycle: str = _CYCLE, fooled: str = _FOOLED, critic: str = _CRITIC) -> 
 
 
 STEP = Exercise(
-    id="05.6",
+    id="05.7",
     title="One step of the autoencoder",
     kind="code",
     difficulty=3,
@@ -325,7 +325,7 @@ STEP = Exercise(
 )  # fmt: skip
 
 BREAK = Exercise(
-    id="05.7",
+    id="05.6",
     title="Break a leg",
     kind="break",
     difficulty=2,
@@ -353,4 +353,4 @@ BREAK = Exercise(
     ),
 )
 
-EXERCISES = (DIRECTION, LOCAL, CHAIN, ANGLES, GUESS, STEP, BREAK)
+EXERCISES = (DIRECTION, LOCAL, CHAIN, ANGLES, GUESS, BREAK, STEP)
