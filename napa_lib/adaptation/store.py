@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
 from napa_lib.adaptation.transfer import StyleTransfer
+from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
 
 FORMAT = "napa-flexpose-1"
+TARGETS = ("Yoga_UpwardSalute", "Yoga_Warrior2_left")  # whose tau ships
 
 
 def save_source(path: str | Path, network: PoseStyleGAN) -> None:
@@ -23,7 +25,7 @@ def save_source(path: str | Path, network: PoseStyleGAN) -> None:
 
 def save_regressor(path: str | Path, network: KeypointRegressor) -> None:
     """Write beta, weights as 16-bit halves: 1.4 MB."""
-    _save(path, network, "beta", {"planes": network.planes, "width": network.width})
+    _save(path, network, "beta", {"planes": network.planes, "width": network.width, "halvings": network.halvings})
 
 
 def save_transfer(path: str | Path, transfer: StyleTransfer) -> None:
@@ -57,6 +59,27 @@ def load_transfer(path: str | Path) -> StyleTransfer:
     transfer = StyleTransfer(config["widths"], config["layers"])
     load_weights(transfer, tensors, str(path))
     return transfer.eval()
+
+
+def load_pretrained() -> tuple[PoseStyleGAN, KeypointRegressor]:
+    """The source generator and beta that ship: motion capture at 64 pixels, `tiny`.
+
+    Raises:
+        ValueError: if a file is missing or damaged.
+    """
+    folder = "weights/flexpose_{}.safetensors"
+    return load_source(asset_path(folder.format("source"))), load_regressor(asset_path(folder.format("beta")))
+
+
+def load_pretrained_transfer(target: str = TARGETS[0]) -> StyleTransfer:
+    """A tau that ships, fitted to twelve shots of a class.
+
+    Raises:
+        ValueError: for another class, or if the file is missing or damaged.
+    """
+    if target not in TARGETS:
+        raise ValueError(f"target must be one of {TARGETS}, got {target!r}")
+    return load_transfer(asset_path(f"weights/flexpose_tau_{target}.safetensors"))
 
 
 def _save(path: str | Path, network: nn.Module, part: str, config: dict) -> None:
