@@ -244,10 +244,22 @@ def carried_colors(model: KeypointGAN, clips: Clips, device: torch.device | str 
     found = model.skeleton_encoder(skeleton)
     seen = model.draw_for_generator(found) if model.config.bottleneck else skeleton
     drawn = model.generate(seen, looks.to(device)).float().cpu()
-    wanted = figure_colors(looks, to_unit(clips.keypoints[:, 0], clips.size), clips.skeleton)
-    person = _light_and_hue(figure_colors(drawn, found.float().cpu(), clips.skeleton), wanted)
-    wall = _light_and_hue(_corners(drawn), _corners(looks))
-    return Carried(*person, *wall)
+    return compare_colors(drawn, found.float().cpu(), looks, to_unit(clips.keypoints[:, 0], clips.size), clips.skeleton)
+
+
+def compare_colors(drawn: Tensor, pose: Tensor, looks: Tensor, their_pose: Tensor, skeleton: str) -> Carried:
+    """How far the colours of drawn people are those of the people that they should be, over the whole batch.
+
+    Args:
+        drawn: (B, 3, S, S).
+        pose: (B, K, 2) in [-1, 1], where the drawn people have their joints.
+        looks: (B, 3, S, S), the people as they should look.
+        their_pose: (B, K, 2), where those have theirs.
+        skeleton: joint set of both.
+    """
+    wanted = figure_colors(looks, their_pose, skeleton)
+    person = _light_and_hue(figure_colors(drawn, pose, skeleton), wanted)
+    return Carried(*person, *_light_and_hue(_corners(drawn), _corners(looks)))
 
 
 def _corners(images: Tensor) -> Tensor:

@@ -15,12 +15,12 @@ from napa_lib.bottleneck import KeypointGAN, to_pixels
 from napa_lib.skeletons import get_skeleton
 from napa_lib.study.plots import draw_pose
 
-WIDE, HIGH, PICTURE, BOX = 100.0, 31.0, 10.5, 5.0  # units of the drawing
+WIDE, HIGH, PICTURE, BOX = 100.0, 33.0, 12.5, 5.0  # units of the drawing
 OLD, NEW = "#555555", "#D55E00"
 # where each part stands: its middle; pictures are named as in the lesson, networks by their letters
-PLACES = {
-    "x": (6, 22), "Φ": (16, 22), "y": (27, 22), "η": (38, 22), "p": (48, 22), "β": (58, 22), "y*": (68, 22),
-    "Ψ": (80, 22), "x̂": (93, 22), "ȳ": (11, 6), "D": (27, 6), "x′": (93, 6),
+PLACES: dict[str, tuple[float, float]] = {
+    "x": (7, 23), "Φ": (17, 23), "y": (27.5, 23), "η": (38, 23), "p": (48.5, 23), "β": (59, 23), "y*": (69.5, 23),
+    "Ψ": (81, 23), "x̂": (93, 23), "ȳ": (11, 7), "D": (27.5, 7), "x′": (93, 7),
 }  # fmt: skip
 NETWORKS = ("Φ", "η", "β", "Ψ", "D")
 ARROWS = (
@@ -103,8 +103,8 @@ def _picture(axis: Axes, name: str, picture: Tensor, color: str) -> None:
 def _frame(axis: Axes, name: str, color: str) -> None:
     x, y = PLACES[name]
     half = PICTURE / 2
-    edge = {"fill": False, "edgecolor": color, "linewidth": 1.5, "zorder": 3}
-    axis.add_patch(Rectangle((x - half, y - half), PICTURE, PICTURE, **edge))
+    corner = x - half, y - half
+    axis.add_patch(Rectangle(corner, PICTURE, PICTURE, fill=False, edgecolor=color, linewidth=1.5, zorder=3))
     axis.text(x, y + half + 0.6, name, ha="center", va="bottom", fontsize=11, color=color)
 
 
