@@ -57,7 +57,8 @@ def train(command: TrainCommand) -> None:
     keep_freed_memory()
     rank, world = join_processes()
     folder = RunFolder(command.out, command.tensorboard and rank == 0)
-    _check_start(command, folder)
+    if not command.plan:
+        _check_start(command, folder)
     size = command.config.size
     figures = open_figures(command.data, size, command.most)
     validation = open_figures(command.validation, size, command.most) if command.validation else None

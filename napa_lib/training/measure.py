@@ -44,7 +44,7 @@ def measure_pose(model: NapaModel, images: Tensor, figures: FigureSet, setup: Se
     found = []
     for part in images.split(batch):
         with setup.autocast():
-            found.append(model.pose(laid_out(part, setup.device)).keypoints.float())
+            found.append(model.keypoints_of(model.pose(laid_out(part, setup.device))))
     keypoints, size = torch.cat(found).cpu(), images.shape[-1]
     rates = {
         name: pck(keypoints[:, MEASURED], figures.keypoints[:, MEASURED], share, float(size))

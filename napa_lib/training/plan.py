@@ -55,7 +55,7 @@ def plan_stage(
     """
     stage = stage_of(number)
     model = model.to(setup.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    parameters = model.train_only(trained_in(stage, config))
+    parameters = [p for own in model.train_only(trained_in(stage, config)).values() for p in own]
     target = style_target(model, styles, stage, config)
     drawn = draw(0, config, len(figures), len(styles.pictures))
     sizes: dict[int, int] = {}

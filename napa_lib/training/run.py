@@ -108,9 +108,11 @@ def run_stage(
         model.start_reconstructor()
     parameters = model.train_only(trained_in(stage, config))
     rate = config.learning_rate * config.next_stage ** (number - 1)
-    optimizer = torch.optim.RMSprop(
-        parameters, rate, SMOOTHING, momentum=config.momentum, weight_decay=config.weight_decay
-    )
+    groups = [
+        {"params": own, "lr": rate * (config.features_rate if name.startswith("VGG") else 1.0)}
+        for name, own in parameters.items()
+    ]
+    optimizer = torch.optim.RMSprop(groups, rate, SMOOTHING, momentum=config.momentum, weight_decay=config.weight_decay)
     plateau = Plateau(config.plateau, config.patience)
     pool = load_styles(config.size, setup.device) if styles is None else styles
     target = style_target(model, pool, stage, config)

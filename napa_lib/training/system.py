@@ -92,19 +92,19 @@ class NapaModel(nn.Module):
         """What belongs into a checkpoint of some of the networks: G without the VGG-19 embedded in it."""
         return {name: Trained(self.pose) if name == "G" else self.networks[name] for name in names}
 
-    def train_only(self, names: tuple[str, ...]) -> list[nn.Parameter]:
-        """Let some of the networks learn and no other; their parameters.
+    def train_only(self, names: tuple[str, ...]) -> dict[str, list[nn.Parameter]]:
+        """Let some of the networks learn and no other; the parameters of each.
 
         Batch normalisation of G' stays in evaluation mode: statistics of two pictures would be noise.
         """
         self.eval()
         self.requires_grad_(False)
-        parameters = []
+        parameters = {}
         for name in names:
             network = self.networks[name]
             learning = network.head if isinstance(network, PoseNet2D) else network
             learning.requires_grad_(True)
-            parameters += list(learning.parameters())
+            parameters[name] = list(learning.parameters())
         return parameters
 
     def forward(
@@ -129,13 +129,21 @@ class NapaModel(nn.Module):
             return Passed(output)
         seen = output if real is None else torch.where(real[:, None, None, None], images, output)
         prediction = self.pose(seen)
-        keypoints = cells_to_pixels(soft_argmax(prediction.heatmaps))
+        keypoints = self.keypoints_of(prediction)
         depths = self.depths_of(keypoints.detach())
         if not reconstruct:
             return Passed(output, prediction, keypoints, depths)
         bone_map = self.bone_map(keypoints, images.shape[-1])
         again = restyle(self.reconstructor, bone_map, statistics)
         return Passed(output, prediction, keypoints, depths, bone_map, again)
+
+    @staticmethod
+    def keypoints_of(prediction: PosePrediction) -> Tensor:
+        """Y_2d (B, 18, 2) pixels: the expectation over the whole heat map, of which every cell has a gradient.
+
+        `PosePrediction.keypoints` looks round the highest peak alone, which other estimators of this library do.
+        """
+        return cells_to_pixels(soft_argmax(prediction.heatmaps))
 
     def bone_map(self, keypoints: Tensor, size: int) -> Tensor:
         """P = R(Y_2d): (B, 18, 2) pixels to the soft bone map (B, 3, size, size), differentiable."""
