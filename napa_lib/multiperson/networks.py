@@ -20,7 +20,7 @@ from torch.nn.functional import leaky_relu
 from napa_lib.multiperson.config import GRID, NetworkConfig
 from napa_lib.multiperson.representation import ANGLES, CHANNELS
 from napa_lib.multiperson.targets import FIELDS, HEAT
-from napa_lib.networks.vgg import MEAN_ACTIVATION, VGG19Features
+from napa_lib.networks.vgg import LAYERS, MEAN_ACTIVATION, VGG19Features
 
 MAPS = (HEAT.stop - HEAT.start, FIELDS.stop - FIELDS.start)  # 15 and 28
 CORE = GRID // 2  # cells a side of H's middle
@@ -79,13 +79,20 @@ class MapDecoder(nn.Module):
 
     def stages(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The maps after the first layer and after the second stage; both are trained."""
-        halves = latent.chunk(2, 1)
-        first = torch.cat([layer(half) for layer, half in zip(self.first, halves, strict=True)], 1)
+        first = self._first(latent)
         return first, torch.cat([branch(first) for branch in self.second], 1)
+
+    def _first(self, latent: Tensor) -> Tensor:
+        return torch.cat([layer(half) for layer, half in zip(self.first, latent.chunk(2, 1), strict=True)], 1)
 
     def forward(self, latent: Tensor) -> Tensor:
         _check(latent, self.config.latent, "latent")
         return self.stages(latent)[1]
+
+    def heat(self, latent: Tensor) -> Tensor:
+        """The heat maps alone, (B, 15, 28, 28): who groups nothing needs no fields, and saves their branch."""
+        _check(latent, self.config.latent, "latent")
+        return self.second[0](self._first(latent))
 
 
 class Teacher(nn.Module):
@@ -98,6 +105,19 @@ class Teacher(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.decoder(self.encoder(image))
+
+
+def parameters_in_use(teacher: Teacher) -> int:
+    """How many numbers E and F are, of VGG-19 those of the layers up to the one that is looked at."""
+    layer = teacher.config.layer
+    used = [name for name in LAYERS if name <= layer]  # relu1_1 ... relu5_4 stand in the order of their names
+    backbone = sum(
+        p.numel()
+        for name in used
+        for p in teacher.encoder.backbone.convolutions[f"conv{name.removeprefix('relu')}"].parameters()
+    )
+    own = sum(p.numel() for name, p in teacher.named_parameters() if ".backbone." not in name)
+    return backbone + own
 
 
 class MapEncoder(nn.Module):
