@@ -145,8 +145,7 @@ class ChannelwiseLinear(nn.Module):
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
         nodes = side * side
-        bound = nodes**-0.5
-        self.weight = nn.Parameter(torch.empty(channels, nodes, nodes).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(channels, nodes, nodes).normal_(std=(2 / nodes) ** 0.5))
         self.bias = nn.Parameter(torch.zeros(channels, nodes))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -173,6 +172,12 @@ class Lifter(nn.Module):
         self.enlarged = nn.ConvTranspose2d(wide, wide, 4, stride=2, padding=1)  # 14 x 14
         self.joined = nn.Conv2d(2 * wide, wide, 3, padding=1)  # with what was there before: the skip connection
         self.last = nn.Conv2d(wide, CHANNELS, 1)
+        for layer in self.children():  # He's weights: with PyTorch's own the picture fades from layer to layer
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer is not self.last:
+                nn.init.kaiming_normal_(layer.weight, SLOPE)
+                nn.init.zeros_(cast(Tensor, layer.bias))
+        nn.init.kaiming_normal_(self.enlarged.weight, SLOPE, "fan_out")  # of a transposed layer, what a cell sums over
+        self.enlarged.weight.data *= 2.0  # of its 4 x 4 kernel a cell sees 2 x 2
         with torch.no_grad():
             cast(Tensor, self.last.bias)[ANGLES].view(2, 3)[1] += FACING
 

@@ -17,7 +17,6 @@ from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-multiperson-1"
 KINDS = {"teacher": Teacher, "encoder": MapEncoder, "lifter": Lifter}
-PRETRAINED = ("distl", "unsupervised")
 BACKBONE = "encoder.backbone."  # ships by itself
 
 
@@ -55,20 +54,18 @@ def load_teacher(path: str | Path | None = None) -> Teacher:
     return cast(Teacher, load_network(path or asset_path("weights/multiperson_teacher.safetensors"), "teacher"))
 
 
-def load_lifter(row: str = "unsupervised") -> Lifter:
-    """A trained H that ships.
+def load_lifter() -> Lifter:
+    """The trained H that ships: the unsupervised student's."""
+    return cast(Lifter, load_network(asset_path("weights/multiperson_unsupervised.safetensors"), "lifter"))
 
-    Args:
-        row: what it was trained with: one of `PRETRAINED`.
+
+def load_encoder(row: str = "unsupervised") -> MapEncoder:
+    """A trained G that ships: the unsupervised student's, or one that was trained without L_adapt, "recon".
 
     Raises:
         ValueError: for another row, or if the file is missing or damaged.
     """
-    if row not in PRETRAINED:
-        raise ValueError(f"row must be one of {PRETRAINED}, got {row!r}")
-    return cast(Lifter, load_network(asset_path(f"weights/multiperson_{row}.safetensors"), "lifter"))
-
-
-def load_encoder() -> MapEncoder:
-    """The trained G that ships: that of the unsupervised student."""
-    return cast(MapEncoder, load_network(asset_path("weights/multiperson_maps.safetensors"), "encoder"))
+    names = {"unsupervised": "maps", "recon": "maps_recon"}
+    if row not in names:
+        raise ValueError(f"row must be one of {tuple(names)}, got {row!r}")
+    return cast(MapEncoder, load_network(asset_path(f"weights/multiperson_{names[row]}.safetensors"), "encoder"))
