@@ -10,7 +10,7 @@ import torch
 
 from napa_lib.loop import Setup
 from napa_lib.multiperson import losses, moves, refine, train
-from napa_lib.multiperson.composed import compose, join, load_cutouts, universal_factor
+from napa_lib.multiperson.composed import compose, join, lean_of, load_cutouts, universal_factor
 from napa_lib.multiperson.config import CAMERAS, PRESETS
 from napa_lib.multiperson.evaluate import Found, read_pictures, score_2d, score_3d
 from napa_lib.multiperson.networks import Lifter, MapDecoder, MapEncoder, Teacher
@@ -139,6 +139,12 @@ def test_a_picture_and_its_points_move_together():
     assert (total > 7).all() and (centre - points).norm(dim=1).max() < 0.15
 
 
+def test_moves_of_some_pictures_are_those():
+    move = moves.draw_moves(5, 112, torch.Generator().manual_seed(1))
+    some = move.rows(torch.tensor([3, 1])).to(torch.device("cpu"))
+    assert torch.equal(some.matrices, move.matrices[[3, 1]]) and torch.equal(some.mirrored, move.mirrored[[3, 1]])
+
+
 def test_a_mirrored_pose_has_its_sides_exchanged():
     move = moves.Move(torch.tensor([[[-1.0, 0, 111], [0, 1, 0]]]), torch.tensor([True]), 112)
     pose = torch.rand(1, 1, 15, 2) * 100
@@ -178,6 +184,15 @@ def test_a_figure_lies_where_its_label_says(figures):
     assert lit.float().mean() < 0.4
 
 
+def test_who_leans_is_left_out():
+    upright = torch.zeros(3, 17, 3)
+    upright[:, SKELETON.index("thorax")] = torch.tensor([[0.0, -500, 0], [500, 0, 0], [0, 400, 0]])
+    torch.testing.assert_close(lean_of(upright), torch.tensor([0.0, 90, 180]))
+    standing = load_cutouts("validation", "drawn", 30.0)
+    assert 0 < len(standing) < len(load_cutouts("validation", "drawn"))
+    assert lean_of(standing.relative).max() <= 30
+
+
 def test_universal_scale_and_bad_input(figures):
     pose = figures.relative[:3]
     torch.testing.assert_close(universal_factor(pose), torch.ones(3))
@@ -196,7 +211,7 @@ def test_universal_scale_and_bad_input(figures):
 def test_phases_and_bad_configurations():
     config = StudentConfig(pretraining=2, first=4, steps=6)
     assert [config.phase(n) for n in range(6)] == [0, 0, 1, 1, 2, 2]
-    assert StudentConfig(consistency=False).phase(899) == 1
+    assert StudentConfig(consistency=False).phase(399) == 1
     for bad in ({"recon": False}, {"first": 10}, {"supervision": "4d"}, {"preset": "huge"}):
         with pytest.raises(ValueError, match=r"must|need"):
             StudentConfig(**bad)

@@ -64,12 +64,14 @@ class Composed:
         return Composed(self.images[chosen], self.keypoints[chosen], self.poses[chosen])
 
 
-def load_cutouts(split: str, look: str) -> Cutouts:
+def load_cutouts(split: str, look: str, lean: float = 180.0) -> Cutouts:
     """The figures of the shipped synthetic pictures that show one whole person and nobody else.
 
     Args:
         split: "train", "validation" or "test".
         look: "photo" or "drawn".
+        lean: degrees by which a trunk may lean at most; artificial scenes have people who stand and sit, none who lie
+            or do handstands.
 
     Raises:
         ValueError: for another split or look.
@@ -81,13 +83,19 @@ def load_cutouts(split: str, look: str) -> Cutouts:
     flat = convert(clips.keypoints[rows].flatten(0, 1), NAPA18, SKELETON)
     poses = convert(clips.poses[rows].flatten(0, 1), NAPA18, SKELETON)
     alone = clips.other_keypoints[rows].isnan().flatten(2).all(-1).flatten()
-    whole = ~flat.isnan().flatten(1).any(-1) & alone
+    whole = ~flat.isnan().flatten(1).any(-1) & alone & (lean_of(poses) <= lean)
     focal = clips.K[rows][..., 0, 0].flatten()
     relative = poses - poses[:, :1]
     factor = universal_factor(relative)
     scale = focal / (poses[:, 0, 2] * factor)
     images, masks = clips.pictures(rows).flatten(0, 1), clips.masks_of(rows).flatten(0, 1)
     return Cutouts(images[whole], masks[whole], flat[whole], (relative * factor[:, None, None])[whole], scale[whole])
+
+
+def lean_of(poses: Tensor) -> Tensor:
+    """Degrees between the trunks of poses (..., 17, 3) in camera axes, pelvis to thorax, and the upright; (...)."""
+    trunk = torch.nn.functional.normalize(poses[..., SKELETON.index("thorax"), :] - poses[..., 0, :], dim=-1)
+    return torch.rad2deg(torch.acos((-trunk[..., 1]).clamp(-1, 1)))
 
 
 def universal_factor(poses: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from napa_lib.multiperson.metrics import box_iou, match_people, pck3d_people
 from napa_lib.multiperson.networks import Lifter, MapDecoder
 from napa_lib.multiperson.representation import Representation, decode_scene, find_roots
 from napa_lib.multiperson.scenes import Camera
-from napa_lib.multiperson.targets import HEAT, ROOT, SHARED
+from napa_lib.multiperson.targets import ROOT, SHARED
 from napa_lib.sampling import SKELETON, PoseAutoencoder
 
 REACH = 0.2  # of the picture's side: farther apart, on average over joints, two people are not the same
@@ -53,7 +53,7 @@ def read_pictures(
         setup: precision.
     """
     with setup.autocast():
-        heat, maps = decoder(latent)[:, HEAT][:, ROOT : ROOT + 1], lifter(latent)
+        heat, maps = decoder.heat(latent)[:, ROOT : ROOT + 1], lifter(latent)
     heat = heat.float()
     cell, present = find_roots(heat, MOST, SURE)
     roots = (cell + 0.5) * camera.size / heat.shape[-1] - 0.5

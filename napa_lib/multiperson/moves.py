@@ -29,6 +29,14 @@ class Move:
     mirrored: Tensor
     size: int
 
+    def rows(self, chosen: Tensor | slice) -> Move:
+        """The moves of some of the pictures."""
+        return Move(self.matrices[chosen], self.mirrored[chosen], self.size)
+
+    def to(self, device: torch.device) -> Move:
+        """The same on another device."""
+        return Move(self.matrices.to(device), self.mirrored.to(device), self.size)
+
     def pictures(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1], moved; what comes in from outside has the colour of the edge."""
         return crop(images, self.matrices, self.size)

@@ -20,7 +20,7 @@ from torch.nn.functional import leaky_relu
 from napa_lib.multiperson.config import GRID, NetworkConfig
 from napa_lib.multiperson.representation import ANGLES, CHANNELS
 from napa_lib.multiperson.targets import FIELDS, HEAT
-from napa_lib.networks.vgg import MEAN_ACTIVATION, VGG19Features
+from napa_lib.networks.vgg import LAYERS, MEAN_ACTIVATION, VGG19Features
 
 MAPS = (HEAT.stop - HEAT.start, FIELDS.stop - FIELDS.start)  # 15 and 28
 CORE = GRID // 2  # cells a side of H's middle
@@ -79,13 +79,20 @@ class MapDecoder(nn.Module):
 
     def stages(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The maps after the first layer and after the second stage; both are trained."""
-        halves = latent.chunk(2, 1)
-        first = torch.cat([layer(half) for layer, half in zip(self.first, halves, strict=True)], 1)
+        first = self._first(latent)
         return first, torch.cat([branch(first) for branch in self.second], 1)
+
+    def _first(self, latent: Tensor) -> Tensor:
+        return torch.cat([layer(half) for layer, half in zip(self.first, latent.chunk(2, 1), strict=True)], 1)
 
     def forward(self, latent: Tensor) -> Tensor:
         _check(latent, self.config.latent, "latent")
         return self.stages(latent)[1]
+
+    def heat(self, latent: Tensor) -> Tensor:
+        """The heat maps alone, (B, 15, 28, 28): who groups nothing needs no fields, and saves their branch."""
+        _check(latent, self.config.latent, "latent")
+        return self.second[0](self._first(latent))
 
 
 class Teacher(nn.Module):
@@ -98,6 +105,19 @@ class Teacher(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.decoder(self.encoder(image))
+
+
+def parameters_in_use(teacher: Teacher) -> int:
+    """How many numbers E and F are, of VGG-19 those of the layers up to the one that is looked at."""
+    layer = teacher.config.layer
+    used = [name for name in LAYERS if name <= layer]  # relu1_1 ... relu5_4 stand in the order of their names
+    backbone = sum(
+        p.numel()
+        for name in used
+        for p in teacher.encoder.backbone.convolutions[f"conv{name.removeprefix('relu')}"].parameters()
+    )
+    own = sum(p.numel() for name, p in teacher.named_parameters() if ".backbone." not in name)
+    return backbone + own
 
 
 class MapEncoder(nn.Module):
@@ -125,8 +145,7 @@ class ChannelwiseLinear(nn.Module):
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
         nodes = side * side
-        bound = nodes**-0.5
-        self.weight = nn.Parameter(torch.empty(channels, nodes, nodes).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(channels, nodes, nodes).normal_(std=(2 / nodes) ** 0.5))
         self.bias = nn.Parameter(torch.zeros(channels, nodes))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -153,6 +172,12 @@ class Lifter(nn.Module):
         self.enlarged = nn.ConvTranspose2d(wide, wide, 4, stride=2, padding=1)  # 14 x 14
         self.joined = nn.Conv2d(2 * wide, wide, 3, padding=1)  # with what was there before: the skip connection
         self.last = nn.Conv2d(wide, CHANNELS, 1)
+        for layer in self.children():  # He's weights: with PyTorch's own the picture fades from layer to layer
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer is not self.last:
+                nn.init.kaiming_normal_(layer.weight, SLOPE)
+                nn.init.zeros_(cast(Tensor, layer.bias))
+        nn.init.kaiming_normal_(self.enlarged.weight, SLOPE, "fan_out")  # of a transposed layer, what a cell sums over
+        self.enlarged.weight.data *= 2.0  # of its 4 x 4 kernel a cell sees 2 x 2
         with torch.no_grad():
             cast(Tensor, self.last.bias)[ANGLES].view(2, 3)[1] += FACING
 

@@ -66,10 +66,9 @@ def look(teacher: Teacher, pictures: Composed, camera: Camera, generator: torch.
     latents, moved, people = [], [], []
     for rows in progress(list(torch.arange(len(pictures)).split(CHUNK)), "pictures seen", -(-len(pictures) // CHUNK)):
         images = pictures.images[rows].float() / 255
-        part = Move(move.matrices[rows], move.mirrored[rows], move.size)
         with setup.autocast():
             latent = teacher.encoder(laid_out(images, setup.device))
-            moved.append(teacher.encoder(laid_out(part.pictures(images), setup.device)).half().cpu())
+            moved.append(teacher.encoder(laid_out(move.rows(rows).pictures(images), setup.device)).half().cpu())
             maps = teacher.decoder(latent).float()
         latents.append(latent.half().cpu())
         people += group_people(maps, camera)

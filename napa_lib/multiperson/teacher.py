@@ -29,7 +29,7 @@ class TeacherConfig:
     """One training of E and F; VGG-19 is never trained."""
 
     preset: str = "tiny"
-    steps: int = 4500
+    steps: int = 2600
     batch: int = 8
     learning_rate: float = 1e-3  # Adam's peak
     look: str = "photo"
