@@ -7,20 +7,32 @@ from dataclasses import replace
 import pytest
 import torch
 
+from napa_lib import results
 from napa_lib.adaptation import (
     AdaptationConfig,
     GeneratorConfig,
     KeypointRegressor,
+    Pool,
     PoseStyleGAN,
     SourceConfig,
+    StyleTransfer,
     adapt,
+    draw_pool,
     fit_square,
     sample_poses,
     source_poses,
-    train_regressor,
-    train_source,
 )
-from napa_lib.adaptation.train import deformed, worn
+from napa_lib.adaptation import train as training
+from napa_lib.adaptation.adapt import paired_noises
+from napa_lib.adaptation.store import (
+    load_regressor,
+    load_source,
+    load_transfer,
+    save_regressor,
+    save_source,
+    save_transfer,
+)
+from napa_lib.adaptation.train import deformed, train_regressor, train_source, worn
 from napa_lib.loop import Setup
 from napa_lib.networks import VGG19Features
 
@@ -71,14 +83,15 @@ def test_what_beta_sees_stays_inside(poses):
 @pytest.fixture(scope="module")
 def adapted_parts(poses):
     torch.manual_seed(0)
-    return PoseStyleGAN(replace(SMALL, size=16)).eval(), KeypointRegressor(3, 8).eval(), VGG19Features()
+    source, regressor = PoseStyleGAN(SMALL).eval(), KeypointRegressor(3, 8).eval()
+    return source, regressor, draw_pool(source, regressor, 60, torch.Generator().manual_seed(1)), VGG19Features()
 
 
 def test_adapting_lowers_the_loss_and_leaves_the_source_alone(adapted_parts, poses):
-    source, regressor, features = adapted_parts
+    source, regressor, pool, features = adapted_parts
     before = [p.clone() for p in source.parameters()]
     config = AdaptationConfig(layers=(2, 3), mixed=40, steps=24, batch=8, learning_rate=2e-2)
-    found = adapt(config, source, regressor, poses[:12], features)
+    found = adapt(config, source, pool, poses[:12], features)
     assert found.record[-1]["perceptual"] < found.record[0]["perceptual"]
     assert all(bool((a == b).all()) for a, b in zip(before, source.parameters(), strict=True))
     assert found.mixed.shape == (40, 15, 2)
@@ -89,8 +102,9 @@ def test_adapting_lowers_the_loss_and_leaves_the_source_alone(adapted_parts, pos
 
 
 def test_adapting_goes_on_bit_for_bit(adapted_parts, poses, tmp_path):
+    source, _, pool, features = adapted_parts
     config = AdaptationConfig(mixed=20, steps=6, batch=4)
-    whole = adapt(config, *adapted_parts[:2], poses[:5], adapted_parts[2])
+    whole = adapt(config, source, pool, poses[:5], features)
     checkpoint = tmp_path / "tau.safetensors"
 
     class Killed(RuntimeError):
@@ -101,22 +115,24 @@ def test_adapting_goes_on_bit_for_bit(adapted_parts, poses, tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        adapt(config, *adapted_parts[:2], poses[:5], adapted_parts[2], Setup(checkpoint=checkpoint, tell=kill))
-    resumed = adapt(config, *adapted_parts[:2], poses[:5], adapted_parts[2], Setup(checkpoint=checkpoint))
+        adapt(config, source, pool, poses[:5], features, Setup(checkpoint=checkpoint, tell=kill))
+    resumed = adapt(config, source, pool, poses[:5], features, Setup(checkpoint=checkpoint))
     assert same(whole.generator.transfer, resumed.generator.transfer)
 
 
 def test_bad_input_to_adapting(adapted_parts, poses):
-    source, regressor, features = adapted_parts
-    config = AdaptationConfig(steps=1)
+    source, regressor, pool, features = adapted_parts
+    config = AdaptationConfig(mixed=20, steps=1)
     with pytest.raises(ValueError, match="M >= 2"):
-        adapt(config, source, regressor, poses[:1], features)
+        adapt(config, source, pool, poses[:1], features)
     with pytest.raises(ValueError, match="M >= 2"):
-        adapt(config, source, regressor, poses[:0], features)
+        adapt(config, source, pool, poses[:0], features)
     with pytest.raises(ValueError, match="missing joint"):
-        adapt(config, source, regressor, torch.full((3, 15, 2), torch.nan), features)
+        adapt(config, source, pool, torch.full((3, 15, 2), torch.nan), features)
     with pytest.raises(ValueError, match="layers must be different numbers from 1 to 6"):
-        adapt(replace(config, layers=(7,)), source, regressor, poses[:3], features)
+        adapt(replace(config, layers=(7,)), source, pool, poses[:3], features)
+    with pytest.raises(ValueError, match="a noise for each of 61 mixed poses, got 60"):
+        adapt(replace(config, mixed=61), source, pool, poses[:3], features)
     with pytest.raises(ValueError, match="n must be at least 1"):
         sample_poses(source, regressor, 0, torch.Generator())
 
@@ -128,3 +144,49 @@ def test_sources_without_poses(poses):
         train_source(CONFIG, torch.zeros(4, 17, 2))
     with pytest.raises(ValueError, match="one point"):
         fit_square(torch.zeros(2, 15, 2))
+
+
+def test_pairs_are_noises_that_lie_near():
+    pool = Pool(torch.arange(4.0)[:, None], torch.arange(4.0)[:, None, None].expand(4, 15, 2))
+    mixed = torch.tensor([2.9, 0.2])[:, None, None].expand(2, 15, 2)
+    assert paired_noises("nearest", pool, mixed).flatten().tolist() == [3, 0]
+    assert paired_noises("random", pool, mixed).flatten().tolist() == [0, 1]
+
+
+def test_networks_in_files(adapted_parts, tmp_path):
+    source, regressor, _, _ = adapted_parts
+    transfer = StyleTransfer(source.widths, (2, 5))
+    with torch.no_grad():
+        transfer.blocks["5"].mul_(2)
+    path = tmp_path / "part.safetensors"
+    z, styles = torch.randn(3, 8), [torch.randn(3, width) for width in source.widths]
+    save_source(path, source)
+    with torch.no_grad():
+        assert float((load_source(path)(z) - source(z)).abs().max()) < 0.01  # halves
+    with pytest.raises(ValueError, match="no FlexPose beta"):
+        load_regressor(path)
+    save_regressor(path, regressor)
+    with torch.no_grad():
+        image = source(z)
+        assert float((load_regressor(path)(image) - regressor(image)).abs().max()) < 0.01
+    save_transfer(path, transfer)
+    found = load_transfer(path)
+    assert found.layers == (2, 5)
+    assert all(bool((a == b).all()) for a, b in zip(found(styles), transfer(styles), strict=True))
+    with pytest.raises(ValueError):
+        load_source(tmp_path / "none.safetensors")
+
+
+def test_the_command_trains_both(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "SCALE", 64)
+    monkeypatch.setitem(training.PRESETS, "tiny", SMALL)
+    for stage, load in (("source", load_source), ("beta", load_regressor)):
+        out = tmp_path / f"{stage}.safetensors"
+        arguments = ["--stage", stage, "--steps", "2", "--batch", "4", "--out", str(out)]
+        training.main([*arguments, "--results", str(tmp_path / f"{stage}.json")])
+        load(out)
+        found = results.read(tmp_path / f"{stage}.json")
+        assert found["steps"] == 2 and found["record"][-1]["step"] == 2
+        assert ("held_out" in found) == (stage == "beta")
+    with pytest.raises(SystemExit, match="at least 1|>= 1"):
+        training.main(["--stage", "beta", "--steps", "0", "--out", str(tmp_path / "x.safetensors")])

@@ -1,13 +1,12 @@
 """Chapter 7, FlexPose: a pose distribution moved to another one by a handful of examples."""
 
-from napa_lib.adaptation.adapt import Adapted, adapt, read_poses, sample_poses
+from napa_lib.adaptation.adapt import Adapted, Pool, adapt, draw_pool, read_poses, sample_poses
 from napa_lib.adaptation.config import PRESETS, AdaptationConfig, GeneratorConfig, SourceConfig
 from napa_lib.adaptation.functional import coverage, maximum_mean_discrepancy, nearest_pairs, pose_mixup
 from napa_lib.adaptation.losses import gradient_penalty, perceptual_loss
 from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN, adaptive_instance_norm
 from napa_lib.adaptation.sticks import STICKS, alpha, fit_square
 from napa_lib.adaptation.targets import Target, choose_shots, recorded_target, source_poses, synthetic_target
-from napa_lib.adaptation.train import train_regressor, train_source
 from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
 
 __all__ = [
@@ -19,6 +18,7 @@ __all__ = [
     "Discriminator",
     "GeneratorConfig",
     "KeypointRegressor",
+    "Pool",
     "PoseStyleGAN",
     "SourceConfig",
     "StyleTransfer",
@@ -28,6 +28,7 @@ __all__ = [
     "alpha",
     "choose_shots",
     "coverage",
+    "draw_pool",
     "fit_square",
     "gradient_penalty",
     "maximum_mean_discrepancy",
@@ -39,6 +40,4 @@ __all__ = [
     "sample_poses",
     "source_poses",
     "synthetic_target",
-    "train_regressor",
-    "train_source",
 ]

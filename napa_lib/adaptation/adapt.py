@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napa_lib import loop
 from napa_lib.adaptation.config import AdaptationConfig
@@ -19,7 +19,15 @@ from napa_lib.engine import seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks import VGG19Features
 
-CANDIDATES = 8  # noises drawn for each mixed pose, of which one near to it is kept
+BATCH = 32  # of noises that are read at once: larger ones do not fit into a processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Noises of a source and the poses that it makes of them: drawn once, and used for any number of targets."""
+
+    noises: Tensor  # (N, latent)
+    poses: Tensor  # (N, 15, 2) in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -31,10 +39,16 @@ class Adapted:
     record: Record
 
 
+def draw_pool(source: PoseStyleGAN, regressor: KeypointRegressor, count: int, generator: torch.Generator) -> Pool:
+    """`count` noises, and where in the space of poses the source puts them, as beta reads it."""
+    noises = source.noise(count, generator)
+    return Pool(noises, read_poses(source, regressor, noises))
+
+
 def adapt(
     config: AdaptationConfig,
     source: PoseStyleGAN,
-    regressor: KeypointRegressor,
+    pool: Pool,
     shots: Tensor,
     features: VGG19Features | None = None,
     setup: Setup = HERE,
@@ -48,7 +62,7 @@ def adapt(
     Args:
         config: which layers, how many mixed poses, how long.
         source: g_s; it stays as it is.
-        regressor: beta, which says where the source's noises lie.
+        pool: noises to choose from, at least as many as mixed poses, from `draw_pool`.
         shots: (M, 15, 2) in [-1, 1], at least two poses of the target, no joint missing.
         features: Gamma of eq. 5; None for the VGG-19 that ships.
         setup: where and how to compute, and the checkpoint.
@@ -57,8 +71,8 @@ def adapt(
         the target's generator, in evaluation mode, with the mixed poses and the record.
 
     Raises:
-        ValueError: for fewer than two shots, missing joints, layers that the source does not have, or a checkpoint
-            that does not fit.
+        ValueError: for fewer than two shots, missing joints, layers that the source does not have, a pool that is too
+            small, or a checkpoint that does not fit.
         FloatingPointError: if the loss is not finite; the last checkpoint is kept.
 
     Source: FlexPose, section 3.3 (eq. 4 to 7).
@@ -66,13 +80,11 @@ def adapt(
     check_shots(check_poses("shots", shots))
     generator = seed_everything(config.seed)
     device = setup.device
-    source, regressor = (
-        on_device(device, copy.deepcopy(net)).eval().requires_grad_(False) for net in (source, regressor)
-    )
+    source = on_device(device, copy.deepcopy(source)).eval().requires_grad_(False)
     features = on_device(device, features or VGG19Features())
     model = AdaptedGenerator(source, StyleTransfer(source.widths, config.layers)).to(device)
     mixed = pose_mixup(shots.float(), config.mixed, generator)
-    noises = paired_noises(config, source, regressor, mixed, generator)
+    noises = paired_noises(config.pairing, pool, mixed)
     optimizer = loop.adam(model.transfer.parameters(), config.learning_rate, (0.9, 0.999))
 
     def step(number: int) -> Losses:
@@ -90,22 +102,17 @@ def adapt(
     return Adapted(model.eval(), mixed, record)
 
 
-def paired_noises(
-    config: AdaptationConfig,
-    source: PoseStyleGAN,
-    regressor: KeypointRegressor,
-    mixed: Tensor,
-    generator: torch.Generator,
-) -> Tensor:
-    """The noise that is to become each of the mixed poses, (E, latent)."""
-    if config.pairing == "random":
-        return source.noise(len(mixed), generator)
-    noises = source.noise(CANDIDATES * len(mixed), generator)
-    return noises[nearest_pairs(mixed, read_poses(source, regressor, noises))]
+def paired_noises(pairing: str, pool: Pool, mixed: Tensor) -> Tensor:
+    """The noise of the pool that is to become each of the mixed poses, (E, latent)."""
+    if len(pool.noises) < len(mixed):
+        raise ValueError(f"pool must hold a noise for each of {len(mixed)} mixed poses, got {len(pool.noises)}")
+    if pairing == "random":  # the pool's noises are in random order, and so are the mixed poses
+        return pool.noises[: len(mixed)]
+    return pool.noises[nearest_pairs(mixed, pool.poses)]
 
 
 @torch.no_grad()
-def read_poses(network: torch.nn.Module, regressor: KeypointRegressor, noises: Tensor, batch: int = 256) -> Tensor:
+def read_poses(network: nn.Module, regressor: KeypointRegressor, noises: Tensor, batch: int = BATCH) -> Tensor:
     """beta(g(z)): the poses that a generator draws, (N, 15, 2) in [-1, 1], on the CPU.
 
     Source: FlexPose, eq. 8; `alpha` of it is the re-rendered skeleton image.

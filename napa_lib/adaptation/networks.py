@@ -168,6 +168,7 @@ class KeypointRegressor(nn.Module):
 
     def __init__(self, planes: int = 3, width: int = 32) -> None:
         super().__init__()
+        self.planes, self.width = planes, width
         widths = (width, 2 * width, 4 * width)
         into = (planes, *widths[:-1])
         self.down = nn.Sequential(

@@ -1,22 +1,35 @@
-"""The two networks that a source needs: its pose generator g_s, and beta, which reads skeleton images."""
+"""Train the two networks that a source needs: its pose generator g_s, and beta, which reads skeleton images.
+
+    python -m napa_lib.adaptation.train --stage source --preset tiny --half --out runs/flexpose/source.safetensors
+
+An interrupted run goes on from the checkpoint beside `--out` when the same command is given again.
+"""
 
 from __future__ import annotations
 
+import argparse
 import copy
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from napa_lib import loop
-from napa_lib.adaptation.config import SourceConfig
+from napa_lib import loop, results
+from napa_lib.adaptation.config import PRESETS, SourceConfig
 from napa_lib.adaptation.losses import gradient_penalty
 from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN
 from napa_lib.adaptation.sticks import alpha, check_poses
-from napa_lib.engine import learning_rate_factor, seed_everything
+from napa_lib.adaptation.store import save_regressor, save_source
+from napa_lib.adaptation.targets import source_poses
+from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.gan import bce_discriminator_loss, bce_generator_loss
 
+PROGRAM = "python -m napa_lib.adaptation.train"
+SCALE = 32_000  # motion-capture poses of the source, as many as the paper has of COCO
 CLIP = 100.0  # largest norm of a network's gradient: stops what is not sound, and nothing else
 
 
@@ -134,3 +147,60 @@ def worn(images: Tensor, generator: torch.Generator) -> Tensor:
     light = 0.6 + 0.4 * torch.rand(len(images), 1, 1, 1, generator=generator)
     noise = 0.1 * torch.rand(len(images), 1, 1, 1, generator=generator) * torch.randn(images.shape, generator=generator)
     return (images.lerp(soft, share) * light + noise).clamp(0, 1)
+
+
+def held_out_distance(network: KeypointRegressor, size: int, count: int = 1000) -> float:
+    """beta's mean distance on stick figures of motion capture held out, a joint, as a share of the picture's side."""
+    poses = source_poses(count, torch.Generator().manual_seed(1), "validation")
+    with torch.no_grad():
+        found = torch.cat([network(alpha(part, size, network.planes == 3)) for part in poses.split(50)])
+    return float((found - poses).norm(dim=-1).mean()) / 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    found = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
+    add = found.add_argument
+    add("--stage", choices=("source", "beta"), required=True, help="the generator g_s, or the regressor beta")
+    add("--preset", choices=tuple(PRESETS), default="tiny")
+    add("--white", action="store_true", help="white bones in one channel, not a colour for each")
+    add("--steps", type=int, default=SourceConfig.steps)
+    add("--batch", type=int, default=SourceConfig.batch)
+    add("--learning-rate", type=float, default=SourceConfig.learning_rate)
+    add("--lazy", type=int, default=SourceConfig.lazy, help="steps between two penalties")
+    add("--seed", type=int, default=SourceConfig.seed)
+    add("--device", default="cpu", help="auto, cpu, cuda or mps")
+    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add("--out", type=Path, required=True, metavar="FILE", help="safetensors file to write")
+    add("--results", type=Path, metavar="FILE", help="JSON file for the record")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train a pose generator or the keypoint regressor on motion capture, write it and its record."""
+    options = parser().parse_args(arguments)
+    with loop.command():
+        config = SourceConfig(
+            replace(PRESETS[options.preset], color=not options.white), steps=options.steps, batch=options.batch,
+            learning_rate=options.learning_rate, lazy=options.lazy, seed=options.seed,
+        )  # fmt: skip
+        device = choose_device(options.device)
+        setup = Setup(device, options.half, options.out.with_suffix(".checkpoint.safetensors"))
+        poses = source_poses(SCALE, torch.Generator().manual_seed(options.seed))
+        measured: dict = {}
+        if options.stage == "source":
+            network, record = train_source(config, poses, setup)
+            save_source(options.out, network)
+        else:
+            regressor, record = train_regressor(config, poses, setup)
+            save_regressor(options.out, regressor)
+            measured = {"held_out": held_out_distance(regressor, config.model.size)}
+        if options.results:
+            command = results.command_line(PROGRAM, arguments)
+            results.write(options.results, {**measured, "record": record}, command, record[-1]["seconds"], config,
+                          config.seed, config.steps, device)  # fmt: skip
+    print(f"wrote {options.out}; {json.dumps({**record[-1], **measured})}")
+
+
+if __name__ == "__main__":
+    main()
