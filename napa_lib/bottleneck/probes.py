@@ -15,6 +15,7 @@ from napa_lib.data.clips import Clips, to_float, to_unit
 from napa_lib.geometry.precision import in_full_precision, widened
 from napa_lib.skeletons import get_skeleton
 
+ROUNDING = 1e-9  # share of the variance below which float32 has only rounding to tell
 PENALTIES = tuple(10.0**k for k in range(-6, 5))  # of ridge regression, relative to the features' mean square
 
 
@@ -278,7 +279,9 @@ def _light_and_hue(drawn: Tensor, wanted: Tensor) -> tuple[float, float]:
     a, b = (p - p.mean(0) for p in pairs)  # (2 B, 3)
 
     def squared_correlation(part: slice) -> float:
-        spread = a[:, part].square().sum() * b[:, part].square().sum()
-        return float((a[:, part] * b[:, part]).sum() ** 2 / spread) if spread > 0 else 0.0
+        spread = [float(x[:, part].square().sum()) for x in (a, b)]
+        if any(s <= ROUNDING * float(x.square().sum()) for s, x in zip(spread, (a, b), strict=True)):
+            return 0.0  # all alike but for rounding
+        return float((a[:, part] * b[:, part]).sum()) ** 2 / (spread[0] * spread[1])
 
     return squared_correlation(slice(0, 1)), squared_correlation(slice(1, 3))

@@ -97,7 +97,7 @@ def swap_figure(model: KeypointGAN, poses: Tensor, styles: Tensor) -> Figure:
         poses: (P, 3, S, S) in [0, 1], pictures whose pose is taken.
         styles: (M, 3, S, S), pictures whose look is taken.
     """
-    page, axes = picture_grid(1 + len(styles), 1 + len(poses), 6.4)
+    page, axes = picture_grid(1 + len(styles), 1 + len(poses), 5.6)
     for column, picture in enumerate(poses):
         show_on(axes[0, 1 + column], picture)
     for row, style in enumerate(styles, 1):
