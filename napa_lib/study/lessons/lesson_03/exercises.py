@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napa_lib.study.exercises import Exercise, WrongAnswer
 from napa_lib.study.lessons.lesson_03 import checks
+from napa_lib.study.lessons.lesson_03.exercises_training import FORWARD, TRAINING
 
 _FOOT = """
     def my_distance(points, a, b):
@@ -421,7 +422,7 @@ CHEAT = Exercise(
 )  # fmt: skip
 
 SECOND = Exercise(
-    id="03.7",
+    id="03.9",
     title="What does the second cycle do?",
     kind="predict",
     difficulty=2,
@@ -462,4 +463,4 @@ SECOND = Exercise(
     ),
 )
 
-EXERCISES = (DISTANCE, SKELETON, EXPECTATION, LOSSES, HOLE, CHEAT, SECOND)
+EXERCISES = (DISTANCE, SKELETON, EXPECTATION, LOSSES, HOLE, CHEAT, FORWARD, TRAINING, SECOND)
