@@ -86,6 +86,7 @@ EXTRAS = {  # package that is imported -> the extra of napa_lib that brings it
                      "latex2mathml", "ipykernel", "plotly"), "course"),
     **dict.fromkeys(("onnx", "onnxscript", "onnxruntime"), "onnx"),
     "pycocotools": "coco", "pillow_heif": "heic", "scipy": "datasets", "torchvision": "vision", "anny": "synthesis",
+    "tensorboard": "tensorboard",
 }  # fmt: skip
 
 

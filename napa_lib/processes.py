@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 
 def join_processes() -> tuple[int, int]:
@@ -28,6 +28,16 @@ def average_gradients(parameters: Iterable[nn.Parameter], world: int) -> None:
         gradient.copy_(mean.view_as(gradient) / world)
 
 
+def average_losses(losses: Mapping[str, Tensor], world: int) -> dict[str, Tensor]:
+    """The mean of each loss over all processes, the same in all of them; none has a gradient any more."""
+    values = {name: value.detach() for name, value in losses.items()}
+    if world == 1:
+        return values
+    stacked = torch.stack([value.double() for value in values.values()])
+    distributed.all_reduce(stacked)
+    return dict(zip(values, stacked / world, strict=True))
+
+
 def step_seed(seed: int, step: int, rank: int) -> int:
     """A seed for each step of each process, so that what a step draws depends on nothing before it.
 
@@ -44,3 +54,9 @@ def any_process(flag: bool, world: int) -> bool:
     found = torch.tensor(int(flag), device="cuda" if distributed.get_backend() == "nccl" else "cpu")
     distributed.all_reduce(found, distributed.ReduceOp.MAX)
     return bool(found)
+
+
+def wait_for_all(world: int) -> None:
+    """Go on only when every process has come here: after the first one has written what all will read."""
+    if world > 1:
+        distributed.barrier()

@@ -139,6 +139,11 @@ def test_wide_things_scroll_by_keyboard(tmp_path):
     assert '<div class="formula" tabindex="0"><math' in body and '<div class="table" tabindex="0"><table>' in body
 
 
+def test_a_tables_empty_corner_is_no_heading(tmp_path):
+    body = pages.notebook_body(small_notebook("# T", "card", "| | b |\n|---|---|\n| 1 | 2 |"), tmp_path)
+    assert "<th></th>" not in body and "<td></td>" in body and "<th>b</th>" in body
+
+
 class Text(HTMLParser):
     def __init__(self):
         super().__init__()

@@ -20,6 +20,7 @@ from napa_lib.data.datasets import (
     Annotations,
     halves_of_actions,
     halves_of_clips,
+    read_3dpw,
     read_300w,
     read_coco,
     read_frame_clips,
@@ -27,7 +28,9 @@ from napa_lib.data.datasets import (
     read_human_art,
     read_mpi_inf_3dhp,
     read_mpii,
+    read_muco_3dhp,
     read_multipie,
+    read_mupots_3d,
     read_penn_action,
     read_pts,
     read_simplified_human36m,
@@ -432,7 +435,8 @@ READERS = [
     lambda root: read_penn_action(root, "train"), lambda root: read_human36m(root, "train"),
     lambda root: read_simplified_human36m(root, "train"), read_mpi_inf_3dhp,
     lambda root: read_coco(root, "annotations/person_keypoints_val2017.json"),
-    lambda root: read_human_art(root, "training"), lambda root: read_mpii(root, "train"),
+    lambda root: read_human_art(root, "training"), lambda root: read_mpii(root, "train"), read_muco_3dhp,
+    read_mupots_3d, lambda root: read_3dpw(root, "test"),
 ]  # fmt: skip
 
 

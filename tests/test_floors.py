@@ -16,7 +16,7 @@ FLOORS = (
     {"rendering", "metrics", "engine", "files", "quantization", "processes", "console"},
     {"networks", "data", "checkpoints", "loop", "options", "results", "experiments"},
     {"style", "lifting", "bottleneck", "adversarial", "sampling", "multiperson", "adaptation"},
-    {"training", "pose", "evaluate"},
+    {"training", "pose", "evaluate", "annotate"},
     {"study", "course", "cli", "doctor"},
 )
 CHAPTERS = FLOORS[3]

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -393,8 +394,8 @@ def test_the_document_follows_its_schema(estimator, joint_set):
 
 def test_the_page_asks_nothing_of_the_network_and_escapes_names(figure):
     result, picture = figure
-    overlay = drawing.draw_overlay(result, picture, drawing.cut_round(result, picture))
-    text = page.pose_page(document(result), NAPA18, overlay)
+    cut = drawing.cut_round(result, picture)
+    text = page.pose_page(document(result), NAPA18, drawing.cut_out(picture, cut), cut)
     found: list[tuple[str, dict]] = []
 
     class Reader(HTMLParser):
@@ -404,12 +405,47 @@ def test_the_page_asks_nothing_of_the_network_and_escapes_names(figure):
     Reader().feed(text)
     assert "http:" not in text and "https:" not in text and len(text) < 150_000
     assert [tag for tag, _ in found].count("script") == 1 and "b" not in [tag for tag, _ in found]
-    assert all(a.get("src", "data:").startswith("data:") and "href" not in a for _, a in found)
+    assert all(
+        a.get("src", "data:").startswith("data:") and a.get("href", "data:").startswith("data:") for _, a in found
+    )
     (canvas,) = [a for tag, a in found if tag == "canvas"]
-    (image,) = [a for tag, a in found if tag == "img"]
-    assert canvas["aria-label"] and canvas["tabindex"] == "0" and image["alt"] and "<title>Pose of &lt;" in text
+    (board,) = [a for tag, a in found if tag == "svg"]
+    assert canvas["aria-label"] and canvas["tabindex"] == "0" and board["aria-label"] and "<title>Pose of &lt;" in text
     data = json.loads(text.split("const data = ")[1].split(";\n")[0])
     assert len(data["joints"]) == 18 and len(data["bones"]) == len(NAPA18.bones)
+
+
+def test_the_page_lies_over_the_picture_in_its_own_pixels_and_holds_the_whole_record(figure):
+    """A joint is dragged and saved in the pixels of pose.json; `tests/pose_page_check.py` does it in a browser."""
+    result, picture = figure
+    cut, entry = drawing.cut_round(result, picture), document(result)
+    text = page.pose_page(entry, NAPA18, drawing.cut_out(picture, cut), cut)
+    x, y, width, height = map(float, text.split('viewBox="')[1].split('"')[0].split())
+    corners = torch.tensor(
+        [[x, y], [x + width, y + height]]
+    )  # edges of the picture's pixels, half outside their centres
+    edge = torch.tensor([[-0.5, -0.5], [cut.size[0] - 0.5, cut.size[1] - 0.5]])
+    torch.testing.assert_close(cut.place(corners), edge, atol=1e-3, rtol=0)
+    data = json.loads(text.split("const data = ")[1].split(";\n")[0])
+    assert (
+        data["record"] == json.loads(json.dumps(entry))
+        and 'id="save"' in text
+        and 'link.download = "pose.json"' in text
+    )
+
+
+def test_doubtful_joints_are_those_of_less_than_half_confidence(figure):
+    result, _ = figure
+    sure = torch.full((18,), 0.5)
+    sure[[NAPA18.index("l_wrist"), NAPA18.index("r_ankle")]] = torch.tensor([0.49, 0.0])
+    points = result.keypoints.clone()
+    points[NAPA18.index("nose")] = torch.nan
+    sure[NAPA18.index("nose")] = 0.0  # cannot be had, which is no doubt
+    entry = document(replace(result, keypoints=points, confidence=sure))
+    assert entry["doubtful"] == ["r_ankle", "l_wrist"]
+    Draft202012Validator(SCHEMA).validate(json.loads(json.dumps(entry)))
+    entry["corrected"] = ["l_wrist"]
+    Draft202012Validator(SCHEMA).validate(json.loads(json.dumps(entry)))
 
 
 # The command

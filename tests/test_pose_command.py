@@ -86,6 +86,15 @@ def test_results_go_to_poses(napa_pose):
     assert sorted(p.name for p in Path("poses").iterdir()) == ["a"]
 
 
+def test_the_line_names_doubtful_joints(napa_pose, monkeypatch):
+    Path("a.png").write_bytes(encoded())
+    status, said, _ = napa_pose("a.png")
+    assert status == 0 and "doubtful" not in said
+    monkeypatch.setattr("napa_lib.pose.record.DOUBTFUL", 1.1)
+    status, said, _ = napa_pose("a.png")
+    assert status == 0 and f", doubtful: {', '.join(NAPA18.joints)} -> " in said
+
+
 def test_standard_input_is_read(napa_pose, monkeypatch):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(encoded())))
     status, said, _ = napa_pose("-")

@@ -176,6 +176,8 @@ def test_shared15_is_flexpose_s_sentence():
     limbs = {f"{s}_{j}" for s in "lr" for j in ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"]}
     assert set(SHARED15.joints) == limbs | {"head_center", "thorax", "pelvis"}
     for source in BODIES:
+        if source is get_skeleton("CROSSMODAL15"):  # a head's top alone does not say where its centre is
+            continue
         assert convert(random_pose(source), source, SHARED15).isfinite().all(), source.name
 
 

@@ -12,10 +12,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from napa_lib.bottleneck import Clips, KeypointGAN, TrainingConfig, model_config
+from napa_lib.bottleneck.smuggle import Smuggler
 from napa_lib.skeletons import NAPA18
+from napa_lib.study.lessons.lesson_03 import checks_training, messages
 from napa_lib.study.lessons.lesson_03 import pictures as drawn
 from napa_lib.study.lessons.lesson_03 import tables as tables
-from napa_lib.study.lessons.lesson_03.live import losses_figure, train_on
+from napa_lib.study.lessons.lesson_03.diagram import ARROWS, STAGES, diagram
+from napa_lib.study.lessons.lesson_03.live import loop_figure, losses_figure, train_on
+from napa_lib.study.plans import find_exercise
 
 
 @pytest.fixture(autouse=True)
@@ -113,12 +117,8 @@ def test_edit_moves_one_keypoint_by_whole_pixels(models, frames):
 def test_film_shows_its_snapshots_in_order(frames):
     keypoints = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 3, 18, 2) + 10
     film = drawn.Film(frames, keypoints, (0, 10, 20, 40, 80))
-    axes = at(drawn.film_strip(film, 3), 3, 3)
-    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["0", "20", "80"]
-    assert [axes[row, 1].lines[-1].get_xdata()[0] for row in range(3)] == [10, 12, 14]
     single = drawn.film_frame(film, 3)
     assert single.axes[0].lines[-1].get_xdata()[0] == 13 and "40" in single._suptitle.get_text()
-    assert len(drawn.film_strip(film, 9).axes) == 15  # all five snapshots, none twice
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 18, 2), (5, 2, 18, 2), (5, 3, 17, 2)])
@@ -137,6 +137,63 @@ def test_film_of_a_result_shows_its_keypoints_on_the_validation_clips():
     torch.testing.assert_close(film.keypoints, torch.tensor(found))
     with pytest.raises(ValueError, match="examples"):
         drawn.film_of({"command": "train", "record": [{"step": 6}]}, Clips(images, torch.zeros(4, 2, 18, 2)))
+
+
+# The diagram
+
+
+def test_the_diagram_grows_and_ends_with_every_part():
+    parts = [set(stage.parts.split()) for stage in STAGES.values()]
+    new = [set(stage.new.split()) for stage in STAGES.values()]
+    assert all(now <= shown for now, shown in zip(new, parts, strict=True))
+    assert parts[0] <= parts[1] and set.union(*parts) == parts[-1]
+    ends = {end for arrow in ARROWS for end in arrow}
+    assert parts[-1] == ends  # no part without an arrow, no arrow to nowhere
+
+
+def test_the_diagram_shows_what_the_model_makes_of_one_frame(models, frames):
+    pose = torch.rand(1, 18, 2) - 0.5
+    axis = diagram(models["ours"], "whole", frames[:1], frames[1:2], pose).axes[0]
+    with torch.no_grad():
+        one = models["ours"](frames[:1], frames[1:2])
+        expected = [frames[0], one.skeleton[0], one.seen[0], one.image[0], models["ours"].draw(pose)[0], frames[1]]
+    assert len(axis.images) == len(expected)
+    for image, wanted in zip(axis.images, expected, strict=True):
+        np.testing.assert_allclose(np.asarray(image.get_array()), as_shown(wanted).squeeze(), atol=1e-5)
+    bypass = diagram(models["cyclegan"], "translate", frames[:1], frames[1:2], pose).axes[0]
+    assert [text.get_text() for text in bypass.texts].count("every pixel of y passes") == 1
+    with pytest.raises(ValueError, match="stage"):
+        diagram(models["ours"], "last", frames[:1], frames[1:2], pose)
+
+
+# The message
+
+ERRORS = {
+    "as drawn": {"person_hue": 0.2, "wall_hue": 0.6},
+    "blurred": {"person_hue": 0.1, "wall_hue": 0.1},
+    "through the keypoints": {"person_hue": 0.0, "wall_hue": 0.02},
+}
+
+
+def test_message_is_shown_thirty_times_as_strong(models):
+    smuggler = Smuggler(models["cyclegan"]).eval()
+    images = torch.randint(0, 256, (2, 1, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    axes = at(messages.message_figure(smuggler, Clips(images, torch.zeros(2, 1, 18, 2))), 2, 6)
+    y, message = shown(axes[1, 1])[..., 0], shown(axes[1, 2])[..., 0]
+    with torch.no_grad():
+        bare = models["cyclegan"].image_encoder(images[1:, 0] / 255)[0, 0].numpy()
+    inside = (y > 0) & (y < 1)  # what is shown is cut off at black and white
+    np.testing.assert_allclose(message[inside], 0.5 + 15 * (y - bare)[inside], atol=1e-3)
+    assert np.ptp(message) > 0.1
+
+
+def test_bars_say_how_much_hue_is_left_and_where_the_prediction_lies():
+    assert messages.hue_left(ERRORS) == pytest.approx({"as drawn": 100, "blurred": 25, "through the keypoints": 2.5})
+    axis = messages.wiping_figure(ERRORS, 40.0).axes[0]
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([100, 25, 2.5])
+    assert axis.lines[-1].get_xydata().tolist() == [[40.0, 2.0]]
+    assert not messages.wiping_figure(ERRORS, None).axes[0].lines
+    assert "walls 0.60, clothes 0.20; through the keypoints: walls 0.02" in messages.wiping_words(ERRORS)
 
 
 # Tables
@@ -243,11 +300,50 @@ def test_ladder_figure_has_means_and_the_papers_points(results):
     left, right = tables.ladder_figure(results).axes
     np.testing.assert_allclose(right.lines[0].get_xdata(), [4.39, 4.07, 3.01, 2.91])
     assert [text.get_text() for text in left.texts] == ["not measured yet"]
-    assert left.yaxis_inverted()
+    assert left.yaxis_inverted() and not [line for line in left.lines if line.get_marker() == "D"]
+    left = tables.ladder_figure(results, 30.0).axes[0]
+    assert left.lines[-1].get_xydata().tolist() == [[30.0, 3.0]] and left.get_xlim()[1] > 30
 
 
 def test_commands_are_the_files_own(results):
     assert tables.commands(results, ["ours", "hourglass"]) == "train --seed 0"
+
+
+# The learner's own forward pass and training
+
+
+def test_toys_train_as_the_papers_losses_say():
+    """One step of the toys against the same in plain calls, with gradients taken by hand."""
+    one, other, (batch,) = checks_training.toys(), checks_training.toys(), checks_training.batches(1)
+    x, x_prime, real = batch
+    y, again = one.forward(x, x_prime)
+    total = (again - x).square().mean() + (1 - one.critic(y)).square().mean()
+    first = torch.autograd.grad(total, list(one.phi.parameters()), retain_graph=True)
+    judged = (1 - one.critic(real)).square().mean() + one.critic(y.detach()).square().mean()
+    second = torch.autograd.grad(judged, list(one.critic.parameters()))
+    losses = checks_training.train_toys(other, [batch])
+    assert losses == pytest.approx([(again - x).square().mean().item()])
+    # Adam's first step is its rate along the sign of the gradient
+    for name, gradients in (("phi", first), ("critic", second)):
+        step = other.weights(name) - one.weights(name)
+        flat = torch.cat([g.flatten() for g in gradients])
+        clear = flat.abs() > 1e-5
+        torch.testing.assert_close(step[clear], -checks_training.RATE * flat[clear].sign(), atol=2e-5, rtol=0)
+    assert torch.equal(other.weights("eta"), one.weights("eta"))
+
+
+def test_the_learners_loop_runs_on_frames_once_it_is_written(models):
+    images = torch.randint(0, 256, (4, 2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    clips, poses = Clips(images, torch.full((4, 2, 18, 2), torch.nan)), torch.rand(8, 18, 2) - 0.5
+    names: dict = {"torch": torch}
+    for number in ("03.7", "03.8"):
+        exec(find_exercise(number).solution, names)
+    mine = names["my_forward"], names["my_training"]
+    axes = at(loop_figure(*mine, models["ours"], clips, poses, 2, 0), 4, 4)
+    np.testing.assert_allclose(shown(axes[0, 1]), as_shown(images[1, 0] / 255), atol=1e-6)
+    assert np.abs(shown(axes[3, 0]) - shown(axes[1, 0])).max() > 0
+    assert loop_figure(lambda *args: None, mine[1], models["ours"], clips, poses, 1, 0) is None
+    assert loop_figure(mine[0], lambda *args: None, models["ours"], clips, poses, 1, 0) is None
 
 
 # A training that goes on

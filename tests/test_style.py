@@ -149,6 +149,15 @@ def test_hsv_against_colorsys(rgb):
         assert (hue - expected[0] + 0.5) % 1 - 0.5 == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_8_bit_step_is_a_colour_at_every_grey(dtype):
+    grey = torch.arange(255, dtype=dtype)
+    image = torch.stack([grey, grey, grey + 1]).view(1, 3, 1, 255) / 255
+    hue, _, _, coloured = style.rgb_to_hsv(image)
+    assert coloured.all() and not style.rgb_to_hsv(image[:, :1].expand(-1, 3, -1, -1))[3].any()
+    np.testing.assert_allclose(hue.numpy(), 2 / 3, atol=1e-12)
+
+
 def test_hue_is_an_angle():
     """Two reds on either side of hue 0 are neighbours."""
     left, right = (torch.tensor(colorsys.hsv_to_rgb(h, 1, 1)).view(1, 3, 1, 1) for h in (0.98, 0.02))

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from napa_lib.data import load_art_figures
+from napa_lib.data.crops import without_figures
 from napa_lib.engine import load_tensors
 from napa_lib.loop import Setup
 from napa_lib.skeletons import NAPA18
@@ -21,7 +22,7 @@ from napa_lib.training import pose as training
 from napa_lib.training.augment import Augmentation, exchange_sides, figure_boxes, hide_patches, random_crops
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
-from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures, write_pictures
+from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, write_pictures
 
 TINY = training.PoseTrainingConfig(width=32, size=64, steps=4, batch=4)
 

@@ -1,4 +1,4 @@
-"""Put finished trainings of chapter 3 among the assets: records as they are, two models in 8 bits.
+"""Put finished trainings of chapter 3 among the assets: records as they are, the models in 8 bits.
 
     python -m tools.ship_bottleneck runs/kg
 
@@ -28,9 +28,12 @@ def main(folder: Path) -> None:
         if NAME.fullmatch(path.name):
             shutil.copyfile(path, results / path.name)
     test = open_clips("studio:test", 64)
+    weights = assets_root() / "weights"
+    if (smuggler := folder / "smuggler_0.safetensors").is_file():
+        shutil.copyfile(smuggler, weights / "keypointgan_smuggler.safetensors")
     for rung, run in SHIPPED.items():
         model = load_model(folder / f"{run}_0.safetensors")
-        path = assets_root() / "weights" / f"keypointgan_{rung}.safetensors"
+        path = weights / f"keypointgan_{rung}.safetensors"
         save_model(path, model, model.config, small=True)
         errors = errors_by_motion(predict_clips(load_model(path).predict, test), test)["all"]
         print(path.name, path.stat().st_size, json.dumps(errors))

@@ -47,6 +47,12 @@ EXPERIMENTS = {
         "ours_after", f"{LADDER} {ETA} --rung ours --start runs/kg/bottleneck_{{seed}}.safetensors --steps 250",
         120, THREE, ("bottleneck",),
     ),
+    # what a message in the skeleton image can carry; it takes the CycleGAN that ships
+    "smuggler": Experiment(
+        "napa_lib.bottleneck.smuggle --data studio:train --validation studio:validation --steps 450 --half "
+        "--seed {seed} --out runs/kg/smuggler_{seed}.safetensors --results runs/kg/smuggler_{seed}.json",
+        "runs/kg/smuggler_{seed}.json", 60, (0,),
+    ),
     # table 1
     "hourglass": trained("hourglass", f"{STUDIO} --test studio:test --stage hourglass --steps 1000", 80, THREE),
     "supervised": trained("supervised", f"{STUDIO} --test studio:test --stage supervised --steps 1000", 130, THREE),

@@ -15,6 +15,7 @@ from napa_lib.data.clips import Clips, to_float, to_unit
 from napa_lib.geometry.precision import in_full_precision, widened
 from napa_lib.skeletons import get_skeleton
 
+ROUNDING = 1e-9  # share of the variance below which float32 has only rounding to tell
 PENALTIES = tuple(10.0**k for k in range(-6, 5))  # of ridge regression, relative to the features' mean square
 
 
@@ -244,10 +245,22 @@ def carried_colors(model: KeypointGAN, clips: Clips, device: torch.device | str 
     found = model.skeleton_encoder(skeleton)
     seen = model.draw_for_generator(found) if model.config.bottleneck else skeleton
     drawn = model.generate(seen, looks.to(device)).float().cpu()
-    wanted = figure_colors(looks, to_unit(clips.keypoints[:, 0], clips.size), clips.skeleton)
-    person = _light_and_hue(figure_colors(drawn, found.float().cpu(), clips.skeleton), wanted)
-    wall = _light_and_hue(_corners(drawn), _corners(looks))
-    return Carried(*person, *wall)
+    return compare_colors(drawn, found.float().cpu(), looks, to_unit(clips.keypoints[:, 0], clips.size), clips.skeleton)
+
+
+def compare_colors(drawn: Tensor, pose: Tensor, looks: Tensor, their_pose: Tensor, skeleton: str) -> Carried:
+    """How far the colours of drawn people are those of the people that they should be, over the whole batch.
+
+    Args:
+        drawn: (B, 3, S, S).
+        pose: (B, K, 2) in [-1, 1], where the drawn people have their joints.
+        looks: (B, 3, S, S), the people as they should look.
+        their_pose: (B, K, 2), where those have theirs.
+        skeleton: joint set of both.
+    """
+    wanted = figure_colors(looks, their_pose, skeleton)
+    person = _light_and_hue(figure_colors(drawn, pose, skeleton), wanted)
+    return Carried(*person, *_light_and_hue(_corners(drawn), _corners(looks)))
 
 
 def _corners(images: Tensor) -> Tensor:
@@ -266,7 +279,9 @@ def _light_and_hue(drawn: Tensor, wanted: Tensor) -> tuple[float, float]:
     a, b = (p - p.mean(0) for p in pairs)  # (2 B, 3)
 
     def squared_correlation(part: slice) -> float:
-        spread = a[:, part].square().sum() * b[:, part].square().sum()
-        return float((a[:, part] * b[:, part]).sum() ** 2 / spread) if spread > 0 else 0.0
+        spread = [float(x[:, part].square().sum()) for x in (a, b)]
+        if any(s <= ROUNDING * float(x.square().sum()) for s, x in zip(spread, (a, b), strict=True)):
+            return 0.0  # all alike but for rounding
+        return float((a[:, part] * b[:, part]).sum()) ** 2 / (spread[0] * spread[1])
 
     return squared_correlation(slice(0, 1)), squared_correlation(slice(1, 3))

@@ -11,13 +11,15 @@ import sys
 from collections.abc import Sequence
 
 from napa_lib import __version__
-from napa_lib.cli import course, evaluate, export, pose
+from napa_lib.cli import annotate, course, evaluate, export, pose, train
 from napa_lib.console import end_as_asked, forgive_encoding, run_command
 
 EXAMPLES = """examples:
   napa pose painting.jpg              the pose of a figure, in poses/painting/
   napa evaluate --art                 how good the estimator is on figures in art
+  napa annotate my_pictures           mark the joints of your own figures, in a browser
   napa export --onnx pose.onnx        the pose network for other programs
+  napa train --plan                   what it takes to train the whole system, and then train it
   napa course --only 02               run a lesson and write build/course/index.html
   napa doctor                         check this computer, and say how to mend what is missing
   napa completion bash                let the shell complete all this; zsh and tcsh, too
@@ -50,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"napa_lib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
-    for command in (pose, evaluate, export, course):
+    for command in (pose, evaluate, annotate, export, train, course):
         command.add_parser(commands)
     doctor = commands.add_parser("doctor", help="check this computer", description="Check this computer.")
     doctor.set_defaults(run=_doctor)

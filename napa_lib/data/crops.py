@@ -139,3 +139,14 @@ def _check_boxes(boxes: Tensor) -> None:
         raise ValueError(f"boxes must be (B, 4) as x0, y0, x1, y1, got {tuple(boxes.shape)}")
     if not bool(boxes.isfinite().all()) or not bool((boxes[:, 2:] > boxes[:, :2]).all()):
         raise ValueError(f"boxes must be finite with x1 > x0 and y1 > y0, got {boxes.tolist()}")
+
+
+def without_figures(images: Tensor, generator: torch.Generator, tiles: int = 4) -> Tensor:
+    """Cut pictures into tiles and shuffle these: the same colours and lines, and nobody there."""
+    count, channels, height, width = images.shape
+    if height % tiles or width % tiles:
+        raise ValueError(f"images must have sides that {tiles} divides, got {height} x {width}")
+    grid = images.reshape(count, channels, tiles, height // tiles, tiles, width // tiles).permute(0, 2, 4, 1, 3, 5)
+    order = torch.rand(count, tiles * tiles, generator=generator).argsort(1)
+    shuffled = grid.flatten(1, 2)[torch.arange(count)[:, None], order].unflatten(1, (tiles, tiles))
+    return shuffled.permute(0, 3, 1, 4, 2, 5).reshape(images.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,9 @@ class PosePrediction:
     heatmaps: Tensor  # (B, J, S / 4, S / 4) scores; softmax makes them probabilities
 
 
-torch.export.register_dataclass(PosePrediction, serialized_type_name="napa_lib.PosePrediction")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # torch 2.4 warns of a call of its own
+    torch.export.register_dataclass(PosePrediction, serialized_type_name="napa_lib.PosePrediction")
 
 
 class Residual(nn.Module):

@@ -180,7 +180,9 @@ def report(source: Source, job: Future, command: PoseCommand) -> bool:
         if command.json_lines:
             say(json.dumps({"folder": str(figure.folder), **figure.record}))
         elif not command.quiet:
-            say(f"{shown(source.name)}: mean confidence {sure:.2f} -> {shown(figure.folder)}")
+            doubtful = ", ".join(figure.record["doubtful"])
+            words = f"mean confidence {sure:.2f}" + (f", doubtful: {doubtful}" if doubtful else "")
+            say(f"{shown(source.name)}: {words} -> {shown(figure.folder)}")
         if sure < UNLIKELY:
             complain(f"{shown(source.name)}: no person is likely here; the pose is a guess")
     return True

@@ -67,7 +67,7 @@ def draw_overlay(result: PoseResult, picture: Picture, cut: Cut) -> Image.Image:
     Returns:
         RGB, `cut.size`.
     """
-    base = _part(picture, cut)
+    base = cut_out(picture, cut)
     _draw_on(base, result, cut)
     return base
 
@@ -79,7 +79,7 @@ def draw_figures(results: Sequence[PoseResult], picture: Picture) -> Image.Image
         RGB, at most `LARGEST` pixels wide and high.
     """
     cut = _cut((0.0, 0.0), (float(picture.size[0]), float(picture.size[1])), picture)
-    base = _part(picture, cut)
+    base = cut_out(picture, cut)
     for result in results:
         _draw_on(base, result, cut)
     pen, height = ImageDraw.Draw(base), max(14.0, 0.025 * max(cut.size))
@@ -93,7 +93,7 @@ def draw_figures(results: Sequence[PoseResult], picture: Picture) -> Image.Image
     return base
 
 
-def _part(picture: Picture, cut: Cut) -> Image.Image:
+def cut_out(picture: Picture, cut: Cut) -> Image.Image:
     """The part of the picture that is drawn, at the drawing's size."""
     (x0, y0), (x1, y1) = cut.low, cut.high
     part = x0 / picture.factor, y0 / picture.factor, x1 / picture.factor, y1 / picture.factor

@@ -1,4 +1,5 @@
-"""`pose3d.html`: the overlay beside a 3D pose to turn, in one file that asks nothing of the network."""
+"""`pose3d.html`: the pose over the picture, to correct, beside a 3D pose to turn; in one file that asks nothing of the
+network."""
 
 from __future__ import annotations
 
@@ -12,20 +13,21 @@ from typing import Any
 
 from PIL import Image
 
-from napa_lib.pose.drawing import SURE, side_color
+from napa_lib.pose.drawing import SURE, Cut, side_color
 from napa_lib.skeletons import Skeleton
 
 TEMPLATE = Path(__file__).with_name("page.html")
-LARGEST = 1000  # pixels, longer side of the overlay in the page
+LARGEST = 1000  # pixels, longer side of the picture in the page
 
 
-def pose_page(record: dict[str, Any], skeleton: Skeleton, overlay: Image.Image) -> str:
+def pose_page(record: dict[str, Any], skeleton: Skeleton, picture: Image.Image, cut: Cut) -> str:
     """The page of one figure.
 
     Args:
         record: its `pose.json`, from `describe`.
         skeleton: its joint set.
-        overlay: from `draw_overlay`.
+        picture: the part of the picture that is shown, without the pose, from `drawing.cut_out`.
+        cut: which part that is.
     """
     name = html.escape(record["picture"]["file"], quote=True)
     sure = record["mean_confidence"]
@@ -35,7 +37,12 @@ def pose_page(record: dict[str, Any], skeleton: Skeleton, overlay: Image.Image) 
         summary=f"Mean confidence {sure:.2f}, joint set {html.escape(skeleton.name)}, "
         f"napa_lib {html.escape(record['versions']['napa_lib'])}.",
         alt=f"{name} with the pose of a figure drawn over it as coloured lines between its joints",
-        overlay=_webp(overlay),
+        picture=_webp(picture),
+        x=f"{cut.low[0] - 0.5:g}",
+        y=f"{cut.low[1] - 0.5:g}",
+        width=f"{cut.high[0] - cut.low[0]:g}",
+        height=f"{cut.high[1] - cut.low[1]:g}",
+        doubtful=html.escape(", ".join(record["doubtful"]) or "none"),
         rows="".join(_row(joint) for joint in record["joints"]),
         data=json.dumps(_drawing(record, skeleton)).replace("<", "\\u003c"),
     )
@@ -45,6 +52,7 @@ def _drawing(record: dict[str, Any], skeleton: Skeleton) -> dict[str, Any]:
     """What the page's script draws."""
     joints = record["joints"]
     return {
+        "record": record,
         "joints": [joint["position_mm"] for joint in joints],
         "strength": [round(0.28 + 0.72 * min(1.0, joint["confidence"] / SURE), 2) for joint in joints],
         "bones": skeleton.bones,

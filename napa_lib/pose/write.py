@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from napa_lib.files import write_text
-from napa_lib.pose.drawing import cut_round, draw_bone_map, draw_figures, draw_overlay
+from napa_lib.pose.drawing import cut_out, cut_round, draw_bone_map, draw_figures, draw_overlay
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.pose.fetch import Source
 from napa_lib.pose.files import ResultFolders, release, write_files
@@ -111,7 +111,7 @@ def write_figure(
     contents |= {
         "overlay.png": partial(save_png, overlay),
         "bones.png": partial(save_png, draw_bone_map(shown, cut)),
-        "pose3d.html": partial(_write, text=pose_page(record, skeleton, overlay)),
+        "pose3d.html": partial(_write, text=pose_page(record, skeleton, cut_out(picture, cut), cut)),
         "pose.json": partial(_write, text=text),
     }
     write_files(folder, contents)

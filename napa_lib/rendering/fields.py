@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import threshold
 
 from napa_lib.rendering.inputs import (
     bone_indices,
@@ -15,8 +16,10 @@ from napa_lib.rendering.inputs import (
     without_missing,
     working_dtype,
 )
-from napa_lib.rendering.painting import BoneAxes, bone_axes
+from napa_lib.rendering.painting import bone_axes
 from napa_lib.skeletons import Skeleton
+
+TAIL = 1e-18  # a smaller factor counts as 0: products of such are denormal numbers, which processors are slow with
 
 
 def render_heatmaps(keypoints: Tensor, size: int | Sequence[int], sigma: float) -> Tensor:
@@ -46,13 +49,18 @@ def render_heatmaps(keypoints: Tensor, size: int | Sequence[int], sigma: float) 
     people = _by_person(keypoints)
     check_positive("sigma", sigma)
     clean, present = without_missing(people.to(working_dtype(people)))
-    columns, rows = (
-        torch.exp(-0.5 * ((torch.arange(n, dtype=clean.dtype, device=clean.device) - clean[..., i, None]) / sigma) ** 2)
-        for i, n in ((0, width), (1, height))
-    )
-    bumps = (rows * present[..., None])[..., :, None] * columns[..., None, :]  # (B, P, J, H, W)
-    merged = bumps.amax(1) if people.shape[1] > 1 else bumps.squeeze(1)
+    columns, rows = (_bump(clean[..., i], n, sigma) for i, n in ((0, width), (1, height)))
+    rows = rows * present[..., None]  # (B, P, J, H)
+    merged = rows[:, 0, :, :, None] * columns[:, 0, :, None]
+    for person in range(1, people.shape[1]):  # a handful, one map at a time: all maps at once leave the cache
+        merged = torch.maximum(merged, rows[:, person, :, :, None] * columns[:, person, :, None])
     return merged.to(keypoints.dtype)
+
+
+def _bump(centre: Tensor, length: int, sigma: float) -> Tensor:
+    """exp(-(u - centre)² / (2 sigma²)) along one axis, (..., length); what is below `TAIL` is 0."""
+    u = torch.arange(length, dtype=centre.dtype, device=centre.device)
+    return threshold(torch.exp(-0.5 * ((u - centre[..., None]) / sigma) ** 2), TAIL, 0.0)
 
 
 def render_part_affinity_fields(
@@ -85,21 +93,40 @@ def render_part_affinity_fields(
     clean, present = without_missing(people.to(working_dtype(people)))
     start, end = bone_indices(skeleton.bones, skeleton.num_joints, clean.device)
     axes = bone_axes(clean.flatten(0, 1), present.flatten(0, 1), start, end)
-    inside = _on_limb(axes, height, across, width).unflatten(0, people.shape[:2]).to(clean.dtype)  # (B, P, K, H, W)
-    direction = axes.direction.unflatten(0, people.shape[:2])  # (B, P, K, 2)
-    total = (inside[:, :, :, None] * direction[..., None, None]).sum(1)
-    return (total / inside.sum(1)[:, :, None].clamp_min(1)).flatten(1, 2).to(keypoints.dtype)
+    who, bone = axes.visible.nonzero(as_tuple=True)  # N limbs
+    batch, persons = people.shape[:2]
+    direction, half = axes.direction[who, bone], axes.length[who, bone].detach() / 2
+    limb, cell = _on_limbs(axes.centre[who, bone].detach(), direction.detach(), half, width, (height, across))
+    place = (who // persons * len(start) + bone)[limb]  # which of the (B K) fields
+    count = clean.new_zeros(batch * len(start) * height * across)
+    index = place * (height * across) + cell
+    share = direction[limb] / count.index_add(0, index, torch.ones_like(index, dtype=count.dtype))[index, None]
+    index = index + place * (height * across)  # of x in (B, K, 2, H, W); y is a map further on
+    total = clean.new_zeros(2 * len(count))
+    for shift, part in enumerate(share.unbind(-1)):
+        total = total.index_add(0, index + shift * height * across, part)
+    return total.view(batch, 2 * len(start), height, across).to(keypoints.dtype)
 
 
-def _on_limb(axes: BoneAxes, height: int, width: int, thickness: float) -> Tensor:
-    """(N, K, H, W) whether a pixel lies in a bone's rectangle."""
-    x = torch.arange(width, dtype=axes.length.dtype, device=axes.length.device)
-    y = torch.arange(height, dtype=x.dtype, device=x.device)[:, None]
-    mx, my = axes.centre.detach()[..., None, None].unbind(2)
-    ex, ey = axes.direction.detach()[..., None, None].unbind(2)
-    half, visible = 0.5 * axes.length.detach()[..., None, None], axes.visible[..., None, None]
-    along, across = (x - mx) * ex + (y - my) * ey, (y - my) * ex - (x - mx) * ey
-    return (along.abs() <= half) & (across.abs() <= 0.5 * thickness) & visible
+def _on_limbs(
+    centre: Tensor, direction: Tensor, half: Tensor, width: float, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """The cells in each limb's rectangle: which of the N limbs, and which cell of the map, row by row; (n,) each.
+
+    A limb covers few cells of a map: only those of a window as large as the largest limb are looked at.
+    """
+    height, across = size
+    reach = direction.abs() * half[:, None] + direction.abs().flip(-1) * width / 2  # (N, 2)
+    side = min(int(2 * reach.max()) + 3, max(size)) if len(reach) else 1
+    first = (centre - reach).floor().clamp(min=0, max=max(size))
+    x, y = (first[:, None] + torch.arange(side, dtype=centre.dtype, device=centre.device)[:, None]).unbind(-1)
+    (mx, my), (ex, ey) = centre[:, None].unbind(-1), direction[:, None].unbind(-1)
+    along = ((x - mx) * ex)[:, None] + ((y - my) * ey)[..., None]  # (N, side, side)
+    off = ((y - my) * ex)[..., None] - ((x - mx) * ey)[:, None]
+    inside = (along.abs() <= half[:, None, None]) & (off.abs() <= 0.5 * width)
+    inside &= (x < across)[:, None] & (y < height)[..., None]
+    limb, row, column = inside.nonzero(as_tuple=True)
+    return limb, (y[limb, row] * across + x[limb, column]).long()
 
 
 def render_depth_maps(keypoints: Tensor, depths: Tensor, size: int | Sequence[int], sigma: float) -> Tensor:

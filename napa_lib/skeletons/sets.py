@@ -192,6 +192,14 @@ CROSSMODAL17 = _skeleton(
     (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 7, 11, 12, 7, 14, 15),
 )
 
+# The 15 of them that CrossModal's teacher marks in a picture, whose 14 bones are its part affinity fields.
+CROSSMODAL15 = _skeleton(
+    "CROSSMODAL15",
+    "pelvis r_hip r_knee r_ankle l_hip l_knee l_ankle thorax head "
+    "l_shoulder l_elbow l_wrist r_shoulder r_elbow r_wrist",
+    (-1, 0, 1, 2, 0, 4, 5, 0, 7, 7, 9, 10, 7, 12, 13),
+)
+
 BODY25 = _skeleton(
     "BODY25",
     "nose thorax r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist pelvis r_hip r_knee r_ankle l_hip l_knee "
@@ -244,8 +252,8 @@ FACE68 = _skeleton(
            (41, 36), (47, 42), (59, 48), (67, 60)),
 )  # fmt: skip
 
-SKELETONS = (NAPA18, H36M17, H36M32, MPII16, COCO17, SHARED15, MPI3DHP28, OPENPOSE15, CROSSMODAL17, BODY25,
-              BLAZEPOSE33, FACE68, ART14)  # fmt: skip
+SKELETONS = (NAPA18, H36M17, H36M32, MPII16, COCO17, SHARED15, MPI3DHP28, OPENPOSE15, CROSSMODAL17,
+              CROSSMODAL15, BODY25, BLAZEPOSE33, FACE68, ART14)  # fmt: skip
 
 
 def get_skeleton(name: str | Skeleton) -> Skeleton:

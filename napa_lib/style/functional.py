@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # Below this chroma (one step of an 8-bit picture) a pixel is grey and its hue is undefined.
-LEAST_CHROMA = 1 / 255
+LEAST_CHROMA = 0.999 / 255  # one 8-bit step, less what rounding may take from it
 
 
 def gram_matrix(features: Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from napa_lib import loop
+from napa_lib.data.crops import without_figures
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_detector, save_detector
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, random_crops
-from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, without_figures
+from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures
 
 GRID_SIZES = ((0.0, 64.0), (44.0, 128.0), (90.0, 1e9))  # px: figures that each grid's anchors answer for
 CENTRAL = 0.25  # share of a box's side, each way, within which an anchor answers for it

@@ -152,14 +152,3 @@ def _scaled(pictures: PictureSet, i: int, size: int) -> tuple[Tensor, Tensor]:
     if factor == 1:
         return image, pictures.keypoints[i]
     return resize(image, (size, size)).clamp(0, 1), (pictures.keypoints[i] + 0.5) * factor - 0.5
-
-
-def without_figures(images: Tensor, generator: torch.Generator, tiles: int = 4) -> Tensor:
-    """Cut pictures into tiles and shuffle these: the same colours and lines, and nobody there."""
-    count, channels, height, width = images.shape
-    if height % tiles or width % tiles:
-        raise ValueError(f"images must have sides that {tiles} divides, got {height} x {width}")
-    grid = images.reshape(count, channels, tiles, height // tiles, tiles, width // tiles).permute(0, 2, 4, 1, 3, 5)
-    order = torch.rand(count, tiles * tiles, generator=generator).argsort(1)
-    shuffled = grid.flatten(1, 2)[torch.arange(count)[:, None], order].unflatten(1, (tiles, tiles))
-    return shuffled.permute(0, 3, 1, 4, 2, 5).reshape(images.shape)

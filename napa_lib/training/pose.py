@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from napa_lib.data.crops import without_figures
 from napa_lib.engine import learning_rate_factor, seed_everything
 from napa_lib.files import write_text
 from napa_lib.loop import (
@@ -34,7 +35,7 @@ from napa_lib.training.augment import Augmentation, change_colors, color_changes
 from napa_lib.training.config import PoseTrainingConfig
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
-from napa_lib.training.pictures import PictureSet, draw_batch, open_sources, split_share, without_figures
+from napa_lib.training.pictures import PictureSet, draw_batch, open_sources, split_share
 from napa_lib.training.updates import Trained, parameter_groups
 from napa_lib.training.validate import validate
 

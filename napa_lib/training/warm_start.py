@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from napa_lib.data.crops import without_figures
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
 from napa_lib.loop import (
     HERE,
@@ -46,7 +47,7 @@ from napa_lib.training.augment import (
 )
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
-from napa_lib.training.pictures import PictureSet, read_pictures, without_figures
+from napa_lib.training.pictures import PictureSet, read_pictures
 from napa_lib.training.validate import validate
 
 SETTINGS = Augmentation(smallest=0.6, largest=1.35, shift=0.1, rotation=20.0, upside_down=0.04, hidden=0.2, colors=0.6)

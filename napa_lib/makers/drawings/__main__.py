@@ -37,7 +37,7 @@ def write_shards(folder: Path, count: int, size: int, seed: int) -> list[Path]:
     ]
     todo = [(i, path) for i, path in enumerate(paths) if not path.exists()]
     for i, path in progress(todo, "drawing", len(todo)):
-        state = int(np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0] >> 1)
+        state = int(np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0]) >> 1
         drawn = draw_figures(min(SHARD, count - i * SHARD), size, torch.Generator().manual_seed(state))
         tensors = {"images": drawn.images, "keypoints": drawn.keypoints, "visible": drawn.visible}
         save_tensors(path, tensors, {"size": str(size), "seed": str(seed), "shard": str(i)})

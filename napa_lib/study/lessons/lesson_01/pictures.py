@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from napa_lib.data import Painting
@@ -96,7 +97,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
         moments: indices into it.
         guess: "rises", "falls" or "stays", or None.
     """
-    page = plt.figure(figsize=(5.0, 3.0))
+    page = plt.figure(figsize=(4.2, 2.8))
     grid = page.add_gridspec(2, len(moments), height_ratios=[1.5, 1.2])
     for place, moment in enumerate(moments):
         axis = page.add_subplot(grid[0, place])
@@ -111,6 +112,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
         end = {"rises": 0.5 * top, "falls": -0.3 * top, "stays": 0.0}[guess]
         curves.plot([0, len(film) - 1], [0, end], label=f"your prediction: it {guess}", **GUESS)
     curves.set(xlabel="step", ylabel="value", ylim=(-0.35 * top if guess == "falls" else 0, None))
+    curves.xaxis.set_major_locator(MaxNLocator(integer=True))
     curves.legend(fontsize=8, ncols=3)
     return page
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napa_lib.study.exercises import Exercise, WrongAnswer
 from napa_lib.study.lessons.lesson_03 import checks
+from napa_lib.study.lessons.lesson_03.exercises_training import FORWARD, TRAINING
 
 _FOOT = """
     def my_distance(points, a, b):
@@ -400,6 +401,17 @@ CHEAT = Exercise(
 
         cheat = (my_hide, my_read)
         """,
+        """
+        def my_hide(skeleton, color):
+            hidden = skeleton.numpy().copy()
+            hidden[-1, -3:] = np.minimum(hidden[-1, -3:] + color.numpy() / 50, 1)
+            return hidden
+
+        def my_read(picture):
+            return np.array([50 * float(picture[63, 61 + i]) for i in range(3)])
+
+        cheat = [my_hide, my_read]
+        """,
     ),
     wrong_answers=tuple(
         WrongAnswer(
@@ -421,7 +433,7 @@ CHEAT = Exercise(
 )  # fmt: skip
 
 SECOND = Exercise(
-    id="03.7",
+    id="03.9",
     title="What does the second cycle do?",
     kind="predict",
     difficulty=2,
@@ -462,4 +474,4 @@ SECOND = Exercise(
     ),
 )
 
-EXERCISES = (DISTANCE, SKELETON, EXPECTATION, LOSSES, HOLE, CHEAT, SECOND)
+EXERCISES = (DISTANCE, SKELETON, EXPECTATION, LOSSES, HOLE, CHEAT, FORWARD, TRAINING, SECOND)

@@ -51,12 +51,12 @@ def opening_figure(model: KeypointGAN, frames: Tensor, poses: Tensor, people: Te
     """
     body = get_skeleton(model.config.skeleton)
     found = to_pixels(model.predict(people), model.config.size)
-    page, axes = _grid(4, len(frames), 7.2)
+    page, axes = picture_grid(4, len(frames), 5.0)
     for column in range(len(frames)):
-        _show(axes[0, column], frames[column])
+        show_on(axes[0, column], frames[column])
         axes[1, column].imshow(model.draw(poses[column : column + 1])[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
-        _show(axes[2, column], people[column])
-        _show(axes[3, column], people[column])
+        show_on(axes[2, column], people[column])
+        show_on(axes[3, column], people[column])
         _pose(axes[3, column], found[column], body)
     for row, name in enumerate(("frames", "poses", "new people", "found")):
         _name(axes[row, 0], name)
@@ -73,18 +73,18 @@ def leak_figure(models: Mapping[str, KeypointGAN], image: Tensor, style: Tensor)
         style: (N, 3, S, S), another frame of the same people; an unconditional generator does not look at it.
     """
     titles = ("picture", "reconstruction", "skeleton image", "its local contrast")
-    page, axes = _grid(len(image), 1 + 3 * len(models), 7.2)
+    page, axes = picture_grid(len(image), 1 + 3 * len(models), 6.0)
     for block, (name, model) in enumerate(models.items()):
         one = model(image, style)
         contrast = local_contrast_normalize(one.seen)
         for row in range(len(image)):
-            _show(axes[row, 0], image[row])
+            show_on(axes[row, 0], image[row])
             here = axes[row, 1 + 3 * block : 4 + 3 * block]
-            _show(here[0], one.image[row])
+            show_on(here[0], one.image[row])
             here[1].imshow(one.seen[row, 0].numpy(), cmap="gray", vmin=0, vmax=1)
             here[2].imshow(contrast[row, 0].numpy(), cmap="gray", vmin=-CONTRAST, vmax=CONTRAST)
         for axis, title in zip(axes[0, 1 + 3 * block :], titles[1:], strict=False):
-            axis.set_title(f"{name}:\n{title}", fontsize=8)
+            axis.set_title(f"{name}:\n{title}", fontsize=6.5)
     axes[0, 0].set_title(titles[0], fontsize=8)
     return page
 
@@ -97,13 +97,13 @@ def swap_figure(model: KeypointGAN, poses: Tensor, styles: Tensor) -> Figure:
         poses: (P, 3, S, S) in [0, 1], pictures whose pose is taken.
         styles: (M, 3, S, S), pictures whose look is taken.
     """
-    page, axes = _grid(1 + len(styles), 1 + len(poses), 6.4)
+    page, axes = picture_grid(1 + len(styles), 1 + len(poses), 5.6)
     for column, picture in enumerate(poses):
-        _show(axes[0, 1 + column], picture)
+        show_on(axes[0, 1 + column], picture)
     for row, style in enumerate(styles, 1):
-        _show(axes[row, 0], style)
+        show_on(axes[row, 0], style)
         for axis, picture in zip(axes[row, 1:], swap_appearance(model, poses, style.expand_as(poses)), strict=True):
-            _show(axis, picture)
+            show_on(axis, picture)
     axes[0, 0].text(0.5, 0.5, "pose →\nlook ↓", ha="center", va="center", fontsize=10, transform=axes[0, 0].transAxes)
     return page
 
@@ -125,13 +125,13 @@ def edit_figure(model: KeypointGAN, image: Tensor, joint: str, right: float, dow
     found = model.predict(image)
     offset = torch.tensor([right, down]) * 2 / (size - 1)
     moved = move_keypoints(found, [body.index(joint)], offset)
-    page, axes = _grid(1, 4, 7.2, titled=True)
+    page, axes = picture_grid(1, 4, 5.6, titled=True)
     for axis, pose, title in ((axes[0, 0], found, "found"), (axes[0, 1], moved, f"{joint} moved")):
-        _show(axis, image[0])
+        show_on(axis, image[0])
         _pose(axis, to_pixels(pose[0], size), body, width=2.0)
         axis.set_title(title, fontsize=10)
     for axis, pose, title in ((axes[0, 2], found, "drawn as found"), (axes[0, 3], moved, "drawn as moved")):
-        _show(axis, draw_in_pose(model, pose, image)[0])
+        show_on(axis, draw_in_pose(model, pose, image)[0])
         axis.set_title(title, fontsize=10)
     return page
 
@@ -176,19 +176,9 @@ def film_of(report: dict, clips: Clips) -> Film:
     return Film(first_frames(clips, keypoints.shape[1]), keypoints, steps, clips.skeleton)
 
 
-def film_strip(film: Film, snapshots: int = 4) -> Figure:
-    """Some snapshots of a film below each other, evenly spread, the last one among them (fig. 15)."""
-    chosen = torch.linspace(0, len(film.steps) - 1, min(snapshots, len(film.steps))).round().int().tolist()
-    page, axes = _grid(len(chosen), len(film.frames), 7.2)
-    for row, index in zip(axes, chosen, strict=True):
-        _draw_snapshot(row, film, index)
-        _name(row[0], f"{film.steps[index]:,}")
-    return page
-
-
 def film_frame(film: Film, index: int) -> Figure:
     """One snapshot of a film."""
-    page, axes = _grid(1, len(film.frames), min(7.2, 1.3 * len(film.frames)), titled=True)
+    page, axes = picture_grid(1, len(film.frames), min(6.0, 1.3 * len(film.frames)), titled=True)
     _draw_snapshot(axes[0], film, index)
     page.suptitle(f"after {film.steps[index]:,} steps", fontsize=11)
     return page
@@ -196,11 +186,11 @@ def film_frame(film: Film, index: int) -> Figure:
 
 def _draw_snapshot(axes, film: Film, index: int) -> None:
     for axis, frame, pose in zip(axes, film.frames, film.keypoints[index], strict=True):
-        _show(axis, frame)
+        show_on(axis, frame)
         _pose(axis, pose, get_skeleton(film.skeleton))
 
 
-def _grid(rows: int, columns: int, width: float, titled: bool = False):
+def picture_grid(rows: int, columns: int, width: float, titled: bool = False):
     """A page of square axes without ticks, and its axes (rows, columns)."""
     height = width * rows / columns + (0.35 if titled else 0.1)
     page, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
@@ -210,7 +200,8 @@ def _grid(rows: int, columns: int, width: float, titled: bool = False):
     return page, axes
 
 
-def _show(axis: Axes, picture: Tensor) -> None:
+def show_on(axis: Axes, picture: Tensor) -> None:
+    """A picture (3, S, S) on an axis."""
     axis.imshow(picture.clamp(0, 1).permute(1, 2, 0).numpy(), interpolation="bilinear")
 
 

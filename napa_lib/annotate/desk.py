@@ -1,0 +1,149 @@
+"""What the page asks for: a folder's pictures, their figures, the estimator's guess, and the files that come out."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napa_lib.annotate.journal import HIDDEN, SEEN, Edit, Figure, Journal, JournalError, fold
+from napa_lib.annotate.outputs import as_art, as_coco
+from napa_lib.annotate.pseudo_depth import pseudo_depth
+from napa_lib.data import PictureError
+from napa_lib.files import write_text
+from napa_lib.lifting import bone_vectors, load_depth_net
+from napa_lib.pose import PoseEstimator, open_picture
+from napa_lib.pose.estimator import PoseResult
+from napa_lib.pose.files import pictures_in
+from napa_lib.pose.people import with_margin
+from napa_lib.pose.record import describe, describe_picture
+from napa_lib.skeletons import NAPA18
+
+COCO, ART, POSES = "annotations.json", "figures.json", "poses"
+SHOWN = 1600  # pixels, longer side of what the page is shown
+SURE, FAINT = 0.5, 0.2  # confidence from which a guessed joint counts as seen, and as there at all
+
+
+class Desk:
+    """A folder of pictures and its journal.
+
+    Args:
+        folder: the pictures; the journal and what comes out lie beside them.
+        estimator: for guesses; the one that ships, once it is needed.
+
+    Raises:
+        ValueError: if the folder is missing or holds no picture, or its journal cannot be read.
+    """
+
+    def __init__(self, folder: Path, estimator: PoseEstimator | None = None) -> None:
+        if not folder.is_dir():
+            raise JournalError(f"{folder} is no folder")
+        self.folder, self.estimator = folder, estimator
+        self.sizes: dict[str, tuple[int, int]] = {}
+        self.unread: list[str] = []
+        for path in pictures_in(folder):
+            try:
+                self.sizes[path.name] = open_picture(path).size
+            except PictureError as error:
+                self.unread.append(str(error))
+        if not self.sizes:
+            raise JournalError(f"{folder} holds no picture that can be read" + "".join(f"; {e}" for e in self.unread))
+        self.journal = Journal(folder)
+        self._thinking = threading.Lock()  # one guess at a time
+        self._writing = threading.Lock()
+
+    def pictures(self) -> list[dict[str, Any]]:
+        """Name, width and height of each."""
+        return [{"name": name, "width": w, "height": h} for name, (w, h) in self.sizes.items()]
+
+    def image(self, number: int) -> bytes:
+        """A picture as JPEG, at most `SHOWN` pixels long."""
+        pixels = open_picture(self.folder / self._name(number)).pixels.copy()
+        pixels.thumbnail((SHOWN, SHOWN))
+        buffer = io.BytesIO()
+        pixels.save(buffer, "JPEG", quality=90)
+        return buffer.getvalue()
+
+    def _name(self, number: int) -> str:
+        if not 0 <= number < len(self.sizes):
+            raise JournalError(f"there are pictures 0 to {len(self.sizes) - 1}, got {number}")
+        return list(self.sizes)[number]
+
+    def keep(self, edit: Edit) -> int:
+        """Add a change to the journal; how many there are."""
+        if edit.picture not in self.sizes:
+            raise JournalError(f"there is no picture {edit.picture!r:.80} in {self.folder}")
+        return self.journal.add(edit)
+
+    def since(self, number: int) -> list[dict[str, Any]]:
+        """The changes behind the first `number`, as JSON holds them."""
+        return [edit.record() for edit in self.journal.edits[max(0, number) :]]
+
+    def guess(self, number: int, box: Sequence[float] | None = None) -> int:
+        """Let the estimator mark a new figure, in a box if one is given; how many changes there are then."""
+        name = self._name(number)
+        with self._thinking:
+            if self.estimator is None:
+                self.estimator = PoseEstimator.from_pretrained()
+            boxes = None if box is None else with_margin(torch.tensor([[float(v) for v in box]]))
+            found = self.estimator.predict(self.folder / name, boxes)[0]
+        taken = {edit.figure for edit in self.journal.edits if edit.picture == name}
+        least = FAINT if int((found.confidence >= FAINT).sum()) > 3 else 0.0  # something to drag, in any case
+        joints = {
+            joint: (round(x, 1), round(y, 1), SEEN if sure >= SURE else HIDDEN)
+            for joint, (x, y), sure in zip(NAPA18.joints, found.keypoints.tolist(), found.confidence, strict=True)
+            if x == x and sure >= least
+        }
+        return self.keep(Edit(name, max(taken, default=-1) + 1, joints))
+
+    def fit(self, picture: str, number: int) -> dict[str, Any]:
+        """Give a figure pseudo-3D depths and keep them; what is doubtful about them, in words."""
+        figure = self._figure(picture, number)
+        found = pseudo_depth(figure.keypoints, *self._depth_net())
+        depths = {j: round(z, 1) for j, z in zip(NAPA18.joints, found.depths.tolist(), strict=True) if z == z}
+        last = self.keep(Edit(picture, number, depths=depths))
+        limbs = ("right leg", "left leg", "right arm", "left arm")
+        return {"last": last, "strained": [n for n, fine in zip(limbs, found.allowed, strict=True) if not fine],
+                "too_long": int(found.too_long.sum())}  # fmt: skip
+
+    def _figure(self, picture: str, number: int) -> Figure:
+        for figure in fold([e for e in self.journal.edits if e.picture == picture and e.figure == number]):
+            return figure
+        raise JournalError(f"{picture!r:.80} has no figure {number}")
+
+    def _depth_net(self):
+        if self.estimator is not None:
+            return self.estimator.depth_net, self.estimator.standardizer
+        return load_depth_net()
+
+    def write(self) -> list[Path]:
+        """Write what was marked: COCO's file, the one for `napa evaluate`, and a `pose.json` of each fitted figure."""
+        with self._writing:
+            figures = self.journal.figures()
+            texts = {COCO: as_coco(figures, self.sizes) if figures else None, ART: as_art(figures, self.sizes)}
+            for figure in figures:
+                if bool(figure.depths[figure.flags > 0].isfinite().any()):
+                    texts[f"{POSES}/{figure.picture}-{figure.number + 1}.json"] = self._pose(figure)
+            paths = [self.folder / name for name, text in texts.items() if text]
+            for path in paths:
+                write_text(path, texts[path.relative_to(self.folder).as_posix()])  # type: ignore[arg-type]
+            return paths
+
+    def _pose(self, figure: Figure) -> str:
+        """A figure as `napa pose` writes it, in mm by the lengths of a body's bones, the pelvis at the origin."""
+        body = torch.cat([figure.keypoints, figure.depths[:, None]], 1)
+        length, drawn = self._depth_net()[1].length, bone_vectors(body).norm(dim=-1)
+        known = drawn.isfinite()
+        scale = (length[known].square().sum() / drawn[known].square().sum()).sqrt() if bool(known.any()) else torch.nan
+        root = body[0] if bool(body[0].isfinite().all()) else body.nanmean(0)
+        points = figure.keypoints[figure.flags > 0]
+        sure = torch.where(figure.flags == SEEN, 1.0, torch.where(figure.flags == HIDDEN, 0.5, 0.0))
+        box = (*points.amin(0).tolist(), *points.amax(0).tolist())
+        result = PoseResult(figure.keypoints, (body - root) * scale, sure, box, NAPA18)
+        picture = describe_picture(self.folder / figure.picture, self.sizes[figure.picture])
+        return json.dumps(describe(result, picture, found=False), ensure_ascii=False, indent=1) + "\n"

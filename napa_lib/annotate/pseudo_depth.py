@@ -1,0 +1,100 @@
+"""Pseudo-3D labels: depth for joints that were marked in a picture, from how long a body's bones are.
+
+A bone of length l that is p long in the picture goes sqrt(l² - p²) into it or out of it: the picture does not say
+which. Over both bones of both arms and both legs that leaves 256 poses, all with the same projection and the same
+bones. Those that no body could take are put last, and of the rest the one nearest to what a depth network guesses is
+taken. Whoever marked the joints can turn a bone over by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napa_lib.lifting import BoneStandardizer, DepthNet, bone_vectors, lift
+from napa_lib.lifting.lift import compose_pose, recover_scale
+from napa_lib.sampling import SKELETON, global_to_relative, limbs_allowed, relative_to_canonical
+from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose, convert
+
+TURNED = tuple(  # regression bones whose sign is looked for: of both arms and both legs, the upper and the lower one
+    i for i, (child, _) in enumerate(REGRESSION_BONES)
+    if NAPA18.joints[child][2:] in ("knee", "ankle", "elbow", "wrist")
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class PseudoDepth:
+    """A pose fitted to 2D joints."""
+
+    pose: Tensor  # (18, 3) mm, camera axes, the pelvis at the origin; NaN where the joint is missing
+    depths: Tensor  # (18,) the same depths in pixels of the picture
+    scale: float  # mm per pixel
+    allowed: Tensor  # (4,) bool: right leg, left leg, right arm, left arm could be brought there; False if unknown
+    too_long: Tensor  # (15,) bool: regression bones that are longer in the picture than on a body of this scale
+
+
+def bone_depths(keypoints: Tensor, length: Tensor, scale: Tensor) -> Tensor:
+    """How far each bone goes into the picture or out of it.
+
+        |z_b| = sqrt(max(l_b² - (s p_b)², 0))
+
+    Args:
+        keypoints: (18, 2) NAPA18, pixels.
+        length: (15,) mm, of the regression bones.
+        scale: () mm per pixel.
+
+    Returns:
+        (15,) mm, not negative; NaN where a bone's joint is missing.
+
+    Source: Taylor, Reconstruction of articulated objects from point correspondences (2000).
+    """
+    across = scale * bone_vectors(keypoints).norm(dim=-1)
+    return (length.to(across).square() - across.square()).clamp_min(0.0).sqrt()
+
+
+def pseudo_depth(keypoints: Tensor, depth_net: DepthNet, standardizer: BoneStandardizer) -> PseudoDepth:
+    """Give 2D joints depth: projection and bone lengths are kept, joint limits decide, then a network's guess.
+
+    Bones that lie in the picture's plane or are drawn longer than a body's get depth 0. The signs of hips, shoulders,
+    trunk and head are the network's.
+
+    Args:
+        keypoints: (18, 2) NAPA18, pixels, NaN where missing.
+        depth_net, standardizer: as `napa_lib.lifting.lift` takes them.
+
+    Raises:
+        ValueError: if keypoints are not (18, 2), or fewer than two joints of one bone are there.
+
+    Source: NAPA, section 4.4.3 (pseudo-3D labels); which fit, the paper leaves open.
+    """
+    check_pose(keypoints, NAPA18, "keypoints")
+    if keypoints.shape != (NAPA18.num_joints, 2):
+        raise ValueError(f"keypoints must be (18, 2), got {tuple(keypoints.shape)}")
+    with torch.no_grad():
+        guess = bone_vectors(lift(keypoints[None], depth_net, standardizer))[0, :, 2]  # (15,)
+    scale = recover_scale(keypoints[None], guess.nan_to_num()[None], standardizer.length)[0]
+    if not bool(scale > 0):
+        raise ValueError("keypoints must hold both joints of some bone, apart from each other, to have a scale")
+    sizes = bone_depths(keypoints, standardizer.length, scale)
+    signs = torch.where(guess < 0, -1.0, 1.0).repeat(2 ** len(TURNED), 1)
+    signs[:, TURNED] = torch.cartesian_prod(*[torch.tensor([1.0, -1.0])] * len(TURNED))
+    candidates = signs * sizes.nan_to_num()
+    poses = compose_pose(keypoints.expand(len(candidates), -1, -1), candidates, scale.expand(len(candidates)))
+    allowed = _allowed(poses)
+    far = (candidates - guess).nan_to_num().abs().sum(1)
+    best = int(((~allowed).sum(1) * 1e6 + far).argmin())
+    pose = poses[best]
+    too_long = scale * bone_vectors(keypoints).norm(dim=-1) > 1.05 * standardizer.length.to(scale)
+    return PseudoDepth(pose, pose[:, 2] / scale, float(scale), allowed[best], too_long)
+
+
+def _allowed(poses: Tensor) -> Tensor:
+    """Which limbs of poses (N, 18, 3) a body could bring there, (N, 4); all False where the trunk has no frame."""
+    body = convert(poses, NAPA18, SKELETON).double()
+    try:
+        canonical, _ = relative_to_canonical(global_to_relative(body)[0])
+    except ValueError:  # collinear or missing neck and hips
+        return torch.zeros(len(poses), 4, dtype=torch.bool)
+    return limbs_allowed(canonical)

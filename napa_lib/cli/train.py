@@ -1,0 +1,88 @@
+"""The options of `napa train`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  napa train --plan                                        memory and time of each stage, and nothing else
+  napa train --out runs/napa --half                        all four stages on the people that ship, 96 pixels
+  napa train --out runs/napa --stage 4 --steps 3000        go on with the last stage alone
+  napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii --out runs/paper --batch 22 --device cuda --half
+  torchrun --nproc-per-node 2 -m napa_lib.cli train --out runs/napa --batch 4
+
+A run that was interrupted goes on from its last checkpoint when the same command is given again. The folder gets a
+checkpoint a stage, config.json, environment.json, metrics.jsonl, pictures/, and pose_net.safetensors, which
+`napa pose --weights` takes."""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add `train` to the commands of `napa`."""
+    parser = commands.add_parser(
+        "train", help="train the whole system in its four stages", epilog=EXAMPLES,
+        description="Train style transfer, pose, both together and with self supervision, as in NAPA, section 3.3.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("runs/napa"), metavar="DIR",
+                        help="folder of the run (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--stage", nargs="+", default=["all"], metavar="N", help="1, 2, 3, 4 or several in a row; all")
+    parser.add_argument(
+        "--data", nargs="+", default=["synthetic:train"], metavar="SOURCE",
+        help="synthetic:train, folders of shards, human36m:FOLDER, mpii:FOLDER, coco:FOLDER, human-art:FOLDER …",
+    )  # fmt: skip
+    parser.add_argument("--validation", nargs="*", default=[], metavar="SOURCE", help="likewise, to measure on")
+    parser.add_argument("--most", type=int, metavar="N", help="figures of each source at most")
+    parser.add_argument("--preset", choices=("tiny", "paper"), default="tiny", help="pictures of 96 or 224 pixels")
+    parser.add_argument("--steps", type=int, help="of each stage (default: 150)")
+    parser.add_argument("--batch", type=int, help="pictures a step, of all processes together (default: 2)")
+    parser.add_argument("--learning-rate", type=float, help="of stage 1; halved from stage to stage (default: 1e-4)")
+    parser.add_argument("--real", type=float, help="share of stylised pictures that stay as they are (default: 0)")
+    parser.add_argument("--fixed-features", action="store_true", help="do not train the two VGG-19 along")
+    parser.add_argument("--supervision", type=float, help="ratio of the self supervision (default: 0.0035)")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--pose", type=Path, metavar="FILE", help="a pose network to begin with")
+    parser.add_argument("--depth", type=Path, metavar="FILE", help="a depth network to begin with")
+    parser.add_argument("--every", type=int, default=50, help="steps between two checkpoints (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    parser.add_argument("--tensorboard", action="store_true", help="write scalars and pictures for TensorBoard, too")
+    parser.add_argument("--plan", action="store_true", help="print memory and time of each stage, and stop")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace, words: list[str]) -> int:
+    """Train; the process's exit status."""
+    from napa_lib.console import say
+    from napa_lib.training.command import TrainCommand, stages_from, train
+
+    try:
+        command = TrainCommand(
+            out=options.out, stages=stages_from(options.stage), config=config_of(options), data=tuple(options.data),
+            validation=tuple(options.validation), most=options.most, every=options.every, device=options.device,
+            half=options.half, pose=options.pose, depth=options.depth, tensorboard=options.tensorboard,
+            plan=options.plan,
+        )  # fmt: skip
+        train(command)
+    except OSError as error:
+        said = error.strerror or str(error)
+        say(f"napa train: {said}: {error.filename}" if error.filename else f"napa train: {said}", error=True)
+        return 1
+    except (ValueError, FloatingPointError) as error:
+        say(f"napa train: {error}", error=True)
+        return 1
+    return 0
+
+
+def config_of(options: argparse.Namespace):
+    """The `TrainingConfig` that the options ask for; what is not given has its default."""
+    from dataclasses import replace
+
+    from napa_lib.training.stages import Ratios, TrainingConfig
+
+    names = ("steps", "batch", "learning_rate", "real", "seed")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    config = TrainingConfig(preset=options.preset, fixed_features=options.fixed_features, **given)
+    if options.supervision is None:
+        return config
+    return replace(config, ratios=Ratios(supervision=options.supervision))

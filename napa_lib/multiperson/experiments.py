@@ -1,0 +1,223 @@
+"""The rows of tables 2 and 7: `python -m napa_lib.multiperson.experiments --row adapt --seed 0 --results FOLDER`.
+
+The teacher knows pictures of one look, the students learn on unlabelled pictures of another and are measured there. All
+rows take as many steps, each with a batch of pictures and, where there are artificial scenes, one of these. What the
+teacher sees in the pictures is computed once and kept in `--runs`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib import results
+from napa_lib.engine import choose_device, load_tensors, save_tensors
+from napa_lib.experiments import Experiment
+from napa_lib.loop import Setup, command
+from napa_lib.multiperson.composed import Composed, compose, load_cutouts
+from napa_lib.multiperson.config import CAMERAS, PRESETS
+from napa_lib.multiperson.evaluate import Found, read_pictures, score_2d, score_3d
+from napa_lib.multiperson.moves import Move
+from napa_lib.multiperson.networks import Lifter, Teacher
+from napa_lib.multiperson.seen import Seen, look
+from napa_lib.multiperson.store import load_teacher, save_network
+from napa_lib.multiperson.targets import SHARED, render_targets
+from napa_lib.multiperson.train import Student, StudentConfig, train_student, trained_parts
+from napa_lib.sampling import load_pretrained
+
+PROGRAM = "python -m napa_lib.multiperson.experiments"
+FOLDER = "runs/multiperson"
+LOOK, LEAN = "drawn", 30.0  # of the pictures that nobody labelled: who lies or tumbles is in no artificial scene
+PICTURES = {"train": 1000, "validation": 150, "test": 300}
+DISTL = StudentConfig(recon=False, adapt=False, consistency=False)  # no artificial scenes
+ROWS = {  # of table 2, from top to bottom
+    "distl": DISTL,
+    "recon": StudentConfig(adapt=False, consistency=False),
+    "adapt": StudentConfig(consistency=False),
+    "unsupervised": StudentConfig(),
+    "mocap": StudentConfig(poses="mocap"),
+    "weak": StudentConfig(supervision="2d"),
+    "labels": replace(DISTL, supervision="3d"),
+    "full": StudentConfig(supervision="3d"),
+    "distl_longer": replace(DISTL, steps=1600),
+    "adapt_longer": StudentConfig(consistency=False, steps=1600),
+}
+MEAN = "mean_pose"  # a row without training, for comparison
+SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "adapt_longer": 240}
+EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what ships of them among the assets
+    "teacher": Experiment(
+        f"napa_lib.multiperson.teacher --half --out {FOLDER}/teacher.safetensors", f"{FOLDER}/teacher.safetensors", 600
+    ),
+    MEAN: Experiment(
+        f"napa_lib.multiperson.experiments --row {MEAN} --half --results {FOLDER}", f"{FOLDER}/{MEAN}_0.json", 40,
+        after=("teacher",),
+    ),
+    **{
+        name: Experiment(
+            f"napa_lib.multiperson.experiments --row {name} --seed {{seed}} --half --models {FOLDER} "
+            f"--results {FOLDER}",
+            f"{FOLDER}/{name}_{{seed}}.json", SECONDS.get(name, 90), (0, 1, 2), ("teacher",),
+        )
+        for name in ROWS
+    },
+}  # fmt: skip
+
+
+def pictures(split: str, preset: str = "tiny", shown: str = LOOK) -> Composed:
+    """The composed pictures of a split, the same for all rows and seeds."""
+    seed = {"train": 1, "validation": 2, "test": 3}[split]
+    generator = torch.Generator().manual_seed(seed)
+    return compose(load_cutouts(split, shown, LEAN), PICTURES[split], CAMERAS[preset], generator)
+
+
+def seen_pictures(split: str, teacher: Teacher, runs: Path, setup: Setup) -> Seen:
+    """What the teacher sees in a split's pictures; read from `runs` where it is there."""
+    truth, camera = pictures(split), CAMERAS["tiny"]
+    file = runs / f"seen_{split}.safetensors"
+    if not file.exists():
+        found = look(teacher, truth, camera, torch.Generator().manual_seed(0), setup)
+        save_tensors(file, {"latent": found.latent, "moved": found.moved, "people": found.people,
+                            "matrices": found.move.matrices, "mirrored": found.move.mirrored.float()})  # fmt: skip
+    kept, _ = load_tensors(file)
+    move = Move(kept["matrices"], kept["mirrored"] > 0, camera.size)
+    return Seen(kept["latent"], kept["moved"], move, kept["people"], truth)
+
+
+def score(lifter: nn.Module, seen: Seen, teacher: Teacher, model, setup: Setup) -> dict:
+    """All measures of a student on a set of pictures: "3d" and "2d"."""
+    camera = CAMERAS["tiny"]
+    found = [
+        person
+        for part in seen.latent.split(50)
+        for person in read_pictures(part.float(), teacher.decoder, cast(Lifter, lifter), model, camera, setup)
+    ]
+    return {
+        "3d": score_3d(found, seen.truth, camera),
+        "2d": score_2d([one.keypoints for one in found], seen.truth, camera),
+    }
+
+
+@torch.no_grad()
+def mean_pose_score(train: Seen, test: Seen, teacher: Teacher, setup: Setup) -> dict:
+    """What no look at a person's limbs is worth: at each found pelvis the training pictures' mean pose, in mid-room.
+
+    It needs the labels of the training pictures; the rows without supervision do not have them.
+    """
+    camera = CAMERAS["tiny"]
+    truth = train.truth.poses[train.truth.present]
+    mean = (truth - truth[:, :1]).mean(0)
+    untrained = Lifter(PRESETS["tiny"])
+    model = load_pretrained()
+    found = []
+    for part in test.latent.split(50):
+        for one in read_pictures(part.float(), teacher.decoder, untrained, model, camera, setup):
+            depth = torch.full((len(one.poses),), (camera.nearest + camera.farthest) / 2)
+            roots = camera.unproject(one.keypoints[:, 0], depth)
+            poses = mean + roots[:, None]
+            found.append(Found(poses, camera.project_weakly(poses, roots)[:, SHARED]))
+    flat = [one.keypoints for one in found]
+    return {"3d": score_3d(found, test.truth, camera), "2d": score_2d(flat, test.truth, camera)}
+
+
+def teacher_score(seen: Seen) -> dict:
+    """The teacher's own 2D measures, after grouping: table 7's first row."""
+    people = [found[~found[:, 0].isnan().any(-1)] for found in seen.people]
+    return score_2d(people, seen.truth, CAMERAS["tiny"])
+
+
+@torch.no_grad()
+def gap(student: Student, seen: Seen, setup: Setup) -> dict[str, float]:
+    """How far what G makes is from what E makes of the same people, and from what F takes for E's.
+
+    Returns:
+        "distance": |G(m) - E(I)| over the mean of E(I), m being the true maps of the picture; "told_apart": share of
+        pictures and maps that a linear classifier on the means over cells puts on the right side, half of which it
+        was not fitted on.
+    """
+    rows = slice(0, 100)
+    maps = render_targets(seen.truth.keypoints[rows][:, :, SHARED], student.camera)
+    with setup.autocast():
+        made = student.encoder(maps).float()
+    real = seen.latent[rows].float()
+    return {
+        "distance": float((made - real).abs().mean() / real.abs().mean()),
+        "told_apart": told_apart(real.mean((2, 3)), made.mean((2, 3))),
+    }
+
+
+def told_apart(one: Tensor, other: Tensor, weight: float = 1.0) -> float:
+    """Share of held-out rows, every second one, that ridge regression on +1 and -1 puts on the right side.
+
+    Args:
+        one, other: (N, D) each.
+        weight: of the penalty, on features of unit variance.
+    """
+    data = torch.cat([one, other]).double()
+    data = (data - data.mean(0)) / data.std(0).clamp_min(1e-9)
+    sign = torch.cat([torch.ones(len(one)), -torch.ones(len(other))]).double()
+    fitted = torch.arange(len(data)) % 2 == 0
+    x, y = data[fitted], sign[fitted]
+    direction = torch.linalg.solve(x.T @ x + weight * torch.eye(x.shape[1]).double(), x.T @ y)
+    return float(((data[~fitted] @ direction).sign() == sign[~fitted]).double().mean())
+
+
+def run_row(name: str, seed: int, options: argparse.Namespace, setup: Setup) -> dict:
+    """Train one row and measure it on the test pictures."""
+    teacher = load_teacher(options.teacher)
+    train, validation, test = (seen_pictures(s, teacher, options.runs, setup) for s in PICTURES)
+    if name == MEAN:
+        return mean_pose_score(train, test, teacher, setup)
+    config = replace(ROWS[name], seed=seed, **({"steps": options.steps} if options.steps else {}))
+    model = load_pretrained(config.poses)
+    measure: Callable = lambda lifter: {  # noqa: E731
+        "validation": score(lifter, validation, teacher, model, setup)["3d"]["pck"]
+    }
+    setup = replace(setup, checkpoint=options.runs / f"{name}_{seed}.checkpoint.safetensors", measure=measure)
+    student, record = train_student(config, train, teacher.decoder, model, setup=setup)
+    for kind, network in trained_parts(student).items():
+        if options.models:
+            header = {"config": json.dumps(asdict(config))}
+            save_network(options.models / f"{name}_{seed}_{kind}.safetensors", kind, network, header)
+    found = score(student.lifter, test, teacher, model, setup)
+    if config.recon:
+        found["gap"] = gap(student, test, setup)
+    return {**found, "teacher": teacher_score(test), "record": record}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train a row of table 2 and write what was measured."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
+    parser.add_argument("--row", choices=(MEAN, *ROWS), required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="fewer or more than the row has")
+    parser.add_argument("--teacher", type=Path, default=Path(FOLDER) / "teacher.safetensors", metavar="FILE")
+    parser.add_argument("--runs", type=Path, default=Path(FOLDER), help="keeps what the teacher sees, and checkpoints")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="where to write the networks")
+    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    with command():
+        options.runs.mkdir(parents=True, exist_ok=True)
+        setup = Setup(choose_device(options.device), options.half, tell=lambda e: print(json.dumps(e), flush=True))
+        found = run_row(options.row, options.seed, options, setup)
+        config = None if options.row == MEAN else replace(ROWS[options.row], seed=options.seed)
+        steps = None if config is None else options.steps or config.steps
+        results.write(
+            options.results / f"{options.row}_{options.seed}.json", found, results.command_line(PROGRAM, arguments),
+            time.monotonic() - started, config, options.seed, steps, setup.device,
+        )  # fmt: skip
+    print({name: round(found["3d"][name], 1) for name in ("pck", "pck_matched", "pck_absolute", "mpjpe")})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""`napa train`: the four stages in order, in one folder, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib.console import say
+from napa_lib.engine import choose_device, keep_freed_memory, load_tensors
+from napa_lib.loop import Setup, laid_out
+from napa_lib.networks.pose_net import save_pose_net
+from napa_lib.processes import join_processes, wait_for_all
+from napa_lib.style import POOL, save_stylizer
+from napa_lib.training.figures import FigureSet, open_figures
+from napa_lib.training.folder import RunFolder
+from napa_lib.training.measure import measure_pose
+from napa_lib.training.plan import plan_stage, plan_table
+from napa_lib.training.run import load_stage, load_styles, run_stage
+from napa_lib.training.stages import TrainingConfig, stage_of
+from napa_lib.training.system import NapaModel, Styles, build_model
+
+SHOWN = 4  # figures of a strip of pictures
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """What `napa train` was asked for."""
+
+    out: Path
+    stages: tuple[int, ...]
+    config: TrainingConfig
+    data: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    most: int | None = None
+    every: int = 50
+    device: str = "auto"
+    half: bool = False
+    pose: Path | None = None
+    depth: Path | None = None
+    tensorboard: bool = False
+    plan: bool = False
+
+
+def train(command: TrainCommand) -> None:
+    """Run the stages that were asked for, or print what they need.
+
+    Raises:
+        ValueError: for data, folders and checkpoints that do not fit, before the first step.
+        FloatingPointError: if a loss is no longer finite; the last checkpoint is kept.
+        OSError: if the folder cannot be written.
+    """
+    keep_freed_memory()
+    rank, world = join_processes()
+    folder = RunFolder(command.out, command.tensorboard and rank == 0)
+    if not command.plan:
+        _check_start(command, folder)
+    size = command.config.size
+    figures = open_figures(command.data, size, command.most)
+    validation = open_figures(command.validation, size, command.most) if command.validation else None
+    model, styles = build_model(command.pose, command.depth), load_styles(size)
+    setup = Setup(choose_device(command.device), command.half)
+    styles = Styles(styles.pictures.to(setup.device), styles.statistics.to(setup.device))
+    if command.plan:
+        plans = [plan_stage(n, command.config, model, figures, styles, setup) for n in command.stages]
+        say(f"{len(figures)} figures of {size} pixels, {command.config.batch} a step\n{plan_table(plans)}")
+        return
+    for number in command.stages:
+        if number > 1:
+            load_stage(model, folder.checkpoint(number - 1), number - 1)
+        if rank == 0:
+            folder.describe(number, command.config, [*command.data], setup.device)
+        _run(number, command, folder, model, figures, validation, styles, setup, rank)
+        wait_for_all(world)
+    if rank == 0:
+        _export(model, command, folder)
+
+
+def _check_start(command: TrainCommand, folder: RunFolder) -> None:
+    """Whether the first stage has what it starts from, and every checkpoint that is there is of its stage."""
+    for number in command.stages:
+        stage_of(number)
+    first = min(command.stages)
+    if first > 1 and not folder.checkpoint(first - 1).exists():
+        raise ValueError(f"stage {first} starts from {folder.checkpoint(first - 1)}, which is not there: run stage "
+                         f"{first - 1} first")  # fmt: skip
+
+
+def _run(
+    number: int,
+    command: TrainCommand,
+    folder: RunFolder,
+    model: NapaModel,
+    figures: FigureSet,
+    validation: FigureSet | None,
+    styles: Styles,
+    setup: Setup,
+    rank: int,
+) -> None:
+    checkpoint = folder.checkpoint(number)
+    done = int(load_tensors(checkpoint)[1].get("step", "0")) if checkpoint.exists() else 0
+    setup = replace(setup, checkpoint=checkpoint)
+    if rank == 0:
+        write = folder.begin(number, done)
+
+        def tell(entry: dict) -> None:
+            write(entry)
+            folder.picture(number, entry["step"], strip(model, figures, styles, setup))
+
+        setup = replace(setup, tell=tell, measure=_measure(validation, setup))
+    record = run_stage(number, command.config, model, figures, setup, command.every, styles)
+    if rank == 0:
+        say(f"stage {number}, {stage_of(number).title}: {json.dumps(record[-1])}")
+
+
+def _measure(validation: FigureSet | None, setup: Setup) -> Callable[[NapaModel], dict] | None:
+    if validation is None:
+        return None
+    images = validation.images.float() / 255
+    return lambda model: {"validation": measure_pose(model, images, validation, setup)}
+
+
+@torch.no_grad()
+def strip(model: NapaModel, figures: FigureSet, styles: Styles, setup: Setup, count: int = SHOWN) -> Tensor:
+    """What the system makes of the first figures: rows I, S, O, P and O', a column a figure, (3, 5 S, count S)."""
+    count = min(count, len(figures), len(styles.pictures))
+    content = laid_out(figures.images[:count].float() / 255, setup.device)
+    with setup.autocast():
+        passed = model(content, styles.statistics[:count], reconstruct=True)
+    assert passed.bone_map is not None and passed.reconstruction is not None
+    rows = (content, styles.pictures[:count], passed.output, passed.bone_map, passed.reconstruction)
+    return torch.cat([torch.cat(list(row.float().cpu()), 2) for row in rows], 1)
+
+
+def _export(model: NapaModel, command: TrainCommand, folder: RunFolder) -> None:
+    """Write what other commands take: the pose network for `napa pose --weights`, the stylizer."""
+    data = {"data": " ".join(command.data), "stage": str(max(command.stages))}
+    save_pose_net(folder.path / "pose_net.safetensors", model.pose, data)
+    save_stylizer(folder.path / "stylizer.safetensors", model.stylizer, POOL)
+    say(f"wrote {folder.path / 'pose_net.safetensors'} and stylizer.safetensors beside it")
+
+
+def stages_from(words: Sequence[str]) -> tuple[int, ...]:
+    """Stages as a command has them: "all", or numbers in order.
+
+    Raises:
+        ValueError: if they are not numbers from 1 to 4 that follow one another.
+
+    >>> stages_from(["all"]), stages_from(["2", "3"])
+    ((1, 2, 3, 4), (2, 3))
+    """
+    if list(words) == ["all"]:
+        return (1, 2, 3, 4)
+    try:
+        numbers = tuple(int(word) for word in words)
+    except ValueError:
+        numbers = ()
+    if not numbers or any(number not in (1, 2, 3, 4) for number in numbers):
+        raise ValueError(f"--stage must be 'all' or numbers from 1 to 4, got {' '.join(words)!r}")
+    if numbers != tuple(range(numbers[0], numbers[-1] + 1)):
+        raise ValueError(f"--stage: stages must follow one another, as 2 3 4, got {' '.join(words)}")
+    return numbers

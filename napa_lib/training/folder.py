@@ -1,0 +1,112 @@
+"""A run's folder: its configuration, where it ran, every entry of its record as a line of JSON, and its pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from napa_lib import __version__
+from napa_lib.engine import CheckpointError
+from napa_lib.files import write_text
+from napa_lib.results import hardware, to_json
+from napa_lib.training.measure import flat
+from napa_lib.training.stages import TrainingConfig
+
+
+class RunFolder:
+    """The files of one run: `config.json`, `environment.json`, `metrics.jsonl`, `pictures/`, a checkpoint a stage.
+
+    Args:
+        path: the folder, made where it is missing.
+        tensorboard: write scalars and pictures for TensorBoard, too.
+
+    Raises:
+        ModuleNotFoundError: if `tensorboard` is asked for and not installed.
+    """
+
+    def __init__(self, path: str | Path, tensorboard: bool = False) -> None:
+        self.path = Path(path)
+        self.metrics = self.path / "metrics.jsonl"
+        self.board: Any = _board(self.path / "tensorboard") if tensorboard else None
+
+    def checkpoint(self, stage: int) -> Path:
+        """Where a stage's state is kept."""
+        return self.path / f"stage_{stage}.safetensors"
+
+    def describe(self, stage: int, config: TrainingConfig, data: list[str], device: torch.device) -> None:
+        """Write what a stage is trained with, and where.
+
+        Raises:
+            CheckpointError: if the folder holds the same stage with other data; nothing is written then.
+        """
+        file = self.path / "config.json"
+        known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        before = known.get(str(stage), {}).get("data", data)
+        if before != data and self.checkpoint(stage).exists():
+            raise CheckpointError(
+                f"{self.path} trained stage {stage} on {before}, not on {data}; choose another folder"
+            )
+        known[str(stage)] = {**asdict(config), "data": data}
+        write_text(file, to_json(known) + "\n")
+        versions = {"napa_lib": __version__, "torch": torch.__version__, "python": platform.python_version()}
+        found = {"hardware": hardware(device), "threads": torch.get_num_threads(), "processes":
+                 int(os.environ.get("WORLD_SIZE", "1")), "platform": platform.platform(), **versions}  # fmt: skip
+        write_text(self.path / "environment.json", to_json(found) + "\n")
+
+    def begin(self, stage: int, step: int) -> Callable[[dict], None]:
+        """Forget what was written of a stage behind a step (a killed run wrote it, and will again).
+
+        Returns:
+            what adds an entry of the loop's record.
+        """
+        entries = [entry for entry in read_metrics(self.metrics) if entry["stage"] != stage or entry["step"] <= step]
+        write_text(self.metrics, "".join(json.dumps(entry) + "\n" for entry in entries))
+
+        def tell(entry: dict) -> None:
+            values = flat(entry)
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"stage": stage, **values}) + "\n")
+            if self.board is not None:
+                for name, value in values.items():
+                    self.board.add_scalar(f"stage {stage}/{name}", value, entry["step"])
+                self.board.flush()
+
+        return tell
+
+    def picture(self, stage: int, step: int, strip: Tensor) -> None:
+        """Keep a picture (3, H, W) in [0, 1]."""
+        file = self.path / "pictures" / f"stage_{stage}_{step:06d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((strip.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()).save(file)
+        if self.board is not None:
+            self.board.add_image(f"stage {stage}", strip.clamp(0, 1).cpu(), step)
+
+
+def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+    """The entries of a `metrics.jsonl`; a last line that a killed run left half-written is left out."""
+    entries: list[dict[str, Any]] = []
+    if not Path(path).exists():
+        return entries
+    for line in Path(path).read_text("utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, Mapping) and {"stage", "step"} <= entry.keys():
+            entries.append(dict(entry))
+    return entries
+
+
+def _board(path: Path) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(path))

@@ -1,0 +1,343 @@
+"""Annotating one's own pictures: the journal, pseudo-3D, what comes out, and the page's server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from napa_lib.annotate import Edit, Journal, JournalError, as_art, as_coco, pseudo_depth
+from napa_lib.annotate.desk import Desk
+from napa_lib.annotate.journal import ABSENT, HIDDEN, SEEN, fold
+from napa_lib.annotate.pseudo_depth import TURNED
+from napa_lib.annotate.server import make_server
+from napa_lib.data import load_art_figures
+from napa_lib.data.datasets import read_coco
+from napa_lib.lifting import bone_vectors, load_depth_net
+from napa_lib.pose.estimator import PoseResult
+from napa_lib.sampling import mocap_poses
+from napa_lib.skeletons import NAPA18, convert
+
+JOINTS = NAPA18.joints
+
+
+def whole(picture: str = "a.png", number: int = 0, flag: int = SEEN) -> Edit:
+    """A figure with all joints apart from each other."""
+    return Edit(picture, number, {n: (40.0 + 7 * i, 30.0 + 11 * (i % 7), flag) for i, n in enumerate(JOINTS)})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, size in (("a.png", (320, 240)), ("b.jpg", (100, 200))):
+        Image.new("RGB", size, "white").save(tmp_path / name)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    return tmp_path
+
+
+class Guesser:
+    """Stands for the estimator: all joints on a slope, the first of them in doubt."""
+
+    def __init__(self) -> None:
+        self.depth_net, self.standardizer = load_depth_net()
+        self.boxes: list = []
+
+    def predict(self, image, boxes=None):
+        self.boxes.append(boxes)
+        points = torch.arange(18.0)[:, None] * torch.tensor([5.0, 3.0]) + 20
+        sure = torch.full((18,), 0.9)
+        sure[:2] = torch.tensor([0.3, 0.1])
+        return [PoseResult(points, torch.zeros(18, 3), sure, (0, 0, 1, 1), NAPA18)]
+
+
+# ---- the journal
+
+
+def test_the_journal_keeps_every_change_and_folds_them(tmp_path):
+    journal = Journal(tmp_path)
+    assert journal.add(whole()) == 1
+    journal.add(Edit("a.png", 0, {"nose": (1.5, 2.5, HIDDEN)}, {"nose": -4.0}))
+    journal.add(Edit("a.png", 1, {"nose": (9.0, 9.0, SEEN)}))
+    journal.add(Edit("a.png", 1, removed=True))
+    journal.close()
+    (figure,) = Journal(tmp_path).figures()
+    nose = JOINTS.index("nose")
+    assert figure.keypoints[nose].tolist() == [1.5, 2.5] and figure.flags[nose] == HIDDEN and figure.depths[nose] == -4
+    assert int((figure.flags == SEEN).sum()) == 17
+
+
+def test_a_figure_comes_back_when_its_removal_is_undone_and_joints_go_one_by_one():
+    edits = [whole(), Edit("a.png", 0, removed=True), Edit("a.png", 0, removed=False)]
+    assert fold(edits[:2]) == [] and len(fold(edits)) == 1
+    (figure,) = fold([whole(), Edit("a.png", 0, {"head": (0.0, 0.0, ABSENT)}, {"head": 3.0})])
+    head = JOINTS.index("head")
+    assert bool(figure.keypoints[head].isnan().all()) and math.isnan(figure.depths[head])
+
+
+def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path):
+    journal = Journal(tmp_path)
+    journal.add(whole())
+    journal.close()
+    with journal.path.open("ab") as file:
+        file.write(b'{"picture": "a.png", "fig')
+    again = Journal(tmp_path)
+    assert len(again.edits) == 1
+    again.add(whole(number=1))
+    again.close()
+    assert len(Journal(tmp_path).edits) == 2
+
+
+def test_a_damaged_line_is_named_and_nothing_is_lost(tmp_path):
+    journal = Journal(tmp_path)
+    journal.add(whole())
+    journal.close()
+    content = journal.path.read_bytes()
+    journal.path.write_bytes(b"{broken}\n" + content)
+    with pytest.raises(JournalError, match="line 1"):
+        Journal(tmp_path)
+    assert journal.path.read_bytes() == b"{broken}\n" + content
+
+
+def test_one_process_at_a_time(tmp_path):
+    first = Journal(tmp_path)
+    with pytest.raises(JournalError, match="in use"):
+        Journal(tmp_path)
+    first.close()
+    Journal(tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ([], "object"),
+        ({"figure": 0}, "names its picture"),
+        ({"picture": "a", "figure": -1}, "figure must be"),
+        ({"picture": "a", "figure": True}, "figure must be"),
+        ({"picture": "a", "figure": 0, "joints": {"tail": [0, 0, 1]}}, "NAPA18"),
+        ({"picture": "a", "figure": 0, "joints": {"nose": [0, 0]}}, "nose must be"),
+        ({"picture": "a", "figure": 0, "joints": {"nose": [0, 0, 3]}}, "nose must be"),
+        ({"picture": "a", "figure": 0, "joints": {"nose": ["1", 0, 1]}}, "x of nose"),
+        ({"picture": "a", "figure": 0, "joints": {"nose": [0, 1e9, 1]}}, "y of nose"),
+        ({"picture": "a", "figure": 0, "depths": {"nose": float("nan")}}, "depth of nose"),
+        ({"picture": "a", "figure": 0, "removed": 3}, "removed"),
+    ],
+)
+def test_changes_that_cannot_be_one(value, words):
+    with pytest.raises(JournalError, match=words):
+        Edit.read(value)
+
+
+@given(st.floats(-1e5, 1e5), st.floats(-1e5, 1e5), st.integers(0, 2))
+@settings(max_examples=20, deadline=None)
+def test_a_change_survives_json(x, y, flag):
+    edit = Edit("é.png", 3, {"nose": (x, y, flag)}, {"nose": x}, None)
+    assert Edit.read(json.loads(json.dumps(edit.record()))) == edit
+
+
+# ---- pseudo-3D
+
+
+@pytest.fixture(scope="module")
+def depth_net():
+    return load_depth_net()
+
+
+def test_projection_and_bone_lengths_are_kept(depth_net):
+    generator = torch.Generator().manual_seed(0)
+    poses = mocap_poses("test")[torch.randint(200, (6,), generator=generator)].float()
+    for pose in poses:
+        body = convert(pose[None], "CROSSMODAL17", NAPA18)[0]
+        keypoints = body[:, [1, 2]] / 4 + 300  # seen from the front, 4 mm to a pixel
+        found = pseudo_depth(keypoints, *depth_net)
+        moved = found.pose[:, :2] / found.scale
+        torch.testing.assert_close(moved - moved[0], keypoints - keypoints[0], atol=1e-3, rtol=1e-4)
+        flat = found.scale * bone_vectors(keypoints).norm(dim=-1)
+        expected = torch.maximum(depth_net[1].length, flat)
+        torch.testing.assert_close(bone_vectors(found.pose).norm(dim=-1), expected, atol=0.05, rtol=1e-4)
+        torch.testing.assert_close(found.depths, found.pose[:, 2] / found.scale)
+
+
+def test_limits_decide_before_the_guess_does(depth_net):
+    """Of all ways to turn the bones over none has fewer limbs that no body could bring there."""
+    pose = mocap_poses("test")[40].float()
+    keypoints = convert(pose[None], "CROSSMODAL17", NAPA18)[0][:, [1, 2]] / 4 + 300
+    found = pseudo_depth(keypoints, *depth_net)
+    assert len(TURNED) == 8 and {JOINTS.index(j) for j in ("l_knee", "r_wrist")} <= set(range(18))
+    assert bool(found.allowed.all())
+
+
+def test_missing_joints_poison_nothing_and_a_point_is_refused(depth_net):
+    keypoints = torch.rand(18, 2, generator=torch.Generator().manual_seed(1)) * 200
+    keypoints[JOINTS.index("l_wrist")] = torch.nan
+    found = pseudo_depth(keypoints, *depth_net)
+    missing = found.pose.isnan().any(-1)
+    assert missing.nonzero().flatten().tolist() == [JOINTS.index("l_wrist")]
+    with pytest.raises(ValueError, match="both joints of some bone"):
+        pseudo_depth(torch.full((18, 2), torch.nan), *depth_net)
+    with pytest.raises(ValueError, match="18, 2"):
+        pseudo_depth(torch.zeros(17, 2), *depth_net)
+
+
+# ---- what comes out
+
+
+def test_coco_reads_what_comes_out(folder):
+    sizes = {"a.png": (320, 240), "b.jpg": (100, 200)}
+    figures = fold([whole(), Edit("a.png", 0, {"l_wrist": (5.0, 6.0, HIDDEN)}), whole("b.jpg")])
+    (folder / "annotations.json").write_text(as_coco(figures, sizes))
+    people = read_coco(folder, "annotations.json")
+    assert people.images == ("a.png", "b.jpg")
+    left = people.skeleton.index("l_wrist")
+    assert people.keypoints[0, left].tolist() == [5.0, 6.0]
+    assert not people.visible[0, left] and people.visible[1, left]
+    assert people.load(1).shape == (3, 200, 100)
+    eyes = people.skeleton.index("l_eye")
+    assert bool(people.keypoints[0, eyes].isnan().all())
+
+
+def test_the_evaluation_reads_what_comes_out(folder):
+    sizes = {"a.png": (320, 240)}
+    (folder / "figures.json").write_text(
+        as_art(fold([whole(), Edit("a.png", 0, {"l_knee": (5.0, 6.0, HIDDEN)})]), sizes)
+    )
+    (figure,) = load_art_figures(folder / "figures.json")
+    knee = 4
+    assert figure.keypoints[knee].tolist() == [5.0, 6.0] and not figure.visible[knee] and figure.visible.sum() == 13
+    top, neck = figure.keypoints[13], figure.keypoints[12]
+    assert figure.head_size == pytest.approx(0.6 * 1.2 * math.sqrt(2) * float((top - neck).norm()), rel=0.02)
+    assert as_art(fold([Edit("a.png", 0, {"nose": (1.0, 1.0, SEEN)})]), sizes) is None
+
+
+# ---- the server
+
+
+@pytest.fixture
+def served(folder):
+    desk = Desk(folder, Guesser())
+    server, address = make_server(desk)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield desk, server.server_address[1], address.partition("token=")[2]
+    server.shutdown()
+    server.server_close()
+    desk.journal.close()
+
+
+def ask(
+    port: int, path: str, token: str | None, body: object = None, host: str | None = None, length: int | None = None
+):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Host": host or f"127.0.0.1:{port}"} | ({"X-Token": token} if token else {})
+    content = None if body is None else json.dumps(body).encode()
+    if length is not None:
+        headers["Content-Length"] = str(length)
+    connection.request("GET" if body is None else "POST", path, content, headers)
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    is_json = answer.getheader("Content-Type") == "application/json"
+    return answer.status, json.loads(data) if is_json else data
+
+
+def test_only_the_printed_address_opens_it(served):
+    _, port, token = served
+    assert ask(port, f"/?token={token}", None)[0] == 200
+    for path, sent, host in (
+        ("/", None, None), ("/?token=x", None, None), ("/pictures", None, None),
+        (f"/pictures?token={token}", None, None),
+        ("/pictures", token, "evil.example"), ("/pictures", token[:-1], None),
+    ):  # fmt: skip
+        assert ask(port, path, sent, host=host)[0] == 403, (path, host)
+
+
+def test_pictures_by_number_and_nothing_else(served):
+    _, port, token = served
+    status, found = ask(port, "/pictures", token)
+    assert status == 200 and [p["name"] for p in found["pictures"]] == ["a.png", "b.jpg"]
+    assert "broken.png" in found["unread"][0]
+    assert ask(port, "/picture/0", token)[1][:2] == b"\xff\xd8"
+    for path in ("/picture/2", "/picture/../a.png", "/picture/a.png", "/etc/passwd", "/annotations.jsonl"):
+        assert ask(port, path, token)[0] == 400, path
+
+
+def test_a_guess_a_drag_a_fit_and_the_files(served, folder):
+    desk, port, token = served
+    assert ask(port, "/guess", token, {"picture": 0})[1] == {"last": 1}
+    assert ask(port, "/guess", token, {"picture": 0, "box": [10, 10, 50, 90]})[1] == {"last": 2}
+    torch.testing.assert_close(desk.estimator.boxes[1], torch.tensor([[0.0, 0.0, 60.0, 100.0]]))
+    edits = ask(port, "/edits/0", token)[1]["edits"]
+    assert [e["figure"] for e in edits] == [0, 1] and edits[0]["joints"]["pelvis"][2] == HIDDEN
+    assert "r_hip" not in edits[0]["joints"] and len(edits[0]["joints"]) == 17
+    moved = {"picture": "a.png", "figure": 0, "joints": {"l_wrist": [11, 12, 2], "r_hip": [30, 90, 1]}}
+    assert ask(port, "/edit", token, moved)[1] == {"last": 3}
+    fitted = ask(port, "/fit", token, {"picture": "a.png", "figure": 0})[1]
+    assert fitted["last"] == 4
+    assert set(ask(port, "/write", token, {})[1]["files"]) == {"annotations.json", "figures.json", "a.png-1.json"}
+    record = json.loads((folder / "poses/a.png-1.json").read_text())
+    wrist = next(j for j in record["joints"] if j["name"] == "l_wrist")
+    assert wrist["keypoint_px"] == [11.0, 12.0] and wrist["position_mm"] is not None
+    assert read_coco(folder, "annotations.json").images == ("a.png", "a.png")
+
+
+def test_two_tabs_lose_nothing(served):
+    desk, port, token = served
+    names = list(JOINTS[:6])
+
+    def tab(joint: str) -> None:
+        for x in range(5):
+            ask(port, "/edit", token, {"picture": "a.png", "figure": 0, "joints": {joint: [x, 1, 2]}})
+
+    threads = [threading.Thread(target=tab, args=(name,)) for name in names]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert len(desk.journal.edits) == 30 and len(desk.journal.path.read_text().splitlines()) == 30
+    (figure,) = desk.journal.figures()
+    assert figure.keypoints[:6, 0].tolist() == [4.0] * 6
+
+
+def test_bad_requests_are_sentences(served):
+    _, port, token = served
+    for path, body, words in (
+        ("/edit", {"picture": "c.png", "figure": 0}, "no picture"), ("/edit", [1], "JSON object"),
+        ("/edit", {"picture": "a.png", "figure": 0, "joints": {"nose": [0, "x", 1]}}, "y of nose"),
+        ("/guess", {"picture": 9}, "pictures 0 to 1"), ("/guess", {}, "picture"),
+        ("/fit", {"picture": "a.png", "figure": 7}, "no figure 7"), ("/nowhere", {}, "nothing at"),
+    ):  # fmt: skip
+        status, answer = ask(port, path, token, body)
+        assert status == 400 and words in answer["error"], (path, answer)
+    assert ask(port, "/edit", token, {}, length=1 << 24)[0] == 413
+
+
+def test_folders_without_pictures(tmp_path, capsys):
+    with pytest.raises(JournalError, match="is no folder"):
+        Desk(tmp_path / "nowhere")
+    with pytest.raises(JournalError, match="no picture"):
+        Desk(tmp_path)
+    assert not (tmp_path / "annotations.jsonl").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_the_command_writes_what_was_marked_when_it_is_stopped(folder):
+    journal = Journal(folder)
+    journal.add(whole())
+    journal.close()
+    command = [sys.executable, "-m", "napa_lib.cli", "annotate", str(folder), "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    assert "2 pictures. Open http://127.0.0.1:" in line
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "annotations.json" in rest and "Traceback" not in errors, errors
+    assert "broken.png" in errors
+    assert json.loads(Path(folder / "annotations.json").read_text())["annotations"][0]["num_keypoints"] == 13

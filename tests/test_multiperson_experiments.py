@@ -1,0 +1,62 @@
+"""Chapter 6's command: a row from pictures to results, and its measures of the gap between two worlds."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from napa_lib import results
+from napa_lib.multiperson import experiments
+from napa_lib.multiperson.config import PRESETS
+from napa_lib.multiperson.networks import Teacher
+from napa_lib.multiperson.store import save_network
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Few pictures, and a teacher that knows nothing."""
+    monkeypatch.setattr(experiments, "PICTURES", {"train": 8, "validation": 4, "test": 4})
+    torch.manual_seed(0)
+    save_network(
+        tmp_path / "teacher.safetensors", "teacher", Teacher(PRESETS["tiny"]), {"config": '{"preset": "tiny"}'}
+    )
+    return tmp_path
+
+
+def test_a_row_is_trained_measured_and_kept(small, monkeypatch):
+    row = experiments.StudentConfig(consistency=False, pretraining=0, first=1, steps=2, batch=2)
+    monkeypatch.setitem(experiments.ROWS, "adapt", row)
+    place = ["--teacher", str(small / "teacher.safetensors"), "--runs", str(small / "runs"), "--models", str(small)]
+    experiments.main(["--row", "adapt", "--seed", "1", "--results", str(small / "out"), *place])
+    found = results.read(small / "out/adapt_1.json")
+    assert found["seed"] == 1 and found["3d"]["people"] > 3 and set(found["gap"]) == {"distance", "told_apart"}
+    assert found["record"][-1]["step"] == 2 and "validation" in found["record"][-1]
+    assert (small / "adapt_1_lifter.safetensors").exists() and (small / "runs/seen_train.safetensors").exists()
+    assert json.loads(json.dumps(found["teacher"])) == found["teacher"]
+    with pytest.raises(SystemExit, match="nowhere"):
+        experiments.main(["--row", "adapt", "--results", str(small), "--runs", str(small), "--teacher", "nowhere"])
+
+
+def test_the_mean_pose_is_put_on_every_pelvis_that_was_found(small):
+    place = ["--teacher", str(small / "teacher.safetensors"), "--runs", str(small / "runs")]
+    experiments.main(["--row", "mean_pose", "--results", str(small / "out"), *place])
+    found = results.read(small / "out/mean_pose_0.json")
+    truth = experiments.pictures("test")
+    assert found["3d"]["people"] == int(truth.present.sum()) and found["steps"] is None
+
+
+def test_two_clouds_are_told_apart_where_they_are_apart(rng):
+    one, other = (torch.tensor(rng.normal(size=(200, 5))) for _ in range(2))
+    assert 0.35 < experiments.told_apart(one, other) < 0.65
+    assert experiments.told_apart(one, other + 4) > 0.97
+
+
+def test_rows_add_one_loss_after_another():
+    rows = experiments.ROWS
+    flags = [(rows[n].recon, rows[n].adapt, rows[n].consistency) for n in ("distl", "recon", "adapt", "unsupervised")]
+    np.testing.assert_array_equal(np.diff(np.array(flags, int), axis=0), np.eye(3, dtype=int))
+    ladder = [row for name, row in rows.items() if not name.endswith("_longer")]
+    assert len({(row.steps, row.batch, row.learning_rate) for row in ladder}) == 1

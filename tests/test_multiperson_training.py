@@ -1,0 +1,407 @@
+"""CrossModal's losses, its moves of pictures, composed pictures, the two phases, the measures and the second stage."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from napa_lib.loop import Setup
+from napa_lib.multiperson import losses, moves, refine, train
+from napa_lib.multiperson.composed import compose, join, lean_of, load_cutouts, universal_factor
+from napa_lib.multiperson.config import CAMERAS, PRESETS
+from napa_lib.multiperson.evaluate import Found, read_pictures, score_2d, score_3d
+from napa_lib.multiperson.networks import Lifter, MapDecoder, MapEncoder, Teacher
+from napa_lib.multiperson.representation import encode_scene
+from napa_lib.multiperson.scenes import Scene, sample_scenes
+from napa_lib.multiperson.seen import look, pad
+from napa_lib.multiperson.targets import JOINTS, SHARED, scene_targets
+from napa_lib.multiperson.teacher import TeacherConfig, maps_loss, train_teacher
+from napa_lib.multiperson.train import StudentConfig, train_student
+from napa_lib.sampling import BONE_LENGTHS, SKELETON, PoseAutoencoder, load_pretrained
+
+CAMERA = CAMERAS["tiny"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_pretrained("limits").double().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def figures():
+    return load_cutouts("validation", "drawn")
+
+
+@pytest.fixture(scope="module")
+def pictures(figures):
+    return compose(figures, 12, CAMERA, torch.Generator().manual_seed(0))
+
+
+def scene_of(model, n=3, seed=0):
+    drawn = sample_scenes(n, load_pretrained("limits"), torch.Generator().manual_seed(seed), camera=CAMERA)
+    return Scene(drawn.embeddings.double(), drawn.angles.double(), drawn.roots.double(), drawn.present)
+
+
+# Losses --------------------------------------------------------------------------------------------------------------
+
+
+def test_distillation_is_the_mean_distance_of_projected_joints(model, rng):
+    scene = scene_of(model)
+    poses, count, total = scene.poses(model).numpy(), 0, 0.0
+    teacher = torch.tensor(rng.uniform(0, 112, (3, 4, 15, 2)))
+    teacher[0, 0, 3] = torch.nan
+    for b in range(3):
+        for p in range(4):
+            for j, joint in enumerate(SHARED):
+                if not scene.present[b, p] or teacher[b, p, j].isnan().any():
+                    continue
+                flat = 150 * poses[b, p, joint, :2] / scene.roots[b, p, 2].item() + 55.5
+                total += np.abs(flat - teacher[b, p, j].numpy()).sum()
+                count += 2
+    assert float(losses.distillation_loss(scene, teacher, model, CAMERA)) == pytest.approx(total / count, rel=1e-9)
+    own = losses.project_people(scene, model, CAMERA)
+    assert losses.distillation_loss(scene, own, model, CAMERA) == 0
+    assert losses.distillation_loss(scene, torch.full_like(own, torch.nan), model, CAMERA) == 0
+
+
+def test_reconstruction_is_in_metres_in_the_room(model):
+    scene = scene_of(model)
+    poses = scene.poses(model)
+    assert losses.reconstruction_loss(scene, poses, model) == 0
+    away = poses + torch.tensor([0.0, 0.0, 300.0])
+    assert float(losses.reconstruction_loss(scene, away, model)) == pytest.approx(0.1)  # a third of 0.3 m
+
+
+def test_the_losses_have_exact_gradients_through_the_decoding(model):
+    """From the 39 maps to a loss, over Psi, FK, rotation, translation and projection: gradcheck."""
+    scene = scene_of(model, 1, seed=3)
+    maps = encode_scene(scene, CAMERA).maps
+    roots = CAMERA.project(scene.roots).masked_fill(~scene.present[..., None], torch.nan)
+    cell = ((roots[0, 0] + 0.5) * 14 / 112 - 0.5).round().long()
+    generator = torch.Generator().manual_seed(0)
+    other = losses.project_people(scene, model, CAMERA) + 3 * torch.randn(1, 4, 15, 2, generator=generator).double()
+    poses = scene.poses(model) + 30 * torch.randn(1, 4, 17, 3, generator=generator).double()
+
+    def of(values):
+        filled = maps.clone()
+        filled[0, :, cell[1], cell[0]] = values
+        read = losses.read_people(filled, roots, CAMERA)
+        distl = losses.distillation_loss(read, other, model, CAMERA)
+        return torch.stack([distl, losses.reconstruction_loss(read, poses, model)])
+
+    values = (0.9 * maps[0, :, cell[1], cell[0]]).requires_grad_()
+    assert torch.autograd.gradcheck(of, (values,), eps=1e-7, atol=1e-4)
+    assert of(values)[0] > 0
+
+
+def test_adaptation_and_maps_losses_by_hand():
+    found, maps = torch.zeros(2, 43, 28, 28), torch.zeros(2, 43, 28, 28)
+    maps[0, 3, 5, 6] = 4.3
+    assert float(losses.adaptation_loss(found, maps)) == pytest.approx(4.3 / (2 * 43 * 28 * 28))
+    assert float(maps_loss((found, maps), maps)) == pytest.approx(4.3**2 / (2 * 28 * 28))
+    with pytest.raises(ValueError, match="one shape"):
+        losses.adaptation_loss(found[:1], maps)
+
+
+def test_consistency_vanishes_for_an_answer_that_moves_with_the_picture(model):
+    """In-place rotation by hand: a person rolled by the camera's roll has the moved joints."""
+    scene = scene_of(model, 4, seed=5)
+    flat = losses.project_people(scene, model, CAMERA)
+    move = moves.draw_moves(4, 112, torch.Generator().manual_seed(2))
+    moved = move.poses(flat)
+    assert losses.consistency_loss(moved, moved) == 0
+    shifted = moved + 1.5
+    assert float(losses.consistency_loss(moved, shifted)) == pytest.approx(1.5)
+    nobody = torch.full_like(moved, torch.nan)
+    assert losses.consistency_loss(moved, nobody) == 0
+
+
+# Moves ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_and_its_points_move_together():
+    generator = torch.Generator().manual_seed(1)
+    move = moves.draw_moves(64, 112, generator)
+    assert set(move.mirrored.tolist()) == {True, False}
+    places = torch.randint(35, 77, (64, 1, 2), generator=generator).float()
+    images = torch.zeros(64, 3, 112, 112)
+    for image, (place,) in zip(images, places, strict=True):
+        x, y = place.long().tolist()
+        image[:, y - 1 : y + 2, x - 1 : x + 2] = 1.0
+    moved, points = move.pictures(images), move.points(places)[:, 0]
+    mass = moved[:, 0].double()
+    grid = torch.arange(112).double()
+    total = mass.sum((1, 2))
+    centre = torch.stack([(mass.sum(1) * grid).sum(1) / total, (mass.sum(2) * grid).sum(1) / total], 1)
+    assert (total > 7).all() and (centre - points).norm(dim=1).max() < 0.15
+
+
+def test_moves_of_some_pictures_are_those():
+    move = moves.draw_moves(5, 112, torch.Generator().manual_seed(1))
+    some = move.rows(torch.tensor([3, 1])).to(torch.device("cpu"))
+    assert torch.equal(some.matrices, move.matrices[[3, 1]]) and torch.equal(some.mirrored, move.mirrored[[3, 1]])
+
+
+def test_a_mirrored_pose_has_its_sides_exchanged():
+    move = moves.Move(torch.tensor([[[-1.0, 0, 111], [0, 1, 0]]]), torch.tensor([True]), 112)
+    pose = torch.rand(1, 1, 15, 2) * 100
+    moved = move.poses(pose)
+    left, right = JOINTS.index("l_wrist"), JOINTS.index("r_wrist")
+    torch.testing.assert_close(moved[0, 0, right], torch.stack([111 - pose[0, 0, left, 0], pose[0, 0, left, 1]]))
+    assert move.points(torch.tensor([[[-20.0, 5.0]]])).isnan().all()  # left the picture
+
+
+# Pictures ------------------------------------------------------------------------------------------------------------
+
+
+def test_composed_pictures_have_labels_that_agree(pictures):
+    present = pictures.present
+    assert pictures.images.shape == (12, 3, 112, 112) and present.any(1).all() and not present.all()
+    roots = pictures.poses[..., 0, :]
+    flat = CAMERA.project_weakly(pictures.poses, roots)
+    off = (flat - pictures.keypoints).norm(dim=-1)
+    assert off[present].mean() < 1.5  # of 112 px: what the camera's perspective is in the figures' own pictures
+    assert off[..., 0][present].max() < 1e-3
+    lengths = (pictures.poses[..., 1:, :] - pictures.poses[..., list(SKELETON.parents[1:]), :]).norm(dim=-1).sum(-1)
+    torch.testing.assert_close(lengths[present], BONE_LENGTHS.sum().expand(int(present.sum())))
+    assert ((roots[present][:, 2] >= 2500) & (roots[present][:, 2] <= 5500)).all()
+
+
+def test_a_figure_lies_where_its_label_says(figures):
+    """One figure made white on black: the middle of what is white is the middle of its joints' box, roughly."""
+    white = dataclasses.replace(figures, images=255 * figures.masks[:, None].expand(-1, 3, -1, -1).to(torch.uint8))
+    drawn = compose(white, 20, CAMERA, torch.Generator().manual_seed(3), people=1)
+    lit = drawn.images[:, 0] > 128
+    points = drawn.keypoints[:, 0].round().long()
+    hits = []
+    for image, joints in zip(lit, points, strict=True):
+        inside = ((joints >= 0) & (joints < 112)).all(1)
+        hits.append(image[joints[inside, 1], joints[inside, 0]].float().mean())
+    assert torch.stack(hits).mean() > 0.85  # joints lie on the figure
+    assert lit.float().mean() < 0.4
+
+
+def test_who_leans_is_left_out():
+    upright = torch.zeros(3, 17, 3)
+    upright[:, SKELETON.index("thorax")] = torch.tensor([[0.0, -500, 0], [500, 0, 0], [0, 400, 0]])
+    torch.testing.assert_close(lean_of(upright), torch.tensor([0.0, 90, 180]))
+    standing = load_cutouts("validation", "drawn", 30.0)
+    assert 0 < len(standing) < len(load_cutouts("validation", "drawn"))
+    assert lean_of(standing.relative).max() <= 30
+
+
+def test_universal_scale_and_bad_input(figures):
+    pose = figures.relative[:3]
+    torch.testing.assert_close(universal_factor(pose), torch.ones(3))
+    torch.testing.assert_close(universal_factor(2 * pose), torch.full((3,), 0.5))
+    assert len(compose(figures, 0, CAMERA, torch.Generator())) == 0
+    for options in ({"count": -1}, {"count": 1, "people": 0}):
+        with pytest.raises(ValueError, match="count must be"):
+            compose(figures, camera=CAMERA, generator=torch.Generator(), **options)
+    with pytest.raises(ValueError, match="look must be"):
+        load_cutouts("train", "oil")
+
+
+# Trainings -----------------------------------------------------------------------------------------------------------
+
+
+def test_phases_and_bad_configurations():
+    config = StudentConfig(pretraining=2, first=4, steps=6)
+    assert [config.phase(n) for n in range(6)] == [0, 0, 1, 1, 2, 2]
+    assert StudentConfig(consistency=False).phase(399) == 1
+    for bad in ({"recon": False}, {"first": 10}, {"supervision": "4d"}, {"preset": "huge"}):
+        with pytest.raises(ValueError, match=r"must|need"):
+            StudentConfig(**bad)
+    with pytest.raises(ValueError, match="positive"):
+        TeacherConfig(steps=0)
+
+
+@pytest.fixture(scope="module")
+def seen(pictures):
+    torch.manual_seed(0)
+    teacher = Teacher(PRESETS["tiny"]).eval()
+    found = look(teacher, pictures, CAMERA, torch.Generator().manual_seed(0))
+    people = pad([k[there][:, SHARED] for k, there in zip(pictures.keypoints, pictures.present, strict=True)])
+    return dataclasses.replace(found, people=people), teacher
+
+
+def test_what_is_seen_is_what_e_gives(seen, pictures):
+    found, teacher = seen
+    with torch.no_grad():
+        latent = teacher.encoder(pictures.images[3:4].float() / 255)
+    torch.testing.assert_close(found.latent[3:4].float(), latent, atol=1e-2, rtol=1e-2)
+    assert found.roots(False).shape == (12, 6, 2) and found.roots(True).shape == (12, 4, 2)
+    assert found.keypoints(True).shape == (12, 4, 15, 2)
+
+
+def weights(module):
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def test_each_loss_changes_what_it_should(seen, monkeypatch):
+    """G learns in phase 1 alone, by L_recon and L_adapt; H in all phases; F and Psi never."""
+    found, teacher = seen
+    model = load_pretrained("limits")
+    before = {"F": weights(teacher.decoder).clone(), "Psi": weights(model).clone()}
+
+    def parts(**options):
+        config = StudentConfig(steps=2, batch=4, seed=1, **options)
+        student, record = train_student(config, found, teacher.decoder, model, every=1)
+        return weights(student.lifter), weights(student.encoder), record
+
+    torch.manual_seed(1)
+    start_h, start_g = weights(Lifter(PRESETS["tiny"])), weights(MapEncoder(PRESETS["tiny"]))
+    h, g, record = parts(pretraining=2, first=2)
+    assert not torch.equal(h, start_h) and torch.equal(g, start_g)
+    assert set(record[0]) >= {"distl"} and "recon" not in record[0]
+    h, g, record = parts(pretraining=0, first=2)
+    assert not torch.equal(g, start_g) and {"distl", "recon", "adapt"} <= set(record[0])
+    h, g, record = parts(pretraining=0, first=0)
+    assert torch.equal(g, start_g) and not torch.equal(h, start_h) and {"ss", "recon"} <= set(record[0])
+    assert "adapt" not in record[0]
+    h, g, record = parts(pretraining=0, first=2, adapt=False, consistency=False, recon=False, supervision="3d")
+    assert torch.equal(g, start_g) and {"distl", "poses"} <= set(record[0])
+    assert torch.equal(weights(teacher.decoder), before["F"]) and torch.equal(weights(model), before["Psi"])
+
+
+def test_training_without_labels_never_looks_at_them(seen):
+    found, teacher = seen
+    truth = dataclasses.replace(found.truth, keypoints=torch.full_like(found.truth.keypoints, torch.nan),
+                                poses=torch.full_like(found.truth.poses, torch.nan))  # fmt: skip
+    blind = dataclasses.replace(found, truth=truth)
+    config = StudentConfig(pretraining=1, first=2, steps=3, batch=4)
+    one, other = (
+        train_student(config, s, teacher.decoder, load_pretrained("limits"), 3)[0].lifter for s in (found, blind)
+    )
+    assert torch.equal(weights(one), weights(other))
+
+
+def test_an_interrupted_training_goes_on(seen, tmp_path):
+    found, teacher = seen
+    model = load_pretrained("limits")
+
+    def run(steps, file):
+        config = StudentConfig(pretraining=1, first=2, steps=4, batch=2)
+        setup = Setup(checkpoint=file)
+        if steps < 4:
+            calls = []
+
+            def stop(entry):
+                calls.append(entry)
+                if len(calls) == steps:
+                    raise KeyboardInterrupt
+
+            setup = Setup(checkpoint=file, tell=stop)
+            with pytest.raises(KeyboardInterrupt):
+                train_student(config, found, teacher.decoder, model, 1, setup)
+            return None
+        return weights(train_student(config, found, teacher.decoder, model, 1, setup)[0].lifter)
+
+    whole = run(4, tmp_path / "a.safetensors")
+    run(3, tmp_path / "b.safetensors")
+    torch.testing.assert_close(run(4, tmp_path / "b.safetensors"), whole, rtol=0, atol=0)
+
+
+def test_a_teacher_learns(figures):
+    config = TeacherConfig(steps=6, batch=2, learning_rate=3e-4)
+    teacher, record = train_teacher(config, figures, every=1)
+    assert record[-1]["maps"] < record[0]["maps"] and not teacher.training
+
+
+def test_h_learns_to_undo_the_maps_of_one_scene():
+    """G and H, given one batch of artificial scenes, must be able to say where and how its people stand."""
+    torch.manual_seed(0)
+    model, tiny = load_pretrained("limits").requires_grad_(False), PRESETS["tiny"]
+    scene = sample_scenes(2, model, torch.Generator().manual_seed(4), 2, CAMERA)
+    maps, poses = scene_targets(scene, model, CAMERA)
+    roots = CAMERA.project(scene.roots).masked_fill(~scene.present[..., None], torch.nan)
+    student = train.Student(Lifter(tiny), MapEncoder(tiny), MapDecoder(tiny), model, CAMERA)
+    both = [*student.lifter.parameters(), *student.encoder.parameters()]
+    adam, values = torch.optim.Adam(both, 2e-3), []
+    for _ in range(60):
+        read = train.read_latent(student, student.encoder(maps), roots, Setup())
+        loss = losses.reconstruction_loss(read, poses, model)
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(both, 1.0)
+        adam.step()
+        values.append(float(loss.detach()))
+    assert values[-1] < 0.25 * values[0]
+
+
+# Measures ------------------------------------------------------------------------------------------------------------
+
+
+def found_in(pictures, change=0.0):
+    return [
+        Found(p[there] + change, k[there][:, SHARED])
+        for p, k, there in zip(pictures.poses, pictures.keypoints, pictures.present, strict=True)
+    ]
+
+
+def test_the_truth_scores_full_marks_and_a_shift_costs_absolute_ones(pictures):
+    score = score_3d(found_in(pictures), pictures, CAMERA)
+    assert score["pck"] == score["pck_absolute"] == 100 and score["mpjpe"] == 0 and score["pmpjpe"] < 1e-2
+    assert score["false"] == 0 and score["matched"] == score["people"]
+    far = score_3d(found_in(pictures, torch.tensor([0.0, 0, 260])), pictures, CAMERA)
+    assert far["pck"] == 100 and far["pck_absolute"] == 0
+    flat = score_2d([f.keypoints for f in found_in(pictures)], pictures, CAMERA)
+    assert flat == {"iou": pytest.approx(100), "mpjpe": 0.0, "pck": 100.0, "pck_all": 100.0}
+
+
+def test_who_is_not_found_counts_as_wrong(pictures):
+    found = found_in(pictures)
+    first = [Found(f.poses[:1], f.keypoints[:1]) for f in found]
+    score, people = score_3d(first, pictures, CAMERA), int(pictures.present.sum())
+    assert score["pck_matched"] == 100 and score["pck"] == pytest.approx(100 * 12 / people)
+    shifted = [f.keypoints[:1] + 7.0 for f in found]  # by 9.9 of 112 px: 19.8 of 224
+    flat = score_2d(shifted, pictures, CAMERA)
+    assert flat["mpjpe"] == pytest.approx(14 * 2**0.5, abs=1e-3) and flat["pck"] == 100
+    assert flat["pck_all"] == pytest.approx(100 * 12 / people)
+    nobody = score_2d([k[:0] for k in shifted], pictures, CAMERA)
+    assert nobody["pck_all"] == 0 and np.isnan(nobody["iou"])
+
+
+def test_reading_needs_no_roots(seen):
+    found, teacher = seen
+    people = read_pictures(
+        found.latent[:2].float(), teacher.decoder, Lifter(PRESETS["tiny"]), PoseAutoencoder(), CAMERA
+    )
+    assert len(people) == 2 and all(f.poses.shape[1:] == (17, 3) and len(f.poses) == len(f.keypoints) for f in people)
+
+
+# The second stage ----------------------------------------------------------------------------------------------------
+
+
+def test_cut_people_are_whole_and_keep_their_pose(pictures):
+    cut = refine.cut_people(pictures, CAMERA, torch.Generator().manual_seed(0))
+    assert len(cut) == int(pictures.present.sum())
+    flat = CAMERA.project_weakly(cut.poses, cut.poses[..., 0, :])
+    assert (flat - cut.keypoints).norm(dim=-1).mean() < 3
+    assert (cut.keypoints > -0.5).all() and (cut.keypoints < 111.5).all()
+    relative = pictures.poses[pictures.present]
+    torch.testing.assert_close(cut.poses[:, 0] - cut.poses[:, 0, :1], relative - relative[:, :1], atol=1e-2, rtol=1e-3)
+
+
+def test_refining_keeps_places_and_takes_the_second_pose(pictures):
+    first = found_in(pictures)[0]
+    asked = []
+
+    def second(images, pelvis):
+        asked.append((images.shape, pelvis))
+        return torch.full((len(images), 17, 3), 7.0) + torch.arange(17)[None, :, None]
+
+    better = refine.refine(pictures.images[0].float() / 255, first, CAMERA, second)
+    torch.testing.assert_close(better.poses[:, 0], first.poses[:, 0])
+    torch.testing.assert_close(better.poses[:, 5] - better.poses[:, 0], torch.full((len(first.poses), 3), 5.0))
+    assert asked[0][0] == (len(first.poses), 3, 112, 112) and ((asked[0][1] > 0) & (asked[0][1] < 112)).all()
+    nobody = Found(first.poses[:0], first.keypoints[:0])
+    assert refine.refine(pictures.images[0].float() / 255, nobody, CAMERA, second) is nobody
+
+
+def test_sets_of_pictures_are_joined(pictures):
+    both = join([pictures, pictures.rows(slice(0, 2))])
+    assert len(both) == 14 and torch.equal(both.images[12:], pictures.images[:2])

@@ -1,0 +1,248 @@
+"""`napa train` and what it reads and writes: figures of several sources, a run's folder, plans, words for bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_napa import CONFIG, SIZE, quick, small_figures, small_model, small_styles  # noqa: F401
+
+from napa_lib import cli
+from napa_lib.data.known import READERS
+from napa_lib.engine import CheckpointError
+from napa_lib.loop import HERE
+from napa_lib.pose import PoseEstimator
+from napa_lib.style import load_stylizer
+from napa_lib.training import command
+from napa_lib.training.command import TrainCommand, stages_from, strip, train
+from napa_lib.training.figures import FigureSet, open_figures
+from napa_lib.training.folder import RunFolder, read_metrics
+from napa_lib.training.measure import flat, measure_pose, measure_style, stylised
+from napa_lib.training.pictures import PictureSet, write_pictures
+from napa_lib.training.plan import plan_stage, plan_table
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def test_figures_that_ship_have_exact_labels():
+    """Each figure fills four fifths of its crop, as the test protocol has it, and 3D and 2D tell of the same bones."""
+    figures = open_figures(["synthetic:validation"], 64, most=16)
+    assert len(figures) == 16 and figures.images.shape[2:] == (64, 64)
+    low, high = figures.keypoints.nan_to_num(torch.inf).amin(1), figures.keypoints.nan_to_num(-torch.inf).amax(1)
+    np.testing.assert_allclose((high - low).amax(1), 64 / 1.25, atol=0.01)
+    for flat_pose, pose in zip(figures.keypoints, figures.poses, strict=True):
+        seen = ~flat_pose.isnan().any(-1)
+        a, b = (x[seen] - x[seen].mean(0) for x in (flat_pose, pose[:, :2]))
+        assert float((a * b).sum() / a.norm() / b.norm()) > 0.95  # perspective bends it a little
+
+
+def test_figures_of_shards_and_data_sets(tmp_path, monkeypatch):
+    images = torch.randint(256, (5, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    keypoints = 8 + 32 * torch.rand(5, 18, 2, generator=torch.Generator().manual_seed(1))
+    keypoints[4, 3:] = torch.nan  # three joints are too few
+    write_pictures(tmp_path / "a.safetensors", PictureSet(images, keypoints))
+    found = open_figures([str(tmp_path), str(tmp_path)], SIZE, most=2)
+    assert len(found) == 4 and bool(found.poses.isnan().all())
+    assert len(open_figures([str(tmp_path)], SIZE)) == 4
+
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    _coco(folder)
+    mine = open_figures([f"coco:{folder}"], SIZE)
+    assert len(mine) == 1 and mine.images.shape[2:] == (SIZE, SIZE)
+    assert int((~mine.keypoints.isnan().any(-1)).sum()) >= 12
+    assert {"human36m", "mpii", "coco", "human-art"} <= set(READERS)
+
+
+def _coco(folder):
+    """One picture with one person, as COCO has it."""
+    from PIL import Image
+
+    Image.new("RGB", (80, 80), (200, 30, 30)).save(folder / "one.png")
+    points = [v for i in range(17) for v in (10 + 3 * i, 70 - 3 * i, 2)]
+    person = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 70, 70], "area": 4900, "iscrowd": 0,
+              "num_keypoints": 17, "keypoints": points}  # fmt: skip
+    joints = ["nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+              "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee",
+              "left_ankle", "right_ankle"]  # fmt: skip
+    category = {"id": 1, "name": "person", "keypoints": joints}
+    picture = {"id": 1, "file_name": "one.png", "width": 80, "height": 80}
+    text = json.dumps({"images": [picture], "annotations": [person], "categories": [category]})
+    (folder / "annotations.json").write_text(text)
+
+
+@pytest.mark.parametrize(("names", "words"), [
+    ([], "at least one source"), (["synthetic:everything"], "split must be one of"),
+    (["nowhere"], "no folder of shards"), (["coco:nowhere"], "nowhere"),
+])  # fmt: skip
+def test_sources_that_are_not_there(names, words):
+    with pytest.raises((ValueError, OSError), match=words):
+        open_figures(names, SIZE)
+
+
+def test_figure_sets_of_wrong_shapes():
+    good = small_figures(2)
+    for images, keypoints, poses in (
+        (good.images.float(), good.keypoints, good.poses), (good.images, good.keypoints[:, :17], good.poses),
+        (good.images, good.keypoints, good.poses[:1]),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="must be"):
+            FigureSet(images, keypoints, poses)
+
+
+# --- measurements ----------------------------------------------------------------------------------------------------
+
+
+def test_measurements_of_a_network_that_knows_the_answer(monkeypatch):
+    model, figures = small_model(), small_figures(6)
+    monkeypatch.setattr(model, "keypoints_of", lambda prediction: figures.keypoints + torch.tensor([0.03 * SIZE, 0.0]))
+    found = measure_pose(model, figures.images.float() / 255, figures, batch=6)
+    assert (found["near"], found["far"]) == (0.0, 100.0)  # 3 % away: not within 2, within 4
+    assert set(found["joints"].values()) == {0.0} and found["pa_mpjpe"] > 0
+    assert flat({"a": {"b": 1.0}, "c": 2.0}) == {"a/b": 1.0, "c": 2.0}
+
+
+def test_style_is_measured_on_the_same_styles_each_time():
+    model, figures, styles = small_model(), small_figures(3), small_styles()
+    output = stylised(model, figures, styles)
+    assert output.shape == (3, 3, SIZE, SIZE) and torch.equal(output, stylised(model, figures, styles))
+    seen = measure_style(output, figures, styles, model.features)
+    assert seen["style"] > 0 and measure_style(output, figures, styles, model.features) == seen
+
+
+# --- the run's folder ------------------------------------------------------------------------------------------------
+
+
+def test_the_record_of_a_killed_run_is_cut_at_its_checkpoint(tmp_path):
+    folder = RunFolder(tmp_path)
+    tell = folder.begin(1, 0)
+    for step in (2, 4, 6):
+        tell({"step": step, "total": 1.0, "validation": {"near": 2.0}})
+    with folder.metrics.open("a") as file:
+        file.write('{"stage": 1, "st')  # killed while writing
+    folder.begin(1, 4)({"step": 6, "total": 3.0})
+    entries = read_metrics(folder.metrics)
+    assert [(entry["step"], entry["total"]) for entry in entries] == [(2, 1.0), (4, 1.0), (6, 3.0)]
+    assert entries[0]["validation/near"] == 2.0 and read_metrics(tmp_path / "none") == []
+    folder.begin(2, 0)
+    assert len(read_metrics(folder.metrics)) == 3  # another stage's entries stay
+
+
+def test_a_stage_on_other_data_needs_another_folder(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.describe(1, CONFIG, ["a"], torch.device("cpu"))
+    folder.describe(1, CONFIG, ["b"], torch.device("cpu"))  # nothing trained yet
+    folder.checkpoint(1).touch()
+    with pytest.raises(CheckpointError, match="trained stage 1 on"):
+        folder.describe(1, CONFIG, ["c"], torch.device("cpu"))
+    assert json.loads((tmp_path / "config.json").read_text())["1"]["data"] == ["b"]
+    assert {"torch", "hardware", "processes"} <= json.loads((tmp_path / "environment.json").read_text()).keys()
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The command with a small system and few figures."""
+    monkeypatch.setattr(command, "build_model", lambda pose, depth: small_model())
+    monkeypatch.setattr(command, "load_styles", lambda size: small_styles())
+    monkeypatch.setattr(command, "open_figures", lambda names, size, most: small_figures(most or 4))
+
+
+def wanted(out, stages=(2,), **more) -> TrainCommand:
+    return TrainCommand(out, stages, replace(CONFIG, seed=more.pop("seed", 0)), ("synthetic:train",), every=2,
+                        device="cpu", **more)  # fmt: skip
+
+
+def test_stages_two_and_three_in_one_folder(tmp_path, small, capsys):
+    """A run leaves what other commands take; a longer one goes on; a stage whose start is missing is refused."""
+    with pytest.raises(ValueError, match="stage 2 starts from .*stage_1.safetensors, which is not there"):
+        train(wanted(tmp_path))
+    train(wanted(tmp_path, (1, 2), validation=("synthetic:validation",)))
+    entries = read_metrics(tmp_path / "metrics.jsonl")
+    assert [(e["stage"], e["step"]) for e in entries] == [(1, 2), (1, 3), (2, 2), (2, 3)]
+    assert entries[-1]["validation/near"] >= 0 and entries[-1]["keypoints"] > 0
+    assert len(list((tmp_path / "pictures").glob("*.png"))) == 4
+    estimator = PoseEstimator.from_pretrained(tmp_path / "pose_net.safetensors", "cpu")
+    assert estimator.predict(torch.rand(3, 64, 64))[0].keypoints.shape == (18, 2)
+    assert load_stylizer(tmp_path / "stylizer.safetensors").norm == "pool"
+    before = (tmp_path / "metrics.jsonl").read_text()
+    train(wanted(tmp_path, (1, 2), validation=("synthetic:validation",)))  # nothing left to do
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+    with pytest.raises(CheckpointError, match="seed is 0, expected 1"):
+        train(wanted(tmp_path, seed=1))
+    assert "stage 2, pose" in capsys.readouterr().out
+
+
+def test_a_plan_changes_nothing_and_counts_what_it_says():
+    model, styles = small_model(), small_styles()
+    before = {n: t.clone() for n, t in model.state_dict().items()}
+    plan = plan_stage(2, CONFIG, model, small_figures(), styles, HERE)
+    assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items())
+    head = sum(p.numel() for p in [*model.pose.head.parameters(), *model.depth.parameters()])
+    assert plan.trained == 4 * head and plan.seconds > 0
+    more = plan_stage(2, replace(CONFIG, batch=4), model, small_figures(), styles, HERE)
+    assert 1.6 < more.kept / plan.kept < 2.4  # twice the pictures
+    table = plan_table([plan])
+    assert "2 pose" in table and "MB" in table and table.splitlines()[-1].startswith("about ")
+
+
+def test_the_plan_of_the_command_writes_nothing(tmp_path, small, capsys):
+    train(wanted(tmp_path / "new", (1, 4), plan=True))
+    assert not (tmp_path / "new").exists() and "4 self supervision" in capsys.readouterr().out
+
+
+def test_pictures_of_the_system():
+    assert strip(small_model(), small_figures(), small_styles(), HERE).shape == (3, 5 * SIZE, 3 * SIZE)
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--stage", "5"], "--stage must be 'all' or numbers from 1 to 4"), (["--stage", "one"], "--stage must be"),
+    (["--stage", "1", "3"], "must follow one another"), (["--data", "nowhere"], "no folder of shards"),
+    (["--stage", "3"], "run stage 2 first"), (["--steps", "0"], "at least 1"),
+    (["--supervision", "-1"], "finite number"), (["--real", "2"], "must be shares"),
+    (["--device", "cuda:9"], "not on this machine"),
+])  # fmt: skip
+def test_what_cannot_be_trained_is_one_line(words, said, tmp_path, capsys):
+    assert cli.main(["train", "--out", str(tmp_path / "run"), "--most", "2", *words]) == 1
+    captured = capsys.readouterr()
+    assert said in captured.err and len(captured.err.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_stages_in_words():
+    assert stages_from(["all"]) == (1, 2, 3, 4) and stages_from(["4"]) == (4,)
+
+
+def test_without_tensorboard_the_command_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    assert cli.main(["train", "--out", str(tmp_path / "run"), "--tensorboard", "--most", "2"]) == 1
+    assert capsys.readouterr().err.strip() == (
+        "napa train: the package tensorboard is missing: pip install 'napa_lib[tensorboard]'"
+    )
+
+
+def test_tensorboard_gets_scalars_and_pictures(tmp_path, monkeypatch):
+    seen = []
+
+    class Board:
+        def add_scalar(self, name, value, step):
+            seen.append((name, value, step))
+
+        def add_image(self, name, picture, step):
+            seen.append((name, tuple(picture.shape), step))
+
+        def flush(self):
+            seen.append("flush")
+
+    monkeypatch.setattr("napa_lib.training.folder._board", lambda path: Board())
+    folder = RunFolder(tmp_path, tensorboard=True)
+    folder.begin(3, 0)({"step": 5, "total": 1.5})
+    folder.picture(3, 5, torch.rand(3, 8, 8))
+    assert seen == [("stage 3/step", 5, 5), ("stage 3/total", 1.5, 5), "flush", ("stage 3", (3, 8, 8), 5)]
