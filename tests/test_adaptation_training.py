@@ -174,6 +174,11 @@ def test_networks_in_files(adapted_parts, tmp_path):
     found = load_transfer(path)
     assert found.layers == (2, 5)
     assert all(bool((a == b).all()) for a, b in zip(found(styles), transfer(styles), strict=True))
+    save_transfer(path, transfer, small=True)
+    assert all(torch.allclose(a, b, atol=0.05) for a, b in zip(load_transfer(path)(styles), found(styles), strict=True))
+    save_source(path, source, small=True)
+    with torch.no_grad():
+        assert float((load_source(path)(z) - source(z)).abs().max()) < 0.05  # 8 bits
     with pytest.raises(ValueError):
         load_source(tmp_path / "none.safetensors")
 

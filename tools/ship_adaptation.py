@@ -1,4 +1,4 @@
-"""Put finished trainings of chapter 7 among the assets: results as they are, the source, beta and the tau that ship.
+"""Put finished trainings of chapter 7 among the assets: results as they are, the networks that ship in 8 bits.
 
     python -m tools.ship_adaptation runs/flexpose
 
@@ -12,7 +12,14 @@ import sys
 from pathlib import Path
 
 from napa_lib.adaptation.experiments import SHIPPED
-from napa_lib.adaptation.store import load_regressor, load_source, load_transfer
+from napa_lib.adaptation.store import (
+    load_regressor,
+    load_source,
+    load_transfer,
+    save_regressor,
+    save_source,
+    save_transfer,
+)
 from napa_lib.data.assets import assets_root
 from napa_lib.results import read
 
@@ -23,13 +30,11 @@ def main(folder: Path) -> None:
     for path in sorted(folder.glob("*.json")):
         read(path)  # raises where it is no result
         shutil.copyfile(path, results / path.name)
-    files = {"source": "warm", "beta": "beta", **{f"tau_{name}": f"tau_{name}" for name in SHIPPED}}
-    load_source(folder / "warm.safetensors")  # raises where it is none
-    load_regressor(folder / "beta.safetensors")
+    save_source(weights / "flexpose_source.safetensors", load_source(folder / "warm.safetensors"), small=True)
+    save_regressor(weights / "flexpose_beta.safetensors", load_regressor(folder / "beta.safetensors"), small=True)
     for name in SHIPPED:
-        load_transfer(folder / f"tau_{name}.safetensors")
-    for name, file in files.items():
-        shutil.copyfile(folder / f"{file}.safetensors", weights / f"flexpose_{name}.safetensors")
+        transfer = load_transfer(folder / f"tau_{name}.safetensors")
+        save_transfer(weights / f"flexpose_tau_{name}.safetensors", transfer, small=True)
 
 
 if __name__ == "__main__":
