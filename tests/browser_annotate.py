@@ -98,7 +98,7 @@ def main() -> None:
         wait(page, f"z => Math.abs({FIGURE}.depths.l_wrist - z) < .2", 2 * elbow - wrist)
         other = browser.new_page()
         other.goto(address)
-        wait(other, f"() => all.size && {FIGURE} && {FIGURE}.joints.nose[2] === 2")
+        wait(other, f"() => image && all.size && {FIGURE} && {FIGURE}.joints.nose[2] === 2")
         assert joint(other, "nose") == joint(page, "nose")
         drag(other, "r_shoulder", (-15, 10))
         moved = joint(other, "r_shoulder")
@@ -110,7 +110,7 @@ def main() -> None:
         process.wait()
         process, address = start(folder)
         page.goto(address)
-        wait(page, f"() => all.size && {FIGURE}")
+        wait(page, f"() => image && all.size && {FIGURE}")
         assert joint(page, "nose") == kept and joint(page, "r_shoulder") == moved
         page.click("#write")
         settled(page, "annotations.json")

@@ -102,9 +102,8 @@ def move_slider(page: Page) -> tuple[str, str]:
 
 def check_pictures(page: Page, where: str) -> None:
     """Every picture of the page has loaded."""
-    broken = (
-        "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt || i.src.slice(0, 80))"
-    )
+    broken = """() => [...document.images].filter(i => i.getAttribute('src') && i.complete && !i.naturalWidth)
+                      .map(i => i.alt || i.outerHTML.slice(0, 120))"""
     assert page.evaluate("() => document.images.length") > 3, f"hardly a picture {where}"
     assert page.evaluate(broken) == [], f"{where} these did not load: {page.evaluate(broken)}"
 

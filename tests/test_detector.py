@@ -7,10 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
+from napa_lib.evaluate.finding import figure_boxes
 from napa_lib.loop import Setup
 from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_detector, save_detector, spread
-from napa_lib.pose import open_picture
+from napa_lib.pose import PoseResult, open_picture
 from napa_lib.pose.people import MOST, find_people, intersection_over_union, suppress
+from napa_lib.skeletons import NAPA18
 from napa_lib.training.detector import (
     DetectorConfig,
     answers,
@@ -218,3 +220,14 @@ def test_suppression_keeps_the_likeliest_and_is_bounded():
     better = scores[kept][None] >= scores[left][:, None]
     assert bool(((intersection_over_union(boxes[left], boxes[kept]) > 0.45) & better).any(1).all())
     assert len(kept) > MOST
+
+
+def test_a_found_figures_box_is_drawn_as_annotators_draw_it():
+    """Round all joints, the unsure ones too, cut at the picture's edges."""
+
+    class Finder:
+        def predict(self, picture, many):
+            points = torch.tensor([[10.0, 20.0], [90.0, 40.0], [-5.0, 70.0]])
+            return [PoseResult(points, torch.zeros(3, 3), torch.tensor([0.9, 0.8, 0.01]), (0, 0, 1, 1), NAPA18)] * many
+
+    assert figure_boxes(Finder(), torch.zeros(3, 60, 80)).tolist() == [[0.0, 20.0, 79.0, 59.0]]

@@ -36,6 +36,36 @@ def test_every_plan_has_its_notebook():
     assert [path.name[:2] for path in NOTEBOOKS] == list(available())
 
 
+GREEK = (
+    r"\\(?:alpha|beta|gamma|delta|epsilon|eta|theta|lambda|mu|nu|xi|pi|rho|sigma|tau|phi|psi|omega|Gamma|Delta|Theta|"
+    r"Lambda|Phi|Psi|Omega)(?![a-z])"
+)
+
+
+def symbols(formula: str) -> set[str]:
+    """Greek and single Latin letters of a formula: no indices, no words, no names of two letters and more."""
+    formula = re.sub(r"\\(?:text|mathrm|mathcal|operatorname|begin|end)\*?\s*(?:\{[^{}]*\}|\w)", " ", formula)
+    for _ in range(3):  # an index may have indices
+        formula = re.sub(r"[_^]\s*(?:\{[^{}]*\}|\\[A-Za-z]+|\w)", " ", formula)
+    letters = re.findall(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", re.sub(r"\\[A-Za-z]+", " ", formula))
+    return set(re.findall(GREEK, formula)) | set(letters)
+
+
+def test_symbols_are_letters_and_neither_indices_nor_words():
+    formula = r"\hat z_b = \frac{v_{child} - \mu_b}{\sigma_b} + \sum_{i=1}^{n} FK(\Phi(x^2)) \mathrm{for}"
+    assert symbols(formula) == {"z", "v", "x", r"\mu", r"\sigma", r"\Phi"}
+
+
+@each_notebook
+def test_symbols_of_formulas_are_named_in_the_text(path):
+    """Each symbol of a displayed formula stands in a sentence or in a table of the lesson, too."""
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    shown, rest = re.findall(r"\$\$(.+?)\$\$", text, re.DOTALL), re.sub(r"\$\$.+?\$\$", " ", text, flags=re.DOTALL)
+    named = {symbol for formula in re.findall(r"\$([^$]+)\$", rest) for symbol in symbols(formula)}
+    for formula in shown:
+        assert symbols(formula) <= named, f"{symbols(formula) - named} of {formula}"
+
+
 @each_notebook
 def test_notebook_keeps_to_the_template(path):
     assert [str(violation) for violation in check_notebook(path)] == []

@@ -62,13 +62,13 @@ def match(boxes: Tensor, figures: Tensor) -> Counts:
 
 
 def figure_boxes(estimator: PoseEstimator, picture: Tensor) -> Tensor:
-    """The figures that are found in a picture (3, H, W), each as the box of its surer joints, (N, 4)."""
-    results = estimator.predict(picture, many=True)
-    rows = []
-    for result in results:
-        sure = result.keypoints[result.confidence >= 0.5 * result.confidence.max()]
-        rows.append(torch.cat([sure.amin(0), sure.amax(0)]))
-    return torch.stack(rows)
+    """The figures that are found in a picture (3, H, W), each as an annotator would draw its box, (N, 4).
+
+    That is round all of its joints, seen or guessed, cut at the picture's edges.
+    """
+    edges = torch.tensor([picture.shape[2] - 1.0, picture.shape[1] - 1.0])
+    joints = [torch.minimum(r.keypoints.clamp_min(0), edges) for r in estimator.predict(picture, many=True)]
+    return torch.stack([torch.cat([points.amin(0), points.amax(0)]) for points in joints])
 
 
 def scene(frames: Sequence[Tensor], keypoints: Sequence[Tensor], size: int) -> tuple[Tensor, Tensor]:

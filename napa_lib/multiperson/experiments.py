@@ -23,8 +23,8 @@ from napa_lib.engine import choose_device, load_tensors, save_tensors
 from napa_lib.experiments import Experiment
 from napa_lib.loop import Setup, command
 from napa_lib.multiperson.composed import Composed, compose, load_cutouts
-from napa_lib.multiperson.config import CAMERAS
-from napa_lib.multiperson.evaluate import read_pictures, score_2d, score_3d
+from napa_lib.multiperson.config import CAMERAS, PRESETS
+from napa_lib.multiperson.evaluate import Found, read_pictures, score_2d, score_3d
 from napa_lib.multiperson.moves import Move
 from napa_lib.multiperson.networks import Lifter, Teacher
 from napa_lib.multiperson.seen import Seen, look
@@ -47,11 +47,18 @@ ROWS = {  # of table 2, from top to bottom
     "weak": StudentConfig(supervision="2d"),
     "labels": replace(DISTL, supervision="3d"),
     "full": StudentConfig(supervision="3d"),
+    "distl_longer": replace(DISTL, steps=1600),
+    "adapt_longer": StudentConfig(consistency=False, steps=1600),
 }
-SECONDS = {"distl": 40, "labels": 40}
+MEAN = "mean_pose"  # a row without training, for comparison
+SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "adapt_longer": 240}
 EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what ships of them among the assets
     "teacher": Experiment(
         f"napa_lib.multiperson.teacher --half --out {FOLDER}/teacher.safetensors", f"{FOLDER}/teacher.safetensors", 600
+    ),
+    MEAN: Experiment(
+        f"napa_lib.multiperson.experiments --row {MEAN} --half --results {FOLDER}", f"{FOLDER}/{MEAN}_0.json", 40,
+        after=("teacher",),
     ),
     **{
         name: Experiment(
@@ -98,6 +105,28 @@ def score(lifter: nn.Module, seen: Seen, teacher: Teacher, model, setup: Setup) 
     }
 
 
+@torch.no_grad()
+def mean_pose_score(train: Seen, test: Seen, teacher: Teacher, setup: Setup) -> dict:
+    """What no look at a person's limbs is worth: at each found pelvis the training pictures' mean pose, in mid-room.
+
+    It needs the labels of the training pictures; the rows without supervision do not have them.
+    """
+    camera = CAMERAS["tiny"]
+    truth = train.truth.poses[train.truth.present]
+    mean = (truth - truth[:, :1]).mean(0)
+    untrained = Lifter(PRESETS["tiny"])
+    model = load_pretrained()
+    found = []
+    for part in test.latent.split(50):
+        for one in read_pictures(part.float(), teacher.decoder, untrained, model, camera, setup):
+            depth = torch.full((len(one.poses),), (camera.nearest + camera.farthest) / 2)
+            roots = camera.unproject(one.keypoints[:, 0], depth)
+            poses = mean + roots[:, None]
+            found.append(Found(poses, camera.project_weakly(poses, roots)[:, SHARED]))
+    flat = [one.keypoints for one in found]
+    return {"3d": score_3d(found, test.truth, camera), "2d": score_2d(flat, test.truth, camera)}
+
+
 def teacher_score(seen: Seen) -> dict:
     """The teacher's own 2D measures, after grouping: table 7's first row."""
     people = [found[~found[:, 0].isnan().any(-1)] for found in seen.people]
@@ -142,9 +171,12 @@ def told_apart(one: Tensor, other: Tensor, weight: float = 1.0) -> float:
 
 def run_row(name: str, seed: int, options: argparse.Namespace, setup: Setup) -> dict:
     """Train one row and measure it on the test pictures."""
-    config = replace(ROWS[name], seed=seed, **({"steps": options.steps} if options.steps else {}))
-    teacher, model = load_teacher(options.teacher), load_pretrained(config.poses)
+    teacher = load_teacher(options.teacher)
     train, validation, test = (seen_pictures(s, teacher, options.runs, setup) for s in PICTURES)
+    if name == MEAN:
+        return mean_pose_score(train, test, teacher, setup)
+    config = replace(ROWS[name], seed=seed, **({"steps": options.steps} if options.steps else {}))
+    model = load_pretrained(config.poses)
     measure: Callable = lambda lifter: {  # noqa: E731
         "validation": score(lifter, validation, teacher, model, setup)["3d"]["pck"]
     }
@@ -163,7 +195,7 @@ def run_row(name: str, seed: int, options: argparse.Namespace, setup: Setup) -> 
 def main(arguments: list[str] | None = None) -> None:
     """Train a row of table 2 and write what was measured."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--row", choices=tuple(ROWS), required=True)
+    parser.add_argument("--row", choices=(MEAN, *ROWS), required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="fewer or more than the row has")
     parser.add_argument("--teacher", type=Path, default=Path(FOLDER) / "teacher.safetensors", metavar="FILE")
@@ -178,10 +210,11 @@ def main(arguments: list[str] | None = None) -> None:
         options.runs.mkdir(parents=True, exist_ok=True)
         setup = Setup(choose_device(options.device), options.half, tell=lambda e: print(json.dumps(e), flush=True))
         found = run_row(options.row, options.seed, options, setup)
-        config = replace(ROWS[options.row], seed=options.seed)
+        config = None if options.row == MEAN else replace(ROWS[options.row], seed=options.seed)
+        steps = None if config is None else options.steps or config.steps
         results.write(
             options.results / f"{options.row}_{options.seed}.json", found, results.command_line(PROGRAM, arguments),
-            time.monotonic() - started, config, options.seed, options.steps or config.steps, setup.device,
+            time.monotonic() - started, config, options.seed, steps, setup.device,
         )  # fmt: skip
     print({name: round(found["3d"][name], 1) for name in ("pck", "pck_matched", "pck_absolute", "mpjpe")})
 

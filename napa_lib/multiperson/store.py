@@ -55,17 +55,16 @@ def load_teacher(path: str | Path | None = None) -> Teacher:
 
 
 def load_lifter() -> Lifter:
-    """The trained H that ships: the unsupervised student's."""
-    return cast(Lifter, load_network(asset_path("weights/multiperson_unsupervised.safetensors"), "lifter"))
+    """The trained H that ships: that of the row "adapt", without a label, the best of the ladder on validation."""
+    return cast(Lifter, load_network(asset_path("weights/multiperson_lifter.safetensors"), "lifter"))
 
 
-def load_encoder(row: str = "unsupervised") -> MapEncoder:
-    """A trained G that ships: the unsupervised student's, or one that was trained without L_adapt, "recon".
+def load_encoder(row: str = "adapt") -> MapEncoder:
+    """A trained G that ships: of the row "adapt", or of "recon", which was trained without L_adapt.
 
     Raises:
         ValueError: for another row, or if the file is missing or damaged.
     """
-    names = {"unsupervised": "maps", "recon": "maps_recon"}
-    if row not in names:
-        raise ValueError(f"row must be one of {tuple(names)}, got {row!r}")
-    return cast(MapEncoder, load_network(asset_path(f"weights/multiperson_{names[row]}.safetensors"), "encoder"))
+    if row not in ("adapt", "recon"):
+        raise ValueError(f"row must be 'adapt' or 'recon', got {row!r}")
+    return cast(MapEncoder, load_network(asset_path(f"weights/multiperson_maps_{row}.safetensors"), "encoder"))

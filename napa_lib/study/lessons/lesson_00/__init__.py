@@ -40,7 +40,8 @@ QUIZ = (
         (
             Option("So that small figures and large ones can be compared", "the same error in pixels is large for a "
                    "small figure, and a head hardly changes with the pose, as a height in the picture would.", True),
-            Option("Because the head is the most important joint", "all joints count the same; it is only the ruler."),
+            Option("So that pictures of any resolution can be compared, for which the figure's height would do as well",
+                   "whoever crouches is half as high, and no easier to find: a head hardly changes with the pose."),
             Option("Because heads are easy to detect", "no detector is involved: the head box is annotated."),
         ),
     ),

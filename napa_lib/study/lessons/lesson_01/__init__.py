@@ -20,7 +20,8 @@ QUIZ = (
         "A program adds the cosine similarity of output and style picture to the loss that it minimises. What happens?",
         (
             Option("The output comes to look like the style picture", "that would need the similarity to grow."),
-            Option("Nothing, a cosine has no gradient", "it has one wherever the maps are not zero."),
+            Option("The similarity goes to 1, for there its gradient is 0", "it is 0 there, but on top of the hill: who"
+                   " walks down leaves it."),
             Option("The output is pushed away from the style picture", "the least similarity is the least loss. The "
                    "loss has to be 1 - cos.", True),
         ),
@@ -52,7 +53,8 @@ QUIZ = (
                    "moves nothing."),
             Option("Next to nothing", "only its gradient moves the pixels. That is why this lesson shows gradient "
                    "norms beside values.", True),
-            Option("It makes the others larger", "the terms are summed; each has its own gradient."),
+            Option("It is lowered first, and the others have to wait", "an optimiser does not see values: it follows"
+                   " the sum of the gradients, and there this term hardly counts."),
         ),
     ),
 )  # fmt: skip

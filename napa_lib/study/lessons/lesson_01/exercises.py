@@ -33,6 +33,10 @@ PREDICT = Exercise(
         The 4 returns later in this lesson and spoils a whole training.
     """,
     check=checks.check_gram_factors,
+    other_answers=(
+        "gram_factors = (1.0, 4.0, 1.0)",
+        "gram_factors = torch.tensor([1, 2**2, 2 / 2])",
+    ),
     wrong_answers=(
         WrongAnswer("shuffling destroys it", "gram_factors = [0, 4, 1]", "a sum does not mind its order"),
         WrongAnswer("linear", "gram_factors = [1, 2, 1]", "a product of two activations"),
@@ -72,6 +76,17 @@ GRAM = Exercise(
     """,
     why="`gram_matrix` does this for a batch, (B, C, H, W).",
     check=checks.check_gram,
+    other_answers=(
+        """
+        def my_gram(features):
+            flat = features.numpy().reshape(len(features), -1)
+            return (flat @ flat.T / flat.size).tolist()
+        """,
+        """
+        def my_gram(features):
+            return torch.einsum("ihw,jhw->ij", features, features) / features.numel()
+        """,
+    ),
     wrong_answers=(
         WrongAnswer(
             "not normalised",
@@ -163,6 +178,19 @@ COSINE = Exercise(
     """,
     why="`cosine_loss` is this for a batch. Activations behind a ReLU are not negative, so here it lies in [0, 1].",
     check=checks.check_cosine,
+    other_answers=(
+        """
+        def my_cosine_loss(a, b):
+            return torch.nn.functional.cosine_embedding_loss(a.reshape(1, -1), b.reshape(1, -1), torch.ones(1))
+        """,
+        """
+        def my_cosine_loss(a, b):
+            import numpy as np
+
+            a, b = a.numpy().ravel(), b.numpy().ravel()
+            return [1 - float(np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b)))]
+        """,
+    ),
     wrong_answers=(
         WrongAnswer(
             "the similarity",
@@ -262,6 +290,19 @@ HUE = Exercise(
         dividing by its chroma of 0 would be a NaN, and one NaN pixel a NaN loss.
     """,
     check=checks.check_hue,
+    other_answers=(
+        """
+        def hue_difference(a, b):
+            return ((a - b + 0.5) % 1 - 0.5).abs()
+        """,
+        """
+        def hue_difference(a, b):
+            import numpy as np
+
+            x, y = a.numpy().astype(float), b.numpy().astype(float)
+            return np.arccos(np.clip(np.cos(2 * np.pi * (x - y)), -1, 1)) / (2 * np.pi)
+        """,
+    ),
     wrong_answers=(
         WrongAnswer("as numbers", "def hue_difference(a, b):\n    return (a - b).abs()", "both are reds 0.1 apart"),
         WrongAnswer("the long way", "def hue_difference(a, b):\n    return 1 - (a - b).abs()", "the other way round"),
@@ -330,6 +371,21 @@ SCALE = Exercise(
         our features, the run "features at 1" above comes out the same.
     """,
     check=checks.check_rescaled,
+    other_answers=(
+        """
+        def at_scale(ratios, activation):
+            powers = {"style": 4, "feature": 2, "content": 1}
+            times = {name: (activation / 3) ** n for name, n in powers.items()}
+            return replace(ratios, **{name: getattr(ratios, name) * factor for name, factor in times.items()})
+        """,
+        """
+        def at_scale(ratios, activation):
+            values = dict(vars(ratios))
+            for place, name in enumerate(("content", "feature", "style")):
+                values[name] *= (activation / 3) ** [1, 2, 4][place]
+            return type(ratios)(**values)
+        """,
+    ),
     wrong_answers=(
         WrongAnswer(
             "the Gram matrix's power",
@@ -437,6 +493,13 @@ FOOL = Exercise(
         spot; the paper's sum of nine is a list of blind spots that cover each other.
     """,
     check=checks.check_fooled,
+    other_answers=(
+        "def fool(style):\n    return style.numpy() / 4",
+        """
+        def fool(style):
+            return (style * 0.2)[None]
+        """,
+    ),
     wrong_answers=(
         WrongAnswer("the picture itself", "def fool(style):\n    return style", "nearly is the style picture"),
         WrongAnswer("too bright", "def fool(style):\n    return 2 * style", "values from 0 to 1"),

@@ -70,6 +70,36 @@ GATYS = Exercise(
         network looks, and a gradient goes all the way back to the pixels.
     """,
     check=checks.check_gatys,
+    other_answers=(
+        """
+        def my_gatys(content, style, features, steps):
+            picture = torch.nn.Parameter(content.detach().clone())
+            with torch.no_grad():
+                targets, content_map = [m.clone() for m in features(style)], features(content)[-1].clone()
+            optimizer = torch.optim.Adam(params=(picture,), lr=5e-2)
+            for _ in range(steps):
+                optimizer.zero_grad(set_to_none=False)
+                found = features(picture)
+                total = nst.content_loss(found[-1], content_map).mean() + nst.style_loss(found, targets).mean()
+                total.backward()
+                optimizer.step()
+                picture.data.clamp_(min=0.0, max=1.0)
+            return picture
+        """,
+        """
+        def my_gatys(content, style, features, steps):
+            picture, step = content.clone().requires_grad_(True), 0
+            adam = torch.optim.Adam([picture], 0.05)
+            while step < steps:
+                maps = features(picture)
+                loss = nst.style_loss(maps, features(style)) + nst.content_loss(maps[-1], features(content)[-1])
+                (picture.grad,) = torch.autograd.grad(loss.sum(), picture)
+                adam.step()
+                picture.data = picture.data.clip(0, 1)
+                step += 1
+            return picture.detach().numpy()
+        """,
+    ),
     wrong_answers=(
         _slip("gradients add up", "        adam.zero_grad()\n", "", "adds to the gradients"),
         _slip("uphill", "loss.sum().backward()", "(-loss).sum().backward()", "walk up the gradient"),
@@ -129,6 +159,21 @@ NORMALISE = Exercise(
         content and given by the style. All convolutions are shared.
     """,
     check=checks.check_instance_norm,
+    other_answers=(
+        """
+        def my_instance_norm(x, scale, shift):
+            b, c, h, w = x.shape
+            flat = x.view(b, c, h * w)
+            flat = flat - flat.mean(2)[:, :, None]
+            flat = flat / torch.sqrt((flat**2).mean(2)[:, :, None] + 1e-5)
+            return (flat * scale[:, :, None] + shift[:, :, None]).view(b, c, h, w)
+        """,
+        """
+        def my_instance_norm(x, scale, shift):
+            normal = torch.nn.functional.instance_norm(x, eps=1e-5)
+            return torch.einsum("bchw,bc->bchw", normal, scale).numpy() + shift.numpy()[:, :, None, None]
+        """,
+    ),
     wrong_answers=(
         WrongAnswer(
             "over the batch",

@@ -23,7 +23,8 @@ QUIZ = (
             Option("It is too slow", "it is several times faster than the soft one."),
             Option("Its colours change by whole steps, so its gradient is zero wherever it exists", "a joint may move"
                    " a little and not one pixel changes. The soft edge turns the step into a slope.", True),
-            Option("It has no colours", "it has the same colours."),
+            Option("Bones hide each other in it, and in the soft one they do not", "both paint the bones in the same"
+                   " order; only the edges differ."),
         ),
     ),
     Question(
@@ -34,7 +35,8 @@ QUIZ = (
                    " spread; in other units they mean other millimetres."),
             Option("The network answers in the training clips' units, and the test clip leaks into its own score",
                    "both are true; only training statistics may be used.", True),
-            Option("The standard deviation could be zero", "that is a nuisance, not the error."),
+            Option("One clip is too little: it should be the training and the test clips together", "more data, and the"
+                   " test clips would still have a say in what they are judged by."),
         ),
     ),
     Question(

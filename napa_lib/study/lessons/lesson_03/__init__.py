@@ -35,7 +35,8 @@ QUIZ = (
             Option("So that the generator can take the looks from it and not the pose", "were it the same frame, the"
                    " generator could copy it and leave the skeleton aside; were it a stranger, the looks would be"
                    " missing.", True),
-            Option("To have twice as many frames", "it is not for the amount: a second copy of x would do for that."),
+            Option("It need not: the pose comes from x, so a frame of anybody would do", "then the looks of x would be"
+                   " missing, and the generator would be back at hiding them in the pose."),
             Option("So that the critic can compare them", "the critic of skeleton images never sees a frame."),
         ),
     ),
@@ -46,7 +47,8 @@ QUIZ = (
             Option("Trained on, it could agree with Phi on a code of their own", "keypoints could then carry a message"
                    " in their positions that no drawing of a pose shows. Frozen, it reads drawings of poses and nothing"
                    " else.", True),
-            Option("Its gradient would vanish", "its gradient is needed and flows through it to Phi all the same."),
+            Option("So that the reconstruction leaves Phi alone, which is the critic's to train", "a frozen network"
+                   " keeps its weights and passes gradients on. Without them Phi would draw any pose, not that of x."),
         ),
     ),
     Question(
@@ -55,7 +57,8 @@ QUIZ = (
             Option("The error with flips", "it takes the better of both assignments, so it forgives just that."),
             Option("The difference of the errors without and with flips", "it is what the exchange of sides costs."
                    " From a drawing in one grey, a figure seen from behind looks like one seen from the front.", True),
-            Option("The leak", "it is about colours in the skeleton image, not about sides."),
+            Option("The error with the linear regressor on top", "it mends what is wrong alike in all pictures; sides"
+                   " are exchanged in some."),
         ),
     ),
 )  # fmt: skip

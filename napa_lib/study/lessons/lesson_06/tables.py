@@ -1,0 +1,117 @@
+"""Lesson 06's tables and curves: rows of the paper's tables 2 and 7 from stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from napa_lib.results import Interval, interval, paired_interval, shipped_runs, text_table
+
+Runs = Mapping[str, Sequence[dict]]
+PAPER = {  # table 2, 3DPCK on MuPoTS-3D; rows that are not here have no number there
+    "distl": 53.3, "recon": 57.6, "adapt": 61.9, "unsupervised": 64.2, "mocap": 66.1, "weak": 66.4,
+}  # fmt: skip
+LABELS = {
+    "mean_pose": "nothing: the mean pose", "distl": "L_distl alone", "recon": "+ L_recon", "adapt": "+ L_adapt",
+    "unsupervised": "+ L_ss", "mocap": "the same, Psi of motion capture", "weak": "2D labels",
+    "labels": "2D and 3D labels, no D_syn", "full": "2D and 3D labels",
+    "distl_longer": "L_distl alone, four times as long", "adapt_longer": "to L_adapt, four times as long",
+}  # fmt: skip
+STEPS = {"recon": ("distl", "recon"), "adapt": ("recon", "adapt"), "ss": ("adapt", "unsupervised")}
+STYLES = {"distl": ("-", "o"), "recon": ("--", "s"), "adapt": ("-.", "^"), "unsupervised": (":", "D")}
+
+
+def runs() -> Runs:
+    """The stored results of this chapter, by row."""
+    return shipped_runs("multiperson")
+
+
+def values(found: Runs, row: str, *path: str) -> list[float]:
+    """One number of every seed, such as ("3d", "pck")."""
+    numbers = []
+    for report in found.get(row, ()):
+        entry = report
+        for key in path:
+            entry = entry[key]
+        numbers.append(float(entry))  # type: ignore[arg-type]
+    return numbers
+
+
+def _cell(numbers: Sequence[float], digits: int = 1) -> str:
+    if not numbers:
+        return "not trained"
+    mean, half = interval(numbers)
+    if len(numbers) < 3:  # too few for an interval that says something
+        return " and ".join(f"{value:.{digits}f}" for value in numbers)
+    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+
+
+def ladder_table(found: Runs) -> str:
+    """3DPCK in per cent, relative and absolute, over all people and matched ones, and MPJPE; the paper's beside it."""
+    lines = [["trained with", "3DPCK", "matched", "absolute", "MPJPE (mm)", "PMPJPE (mm)", "paper's 3DPCK"]]
+    for row, label in LABELS.items():
+        if row not in found:
+            continue
+        cells = [_cell(values(found, row, "3d", key)) for key in ("pck", "pck_matched", "pck_absolute")]
+        cells += [_cell(values(found, row, "3d", key), 0) for key in ("mpjpe", "pmpjpe")]
+        lines.append([label, *cells, f"{PAPER[row]}" if row in PAPER else "-"])
+    return text_table(lines)
+
+
+def gains(found: Runs | None = None) -> dict[str, Interval]:
+    """What each added loss changes in 3DPCK, paired by seed."""
+    found = runs() if found is None else found
+    return {
+        name: paired_interval(values(found, one, "3d", "pck"), values(found, other, "3d", "pck"))
+        for name, (one, other) in STEPS.items()
+    }
+
+
+def gains_table(found: Runs) -> str:
+    """The same as text; a star where the interval leaves zero out."""
+    paper = {"recon": 4.3, "adapt": 4.3, "ss": 2.3}
+    lines = [["added", "points of 3DPCK", "in the paper"]]
+    for name, change in gains(found).items():
+        star = " *" if change.excludes_zero else ""
+        lines.append([f"L_{name}", f"{change.mean:+.1f} ± {change.half:.1f}{star}", f"{paper[name]:+.1f}"])
+    return text_table(lines)
+
+
+def teacher_table(found: Runs) -> str:
+    """Table 7: the teacher's own 2D measures and its students'."""
+    teacher = found["distl"][0]["teacher"]
+    lines = [["", "IoU (%)", "2D-MPJPE (px)", "2D-PCK (%)", "2D-PCK, all people (%)"]]
+    keys = ("iou", "mpjpe", "pck", "pck_all")
+    lines.append(["teacher, grouped", *(f"{teacher[key]:.1f}" for key in keys)])
+    for row in ("mean_pose", "distl", "adapt", "unsupervised", "full"):
+        if row in found:
+            lines.append([LABELS[row], *(_cell(values(found, row, "2d", key)) for key in keys)])
+    return text_table(lines)
+
+
+def gap_table(found: Runs) -> str:
+    """How far G's V is from E's with and without L_adapt."""
+    lines = [["trained with", "distance to E's V", "told apart (%)"]]
+    for row in ("recon", "adapt", "unsupervised"):
+        if row in found:
+            told = [100 * value for value in values(found, row, "gap", "told_apart")]
+            lines.append([LABELS[row], _cell(values(found, row, "gap", "distance"), 2), _cell(told, 0)])
+    return text_table(lines)
+
+
+def curves(found: Runs) -> Figure:
+    """3DPCK on validation pictures against steps, every seed a line."""
+    page, axis = plt.subplots(figsize=(6.0, 2.8), layout="constrained")
+    for row, (line, marker) in STYLES.items():
+        for i, report in enumerate(found.get(row, ())):
+            steps = [entry["step"] for entry in report["record"]]
+            scores = [entry["validation"] for entry in report["record"]]
+            color = f"C{list(STYLES).index(row)}"
+            axis.plot(
+                steps, scores, line, marker=marker, color=color, markersize=4, label=LABELS[row] if i == 0 else None
+            )
+    axis.set(xlabel="training steps", ylabel="3DPCK (%)", ylim=(0, None))
+    axis.legend(fontsize=9)
+    return page

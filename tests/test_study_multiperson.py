@@ -1,0 +1,172 @@
+"""Lesson 06: other right and other wrong answers, pictures and tables that show what they say."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from napa_lib.multiperson import Found
+from napa_lib.study.exercises import judge
+from napa_lib.study.lessons.lesson_06 import EXERCISES, live, pictures, tables
+from napa_lib.study.lessons.lesson_06.checks import read_cells
+
+BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+# Right in three styles: a loop, NumPy, the library or another formula ----------------------------------------------
+
+
+def read_loop(maps, pixels):
+    angles, places = [], []
+    for x, y in pixels.tolist():
+        numbers = maps[:, round((y + 0.5) / 8 - 0.5), round((x + 0.5) / 8 - 0.5)]
+        depth = 4000 + 1500 * float(numbers[38])
+        angles.append(torch.atan2(numbers[32:35], numbers[35:38]).tolist())
+        places.append([(x - 55.5) * depth / 150, (y - 55.5) * depth / 150, depth])
+    return angles, places
+
+
+def read_complex(maps, pixels):
+    cell = torch.floor((pixels + 0.5) / 8).long()
+    values = maps[:, cell[:, 1], cell[:, 0]].T
+    depth = torch.lerp(torch.tensor(2500.0), torch.tensor(5500.0), (values[:, 38] + 1) / 2)[:, None]
+    rays = torch.cat([(pixels - 55.5) / 150, torch.ones(len(pixels), 1)], 1)
+    return torch.angle(torch.complex(values[:, 35:38], values[:, 32:35])), rays * depth
+
+
+def support_loop(vectors, start, end):
+    dx, dy = (end - start).tolist()
+    length = (dx * dx + dy * dy) ** 0.5
+    return sum((x * dx + y * dy) / length for x, y in vectors.tolist()) / len(vectors)
+
+
+def distl_nan(student, teacher):
+    known = ~torch.isnan(teacher)
+    filled = torch.where(known, teacher, student.detach())
+    return ((student - filled).abs() * known).sum() / known.sum()
+
+
+def distl_select(student, teacher):
+    rows = teacher.isfinite().all(-1)
+    return torch.nn.functional.l1_loss(student[rows], teacher[rows])
+
+
+def mirror_loop(pose, width, other_side):
+    return [[width - 1 - float(pose[j, 0]), float(pose[j, 1])] for j in other_side]
+
+
+RIGHT = {
+    "1": (read_loop, read_complex, lambda m, p: [torch.tensor(a) for a in read_cells(m, p)]),
+    "3": (support_loop, lambda v, a, b: torch.einsum("nc,c->n", v, b - a).mean() / torch.dist(a, b),
+          lambda v, a, b: np.mean(v.numpy() @ ((b - a) / torch.dist(a, b)).numpy())),
+    "4": (distl_nan, distl_select, lambda s, t: (s - t)[~t.isnan()].abs().nanmean()),
+    "5": (mirror_loop, lambda p, w, o: torch.stack([w - 1 - p[o, 0], p[o, 1]], 1),
+          lambda p, w, o: p.numpy()[o] * [-1, 1] + [w - 1, 0]),
+    "6": ("recon", "L_adapt", " SS "),
+    "2": ([[10, 10, 2600], [12, 12, 3400]], np.array([[99.0, 50, 5400], [98, 49, 2700]]),
+          torch.tensor([[64.0, 64, 3000], [71, 71, 4500.0]])),
+}  # fmt: skip
+
+# Wrong in new ways, with a sentence that names what is wrong -------------------------------------------------------
+WRONG = {
+    "1": ((lambda m, p: read_cells(m, p)[::-1], "angles are others"),
+          (lambda m, p: read_cells(m, p + 8), "angles are others"),
+          (lambda m, p: (read_cells(m, p)[0], read_cells(m, p)[1] / 1000), "depth is another")),
+    "3": ((lambda v, a, b: (v @ (b - a)) / (b - a).norm(), "has shape (12,)"),
+          (lambda v, a, b: 2 * support_loop(v, a, b), "unit = "),
+          (lambda v, a, b: support_loop(v.flip(1), a, b), "unit = ")),
+    "4": ((lambda s, t: 2 * distl_nan(s, t), "mean of"),
+          (lambda s, t: distl_nan(s, t).item(), "no gradient"),
+          (lambda s, t: torch.where(t.isnan(), 0.0, (s - t).square().sqrt()).sum() / (~t.isnan()).sum(), "NaN")),
+    "5": ((lambda p, w, o: p, "x -> 111 - x"), (lambda p, w, o: mirror_loop(p, w, o)[::-1], "x -> 111 - x"),
+          (lambda p, w, o: mirror_loop(p, 2 * w, o), "x -> 111 - x")),
+    "6": ((3, "one of three"), ("all", "one of three"), (["recon"], "one of three")),
+    "2": (([[58, 60, 2800], [61, 58, 2801]], "in one another"), ([[58, 60], [61, 58]], "shape"),
+          ([[63, 60, 2800], [64, 60, 5200]], "both come back")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "place"), [(n, i) for n in RIGHT for i in range(3)])
+def test_right_in_other_styles(number, place):
+    verdict = judge(BY_ID[number], RIGHT[number][place])
+    assert verdict.status == "right", verdict
+
+
+@pytest.mark.parametrize(("number", "place"), [(n, i) for n in WRONG for i in range(3)])
+def test_wrong_in_new_ways(number, place):
+    answer, words = WRONG[number][place]
+    verdict = judge(BY_ID[number], answer)
+    assert verdict.status == "wrong" and words in verdict.message, verdict
+
+
+# Pictures and tables ------------------------------------------------------------------------------------------------
+
+
+def test_failures_are_of_the_kind_they_say():
+    drawn = live.test_pictures(6)
+    whole = [
+        Found(p[t], k[t][:, list(pictures.SHARED)])
+        for p, k, t in zip(drawn.poses, drawn.keypoints, drawn.present, strict=True)
+    ]
+    assert pictures.failures(drawn, whole) == {}
+    missed = [*whole[:3], Found(whole[3].poses[1:], whole[3].keypoints[1:]), *whole[4:]]
+    assert pictures.failures(drawn, missed) == {"a person is missed": 3}
+    away = Found(torch.cat([whole[2].poses, whole[2].poses[:1]]),
+                 torch.cat([whole[2].keypoints, whole[2].keypoints[:1] + 500]))  # fmt: skip
+    assert pictures.failures(drawn, [*whole[:2], away, *whole[3:]])["a person is invented"] == 2
+    mirrored = whole[5].poses.clone()
+    mirrored[..., 2] = 2 * mirrored[:, :1, 2] - mirrored[..., 2]
+    wrong = pictures.failures(drawn, [*whole[:5], Found(mirrored, whole[5].keypoints)])
+    assert wrong == {"right in 2D, wrong in 3D": 5}
+
+
+def test_the_room_from_above_joins_found_and_true():
+    _, axis = plt.subplots()
+    truth = torch.zeros(2, 17, 3)
+    truth[:, :, 2] = torch.tensor([3000.0, 5000])[:, None]
+    pictures.from_above(axis, truth, truth[:1] + 100)
+    joining = [line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_color() == "#D55E00"]
+    assert len(joining) == 1 and joining[0].get_ydata()[1] == pytest.approx(3.0)
+
+
+def test_a_short_training_goes_on(tmp_path):
+    file = tmp_path / "student.safetensors"
+    first = live.train_on(file, 2, pictures=2)
+    again = live.train_on(file, 2, pictures=2)
+    assert first[-1]["step"] == 2 and again[-1]["step"] == 4 and {"distl", "recon", "adapt"} <= set(again[-1])
+    with pytest.raises(ValueError, match="at least 1"):
+        live.train_on(file, 0)
+
+
+def fake(score):
+    return {"3d": {"pck": score}, "record": [{"step": 1, "validation": score}]}
+
+
+def test_gains_are_paired_by_seed():
+    rows = {"distl": [10, 20, 30], "recon": [14, 24, 34], "adapt": [14, 25, 33], "unsupervised": [10, 20, 30]}
+    found = {name: [fake(v) for v in values] for name, values in rows.items()}
+    change = tables.gains(found)
+    assert change["recon"].mean == pytest.approx(4) and change["recon"].excludes_zero
+    assert not change["adapt"].excludes_zero
+    assert "+4.0 ± 0.0 *" in tables.gains_table(found)
+
+
+def test_stored_results_hold_the_rows_of_the_lesson():
+    found = tables.runs()
+    assert {"distl", "recon", "adapt", "unsupervised"} <= set(found)
+    assert all(len(found[row]) >= 3 for row in ("distl", "recon", "adapt", "unsupervised"))
+    for table in (tables.ladder_table, tables.teacher_table, tables.gap_table):
+        assert "nan" not in table(found)
+    assert len(tables.curves(found).axes[0].lines) >= 12
