@@ -108,8 +108,8 @@ def test_measurements_of_a_network_that_knows_the_answer(monkeypatch):
 
 def test_style_is_measured_on_the_same_styles_each_time():
     model, figures, styles = small_model(), small_figures(3), small_styles()
-    output = stylised(model, figures, styles)
-    assert output.shape == (3, 3, SIZE, SIZE) and torch.equal(output, stylised(model, figures, styles))
+    output = stylised(model.stylizer, figures, styles)
+    assert output.shape == (3, 3, SIZE, SIZE) and torch.equal(output, stylised(model.stylizer, figures, styles))
     seen = measure_style(output, figures, styles, model.features)
     assert seen["style"] > 0 and measure_style(output, figures, styles, model.features) == seen
 

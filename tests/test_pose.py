@@ -392,6 +392,25 @@ def test_the_document_follows_its_schema(estimator, joint_set):
     assert json.loads(text)["joint_set"].lower() == joint_set
 
 
+def test_unsure_bones_are_faint_in_the_bone_map(figure):
+    result, picture = figure
+    cut = drawing.cut_round(result, picture)
+    wrist = NAPA18.index("l_wrist")
+    sure = torch.full((18,), 0.9)
+    sure[wrist] = 0.2
+    full, some = (
+        np.asarray(drawing.draw_bone_map(replace(result, confidence=c), cut)).astype(float)
+        for c in (sure * 0 + 1, sure)
+    )
+    missing = result.keypoints.clone()
+    missing[wrist] = torch.nan
+    others = np.asarray(drawing.draw_bone_map(replace(result, keypoints=missing), cut)).astype(float)
+    lone = (others.max(2) == 0) & (full.max(2) > 0)  # the forearm, where nothing else is
+    assert lone.sum() > 50
+    np.testing.assert_allclose(some[lone], drawing.FAINT * full[lone], atol=1.0)
+    np.testing.assert_array_equal(some[others.max(2) > 0], others[others.max(2) > 0])
+
+
 def test_the_page_asks_nothing_of_the_network_and_escapes_names(figure):
     result, picture = figure
     cut = drawing.cut_round(result, picture)

@@ -18,8 +18,7 @@ from napa_lib.study.lessons.lesson_03 import checks_training, messages
 from napa_lib.study.lessons.lesson_03 import pictures as drawn
 from napa_lib.study.lessons.lesson_03 import tables as tables
 from napa_lib.study.lessons.lesson_03.diagram import ARROWS, STAGES, diagram
-from napa_lib.study.lessons.lesson_03.live import loop_figure, losses_figure, train_on
-from napa_lib.study.plans import find_exercise
+from napa_lib.study.lessons.lesson_03.live import losses_figure, train_on
 
 
 @pytest.fixture(autouse=True)
@@ -330,20 +329,6 @@ def test_toys_train_as_the_papers_losses_say():
         clear = flat.abs() > 1e-5
         torch.testing.assert_close(step[clear], -checks_training.RATE * flat[clear].sign(), atol=2e-5, rtol=0)
     assert torch.equal(other.weights("eta"), one.weights("eta"))
-
-
-def test_the_learners_loop_runs_on_frames_once_it_is_written(models):
-    images = torch.randint(0, 256, (4, 2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    clips, poses = Clips(images, torch.full((4, 2, 18, 2), torch.nan)), torch.rand(8, 18, 2) - 0.5
-    names: dict = {"torch": torch}
-    for number in ("03.7", "03.8"):
-        exec(find_exercise(number).solution, names)
-    mine = names["my_forward"], names["my_training"]
-    axes = at(loop_figure(*mine, models["ours"], clips, poses, 2, 0), 4, 4)
-    np.testing.assert_allclose(shown(axes[0, 1]), as_shown(images[1, 0] / 255), atol=1e-6)
-    assert np.abs(shown(axes[3, 0]) - shown(axes[1, 0])).max() > 0
-    assert loop_figure(lambda *args: None, mine[1], models["ours"], clips, poses, 1, 0) is None
-    assert loop_figure(mine[0], lambda *args: None, models["ours"], clips, poses, 1, 0) is None
 
 
 # A training that goes on

@@ -19,6 +19,7 @@ SMALLEST, LARGEST = 640, 1600  # longer side of what is drawn, in pixels
 ROOM = 2.5  # a picture more than so many times as long as its figure is cut round it
 FINE = 3  # lines are drawn so many times as large and shrunk
 SURE = 0.5  # a joint of this confidence or more is drawn in full
+FAINT = 0.35  # brightness of a bone map's bones with an end that is less sure
 BONE_WIDTH = 0.1  # of the bone map's ovals, as a share of the figure's extent: NAPA's 20 pixels of 204
 # Okabe and Ito's colours: the figure's left in blues, its right in oranges, the middle green.
 SIDES = {"l_arm": (0, 114, 178), "l_leg": (86, 180, 233), "r_arm": (213, 94, 0), "r_leg": (230, 159, 0)}
@@ -146,11 +147,18 @@ def side_color(skeleton: Skeleton, *joints: int) -> tuple[int, int, int]:
 
 
 def draw_bone_map(result: PoseResult, cut: Cut) -> Image.Image:
-    """NAPA's bone map of the figure, in the same cut as the overlay."""
+    """NAPA's bone map of the figure, in the overlay's cut; bones with an unsure end are faint, below the others."""
     points = cut.place(result.keypoints)
     seen = ~points.isnan().any(-1)
     extent = float((points[seen].amax(0) - points[seen].amin(0)).amax())
-    bones = render_bone_map(points[None], result.skeleton, cut.size[::-1], width=max(2.0, BONE_WIDTH * extent))[0]
+
+    def drawn(some: Tensor) -> Tensor:
+        return render_bone_map(some[None], result.skeleton, cut.size[::-1], width=max(2.0, BONE_WIDTH * extent))[0]
+
+    bones, unsure = drawn(points), seen & (result.confidence < SURE)
+    if bool(unsure.any()):
+        sure = drawn(points.masked_fill(unsure[:, None], torch.nan))
+        bones = torch.where(sure.amax(0, keepdim=True) > 0, sure, FAINT * bones)
     return Image.fromarray((bones.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy().astype(np.uint8))
 
 

@@ -15,6 +15,7 @@ from napa_lib.engine import choose_device
 from napa_lib.loop import Setup, command
 from napa_lib.networks import VGG19Features
 from napa_lib.results import command_line, write
+from napa_lib.style import load_stylizer
 from napa_lib.training.figures import FigureSet, open_figures
 from napa_lib.training.measure import measure_pose, measure_style, stylised
 from napa_lib.training.run import load_stage, load_styles, run_stage
@@ -49,14 +50,19 @@ LOOKED_AT = 32  # of the validation figures, for what the two VGGs say of the st
 
 
 def measure(model: NapaModel, figures: FigureSet, styles: Styles, setup: Setup) -> dict:
-    """The system on validation people: pose on real and stylised pictures, style to its VGG and an untouched one."""
-    output = stylised(model, figures, styles, setup)
+    """The system on validation people: pose on real and stylised pictures, style to its VGG and an untouched one.
+
+    "stylised" are pictures by the stylizer that ships, the same for every part; "own" are those of the system's own F.
+    """
+    output = stylised(model.stylizer, figures, styles, setup)
+    common = stylised(load_stylizer("pool").to(setup.device), figures, styles, setup)
     some = figures.take(slice(LOOKED_AT))
     views = {"own": model.features, "untouched": VGG19Features()}
     seen = {name: measure_style(output[:LOOKED_AT], some, styles, vgg) for name, vgg in views.items()}
     return {
         "real": measure_pose(model, figures.images.float() / 255, figures, setup),
-        "stylised": measure_pose(model, output, figures, setup),
+        "stylised": measure_pose(model, common, figures, setup),
+        "own": measure_pose(model, output, figures, setup),
         "style": {name: {term: round(terms[term], 4) for term in WATCHED} for name, terms in seen.items()},
     }
 

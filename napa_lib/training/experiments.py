@@ -1,4 +1,4 @@
-"""The runs of chapter 8: the claim that stylised pictures help on art, and the estimator that ships, measured."""
+"""The runs of chapter 8: what each stage adds, whether stylised pictures help on art, and the estimator that ships."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from napa_lib.experiments import Experiment
 EVALUATE = "napa_lib.cli evaluate"
 
 EXPERIMENTS = {
+    "stages": Experiment(  # all parts of a seed; the last one that it makes is named
+        "napa_lib.training.contributions --half --seed {seed} --work runs/training --results runs/training",
+        "runs/training/unsupervised_{seed}.json", 600, (0, 1, 2),
+    ),
     "stylised_training": Experiment(
         "napa_lib.training.claim --out runs/pose/stylised_training.json --steps 300 --size 96 --half",
         "runs/pose/stylised_training.json", 2600,

@@ -12,9 +12,9 @@ from napa_lib.loop import HERE, Setup, laid_out
 from napa_lib.metrics import pa_mpjpe, pck
 from napa_lib.networks import VGG19Features
 from napa_lib.skeletons import NAPA18
-from napa_lib.style import StylizationLoss
+from napa_lib.style import StylizationLoss, TransformNet
 from napa_lib.training.figures import FigureSet
-from napa_lib.training.system import NapaModel, Styles
+from napa_lib.training.system import NapaModel, Styles, restyle
 
 NEAR = {"near": 0.02, "far": 0.04}  # of the box's side: about PCKh@0.25 and PCKh@0.5
 JOINTS = {  # the rows of NAPA's tables 1 and 2
@@ -61,15 +61,16 @@ def measure_pose(model: NapaModel, images: Tensor, figures: FigureSet, setup: Se
 
 @torch.no_grad()
 def stylised(
-    model: NapaModel, figures: FigureSet, styles: Styles, setup: Setup = HERE, seed: int = 0, batch: int = 8
+    network: TransformNet, figures: FigureSet, styles: Styles, setup: Setup = HERE, seed: int = 0, batch: int = 8
 ) -> Tensor:
-    """The figures' pictures as F sees them in random styles of the pool, (N, 3, S, S) in [0, 1]; the same each time."""
+    """The figures' pictures as a stylizer sees them in random styles of the pool, (N, 3, S, S) in [0, 1]; the styles
+    are the same each time."""
     chosen = torch.randint(len(styles.pictures), (len(figures),), generator=torch.Generator().manual_seed(seed))
     statistics = styles.statistics.cpu()[chosen]
     done = []
     for images, part in zip(figures.images.split(batch), statistics.split(batch), strict=True):
         with setup.autocast():
-            output = model(laid_out(images.float() / 255, setup.device), part.to(setup.device), look=False).output
+            output = restyle(network, laid_out(images.float() / 255, setup.device), part.to(setup.device))
         done.append(output.float().cpu())
     return torch.cat(done)
 

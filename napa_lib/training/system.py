@@ -99,6 +99,7 @@ class NapaModel(nn.Module):
         """
         self.eval()
         self.requires_grad_(False)
+        self.zero_grad(set_to_none=True)  # gradients of the last stage's networks would only take memory
         parameters = {}
         for name in names:
             network = self.networks[name]
@@ -134,7 +135,7 @@ class NapaModel(nn.Module):
         if not reconstruct:
             return Passed(output, prediction, keypoints, depths)
         bone_map = self.bone_map(keypoints, images.shape[-1])
-        again = restyle(self.reconstructor, bone_map, statistics)
+        again = self.reconstruct(bone_map, statistics)
         return Passed(output, prediction, keypoints, depths, bone_map, again)
 
     @staticmethod
@@ -148,6 +149,10 @@ class NapaModel(nn.Module):
     def bone_map(self, keypoints: Tensor, size: int) -> Tensor:
         """P = R(Y_2d): (B, 18, 2) pixels to the soft bone map (B, 3, size, size), differentiable."""
         return render_bone_map(keypoints, NAPA18, size, BONE_WIDTH * size, SOFTNESS * size)
+
+    def reconstruct(self, bone_map: Tensor, statistics: Tensor) -> Tensor:
+        """O' = F'(P, S): (B, 3, S, S) from bone maps and the styles' (B, 1920) statistics."""
+        return restyle(self.reconstructor, bone_map, statistics)
 
     def depths_of(self, keypoints: Tensor) -> Tensor:
         """What G' says of keypoints (B, 18, 2), differentiable: (B, 15) standardised z of the bones."""

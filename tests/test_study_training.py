@@ -1,0 +1,96 @@
+"""Lesson 08: what it shows is what the system does; its tables say what the results say."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from napa_lib.study.lessons.lesson_08 import checks, live, pictures, tables
+from napa_lib.training.objective import SYMBOLS
+from napa_lib.training.stages import STAGES
+
+matplotlib.use("agg")
+
+
+def test_the_reach_that_the_lesson_describes():
+    arrives = {row: {name for name, length in found.items() if length > 0} for row, found in live.reach(4).items()}
+    assert arrives == {"all style terms": {"F"}, "L_2d": {"F", "G"}, "L_depth": {"G'"},
+                       "self supervision": {"F", "G", "F'", "VGG'"}}  # fmt: skip
+    cut = live.reach(4, cut=lambda keypoints: keypoints.detach())["self supervision"]
+    assert {name for name, length in cut.items() if length > 0} == {"F'", "VGG'"}
+
+
+def test_the_board_that_the_lesson_describes():
+    """L_sent weighs most, L_style and L_2d pull hardest by far, L_depth does not pull at O at all."""
+    rows = {row[0]: row for row in live.board()}
+    assert max(rows, key=lambda name: rows[name][3]) == "style_entropy"
+    pulls = sorted(rows, key=lambda name: -rows[name][4])
+    assert set(pulls[:2]) == {"style", "keypoints"} and rows["depth"][4] == 0.0
+    assert rows[pulls[1]][4] > 2 * rows[pulls[2]][4] and pulls.index("style_entropy") == 3
+    figure = pictures.board_figure(live.board())
+    words = [label.get_text().split()[0] for label in figure.axes[0].get_yticklabels()]
+    assert words[::-1] == [SYMBOLS[name] for name in pulls]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_the_pipeline_shows_who_learns(number):
+    words = [text.get_text() for text in pictures.pipeline_figure(number).axes[0].texts]
+    learning = {text.split("\n")[0] for text in words if text.endswith("learns")}
+    assert learning == set(STAGES[number - 1].trained)
+    assert any(text.startswith("O\n3 x 96 x 96") for text in words)
+    assert ("3 self-supervision terms" in words) == (number == 4)
+
+
+def test_what_is_shown_went_through_the_system():
+    found = live.view(4, 2)
+    again = live.system().bone_map(found.passed.keypoints, 96)
+    assert torch.equal(again, found.passed.bone_map) and len(pictures.opening_figure(found).axes) == 12
+    assert live.view(1).passed.prediction is None
+
+
+def test_a_resumed_stage_and_a_judge_on_trial(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    assert live.interrupted(tmp_path / "c.safetensors", 1, 2, 0)
+    seen = live.judge_on_trial(4, 0)
+    assert [entry["step"] for entry in seen] == [0, 1, 2, 3, 4] and seen[0]["own"] == seen[0]["untouched"]
+    assert seen[-1]["own"] < 0.7 * seen[0]["own"] and abs(seen[-1]["untouched"] - seen[0]["untouched"]) < 0.05
+    assert len(pictures.judge_figure(seen).axes[0].lines) == 2
+
+
+def test_the_made_up_curve():
+    means = np.array(checks.CURVE[:48]).reshape(-1, 4).mean(1)
+    np.testing.assert_allclose(means.round(2), [8.85, 7.3, 6.35, 5.9, 5.75, 5.72, 5.72, 5.72, 5.72, 5.72, 5.72, 5.72],
+                               atol=0.011)  # fmt: skip
+    best, since, lowered = np.inf, 0, []
+    for window, mean in enumerate(means, 1):
+        best, since = (mean, 0) if mean < 0.99 * best else (best, since + 4)
+        lowered += [4 * window] if since == 20 else []
+    assert live.lowered_at(list(checks.CURVE)) == lowered[0] == 40
+    assert live.lowered_at([1.0 / step for step in range(1, 60)]) is None
+    assert len(pictures.curve_figure(checks.CURVE).axes[0].lines) == 2
+
+
+def run(seed: int, near: float) -> dict:
+    joints = dict.fromkeys(("ankle", "knee", "wrist", "elbow", "shoulder", "head", "hip"), near)
+    look = {"near": near, "far": 2 * near, "joints": joints, "pa_mpjpe": 200.0 + seed}
+    judged = {"style": 1.0, "cosine": near / 100, "content": 1.0}
+    return {"real": look, "own": look, "style": {"own": judged, "untouched": judged}}
+
+
+def test_tables_pair_seed_by_seed():
+    runs = {name: [run(seed, 10.0 + 10 * seed) for seed in range(3)] for name in tables.STAGES}
+    runs["supervised"] = [run(seed, 11.0 + 10 * seed) for seed in range(3)]
+    lines = tables.supervision_table(runs).splitlines()
+    assert all("+1.0 ± 0.0" in line for line in lines[1:])  # the seeds differ by 10, the arms by 1
+    assert "+4.0" in next(line for line in lines if line.startswith("wrist"))
+    stages = tables.stages_table(runs).splitlines()
+    assert len(stages) == 1 + len(tables.STAGES) and "20.0 ± 24.8" in stages[1]
+    assert "0.200 ± 0.248" in tables.judge_table(runs)
+
+
+def test_records_as_dots():
+    records = {n: [{"step": 1, "style": 2.0, "keypoints": 3.0, "feature_sup": 4.0}] for n in (1, 2, 3, 4)}
+    figure = pictures.stages_figure(records)
+    assert [line.get_xdata()[0] for line in figure.axes[0].lines] == [1, 2, 3, 4]
