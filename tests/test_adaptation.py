@@ -22,12 +22,14 @@ from napa_lib.adaptation import (
     alpha,
     choose_shots,
     coverage,
+    energy_distance,
     fit_square,
     gradient_penalty,
     maximum_mean_discrepancy,
     nearest_pairs,
     perceptual_loss,
     pose_mixup,
+    read_images,
     recorded_target,
     source_poses,
     synthetic_target,
@@ -51,20 +53,22 @@ def test_every_bone_has_a_colour_of_its_own():
 
 
 def test_alpha_draws_each_bone_in_its_colour_where_it_lies():
+    """Each pixel is the mean of four places a quarter of a pixel from its centre; a stroke is 3 px wide."""
     poses = some_poses(1)
     picture = alpha(poses, 48)[0].numpy()
     joints = (poses[0].double().numpy() + 1) * 47 / 2
-    pixels = np.stack(np.meshgrid(np.arange(48), np.arange(48)), -1).astype(float)  # [y, x] -> (x, y)
-    expected = np.zeros((48, 48, 3))
-    sure = np.ones((48, 48), dtype=bool)
+    places = np.stack(np.meshgrid((np.arange(96) - 0.5) / 2, (np.arange(96) - 0.5) / 2), -1)  # [y, x] -> (x, y)
+    expected = np.zeros((96, 96, 3))
+    sure = np.ones((96, 96), dtype=bool)
     for (start, end), color in zip(STICKS.bones, STICKS.colors, strict=True):
         along = joints[end] - joints[start]
-        share = np.clip((pixels - joints[start]) @ along / (along @ along), 0, 1)
-        distance = np.linalg.norm(pixels - joints[start] - share[..., None] * along, axis=-1)
-        expected[distance < 1] = np.array(color) / 255  # a stroke is 2 px wide
-        sure &= np.abs(distance - 1) > 1e-4
-    np.testing.assert_allclose(picture.transpose(1, 2, 0)[sure], expected[sure], atol=1e-6)
-    assert sure.mean() > 0.99
+        share = np.clip((places - joints[start]) @ along / (along @ along), 0, 1)
+        distance = np.linalg.norm(places - joints[start] - share[..., None] * along, axis=-1)
+        expected[distance < 1.5] = np.array(color) / 255
+        sure &= np.abs(distance - 1.5) > 1e-4
+    mean, certain = expected.reshape(48, 2, 48, 2, 3).mean((1, 3)), sure.reshape(48, 2, 48, 2).all((1, 3))
+    np.testing.assert_allclose(picture.transpose(1, 2, 0)[certain], mean[certain], atol=1e-6)
+    assert certain.mean() > 0.98
 
 
 def test_black_and_white_is_where_colour_is():
@@ -329,3 +333,35 @@ def test_configurations_that_cannot_be(bad):
 def test_generators_that_cannot_be(bad):
     with pytest.raises(ValueError):
         GeneratorConfig(**bad)
+
+
+def test_energy_distance_is_a_mean_of_lengths():
+    first, second = some_poses(7, 1), some_poses(9, 2)
+    x, y = (poses.double().numpy().reshape(len(poses), -1) / np.sqrt(15) for poses in (first, second))
+
+    def mean(a, b, skip):
+        pairs = [np.linalg.norm(p - q) for i, p in enumerate(a) for j, q in enumerate(b) if not (skip and i == j)]
+        return np.mean(pairs)
+
+    expected = np.sqrt(max(2 * mean(x, y, False) - mean(x, x, True) - mean(y, y, True), 0))
+    assert energy_distance(first, second) == pytest.approx(expected, abs=1e-9)
+    assert energy_distance(first, second) == pytest.approx(energy_distance(second, first), abs=1e-12)
+    far = energy_distance(first, second + 100)
+    assert far == pytest.approx(np.sqrt(2 * np.sqrt(2) * 100), rel=0.01)  # of two points d apart: the root of 2 d
+    with pytest.raises(ValueError, match="at least 2 poses of one form"):
+        energy_distance(first[:1], second)
+
+
+def test_images_without_a_figure_are_refused():
+    torch.manual_seed(0)
+    regressor = KeypointRegressor(3, 8, 1).eval()
+    images = alpha(some_poses(3), 16)
+    with torch.no_grad():
+        torch.testing.assert_close(read_images(regressor, images, 2), regressor(images))
+    images[1] = 0.05
+    with pytest.raises(ValueError, match="image 1 shows none"):
+        read_images(regressor, images)
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        read_images(regressor, images * 30)
+    with pytest.raises(ValueError, match="must be"):
+        read_images(regressor, images[:, :1])

@@ -33,6 +33,7 @@ from napa_lib.adaptation.store import (
     save_transfer,
 )
 from napa_lib.adaptation.train import deformed, train_regressor, train_source, worn
+from napa_lib.adaptation.warm import COMPONENTS, pose_codes, warm_source
 from napa_lib.loop import Setup
 from napa_lib.networks import VGG19Features
 
@@ -173,6 +174,11 @@ def test_networks_in_files(adapted_parts, tmp_path):
     found = load_transfer(path)
     assert found.layers == (2, 5)
     assert all(bool((a == b).all()) for a, b in zip(found(styles), transfer(styles), strict=True))
+    save_transfer(path, transfer, small=True)
+    assert all(torch.allclose(a, b, atol=0.05) for a, b in zip(load_transfer(path)(styles), found(styles), strict=True))
+    save_source(path, source, small=True)
+    with torch.no_grad():
+        assert float((load_source(path)(z) - source(z)).abs().max()) < 0.05  # 8 bits
     with pytest.raises(ValueError):
         load_source(tmp_path / "none.safetensors")
 
@@ -190,3 +196,45 @@ def test_the_command_trains_both(tmp_path, monkeypatch, capsys):
         assert ("held_out" in found) == (stage == "beta")
     with pytest.raises(SystemExit, match="at least 1|>= 1"):
         training.main(["--stage", "beta", "--steps", "0", "--out", str(tmp_path / "x.safetensors")])
+
+
+# First lessons -----------------------------------------------------------------------------------------------------
+
+
+def test_codes_are_spread_as_noise_is():
+    poses = source_poses(4000, torch.Generator().manual_seed(0))
+    codes = pose_codes(poses, 64, torch.Generator().manual_seed(1))
+    assert codes.shape == (4000, 64)
+    torch.testing.assert_close(codes.square().mean(1), torch.ones(4000), atol=1e-4, rtol=0)  # on the sphere
+    assert float(codes.mean(0).abs().max()) < 0.1
+    assert float((codes.var(0) - 1).abs().max()) < 0.25
+    correlation = torch.corrcoef(codes.T).fill_diagonal_(0)
+    assert float(correlation.abs().max()) < 0.25  # principal components do not go together
+
+
+def test_a_code_knows_its_pose_and_not_the_others_order():
+    poses = source_poses(200, torch.Generator().manual_seed(0))
+    codes = pose_codes(poses, 64, torch.Generator().manual_seed(1))
+    order = torch.randperm(200, generator=torch.Generator().manual_seed(2))
+    again = pose_codes(poses[order], 64, torch.Generator().manual_seed(1))
+    same_sign = torch.sign((codes[order, :COMPONENTS] * again[:, :COMPONENTS]).sum(0))  # a component's sign is open
+    torch.testing.assert_close(codes[order, :COMPONENTS], same_sign * again[:, :COMPONENTS], atol=1e-3, rtol=0)
+    with pytest.raises(ValueError, match="latent must be more than 28, got 28"):
+        pose_codes(poses, 28, torch.Generator())
+
+
+def test_first_lessons_lower_the_loss_and_the_critic_goes_on_from_them(poses, tmp_path):
+    model = replace(SMALL, latent=32)
+    config = SourceConfig(model, steps=60, batch=8, every=20)
+    network, record = warm_source(config, poses)
+    assert record[-1]["squared"] < 0.8 * record[0]["squared"]
+    whole, _ = warm_source(replace(config, steps=4, every=2), poses)
+    again, _ = warm_source(replace(config, steps=4, every=2), poses)
+    assert same(whole, again)
+    start = [p.clone() for p in network.parameters()]
+    trained, _ = train_source(replace(config, steps=1, learning_rate=1e-6), poses, start=network)
+    assert all(bool((a == b).all()) for a, b in zip(start, network.parameters(), strict=True))
+    pairs = zip(trained.parameters(), network.parameters(), strict=True)
+    assert all(float((a - b).detach().abs().max()) < 1e-4 for a, b in pairs)
+    with pytest.raises(ValueError, match="start must be of the configuration"):
+        train_source(CONFIG, poses, start=network)

@@ -2,10 +2,23 @@
 
 from napa_lib.adaptation.adapt import Adapted, Pool, adapt, draw_pool, read_poses, sample_poses
 from napa_lib.adaptation.config import PRESETS, AdaptationConfig, GeneratorConfig, SourceConfig
-from napa_lib.adaptation.functional import coverage, maximum_mean_discrepancy, nearest_pairs, pose_mixup
+from napa_lib.adaptation.functional import (
+    coverage,
+    energy_distance,
+    maximum_mean_discrepancy,
+    nearest_pairs,
+    pose_mixup,
+)
 from napa_lib.adaptation.losses import gradient_penalty, perceptual_loss
-from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN, adaptive_instance_norm
+from napa_lib.adaptation.networks import (
+    Discriminator,
+    KeypointRegressor,
+    PoseStyleGAN,
+    adaptive_instance_norm,
+    read_images,
+)
 from napa_lib.adaptation.sticks import STICKS, alpha, fit_square
+from napa_lib.adaptation.store import load_pretrained, load_pretrained_transfer
 from napa_lib.adaptation.targets import Target, choose_shots, recorded_target, source_poses, synthetic_target
 from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
 
@@ -29,12 +42,16 @@ __all__ = [
     "choose_shots",
     "coverage",
     "draw_pool",
+    "energy_distance",
     "fit_square",
     "gradient_penalty",
+    "load_pretrained",
+    "load_pretrained_transfer",
     "maximum_mean_discrepancy",
     "nearest_pairs",
     "perceptual_loss",
     "pose_mixup",
+    "read_images",
     "read_poses",
     "recorded_target",
     "sample_poses",

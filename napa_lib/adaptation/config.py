@@ -37,6 +37,7 @@ class GeneratorConfig:
 PRESETS = {
     "paper": GeneratorConfig(),
     "tiny": GeneratorConfig(size=64, latent=64, mapping_layers=4, channels=(64, 64, 64, 32, 16)),
+    "thumb": GeneratorConfig(size=32, latent=64, mapping_layers=4, channels=(64, 64, 48, 24)),
 }
 
 

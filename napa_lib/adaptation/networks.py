@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, instance_norm, interpolate, leaky_relu
+from torch.nn.functional import avg_pool2d, batch_norm, interpolate, leaky_relu
 
 from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.bottleneck.networks import expected_position
 from napa_lib.skeletons import SHARED15
 
 SLOPE = 0.2
+FAINTEST = 0.1  # of white: an image without anything brighter shows no figure
 
 
 def adaptive_instance_norm(x: Tensor, style: Tensor) -> Tensor:
@@ -30,8 +31,9 @@ def adaptive_instance_norm(x: Tensor, style: Tensor) -> Tensor:
 
     Source: Karras et al., 2019, eq. 1.
     """
-    scale, shift = style[..., None, None].chunk(2, 1)
-    return instance_norm(x) * scale + shift
+    scale, shift = (part.flatten().to(x.dtype) for part in style.chunk(2, 1))
+    one = x.reshape(1, -1, *x.shape[2:])  # each picture's channels as channels of one picture: a single pass over x
+    return batch_norm(one, None, None, scale, shift, training=True).view(x.shape)
 
 
 class Mapping(nn.Module):
@@ -161,16 +163,21 @@ class Discriminator(nn.Module):
 class KeypointRegressor(nn.Module):
     """beta: skeleton images (B, planes, S, S) to the 15 joints (B, 15, 2) in [-1, 1].
 
-    Convolutions of stride 2 down to 1/8, context from dilated ones, then the expectation of one heat map a joint.
+    Convolutions of stride 2, context from dilated ones, then the expectation of one heat map a joint.
+
+    Args:
+        planes: channels of the pictures.
+        width: channels of the first layer; each halving doubles them.
+        halvings: how often the side is halved; `halvings_for` says how often it may be.
 
     Source: FlexPose, section 3.4 (beta; the paper gives no layers).
     """
 
-    def __init__(self, planes: int = 3, width: int = 32) -> None:
+    def __init__(self, planes: int = 3, width: int = 32, halvings: int = 3) -> None:
         super().__init__()
-        self.planes, self.width = planes, width
-        widths = (width, 2 * width, 4 * width)
-        into = (planes, *widths[:-1])
+        self.planes, self.width, self.halvings = planes, width, halvings
+        widths = [width * 2**i for i in range(halvings)]
+        into, last = (planes, *widths[:-1]), widths[-1]
         self.down = nn.Sequential(
             *(
                 layer
@@ -178,11 +185,43 @@ class KeypointRegressor(nn.Module):
                 for layer in (nn.Conv2d(a, b, 3, 2, 1), nn.GroupNorm(8, b), nn.ReLU(inplace=True))
             )
         )
-        self.context = nn.ModuleList(nn.Conv2d(4 * width, 4 * width, 3, padding=d, dilation=d) for d in (1, 2, 4, 1))
-        self.out = nn.Conv2d(4 * width, SHARED15.num_joints, 1)
+        self.context = nn.ModuleList(nn.Conv2d(last, last, 3, padding=d, dilation=d) for d in (1, 2, 4, 1))
+        self.out = nn.Conv2d(last, SHARED15.num_joints, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.down(image)
         for convolution in self.context:
             x = x + torch.relu(convolution(x))
         return expected_position(self.out(x))
+
+
+def halvings_for(size: int) -> int:
+    """How often a picture's side is halved by beta: three times, but to heat maps of 8 x 8 at least.
+
+    >>> halvings_for(128), halvings_for(32), halvings_for(16)
+    (3, 2, 1)
+    """
+    return max(1, min(3, (size // 8).bit_length() - 1))
+
+
+@torch.no_grad()
+def read_images(regressor: KeypointRegressor, images: Tensor, batch: int = 32) -> Tensor:
+    """beta(y) of skeleton images that somebody brings, (N, 15, 2) in [-1, 1].
+
+    Args:
+        regressor: beta.
+        images: (N, planes, S, S) in [0, 1], a figure in each.
+        batch: how many are read at once.
+
+    Raises:
+        ValueError: for another shape, numbers that are not in [0, 1], or an image without a figure: nothing in it is
+            brighter than `FAINTEST`.
+    """
+    if images.ndim != 4 or images.shape[1] != regressor.planes or images.shape[2] != images.shape[3]:
+        raise ValueError(f"images must be (N, {regressor.planes}, S, S), got {tuple(images.shape)}")
+    if not bool(((images >= 0) & (images <= 1)).all()):
+        raise ValueError("images must be in [0, 1]")
+    dark = images.flatten(1).amax(1) < FAINTEST
+    if bool(dark.any()):
+        raise ValueError(f"images must show a figure each, image {int(dark.nonzero()[0])} shows none")
+    return torch.cat([regressor(part) for part in images.split(batch)])

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
 from napa_lib.adaptation.transfer import StyleTransfer
+from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-flexpose-1"
+TARGETS = ("Yoga_UpwardSalute", "Yoga_Warrior2_left")  # whose tau ships
 
 
-def save_source(path: str | Path, network: PoseStyleGAN) -> None:
-    """Write a source generator, weights as 16-bit halves: 0.6 MB for `tiny`."""
-    _save(path, network, "source", asdict(network.config))
+def save_source(path: str | Path, network: PoseStyleGAN, small: bool = False) -> None:
+    """Write a source generator; `small`: its matrices and kernels in 8 bits, not as 16-bit halves."""
+    _save(path, network.state_dict(), "source", asdict(network.config), small)
 
 
-def save_regressor(path: str | Path, network: KeypointRegressor) -> None:
-    """Write beta, weights as 16-bit halves: 1.4 MB."""
-    _save(path, network, "beta", {"planes": network.planes, "width": network.width})
+def save_regressor(path: str | Path, network: KeypointRegressor, small: bool = False) -> None:
+    """Write beta, likewise."""
+    config = {"planes": network.planes, "width": network.width, "halvings": network.halvings}
+    _save(path, network.state_dict(), "beta", config, small)
 
 
-def save_transfer(path: str | Path, transfer: StyleTransfer) -> None:
-    """Write tau, its learned blocks alone."""
-    _save(path, transfer, "tau", {"widths": transfer.widths, "layers": transfer.layers})
+def save_transfer(path: str | Path, transfer: StyleTransfer, small: bool = False) -> None:
+    """Write tau, likewise: of its learned blocks what they differ by from the identity."""
+    changes = {name: block.detach() - torch.eye(len(block)) for name, block in transfer.state_dict().items()}
+    _save(path, changes, "tau", {"widths": transfer.widths, "layers": transfer.layers}, small)
 
 
 def load_source(path: str | Path) -> PoseStyleGAN:
@@ -55,13 +62,35 @@ def load_transfer(path: str | Path) -> StyleTransfer:
     """Read what `save_transfer` wrote; errors as for `load_source`."""
     tensors, config = _load(path, "tau")
     transfer = StyleTransfer(config["widths"], config["layers"])
-    load_weights(transfer, tensors, str(path))
+    load_weights(transfer, {name: value + torch.eye(len(value)) for name, value in tensors.items()}, str(path))
     return transfer.eval()
 
 
-def _save(path: str | Path, network: nn.Module, part: str, config: dict) -> None:
+def load_pretrained() -> tuple[PoseStyleGAN, KeypointRegressor]:
+    """The source generator and beta that ship: motion capture at 64 pixels, `tiny`.
+
+    Raises:
+        ValueError: if a file is missing or damaged.
+    """
+    folder = "weights/flexpose_{}.safetensors"
+    return load_source(asset_path(folder.format("source"))), load_regressor(asset_path(folder.format("beta")))
+
+
+def load_pretrained_transfer(target: str = TARGETS[0]) -> StyleTransfer:
+    """A tau that ships, fitted to twelve shots of a class.
+
+    Raises:
+        ValueError: for another class, or if the file is missing or damaged.
+    """
+    if target not in TARGETS:
+        raise ValueError(f"target must be one of {TARGETS}, got {target!r}")
+    return load_transfer(asset_path(f"weights/flexpose_tau_{target}.safetensors"))
+
+
+def _save(path: str | Path, tensors: Mapping[str, Tensor], part: str, config: dict, small: bool) -> None:
     header = {"format": FORMAT, "part": part, "config": json.dumps(config)}
-    save_tensors(path, {name: value.half() for name, value in network.state_dict().items()}, header)
+    stored = quantize(tensors) if small else {name: value.half() for name, value in tensors.items()}
+    save_tensors(path, stored, header)
 
 
 def _load(path: str | Path, part: str) -> tuple[dict[str, Tensor], dict]:
@@ -69,4 +98,4 @@ def _load(path: str | Path, part: str) -> tuple[dict[str, Tensor], dict]:
     found = (header.get("format"), header.get("part"))
     if found != (FORMAT, part):
         raise CheckpointError(f"{path} holds no FlexPose {part}: its format and part are {found}")
-    return {name: value.float() for name, value in tensors.items()}, json.loads(header["config"])
+    return dequantize(tensors), json.loads(header["config"])

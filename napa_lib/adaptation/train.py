@@ -20,10 +20,11 @@ from torch.nn.functional import interpolate
 from napa_lib import loop, results
 from napa_lib.adaptation.config import PRESETS, SourceConfig
 from napa_lib.adaptation.losses import gradient_penalty
-from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN
+from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN, halvings_for, read_images
 from napa_lib.adaptation.sticks import alpha, check_poses
-from napa_lib.adaptation.store import save_regressor, save_source
+from napa_lib.adaptation.store import load_source, save_regressor, save_source
 from napa_lib.adaptation.targets import source_poses
+from napa_lib.adaptation.warm import warm_source
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.gan import bce_discriminator_loss, bce_generator_loss
@@ -33,13 +34,16 @@ SCALE = 32_000  # motion-capture poses of the source, as many as the paper has o
 CLIP = 100.0  # largest norm of a network's gradient: stops what is not sound, and nothing else
 
 
-def train_source(config: SourceConfig, poses: Tensor, setup: Setup = HERE) -> tuple[PoseStyleGAN, Record]:
-    """Train a generator of the source's skeleton images, g_s.
+def train_source(
+    config: SourceConfig, poses: Tensor, setup: Setup = HERE, start: PoseStyleGAN | None = None
+) -> tuple[PoseStyleGAN, Record]:
+    """Train a generator of the source's skeleton images, g_s, against a critic.
 
     Args:
         config: what to train and how.
         poses: (K, 15, 2) in [-1, 1], the annotations S.
         setup: where and how to compute, and the checkpoint.
+        start: a generator to begin with, such as `warm_source` makes; it stays as it is.
 
     Returns:
         the generator with averaged weights, in evaluation mode, and the record.
@@ -53,6 +57,10 @@ def train_source(config: SourceConfig, poses: Tensor, setup: Setup = HERE) -> tu
     check_source(poses)
     generator, model = seed_everything(config.seed), config.model
     network, critic = on_device(setup.device, PoseStyleGAN(model)), on_device(setup.device, Discriminator(model))
+    if start is not None:
+        if start.config != model:
+            raise ValueError(f"start must be of the configuration that is trained, {model}, got {start.config}")
+        network.load_state_dict(start.state_dict())
     average = copy.deepcopy(network).requires_grad_(False)
     slow = {"params": network.mapping.parameters(), "lr": config.learning_rate / 10}
     groups = [slow, {"params": [*network.affine.parameters(), *network.synthesis.parameters()]}]
@@ -100,7 +108,7 @@ def train_regressor(config: SourceConfig, poses: Tensor, setup: Setup = HERE) ->
     """
     check_source(poses)
     generator = seed_everything(config.seed)
-    network = on_device(setup.device, KeypointRegressor(config.model.planes))
+    network = on_device(setup.device, KeypointRegressor(config.model.planes, halvings=halvings_for(config.model.size)))
     optimizer = loop.adam(network.parameters(), config.learning_rate, (0.9, 0.999))
 
     def step(number: int) -> Losses:
@@ -152,8 +160,7 @@ def worn(images: Tensor, generator: torch.Generator) -> Tensor:
 def held_out_distance(network: KeypointRegressor, size: int, count: int = 1000) -> float:
     """beta's mean distance on stick figures of motion capture held out, a joint, as a share of the picture's side."""
     poses = source_poses(count, torch.Generator().manual_seed(1), "validation")
-    with torch.no_grad():
-        found = torch.cat([network(alpha(part, size, network.planes == 3)) for part in poses.split(50)])
+    found = read_images(network, alpha(poses, size, network.planes == 3))
     return float((found - poses).norm(dim=-1).mean()) / 2
 
 
@@ -161,12 +168,15 @@ def parser() -> argparse.ArgumentParser:
     """The command's options."""
     found = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     add = found.add_argument
-    add("--stage", choices=("source", "beta"), required=True, help="the generator g_s, or the regressor beta")
+    add("--stage", choices=("warm", "source", "beta"), required=True,
+        help="the generator g_s without and with its critic, or the regressor beta")  # fmt: skip
+    add("--start", type=Path, metavar="FILE", help="network that --stage source begins with")
     add("--preset", choices=tuple(PRESETS), default="tiny")
     add("--white", action="store_true", help="white bones in one channel, not a colour for each")
     add("--steps", type=int, default=SourceConfig.steps)
     add("--batch", type=int, default=SourceConfig.batch)
     add("--learning-rate", type=float, default=SourceConfig.learning_rate)
+    add("--penalty", type=float, default=SourceConfig.penalty, help="weight of the critic's penalty")
     add("--lazy", type=int, default=SourceConfig.lazy, help="steps between two penalties")
     add("--seed", type=int, default=SourceConfig.seed)
     add("--device", default="cpu", help="auto, cpu, cuda or mps")
@@ -182,14 +192,18 @@ def main(arguments: list[str] | None = None) -> None:
     with loop.command():
         config = SourceConfig(
             replace(PRESETS[options.preset], color=not options.white), steps=options.steps, batch=options.batch,
-            learning_rate=options.learning_rate, lazy=options.lazy, seed=options.seed,
+            learning_rate=options.learning_rate, penalty=options.penalty, lazy=options.lazy, seed=options.seed,
         )  # fmt: skip
         device = choose_device(options.device)
         setup = Setup(device, options.half, options.out.with_suffix(".checkpoint.safetensors"))
         poses = source_poses(SCALE, torch.Generator().manual_seed(options.seed))
         measured: dict = {}
-        if options.stage == "source":
-            network, record = train_source(config, poses, setup)
+        if options.stage == "warm":
+            network, record = warm_source(config, poses, setup)
+            save_source(options.out, network)
+        elif options.stage == "source":
+            start = None if options.start is None else load_source(options.start)
+            network, record = train_source(config, poses, setup, start)
             save_source(options.out, network)
         else:
             regressor, record = train_regressor(config, poses, setup)

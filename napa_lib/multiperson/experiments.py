@@ -44,9 +44,9 @@ ROWS = {  # of table 2, from top to bottom
     "adapt": StudentConfig(consistency=False),
     "unsupervised": StudentConfig(),
     "mocap": StudentConfig(poses="mocap"),
-    "weak": StudentConfig(supervision="2d"),
+    "weak": StudentConfig(supervision="2d", consistency=False),  # phase 2 sends a teacher home; labels may stay
     "labels": replace(DISTL, supervision="3d"),
-    "full": StudentConfig(supervision="3d"),
+    "full": StudentConfig(supervision="3d", consistency=False),
     "distl_longer": replace(DISTL, steps=1600),
     "adapt_longer": StudentConfig(consistency=False, steps=1600),
 }

@@ -1,0 +1,99 @@
+"""FlexPose's generator beside its own convolutions, an adaptation, and where the time of sampling goes.
+
+The generator of the `tiny` preset (64 pixels) against the same convolutions, activations and enlargements without
+styles and normalisation: target at most 1.3 times. An adaptation in `tiny` with the defaults, from a step's time:
+target under three minutes. Sampling through alpha and beta: poses a second, and each part's share.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, leaky_relu
+
+from benchmarks.limits import best_time, print_table
+from napa_lib.adaptation import (
+    PRESETS,
+    AdaptationConfig,
+    KeypointRegressor,
+    PoseStyleGAN,
+    adapt,
+    alpha,
+    draw_pool,
+    source_poses,
+)
+from napa_lib.adaptation.networks import SLOPE, Synthesis
+from napa_lib.loop import Setup
+from napa_lib.networks import VGG19Features
+
+BATCH, STEPS = 16, 6
+
+
+def plain(synthesis: Synthesis, batch: int) -> Tensor:
+    """The synthesis network without adaptive instance normalisation."""
+    x = synthesis.constant.expand(batch, -1, -1, -1)
+    for number, convolution in enumerate(synthesis.convolutions, 1):
+        if number >= 2 and number % 2 == 0:
+            x = interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        x = leaky_relu(convolution(x), SLOPE)
+    return torch.sigmoid(synthesis.out(x) * 2)
+
+
+def adaptation_seconds(source: PoseStyleGAN, regressor: KeypointRegressor, pool_size: int = 256) -> float:
+    """Of a whole adaptation with the defaults, from a pool's and a step's time."""
+    generator, features = torch.Generator().manual_seed(0), VGG19Features()
+    shots = source_poses(12, generator)
+    pool = draw_pool(source, regressor, pool_size, generator)
+
+    def run(steps: int) -> float:
+        config = AdaptationConfig(mixed=pool_size, steps=steps)
+        return best_time(lambda: adapt(config, source, pool, shots, features, Setup(half=True)), 2, warmup=0)
+
+    defaults = AdaptationConfig()
+    drawing = best_time(lambda: draw_pool(source, regressor, pool_size, generator), 2) / pool_size
+    return drawing * 2 * defaults.mixed + (run(STEPS + 1) - run(1)) / STEPS * defaults.steps
+
+
+@torch.no_grad()
+def sampling_rows(source: PoseStyleGAN, regressor: KeypointRegressor) -> list[dict[str, object]]:
+    """Microseconds a pose of each part of sampling."""
+    z = source.noise(BATCH, torch.Generator().manual_seed(0))
+    styles = source.styles(z)
+    pictures = source.draw(styles)
+    poses = regressor(pictures)
+    parts = {
+        "f and A: noise to styles": lambda: source.styles(z),
+        "phi: styles to pictures": lambda: source.draw(styles),
+        "beta: pictures to joints": lambda: regressor(pictures),
+        "alpha: joints to pictures": lambda: alpha(poses, source.config.size),
+    }
+    times = {name: best_time(part, 20) / BATCH for name, part in parts.items()}
+    total = sum(times.values())
+    return [{"part": name, "us a pose": t * 1e6, "share (%)": 100 * t / total} for name, t in times.items()] + [
+        {"part": f"all: 10,000 poses in {10_000 * total:.1f} s", "us a pose": total * 1e6, "share (%)": 100.0}
+    ]
+
+
+def main() -> None:
+    """Time all and print the tables."""
+    torch.manual_seed(0)
+    source, regressor = PoseStyleGAN(PRESETS["tiny"]).eval(), KeypointRegressor().eval()
+    with torch.no_grad():
+        styles = source.styles(source.noise(BATCH, torch.Generator().manual_seed(0)))
+        modulated = best_time(lambda: source.draw(styles), 20)
+        bare = best_time(lambda: plain(source.synthesis, BATCH), 20)
+    seconds = adaptation_seconds(source, regressor)
+    print_table(
+        f"FlexPose's generator, 64 pixels, batch {BATCH}, {torch.get_num_threads()} threads",
+        [
+            {"what": "phi", "ms": 1e3 * modulated, "x plain convolutions": modulated / bare},
+            {"what": "the same without styles", "ms": 1e3 * bare, "x plain convolutions": 1.0},
+        ],
+    )
+    print("  target: at most 1.3")
+    print(f"  an adaptation with the defaults: {seconds:.0f} s (target: under 180)")
+    print_table("Sampling through the bottleneck", sampling_rows(source, regressor))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Measure adaptation, run by run: `python -m napa_lib.adaptation.experiments --help`.
+
+`--target NAME`: how far the source's poses, pose-mixup's and the adapted generator's are from held-out poses of a
+target, and what a detector is worth that was trained with each. `--variant NAME`: another way to adapt, on the targets
+that everything was chosen on. `--ship`: the adaptations that ship, and what the critic did to the source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib import loop, results
+from napa_lib.adaptation.adapt import Adapted, Pool, adapt, draw_pool, sample_poses
+from napa_lib.adaptation.config import AdaptationConfig
+from napa_lib.adaptation.detector import DetectorConfig, detector_errors, train_detector
+from napa_lib.adaptation.functional import coverage, energy_distance, maximum_mean_discrepancy
+from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
+from napa_lib.adaptation.store import TARGETS, load_regressor, load_source, save_transfer
+from napa_lib.adaptation.targets import Target, choose_shots, recorded_target, source_poses
+from napa_lib.experiments import Experiment
+from napa_lib.loop import Setup
+from napa_lib.networks import VGG19Features
+
+PROGRAM = "python -m napa_lib.adaptation.experiments"
+RUNS = "runs/flexpose"
+TRAIN = f"napa_lib.adaptation.train --preset thumb --half --out {RUNS}"
+MEASURE = f"napa_lib.adaptation.experiments --models {RUNS} --seed {{seed}} --out {RUNS}"
+CHOSEN_ON = ("Stand", "Yoga_Tree_left")  # steps, rate, layers and pool
+MEASURED_ON = (
+    "MilitarySalute", "Seated", "Squat", "Stand_LeftArmRaised", "T", "Traffic_AllStop", "Traffic_LeftTurn",
+    "Yoga_Tree_right", "Yoga_UpwardSalute", "Yoga_Warrior2_left",
+)  # fmt: skip
+SHIPPED = TARGETS  # whose tau ships
+SHOTS = 12
+SAMPLES = 500  # poses of a generator that are compared with the target's
+POOL = 2000  # noises of the source to pair with
+ANNOTATIONS = 1000  # poses that a detector is trained with, beside the mixed ones
+ADAPTATION = AdaptationConfig(layers=tuple(range(1, 9)), steps=60, learning_rate=5e-3)
+DETECTOR = DetectorConfig()
+VARIANTS: dict[str, dict] = {
+    "all": {},
+    "layer3": {"layers": (3,)},
+    "layers13": {"layers": (1, 3)},
+    "random": {"pairing": "random"},
+}
+
+
+def measured(name: str, options: str, seconds: float, seeds: tuple[int, ...]) -> Experiment:
+    """A run that starts from the trained networks."""
+    makes = f"{RUNS}/{name}_{{seed}}.json"
+    return Experiment(f"{MEASURE}/{name}_{{seed}}.json {options}", makes, seconds, seeds, ("warm", "beta"))
+
+
+EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what ships of them among the assets
+    "warm": Experiment(
+        f"{TRAIN}/warm.safetensors --stage warm --steps 6000 --results {RUNS}/warm.json", f"{RUNS}/warm.json", 240
+    ),
+    "beta": Experiment(
+        f"{TRAIN}/beta.safetensors --stage beta --steps 4000 --batch 32 --learning-rate 3e-3 "
+        f"--results {RUNS}/beta.json",
+        f"{RUNS}/beta.json", 120,
+    ),
+    "source": Experiment(
+        f"{TRAIN}/source.safetensors --stage source --start {RUNS}/warm.safetensors --lazy 16 --penalty 0.03 "
+        f"--learning-rate 5e-4 --steps 1000 --results {RUNS}/source.json",
+        f"{RUNS}/source.json", 130, after=("warm",),
+    ),
+    **{name: measured(name, f"--target {name}", 22, (0, 1)) for name in MEASURED_ON},
+    **{name: measured(name, f"--variant {name}", 25, (0, 1, 2)) for name in VARIANTS},
+    "shipped": replace(measured("shipped", "--ship", 30, (0,)), after=("warm", "beta", "source")),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What all adaptations of a run share."""
+
+    source: PoseStyleGAN
+    regressor: KeypointRegressor
+    pool: Pool
+    features: VGG19Features
+    setup: Setup
+
+
+def open_parts(models: Path, seed: int, half: bool) -> Parts:
+    """The trained networks of a folder, and a pool of noises drawn with the seed."""
+    source, regressor = load_source(models / "warm.safetensors"), load_regressor(models / "beta.safetensors")
+    pool = draw_pool(source, regressor, POOL, torch.Generator().manual_seed(seed))
+    return Parts(source, regressor, pool, VGG19Features(), Setup(half=half))
+
+
+def adapt_to(target: Target, parts: Parts, seed: int, shots: int = SHOTS, **changes: object) -> tuple[Adapted, Tensor]:
+    """Adapt to shots of a target's pool, drawn with the seed.
+
+    Returns:
+        what came out, and as many poses of its generator as are compared or learnt from, whichever is more.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    chosen = choose_shots(target, shots, generator)
+    config = replace(ADAPTATION, seed=seed, **changes)  # type: ignore[arg-type]
+    adapted = adapt(config, parts.source, parts.pool, chosen, parts.features, parts.setup)
+    return adapted, sample_poses(adapted.generator, parts.regressor, max(SAMPLES, ANNOTATIONS), generator)
+
+
+def distances(generated: Tensor, held_out: Tensor) -> dict[str, float]:
+    """How far poses are from held-out ones, by three measures."""
+    some = generated[:SAMPLES]
+    return {
+        "mmd": maximum_mean_discrepancy(some, held_out),
+        "energy": energy_distance(some, held_out),
+        "coverage": coverage(some, held_out),
+    }
+
+
+def measure_target(name: str, parts: Parts, seed: int) -> dict:
+    """Distances and detectors of one target."""
+    target = recorded_target(name)
+    adapted, sampled = adapt_to(target, parts, seed)
+    sets = {"source": parts.pool.poses, "mixup": adapted.mixed, "adapted": sampled, "pool": target.pool}
+    annotations = {
+        "direct": torch.cat([parts.pool.poses[:ANNOTATIONS], adapted.mixed]),
+        "mixup": adapted.mixed,
+        "ours": torch.cat([sampled[:ANNOTATIONS], adapted.mixed]),
+        "aligned": target.pool,
+    }
+    config = replace(DETECTOR, seed=seed)
+    return {
+        "distances": {kind: distances(poses, target.held_out) for kind, poses in sets.items()},
+        "detector": {
+            kind: detector_errors(train_detector(config, poses)[0], config, target.held_out)
+            for kind, poses in annotations.items()
+        },
+        "loss": adapted.record[-1]["perceptual"],
+    }
+
+
+def measure_variant(name: str, parts: Parts, seed: int) -> dict:
+    """Another way to adapt, on the targets that choices were made on."""
+    found = {}
+    for label in CHOSEN_ON:
+        target = recorded_target(label)
+        adapted, sampled = adapt_to(target, parts, seed, **VARIANTS[name])
+        found[label] = {**distances(sampled, target.held_out), "loss": adapted.record[-1]["perceptual"]}
+    return {"variant": found}
+
+
+def ship(parts: Parts, seed: int, models: Path) -> dict:
+    """Adapt to the targets whose tau ships, and write these beside the networks; measure source and critic's source."""
+    found = {}
+    for name in SHIPPED:
+        target = recorded_target(name)
+        adapted, sampled = adapt_to(target, parts, seed)
+        save_transfer(models / f"tau_{name}.safetensors", adapted.generator.transfer)
+        found[name] = distances(sampled, target.held_out)
+    real = source_poses(SAMPLES, torch.Generator().manual_seed(seed + 1))
+    after = draw_pool(load_source(models / "source.safetensors"), parts.regressor, SAMPLES,
+                      torch.Generator().manual_seed(seed))  # fmt: skip
+    sources = {"warm": distances(parts.pool.poses, real), "critic": distances(after.poses, real)}
+    return {"shipped": found, "sources": sources}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Adapt a trained source, measure, and write one result."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", choices=MEASURED_ON, help="one of the targets that are measured on")
+    what.add_argument("--variant", choices=tuple(VARIANTS), help="another way to adapt")
+    what.add_argument("--ship", action="store_true", help="the adaptations that ship")
+    parser.add_argument("--models", type=Path, default=Path(RUNS), help="folder of source and beta")
+    parser.add_argument("--seed", type=int, default=0, help="of shots, noises and trainings")
+    parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    with loop.command():
+        parts = open_parts(options.models, options.seed, not options.full)
+        if options.target:
+            found = measure_target(options.target, parts, options.seed)
+        elif options.variant:
+            found = measure_variant(options.variant, parts, options.seed)
+        else:
+            found = ship(parts, options.seed, options.models)
+        command = results.command_line(PROGRAM, arguments)
+        results.write(options.out, found, command, time.monotonic() - started, ADAPTATION, options.seed,
+                      ADAPTATION.steps)  # fmt: skip
+    print(f"wrote {options.out}; {found}")
+
+
+if __name__ == "__main__":
+    main()

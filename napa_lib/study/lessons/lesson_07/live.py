@@ -1,0 +1,73 @@
+"""Lesson 07's own computing: parts of a tau, a short adaptation, two clouds and the map between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from napa_lib.adaptation import (
+    Adapted,
+    AdaptedGenerator,
+    Pool,
+    PoseStyleGAN,
+    StyleTransfer,
+    Target,
+    adapt,
+    energy_distance,
+    nearest_pairs,
+)
+from napa_lib.adaptation.experiments import ADAPTATION
+from napa_lib.loop import Setup
+
+
+def only(transfer: StyleTransfer, layers: tuple[int, ...]) -> StyleTransfer:
+    """A tau with some of another one's blocks; the identity in all other layers."""
+    unknown = set(layers) - set(transfer.layers)
+    if unknown:
+        raise ValueError(f"layers must be among {transfer.layers}, got {layers}")
+    part = StyleTransfer(transfer.widths, transfer.layers)
+    with torch.no_grad():
+        for layer in layers:
+            part.blocks[str(layer)].copy_(transfer.blocks[str(layer)])
+    return part
+
+
+def adapted_with(source: PoseStyleGAN, transfer: StyleTransfer) -> AdaptedGenerator:
+    """The generator of a tau, in evaluation mode."""
+    return AdaptedGenerator(source, transfer).eval()
+
+
+def distance_to(poses: Tensor, target: Target) -> float:
+    """Energy distance of poses (N, 15, 2) from a target's held-out ones."""
+    return energy_distance(poses, target.held_out)
+
+
+def adapt_here(source: PoseStyleGAN, pool: Pool, shots: Tensor, steps: int, seed: int = 0) -> Adapted:
+    """A short adaptation of all layers: half as many mixed poses as the pool has noises."""
+    config = replace(ADAPTATION, mixed=len(pool.noises) // 2, steps=steps, seed=seed)
+    config = replace(config, layers=tuple(range(1, len(source.widths) + 1)))
+    return adapt(config, source, pool, shots, setup=Setup(half=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Clouds:
+    """Styles and wanted points of a toy, (N, 2) each, and where the best linear map sends the styles, by pairing."""
+
+    styles: Tensor
+    wanted: Tensor
+    mapped: dict[str, Tensor]
+
+
+def paired_clouds(count: int = 80, seed: int = 0) -> Clouds:
+    """Two clouds of points, paired at random and by nearness, and the best linear map of each pairing."""
+    generator = torch.Generator().manual_seed(seed)
+    styles = torch.randn(count, 2, generator=generator) * torch.tensor([0.9, 0.5]) + torch.tensor([4.0, 1.2])
+    wanted = torch.randn(count, 2, generator=generator) * torch.tensor([0.4, 0.7]) + torch.tensor([2.4, 4.4])
+    orders = {
+        "random": torch.randperm(count, generator=generator),
+        "nearest": nearest_pairs(styles[:, None], wanted[:, None]),
+    }
+    mapped = {name: styles @ torch.linalg.lstsq(styles, wanted[order]).solution for name, order in orders.items()}
+    return Clouds(styles, wanted, mapped)

@@ -1,0 +1,125 @@
+"""Lesson 07's tables: what was measured, over targets and seeds with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from napa_lib.adaptation.experiments import MEASURED_ON, VARIANTS
+from napa_lib.results import interval, paired_interval, text_table
+
+Runs = Mapping[str, Sequence[Mapping[str, Any]]]  # target or variant -> the results of its seeds
+KINDS = {"source": "source", "mixup": "mixup alone", "adapted": "adapted", "pool": "first half itself"}
+MEASURES = {"energy": "energy distance", "mmd": "squared MMD"}
+DETECTORS = {
+    "direct": ("Direct: source + mixed", "12.66, 0.00"),
+    "mixup": ("mixed alone", "-"),
+    "ours": ("Ours: adapted + mixed", "5.98, 0.47"),
+    "aligned": ("Aligned: the first half", "2.96, 0.84"),
+}
+WAYS = {
+    "all": ("all layers (ours)", "4.50"),
+    "layer3": ("layer 3 (the paper's)", "3.79"),
+    "layers13": ("layers 1 and 3", "3.82"),
+    "random": ("all layers, random pairs", "-"),
+}
+
+
+def targets_of(runs: Runs) -> list[str]:
+    """The targets that were measured."""
+    return [name for name in MEASURED_ON if name in runs]
+
+
+def values(runs: Runs, target: str, *path: str) -> list[float]:
+    """One number of a target, seed by seed, such as ("distances", "adapted", "mmd")."""
+    found = []
+    for run in runs[target]:
+        entry: Any = run
+        for key in path:
+            entry = entry[key]
+        found.append(float(entry))
+    return found
+
+
+def over_targets(runs: Runs, *path: str) -> list[float]:
+    """The mean over seeds of one number, target by target."""
+    return [fmean(values(runs, target, *path)) for target in targets_of(runs)]
+
+
+def nearer(runs: Runs, than: str, measure: str = "energy") -> tuple[int, int]:
+    """In how many targets the adapted poses are nearer than another set, on the mean of the seeds; and surely so.
+
+    Returns:
+        both counts; "surely" is where the paired interval over seeds leaves zero out.
+    """
+    below = sure = 0
+    for target in targets_of(runs):
+        change = paired_interval(*(values(runs, target, "distances", kind, measure) for kind in (than, "adapted")))
+        below += change.mean < 0
+        sure += change.mean < 0 and change.excludes_zero
+    return below, sure
+
+
+def _words(numbers: Sequence[float], digits: int) -> str:
+    mean, half = interval(numbers)
+    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+
+
+def _change(before: Sequence[float], after: Sequence[float], digits: int) -> str:
+    found = paired_interval(before, after)
+    return f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}{' *' if found.excludes_zero else ''}"
+
+
+def distances_table(runs: Runs) -> str:
+    """Energy distance from held-out poses, a line a target, means over seeds; below, over targets, all measures."""
+    lines = [["distance from held-out poses", *KINDS.values()]]
+    for target in targets_of(runs):
+        lines.append([target, *(f"{fmean(values(runs, target, 'distances', kind, 'energy')):.3f}" for kind in KINDS)])
+    for measure, name in MEASURES.items():
+        cells = [_words(over_targets(runs, "distances", kind, measure), 3) for kind in KINDS]
+        lines.append([f"{name}, all targets", *cells])
+    covered = [_words([100 * v for v in over_targets(runs, "distances", kind, "coverage")], 0) for kind in KINDS]
+    return text_table([*lines, ["coverage (%), all targets", *covered]])
+
+
+def changes_table(runs: Runs) -> str:
+    """What adaptation changes, paired target by target: a star where the interval leaves zero out."""
+    lines = [["adapted against", "measure", "change", "targets nearer", "surely"]]
+    for kind in ("source", "mixup"):
+        for measure, name in MEASURES.items():
+            before, after = (over_targets(runs, "distances", k, measure) for k in (kind, "adapted"))
+            below, sure = nearer(runs, kind, measure)
+            of = f"{below} of {len(targets_of(runs))}"
+            lines.append([KINDS[kind], name, _change(before, after, 3), of, f"{sure}"])
+    return text_table(lines)
+
+
+def detector_table(runs: Runs) -> str:
+    """The stand-in detector, over targets: error in px on a side of 128, PCK; and the change from Direct, paired."""
+    lines = [["annotations", "error (px)", "PCK@10 (%)", "PCK@20 (%)", "error minus Direct's", "paper: px, PCK@10"]]
+    direct = over_targets(runs, "detector", "direct", "px")
+    for kind, (words, paper) in DETECTORS.items():
+        pixels = over_targets(runs, "detector", kind, "px")
+        rates = [_words([100 * v for v in over_targets(runs, "detector", kind, key)], 0) for key in ("pck10", "pck20")]
+        change = "-" if kind == "direct" else _change(direct, pixels, 2)
+        lines.append([words, _words(pixels, 1), *rates, change, paper])
+    return text_table(lines)
+
+
+def variants_table(runs: Runs) -> str:
+    """Ways to adapt, on the targets that choices were made on: means; paired with our own, intervals over seeds."""
+    lines = [["way", "energy distance", "squared MMD", "loss", "energy minus ours", "paper (px)"]]
+    base = variant_values(runs, "all", "energy")
+    for variant in VARIANTS:
+        energy = variant_values(runs, variant, "energy")
+        mmd, loss = (fmean(variant_values(runs, variant, key)) for key in ("mmd", "loss"))
+        change = "-" if variant == "all" else _change(base, energy, 3)
+        name, paper = WAYS[variant]
+        lines.append([name, f"{fmean(energy):.3f}", f"{mmd:.3f}", f"{loss:.1f}", change, paper])
+    return text_table(lines)
+
+
+def variant_values(runs: Runs, variant: str, key: str) -> list[float]:
+    """One number of a variant, the mean over its targets, seed by seed."""
+    return [fmean(entry[key] for entry in run["variant"].values()) for run in runs[variant]]

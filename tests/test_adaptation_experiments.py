@@ -1,0 +1,82 @@
+"""Chapter 7's measurements: what a detector sees, what is compared, and what a result holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napa_lib import results
+from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, PoseStyleGAN, experiments, source_poses
+from napa_lib.adaptation.detector import DetectorConfig, detector_errors, hide, train_detector
+from napa_lib.adaptation.networks import halvings_for
+from napa_lib.adaptation.store import load_transfer, save_regressor, save_source
+
+SMALL = GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(12, 8, 6))
+
+
+@pytest.fixture(scope="module")
+def poses():
+    return source_poses(64, torch.Generator().manual_seed(0))
+
+
+def test_a_box_of_a_quarter_of_the_picture_is_hidden():
+    images = torch.ones(40, 1, 12, 12)
+    hidden = hide(images, torch.Generator().manual_seed(0))
+    gone = (hidden == 0)[:, 0].numpy()
+    assert bool((images == 1).all())
+    for mask in gone:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        assert len(rows) == len(columns) == 6 and mask.sum() == 36  # so the hidden pixels are one box
+        assert rows[-1] - rows[0] == columns[-1] - columns[0] == 5
+    assert len({(int(m.any(1).argmax()), int(m.any(0).argmax())) for m in gone}) > 10
+
+
+def test_detector_learns_and_is_measured_in_pixels_of_128(poses):
+    config = DetectorConfig(size=16, width=8, steps=150, batch=8)
+    fresh, _ = train_detector(replace(config, steps=1), poses)
+    network, _ = train_detector(config, poses)
+    before, after = (detector_errors(net, config, poses) for net in (fresh, network))
+    assert after["px"] < 0.8 * before["px"] and after["pck20"] > before["pck20"]
+
+    class Shifted(torch.nn.Module):
+        def forward(self, image):
+            return poses[: len(image)] + torch.tensor([0.2, 0.0])
+
+    found = detector_errors(Shifted(), config, poses)
+    assert found["px"] == pytest.approx(0.1 * 127, rel=1e-4)  # a tenth of the picture's side
+    assert found["pck10"] == 0.0 and found["pck20"] == 1.0  # 0.2 of 1.6, an eighth of the figure's box
+
+
+def test_a_halving_a_power_of_two():
+    assert [halvings_for(size) for size in (8, 16, 32, 64, 128)] == [1, 1, 2, 3, 3]
+
+
+def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    for name in ("warm", "source"):
+        save_source(tmp_path / f"{name}.safetensors", PoseStyleGAN(SMALL))
+    save_regressor(tmp_path / "beta.safetensors", KeypointRegressor(3, 8, 1))
+    for name, value in (
+        ("SHIPPED", ("Stand",)), ("CHOSEN_ON", ("Stand",)), ("POOL", 30), ("SAMPLES", 20), ("ANNOTATIONS", 20),
+        ("ADAPTATION", replace(experiments.ADAPTATION, layers=(2, 3), mixed=25, steps=2, batch=4)),
+        ("DETECTOR", DetectorConfig(size=16, width=8, steps=2, batch=4)),
+    ):  # fmt: skip
+        monkeypatch.setattr(experiments, name, value)
+
+    def run(*what):
+        out = tmp_path / "found_0.json"
+        experiments.main([*what, "--models", str(tmp_path), "--out", str(out)])
+        return results.read(out)
+
+    target = run("--target", "Yoga_Warrior2_left")
+    assert set(target["distances"]) == {"source", "mixup", "adapted", "pool"}
+    assert set(target["detector"]) == {"direct", "mixup", "ours", "aligned"}
+    assert all(np.isfinite(entry["mmd"]) and 0 <= entry["coverage"] <= 1 for entry in target["distances"].values())
+    assert set(run("--variant", "layer3")["variant"]) == {"Stand"}
+    assert set(run("--ship")["sources"]) == {"warm", "critic"}
+    assert load_transfer(tmp_path / "tau_Stand.safetensors").layers == (2, 3)
+    with pytest.raises(SystemExit, match="nowhere"):
+        experiments.main(["--ship", "--models", "nowhere", "--out", str(tmp_path / "x.json")])

@@ -1,0 +1,261 @@
+"""Lesson 07: other right and other wrong answers, pictures and tables that show what they say."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from napa_lib import adaptation
+from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, Pool, PoseStyleGAN, StyleTransfer, Target
+from napa_lib.study.exercises import judge
+from napa_lib.study.lessons.lesson_07 import EXERCISES, live, pictures, tables
+
+RNG = np.random.default_rng(0)
+BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
+SMALL = GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(12, 8, 6))
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+# Right in three styles: a loop, NumPy, the library or another formula ----------------------------------------------
+
+
+def mixup_numpy(shots, n):
+    array = shots.numpy()
+    pairs = np.stack([RNG.choice(len(array), 2, replace=False) for _ in range(n)])
+    ratio = RNG.uniform(size=(n, 1, 1))
+    return array[pairs[:, 1]] + ratio * (array[pairs[:, 0]] - array[pairs[:, 1]])
+
+
+def mixup_lerp(shots, n):
+    order = torch.rand(n, len(shots)).argsort(1)
+    return torch.lerp(shots[order[:, 0]], shots[order[:, 1]], torch.rand(n, 1, 1))
+
+
+def tau_loop(styles, blocks):
+    changed = []
+    for layer, style in enumerate(styles, 1):
+        if layer in blocks:
+            changed.append(torch.stack([blocks[layer] @ row for row in style]))
+        else:
+            changed.append(style.clone())
+    return changed
+
+
+def tau_library(styles, blocks):
+    transfer = StyleTransfer([s.shape[1] for s in styles], tuple(blocks))
+    with torch.no_grad():
+        for layer, block in blocks.items():
+            transfer.blocks[str(layer)].copy_(block)
+        return transfer(styles)
+
+
+def tau_numpy(styles, blocks):
+    return [s.numpy() @ blocks[i].numpy().T if i in blocks else s.numpy() for i, s in enumerate(styles, 1)]
+
+
+def fit_closed(draw, styles, wanted, steps, rate):
+    """The slope by the chain rule, for whatever `draw` is."""
+    U = torch.eye(styles.shape[1])
+    for _ in range(steps):
+        moved = (styles @ U.T).requires_grad_(True)
+        (slope,) = torch.autograd.grad(torch.nn.functional.mse_loss(draw(moved), wanted), moved)
+        U = U - rate * slope.T @ styles
+    return U
+
+
+def fit_functional(draw, styles, wanted, steps, rate):
+    slope = torch.func.grad(lambda U: (draw(torch.einsum("ij,bj->bi", U, styles)) - wanted).square().mean())
+    U = torch.eye(styles.shape[1])
+    for _ in range(steps):
+        U = U - rate * slope(U)
+    return U.tolist()
+
+
+def fit_list(draw, styles, wanted, steps, rate):
+    U = [torch.eye(styles.shape[1])]
+    while len(U) <= steps:
+        last = U[-1].clone().requires_grad_(True)
+        torch.mean((wanted - draw(styles @ last.T)) ** 2).backward()
+        U.append(last.detach() - rate * last.grad)
+    return U[-1].double()
+
+
+RIGHT = {
+    "1": (mixup_numpy, mixup_lerp, adaptation.pose_mixup),
+    "2": ((0, 0.5, 0.707), np.array([0.0, 0.5, 0.71]), torch.tensor([0.0, 0.5, 0.7071])),
+    "3": (tau_loop, tau_library, tau_numpy),
+    "4": (fit_closed, fit_functional, fit_list),
+    "5": ((2.0, -2.0, 0.0), np.array([2, -2, 0]), torch.tensor([2, -2, 0])),
+    "6": (
+        lambda targets: targets[[5] * 200],
+        lambda targets: targets[:1].expand(200, -1, -1).numpy() + 1e-4,
+        lambda targets: torch.stack([targets[7]] * 100 + [targets[8]] * 100),
+    ),
+}
+
+# Wrong in new ways, with a sentence that names what is wrong -------------------------------------------------------
+WRONG = {
+    "1": ((lambda shots, n: shots[torch.randint(len(shots), (n,))], "copies of a shot"),
+          (lambda shots, n: mixup_lerp(shots, n)[:-1], "shape"),
+          (lambda shots, n: mixup_lerp(shots, n) * 0.9, "do not add up")),
+    "2": (([0, 0.5, 0.25], "How far is that from"), ([0, 0.5], "shape"),
+          (["none", "half", "more"], "should be numbers")),
+    "3": ((lambda styles, blocks: tau_loop(styles, blocks)[::-1], "shape"),
+          (lambda styles, blocks: torch.cat(tau_loop(styles, blocks), 1), "return a list"),
+          (lambda styles, blocks: [2 * s for s in tau_loop(styles, blocks)], "all others as they are")),
+    "4": ((lambda d, s, w, n, r: fit_closed(d, s, w, n + 1, r), "start there"),
+          (lambda d, s, w, n, r: fit_closed(d, s, w, n, r / 10), "U minus rate times it"),
+          (lambda d, s, w, n, r: fit_closed(d, s, w, n, r)[0], "shape")),
+    "5": (([2, -2, 2.5], "the mean of all wanted numbers"), ([4, -4, 0], "the same multiple"), (2, "shape")),
+    "6": ((lambda t: t[:1].repeat(100, 1, 1), "shape"),
+          (lambda t: torch.zeros(200, 15, 2), "no crowd of target poses"),
+          (lambda t: t[::3].repeat(10, 1, 1), "use far fewer")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "place"), [(n, i) for n in RIGHT for i in range(3)])
+def test_right_in_other_styles(number, place):
+    verdict = judge(BY_ID[number], RIGHT[number][place])
+    assert verdict.status == "right", verdict
+
+
+@pytest.mark.parametrize(("number", "place"), [(n, i) for n in WRONG for i in range(3)])
+def test_wrong_in_new_ways(number, place):
+    answer, words = WRONG[number][place]
+    verdict = judge(BY_ID[number], answer)
+    assert verdict.status == "wrong" and words in verdict.message, verdict
+
+
+# Pictures and tables -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parts():
+    torch.manual_seed(0)
+    return PoseStyleGAN(SMALL).eval(), KeypointRegressor(3, 8, 1).eval()
+
+
+def some_poses(n, seed=0):
+    return adaptation.source_poses(n, torch.Generator().manual_seed(seed))
+
+
+def some_target():
+    return Target("some", some_poses(20, 1), some_poses(20, 2))
+
+
+def test_only_the_chosen_blocks_are_taken():
+    transfer = StyleTransfer((4, 4, 4), (1, 3))
+    with torch.no_grad():
+        for block in transfer.blocks.values():
+            block.mul_(2)
+    part = live.only(transfer, (3,))
+    assert bool((part.blocks["1"] == torch.eye(4)).all()) and bool((part.blocks["3"] == 2 * torch.eye(4)).all())
+    assert bool((transfer.blocks["1"] == 2 * torch.eye(4)).all())  # the one that was given stays
+    with pytest.raises(ValueError, match="among"):
+        live.only(transfer, (2,))
+
+
+def test_switches_name_their_layers(parts):
+    source, regressor = parts
+    transfer = StyleTransfer(source.widths, (1, 3))
+    draw = pictures.layer_switches(source, regressor, transfer, some_target(), source.noise(9, torch.Generator()))
+    assert pictures.switched_on({"layers12": "off", "layers34": "on"}) == (3, 4)
+    title = draw(layers1="on", layers3="off")._suptitle.get_text()
+    assert title.startswith("Blocks that are on: 1.") and "Energy distance" in title
+    assert "this is the source" in pictures.layers_words(layers12="off", layers34="off")
+
+
+def test_random_pairs_flatten_the_cloud_and_near_ones_do_not():
+    clouds = live.paired_clouds()
+    area = {name: float(torch.linalg.det(mapped.T.cov())) ** 0.5 for name, mapped in clouds.mapped.items()}
+    wanted = float(torch.linalg.det(clouds.wanted.T.cov())) ** 0.5
+    assert area["random"] < 0.3 * wanted and 0.6 * wanted < area["nearest"] < 1.7 * wanted
+
+
+def test_a_short_adaptation_changes_all_layers(parts):
+    source, _ = parts
+    pool = Pool(source.noise(20, torch.Generator().manual_seed(0)), some_poses(20))
+    found = live.adapt_here(source, pool, some_poses(5, 3), 2)
+    assert found.generator.transfer.layers == tuple(range(1, 7)) and len(found.mixed) == 10
+
+
+def test_an_arm_half_way_between_opposite_ones_has_no_length():
+    shots = some_poses(2)
+    left = [adaptation.STICKS.index(name) for name in pictures.ARM]
+    shots[0, left] = torch.tensor([[0.0, 0.0], [0.0, 0.4], [0.0, 0.7]])
+    shots[1, left] = -shots[0, left]
+    assert pictures.arm_length(shots[0]) == pytest.approx(0.7)
+    page = pictures.mixup_page(shots, 1, 2, 0.5)
+    assert page.axes[1].get_title() == "mixed: left arm 0.00"
+    assert "25%" in pictures.mixup_words(1, 2, 0.25)
+
+
+def test_pictures_have_a_panel_a_pose(parts):
+    source, regressor = parts
+    z = source.noise(4, torch.Generator().manual_seed(0))
+    assert len(pictures.drawings_figure({"a": source, "b": source}, z).axes) == 8
+    assert len(pictures.bottleneck_figure(source, regressor, z).axes) == 12
+    assert len(pictures.poses_figure({"a": some_poses(3), "b": some_poses(2)}).axes) == 6
+    target = some_target()
+    assert len(pictures.map_figure({"source": some_poses(9), "mixup": some_poses(9, 4)}, target.held_out).axes) == 2
+    title = pictures.crowds_figure({"all": target.held_out}, target).subfigs[0]._suptitle.get_text()
+    assert "nearest 0.00" in title and "coverage 100%" in title
+
+
+def results_of(adapted, mixup=(0.2, 0.2, 0.2)):
+    def entry(distance):
+        return {"mmd": distance, "energy": distance, "coverage": 0.5}
+
+    def errors(px):
+        return {"px": px, "pck10": 0.5, "pck20": 0.75}
+
+    runs = []
+    for a, m in zip(adapted, mixup, strict=True):
+        kinds = {"source": entry(0.5), "mixup": entry(m), "adapted": entry(a), "pool": entry(0.05)}
+        detectors = {"direct": errors(6.0), "mixup": errors(5.0), "ours": errors(4.0), "aligned": errors(2.0)}
+        runs.append({"distances": kinds, "detector": detectors})
+    return {"Seated": runs, "Squat": runs, "something else": []}
+
+
+def test_nearer_is_counted_and_sure_only_where_zero_is_left_out():
+    assert tables.nearer(results_of((0.1, 0.11, 0.09)), "mixup") == (2, 2)
+    assert tables.nearer(results_of((0.0, 0.1, 0.35)), "mixup") == (2, 0)  # nearer on the mean, not surely
+    assert tables.nearer(results_of((0.3, 0.31, 0.29)), "mixup") == (0, 0)
+
+
+def test_tables_hold_means_over_targets():
+    runs = results_of((0.1, 0.11, 0.09))
+    text = tables.distances_table(runs)
+    assert "Seated" in text and "0.500 ± 0.000" in text and "0.100 ± 0.000" in text
+    changes = tables.changes_table(runs)
+    assert "-0.400 ± 0.000 *" in changes and "2 of 2" in changes
+    detectors = tables.detector_table(runs)
+    assert "-2.00 ± 0.00 *" in detectors and "12.66" in detectors
+
+
+def test_the_figure_of_distances_shows_them_and_the_guess():
+    axis = pictures.distances_figure(results_of((0.1, 0.11, 0.09)), 0.3).axes[0]
+    adapted = axis.containers[2].lines[0].get_xdata()
+    np.testing.assert_allclose(adapted, [0.1, 0.1], atol=1e-12)
+    assert any(np.allclose(line.get_xdata(), 0.3) for line in axis.lines)
+
+
+def test_the_table_of_ways_is_paired_with_our_own():
+    def run(distance):
+        common = {"mmd": distance, "energy": distance, "loss": 1.0}
+        return {"variant": {"a": common, "b": {**common, "loss": 3.0}}}
+
+    base, other = [run(d) for d in (0.1, 0.2, 0.3)], [run(d) for d in (0.2, 0.3, 0.4)]
+    text = tables.variants_table({"all": base, "layer3": other, "layers13": other, "random": other})
+    assert "+0.100 ± 0.000 *" in text and "2.0" in text and "4.50" in text

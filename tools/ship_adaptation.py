@@ -1,0 +1,41 @@
+"""Put finished trainings of chapter 7 among the assets: results as they are, the networks that ship in 8 bits.
+
+    python -m tools.ship_adaptation runs/flexpose
+
+The folder holds what `make results ONLY=07` made.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from napa_lib.adaptation.experiments import SHIPPED
+from napa_lib.adaptation.store import (
+    load_regressor,
+    load_source,
+    load_transfer,
+    save_regressor,
+    save_source,
+    save_transfer,
+)
+from napa_lib.data.assets import assets_root
+from napa_lib.results import read
+
+
+def main(folder: Path) -> None:
+    results, weights = assets_root() / "results" / "adaptation", assets_root() / "weights"
+    results.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.glob("*.json")):
+        read(path)  # raises where it is no result
+        shutil.copyfile(path, results / path.name)
+    save_source(weights / "flexpose_source.safetensors", load_source(folder / "warm.safetensors"), small=True)
+    save_regressor(weights / "flexpose_beta.safetensors", load_regressor(folder / "beta.safetensors"), small=True)
+    for name in SHIPPED:
+        transfer = load_transfer(folder / f"tau_{name}.safetensors")
+        save_transfer(weights / f"flexpose_tau_{name}.safetensors", transfer, small=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
