@@ -11,19 +11,20 @@ import pytest
 import torch
 from test_napa import CONFIG, SIZE, quick, small_figures, small_model, small_styles  # noqa: F401
 
-from napa_lib import cli
+from napa_lib import cli, results
 from napa_lib.data.known import READERS
 from napa_lib.engine import CheckpointError
 from napa_lib.loop import HERE
 from napa_lib.pose import PoseEstimator
 from napa_lib.style import load_stylizer
-from napa_lib.training import command
+from napa_lib.training import command, contributions
 from napa_lib.training.command import TrainCommand, stages_from, strip, train
 from napa_lib.training.figures import FigureSet, open_figures
 from napa_lib.training.folder import RunFolder, read_metrics
 from napa_lib.training.measure import flat, measure_pose, measure_style, stylised
 from napa_lib.training.pictures import PictureSet, write_pictures
 from napa_lib.training.plan import plan_stage, plan_table
+from napa_lib.training.stages import Ratios
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
@@ -246,3 +247,34 @@ def test_tensorboard_gets_scalars_and_pictures(tmp_path, monkeypatch):
     folder.begin(3, 0)({"step": 5, "total": 1.5})
     folder.picture(3, 5, torch.rand(3, 8, 8))
     assert seen == [("stage 3/step", 5, 5), ("stage 3/total", 1.5, 5), "flush", ("stage 3", (3, 8, 8), 5)]
+
+
+# --- what each stage adds --------------------------------------------------------------------------------------------
+
+
+def test_parts_follow_one_another_and_differ_in_one_thing():
+    """A part starts from one of the stage before; the arms of table 2 have the same start and differ as they say."""
+    for name, part in contributions.PARTS.items():
+        before = contributions.PARTS[part.after].stage if part.after else 0
+        assert before == part.stage - 1, name
+    arms = {name: contributions.PARTS[name] for name in ("supervised", "unsupervised", "supervised_fixed")}
+    assert {part.after for part in arms.values()} == {"joint"}
+    supervised = arms["supervised"].config
+    assert arms["supervised_fixed"].config == replace(supervised, fixed_features=True)
+    assert arms["unsupervised"].config == replace(supervised, ratios=Ratios(supervision=0.0))
+
+
+def test_a_part_is_made_from_the_one_before_and_measured(tmp_path, monkeypatch):
+    fast = {"style": contributions.Part(1, "", CONFIG), "pose": contributions.Part(2, "style", CONFIG)}
+    monkeypatch.setattr(contributions, "PARTS", fast)
+    monkeypatch.setattr(contributions, "build_model", small_model)
+    monkeypatch.setattr(contributions, "load_styles", lambda size, device: small_styles())
+    monkeypatch.setattr(contributions, "open_figures", lambda names, size, most: small_figures(3))
+    with pytest.raises(CheckpointError, match="style_0.checkpoint"):
+        contributions.make("pose", 0, tmp_path, tmp_path, HERE, 3, "pose alone")
+    for name in ("style", "pose"):
+        contributions.make(name, 0, tmp_path, tmp_path, HERE, 3, "both")
+    found = {name: results.read(tmp_path / f"{name}_0.json") for name in ("style", "pose")}
+    assert found["style"]["real"] != found["pose"]["real"]  # only stage 2 trains G
+    assert found["style"]["style"] == found["pose"]["style"]  # and only stage 1 trains F
+    assert found["pose"]["steps"] == 3 and found["pose"]["record"][-1]["step"] == 3
