@@ -163,6 +163,11 @@ def test_the_index_says_what_a_lesson_promises_and_asks_for():
     assert site._plan_html("98") == ""
 
 
+def test_the_indexs_headings_can_be_linked(tmp_path):
+    headings = re.findall(r"<h\d[^>]*>", site.write_site([], tmp_path).read_text())
+    assert headings and all(" id=" in heading for heading in headings)
+
+
 # Sources
 
 

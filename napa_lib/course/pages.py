@@ -103,7 +103,7 @@ def notebook_body(notebook: NotebookNode, folder: Path) -> str:
             parts.append(_cell(cell, folder))
         if cell.get("id") == "card":
             parts.append(CONTENTS)
-    body = _with_ids("\n".join(parts))
+    body = with_ids("\n".join(parts))
     return body.replace(CONTENTS, _contents(body))
 
 
@@ -114,7 +114,7 @@ def _contents(body: str) -> str:
     return f'<nav class="contents" aria-label="Sections of this lesson"><ol>{items}</ol></nav>' if items else ""
 
 
-def _with_ids(body: str) -> str:
+def with_ids(body: str) -> str:
     """Every heading with an id made of its words; where two say the same, the second one's is numbered."""
     taken: Counter[str] = Counter()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from napa_lib.course.pages import first_picture, notebook_body, to_html
+from napa_lib.course.pages import first_picture, notebook_body, to_html, with_ids
 from napa_lib.course.site_style import CSS, code_css
 from napa_lib.study.plans import TITLES, available, load_plan
 
@@ -53,7 +53,7 @@ def write_site(runs: Sequence, out: Path) -> Path:
         f'<main><ol class="lessons">{items}</ol>{_other_lessons(cards)}</main>'
     )
     index = out / "index.html"
-    index.write_text(page("Pose in art: the napa course", body), encoding="utf-8")
+    index.write_text(page("Pose in art: the napa course", with_ids(body)), encoding="utf-8")
     return index
 
 
