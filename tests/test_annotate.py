@@ -332,7 +332,8 @@ def test_the_command_writes_what_was_marked_when_it_is_stopped(folder):
     journal.add(whole())
     journal.close()
     command = [sys.executable, "-m", "napa_lib.cli", "annotate", str(folder), "--no-browser"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
     line = process.stdout.readline()
     assert "2 pictures. Open http://127.0.0.1:" in line
     process.stdout.readline()

@@ -360,7 +360,13 @@ def start(words: list[str], more: str = "", **options) -> subprocess.Popen:
     root = str(Path(__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": root, "NAPA_PROGRESS_BAR": "off"}
     return subprocess.Popen([sys.executable, "-c", code, *words], env=environment, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, **options)  # fmt: skip
+                            stderr=subprocess.PIPE, text=True,
+                            preexec_fn=None if os.name == "nt" else heed_ctrl_c, **options)  # fmt: skip
+
+
+def heed_ctrl_c() -> None:
+    """In a child: take Ctrl-C as a terminal's programs do, also where the tests run in the background, deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 SLOWLY = """
