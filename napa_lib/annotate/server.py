@@ -59,10 +59,10 @@ def annotate(folder: Path, port: int = 0, browser: bool = True) -> int:
     for problem in desk.unread:
         say(f"napa annotate: {problem}", error=True)
     server, address = make_server(desk, port)
-    say(f"{len(desk.sizes)} pictures. Open {address}\nEvery change is kept at once; Ctrl-C ends.")
-    if browser:
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    try:
+    try:  # from here on Ctrl-C ends it, and what was marked is written
+        say(f"{len(desk.sizes)} pictures. Open {address}\nEvery change is kept at once; Ctrl-C ends.")
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.serve_forever()
     except KeyboardInterrupt:
         pass
