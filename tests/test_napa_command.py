@@ -131,6 +131,9 @@ def test_the_record_of_a_killed_run_is_cut_at_its_checkpoint(tmp_path):
     assert entries[0]["validation/near"] == 2.0 and read_metrics(tmp_path / "none") == []
     folder.begin(2, 0)
     assert len(read_metrics(folder.metrics)) == 3  # another stage's entries stay
+    folder.metrics.write_text('{"stage": 1}\n' + folder.metrics.read_text())
+    with pytest.raises(CheckpointError, match="line 1"):
+        read_metrics(folder.metrics)
 
 
 def test_a_stage_on_other_data_needs_another_folder(tmp_path):

@@ -90,7 +90,7 @@ def test_the_line_names_doubtful_joints(napa_pose, monkeypatch):
     Path("a.png").write_bytes(encoded())
     status, said, _ = napa_pose("a.png")
     assert status == 0 and "doubtful" not in said
-    monkeypatch.setattr("napa_lib.pose.record.DOUBTFUL", 1.1)
+    monkeypatch.setattr("napa_lib.pose.record.SURE", 1.1)
     status, said, _ = napa_pose("a.png")
     assert status == 0 and f", doubtful: {', '.join(NAPA18.joints)} -> " in said
 

@@ -67,7 +67,7 @@ def load_transfer(path: str | Path) -> StyleTransfer:
 
 
 def load_pretrained() -> tuple[PoseStyleGAN, KeypointRegressor]:
-    """The source generator and beta that ship: motion capture at 64 pixels, `tiny`.
+    """The source generator and beta that ship: motion capture at 32 pixels, `thumb`.
 
     Raises:
         ValueError: if a file is missing or damaged.

@@ -15,9 +15,11 @@ from napa_lib.annotate.journal import HIDDEN, SEEN, Edit, Figure, Journal, Journ
 from napa_lib.annotate.outputs import as_art, as_coco
 from napa_lib.annotate.pseudo_depth import pseudo_depth
 from napa_lib.data import PictureError
+from napa_lib.engine import progress
 from napa_lib.files import write_text
 from napa_lib.lifting import bone_vectors, load_depth_net
 from napa_lib.pose import PoseEstimator, open_picture
+from napa_lib.pose.drawing import SURE
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.pose.files import pictures_in
 from napa_lib.pose.people import with_margin
@@ -26,7 +28,7 @@ from napa_lib.skeletons import NAPA18
 
 COCO, ART, POSES = "annotations.json", "figures.json", "poses"
 SHOWN = 1600  # pixels, longer side of what the page is shown
-SURE, FAINT = 0.5, 0.2  # confidence from which a guessed joint counts as seen, and as there at all
+FAINT = 0.2  # confidence from which a guessed joint counts as there; from SURE on, as seen
 
 
 class Desk:
@@ -46,7 +48,7 @@ class Desk:
         self.folder, self.estimator = folder, estimator
         self.sizes: dict[str, tuple[int, int]] = {}
         self.unread: list[str] = []
-        for path in pictures_in(folder):
+        for path in progress(pictures_in(folder), "pictures"):
             try:
                 self.sizes[path.name] = open_picture(path).size
             except PictureError as error:

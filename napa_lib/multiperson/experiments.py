@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from napa_lib import results
 from napa_lib.engine import choose_device, load_tensors, save_tensors
 from napa_lib.experiments import Experiment
+from napa_lib.files import sha256
 from napa_lib.loop import Setup, command
 from napa_lib.multiperson.composed import Composed, compose, load_cutouts
 from napa_lib.multiperson.config import CAMERAS, PRESETS
@@ -78,10 +79,10 @@ def pictures(split: str, preset: str = "tiny", shown: str = LOOK) -> Composed:
     return compose(load_cutouts(split, shown, LEAN), PICTURES[split], CAMERAS[preset], generator)
 
 
-def seen_pictures(split: str, teacher: Teacher, runs: Path, setup: Setup) -> Seen:
-    """What the teacher sees in a split's pictures; read from `runs` where it is there."""
+def seen_pictures(split: str, teacher: Teacher, runs: Path, setup: Setup, mark: str) -> Seen:
+    """What the teacher sees in a split's pictures; read from `runs` where it is there, under the teacher's mark."""
     truth, camera = pictures(split), CAMERAS["tiny"]
-    file = runs / f"seen_{split}.safetensors"
+    file = runs / f"seen_{split}_{mark}.safetensors"
     if not file.exists():
         found = look(teacher, truth, camera, torch.Generator().manual_seed(0), setup)
         save_tensors(file, {"latent": found.latent, "moved": found.moved, "people": found.people,
@@ -172,7 +173,8 @@ def told_apart(one: Tensor, other: Tensor, weight: float = 1.0) -> float:
 def run_row(name: str, seed: int, options: argparse.Namespace, setup: Setup) -> dict:
     """Train one row and measure it on the test pictures."""
     teacher = load_teacher(options.teacher)
-    train, validation, test = (seen_pictures(s, teacher, options.runs, setup) for s in PICTURES)
+    mark = sha256(options.teacher)[:8]  # what another teacher saw is another file
+    train, validation, test = (seen_pictures(s, teacher, options.runs, setup, mark) for s in PICTURES)
     if name == MEAN:
         return mean_pose_score(train, test, teacher, setup)
     config = replace(ROWS[name], seed=seed, **({"steps": options.steps} if options.steps else {}))

@@ -12,11 +12,10 @@ from torch import Tensor
 
 from napa_lib import __version__
 from napa_lib.files import sha256
+from napa_lib.pose.drawing import SURE
 from napa_lib.pose.estimator import PoseResult
 
 SCHEMA_VERSION = "1.1"  # the first number changes when a reader of the old form would go wrong
-
-DOUBTFUL = 0.5  # a joint of less confidence is rather not where it is drawn; confidence is calibrated
 
 
 def describe(result: PoseResult, picture: dict[str, Any], found: bool) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def describe(result: PoseResult, picture: dict[str, Any], found: bool) -> dict[s
         "joint_set": result.skeleton.name,
         "box": {"px": [round(v, 2) for v in result.box], "source": "found" if found else "given"},
         "mean_confidence": round(result.mean_confidence, 4),
-        "doubtful": [joint["name"] for joint in joints if joint["keypoint_px"] and joint["confidence"] < DOUBTFUL],
+        "doubtful": [joint["name"] for joint in joints if joint["keypoint_px"] and joint["confidence"] < SURE],
         "joints": joints,
         "bones": [[result.skeleton.joints[a], result.skeleton.joints[b]] for a, b in result.skeleton.bones],
     }

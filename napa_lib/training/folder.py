@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -92,17 +92,21 @@ class RunFolder:
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The entries of a `metrics.jsonl`; a last line that a killed run left half-written is left out."""
+    """The entries of a `metrics.jsonl`; a last line that a killed run left half-written is left out.
+
+    Raises:
+        CheckpointError: if another line is no entry.
+    """
     entries: list[dict[str, Any]] = []
     if not Path(path).exists():
         return entries
-    for line in Path(path).read_text("utf-8").splitlines():
+    text = Path(path).read_text("utf-8")
+    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
         try:
             entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, Mapping) and {"stage", "step"} <= entry.keys():
-            entries.append(dict(entry))
+            entries.append({"stage": entry["stage"], "step": entry["step"], **entry})
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path}, line {number}, is no entry of a run: {error!r}") from None
     return entries
 
 
