@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from napa_lib.data.crops import square_boxes
 from napa_lib.networks.person_detector import SIZE
 from napa_lib.pose.finding import MARGIN, box_round, tiles
 from napa_lib.pose.pictures import Picture
