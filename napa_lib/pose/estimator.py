@@ -19,7 +19,7 @@ from napa_lib.networks.pose_net import load_pose_net
 from napa_lib.networks.pose_pair import load_pose_pair
 from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
 from napa_lib.pose.finding import find_figures
-from napa_lib.pose.people import find_people, refine
+from napa_lib.pose.people import find_people, refine, with_margin
 from napa_lib.pose.pictures import ImageLike, Picture, open_picture, opened
 from napa_lib.pose.views import fuse, look, shifted
 from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
@@ -174,14 +174,15 @@ class PoseEstimator:
         """
         if not pictures:
             return []
+        likeliest = find_figures(self.network, pictures, self.size)
         if not many:
-            return find_figures(self.network, pictures, self.size)
+            return likeliest
         if self.detector is None:
             self.detector = load_detector().to(next(self.network.parameters()).device)
-        people = refine(self.network, pictures, find_people(self.detector, pictures), self.size)
-        empty = [picture for picture, boxes in zip(pictures, people, strict=True) if not len(boxes)]
-        likely = iter(find_figures(self.network, empty, self.size) if empty else ())
-        return [boxes if len(boxes) else next(likely) for boxes in people]
+        proposed = [square_boxes(with_margin(boxes)) for boxes, _ in find_people(self.detector, pictures)]
+        candidates = [torch.cat(boxes) for boxes in zip(proposed, likeliest, strict=True)]
+        people = refine(self.network, pictures, candidates, self.size)
+        return [boxes if len(boxes) else one for boxes, one in zip(people, likeliest, strict=True)]
 
     def _results(self, boxes: Tensor, keypoints: Tensor, confidence: Tensor, skeleton: Skeleton) -> list[PoseResult]:
         """Fuse (crops * N, 18, 2) views of N figures, lift them and convert them."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from napa_lib.data.crops import square_boxes
 from napa_lib.networks.person_detector import SIZE
 from napa_lib.pose.finding import MARGIN, box_round, tiles
 from napa_lib.pose.pictures import Picture
@@ -67,24 +66,21 @@ def _cut_off(corners: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
     return (low & inner_low).any(-1) | (high & inner_high).any(-1)
 
 
-def refine(
-    network: nn.Module, pictures: Sequence[Picture], found: Sequence[tuple[Tensor, Tensor]], size: int
-) -> list[Tensor]:
-    """The detector's figures that the pose network, too, takes for figures, each in a box round its joints.
+def refine(network: nn.Module, pictures: Sequence[Picture], candidates: Sequence[Tensor], size: int) -> list[Tensor]:
+    """The candidates that the pose network takes for figures, each in a box round its joints.
 
     Args:
         network: from crops to a `PosePrediction`.
         pictures: opened pictures.
-        found: from `find_people`.
+        candidates: for each picture square boxes (N, 4) with room to spare, N at least 1.
         size: side of the crops that the network looks at.
 
     Returns:
         for each picture square boxes (M, 4) with room to spare, the surest figure first. Boxes that come to lie on one
         another, or within a surer one, are one figure.
     """
-    rows = [(picture, square_boxes(with_margin(b))) for picture, (b, _) in zip(pictures, found, strict=True) if len(b)]
-    seen = iter(look(network, [p for p, _ in rows], [b for _, b in rows], size) if rows else ())
-    return [_surest(*next(seen), square_boxes(with_margin(b))) if len(b) else b for b, _ in found]
+    seen = look(network, pictures, candidates, size)
+    return [_surest(*found, boxes) for found, boxes in zip(seen, candidates, strict=True)]
 
 
 def _surest(keypoints: Tensor, confidence: Tensor, boxes: Tensor) -> Tensor:
