@@ -165,9 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
     runs = []
     for path in progress(notebooks, f"course, {options.mode} mode"):
         runs.append(run_lesson(path, options.out / "notebooks", options.mode, options.solved))
-        say(
-            f"{'failed' if runs[-1].error else 'passed'}  {path.stem}  {runs[-1].seconds:.1f} s, first picture at {runs[-1].first_picture:.1f} s"
-        )
+        run, state = runs[-1], "failed" if runs[-1].error else "passed"
+        say(f"{state}  {path.stem}  {run.seconds:.1f} s, first picture at {run.first_picture:.1f} s")
     index = write_site(runs, options.out)
     failed = [run for run in runs if run.error]
     if options.record and not failed:
