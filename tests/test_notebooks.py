@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from napa_lib.course import notebooks, pages
 from napa_lib.course import run as course
-from napa_lib.course.cells import generated_cells, rebuild, solved
+from napa_lib.course.cells import generated_cells, read_times, rebuild, solved
 from napa_lib.course.notebook_check import PLOTLY, WIDGET_VIEW, check_notebook
 from napa_lib.course.notebook_check import main as check_main
 from napa_lib.course.notebooks import find_notebooks, normalise
@@ -307,6 +308,25 @@ def test_run_times_reach_the_record_and_the_card(tmp_path, monkeypatch):
     card = cell(read(path), "card").source
     assert f"laptop mode 2 min and 567 MB on {course.machine()}" in card
     assert [o for c in read(path).cells for o in c.get("outputs", [])]  # outputs were kept
+
+
+def test_measured_times_keep_the_bars():
+    """Lessons 00 to 03: 30 s and 1.5 GB in quick mode, 10 minutes in laptop mode, 10 s to the first picture."""
+    limits, lessons = {"quick": 30, "laptop": 600}, read_times()["lessons"]
+    for number in ("00", "01", "02", "03"):
+        for mode, run in lessons[number].items():
+            assert run["seconds"] <= limits.get(mode, 1800) and run["peak_mb"] <= 1500, (number, mode)
+            assert run.get("first_picture", 0.0) <= 10, (number, mode)
+
+
+def test_the_first_picture_is_timed_from_the_start_of_the_kernel(tmp_path):
+    book = nbformat.v4.new_notebook(metadata={"papermill": {"start_time": "2026-01-01T10:00:00+00:00"}})
+    for tags, end in (([], "10:00:02"), (["figure"], "10:00:07.5"), (["figure"], "10:00:20")):
+        timed = {"tags": tags, "papermill": {"end_time": f"2026-01-01T{end}+00:00"}}
+        book.cells.append(nbformat.v4.new_code_cell("1", metadata=timed))
+    nbformat.write(book, tmp_path / "a.ipynb")
+    assert course.first_picture(tmp_path / "a.ipynb") == 7.5
+    assert math.isnan(course.first_picture(tmp_path / "missing.ipynb"))
 
 
 # The pages

@@ -257,5 +257,7 @@ def test_the_table_of_ways_is_paired_with_our_own():
         return {"variant": {"a": common, "b": {**common, "loss": 3.0}}}
 
     base, other = [run(d) for d in (0.1, 0.2, 0.3)], [run(d) for d in (0.2, 0.3, 0.4)]
-    text = tables.variants_table({"all": base, "layer3": other, "layers13": other, "random": other})
+    text = tables.variants_table(
+        {"all": base, "layer3": other, "layers13": other, "random": other, "shots24": other, "shots48": other}
+    )
     assert "+0.100 ± 0.000 *" in text and "2.0" in text and "4.50" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from napa_lib.networks import VGG19Features
 from napa_lib.style import LossRatios, StylizationLoss, StylizerConfig, TransformNet, gram_matrix, stylize
 from napa_lib.style.comparison import MOVES, closed, compare, shares, without_places
 from napa_lib.style.content import held_out_pictures
+from napa_lib.style.evaluate import STROKES
 from napa_lib.style.train import parse_ratios, style_windows
 
 PAIR = {"content": 1, "style": "greatwave"}
@@ -38,6 +41,15 @@ def test_candidates_are_the_networks_and_a_copy():
         losses = StylizationLoss(VGG19Features())(stylize(content, networks["greatwave"]), style, content)
     assert single["stylized"]["total"] == pytest.approx(float(losses.total), abs=0.01)
     assert copy["before"] == single["before"] and copy["before"]["content"] == 0
+
+
+def test_candidates_are_measured_under_the_ratios_asked_for():
+    networks = {"pool": TransformNet("pool").eval()}
+    (copy, pool), ratios = compare(networks, [PAIR], 32, STROKES), asdict(STROKES)
+    assert set(pool["stylized"]) == {"total", *(name for name, ratio in ratios.items() if ratio)}
+    assert copy["stylized"]["style"] == 0 and pool["before"]["content"] == 0
+    (_, table) = compare(networks, [PAIR], 32)
+    assert pool["before"]["style"] == pytest.approx(STROKES.style * table["before"]["style"], rel=1e-3)
 
 
 def test_shares_are_means_over_the_pairs_of_each_kind():

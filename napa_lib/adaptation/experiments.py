@@ -48,6 +48,8 @@ VARIANTS: dict[str, dict] = {
     "layer3": {"layers": (3,)},
     "layers13": {"layers": (1, 3)},
     "random": {"pairing": "random"},
+    "shots24": {"shots": 24},
+    "shots48": {"shots": 48},
 }
 
 
@@ -71,7 +73,7 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
         f"--learning-rate 5e-4 --steps 1000 --results {RUNS}/source.json",
         f"{RUNS}/source.json", 130, after=("warm",),
     ),
-    **{name: measured(name, f"--target {name}", 22, (0, 1)) for name in MEASURED_ON},
+    **{name: measured(name, f"--target {name}", 22, (0, 1, 2)) for name in MEASURED_ON},
     **{name: measured(name, f"--variant {name}", 25, (0, 1, 2)) for name in VARIANTS},
     "shipped": replace(measured("shipped", "--ship", 30, (0,)), after=("warm", "beta", "source")),
 }  # fmt: skip

@@ -31,10 +31,10 @@ from napa_lib.loop import Record, Setup, command
 PROGRAM = "python -m napa_lib.adversarial.experiments"
 ALL_ROWS = {**ROWS, **FIXED_ROWS}
 FOLDER = "runs/adversarial"
-EXPERIMENTS = {  # the rows with the 2D module fixed are those that ship
+EXPERIMENTS = {  # estimators of the rows with the 2D module fixed ship
     name: Experiment(
         f"napa_lib.adversarial.experiments --half --rows {name} --seeds {{seed}} --models {FOLDER} --results {FOLDER}",
-        f"{FOLDER}/{name}_{{seed}}.json", 30 if row.fix_2d else 90, (0, 1, 2),
+        f"{FOLDER}/{name}_{{seed}}.json", 25 if row.fix_2d else 45, (0, 1, 2),
     )
     for name, row in ALL_ROWS.items()
 }  # fmt: skip
@@ -82,7 +82,7 @@ def lambda_of(options: argparse.Namespace) -> float:
 def configuration(options: argparse.Namespace) -> TrainingConfig:
     """That of the 2D module's training, on which the others are built."""
     return TrainingConfig(
-        PRESETS[options.preset], (), steps=options.steps_2d, batch=options.batch, every=100,
+        PRESETS[options.preset], (), steps=options.steps_2d, batch=options.batch, every=500,
         learning_rate=options.learning_rate,
     )  # fmt: skip
 
@@ -124,11 +124,11 @@ def parser() -> argparse.ArgumentParser:
     add("--rows", nargs="+", choices=tuple(ALL_ROWS), default=tuple(ROWS))
     add("--seeds", nargs="+", type=int, default=(0, 1, 2))
     add("--preset", choices=tuple(PRESETS), default="tiny", help="sizes of the networks and pictures")
-    add("--steps-2d", type=int, default=2000, help="of the 2D module's pre-training, one for all seeds")
+    add("--steps-2d", type=int, default=8000, help="of the 2D module's pre-training, one for all seeds")
     add("--steps-pretraining", type=int, default=300, help="of the whole estimator's")
     add("--steps", type=int, default=200, help="of the row itself")
     add("--batch", type=int, default=16)
-    add("--every", type=int, default=50, help="steps between two checkpoints, and two records; 100 of the 2D module")
+    add("--every", type=int, default=50, help="steps between two checkpoints, and two records; 500 of the 2D module")
     add("--learning-rate", type=float, default=1e-3, help="of the pre-training; half of it afterwards")
     add("--critic-learning-rate", type=float, default=1e-3)
     add("--adversarial", type=float, help="lambda of eq. 5; if not given, the paper's, beside maps of this size")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 import platform
 import re
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -39,7 +41,8 @@ TIME_LIMIT = {"quick": 300, "laptop": 1800, "full": 7200}  # seconds a cell
 
 @dataclass(frozen=True)
 class LessonRun:
-    """How one lesson went. `error` is None, or says in which cell it stopped and why."""
+    """How one lesson went. `error` is None, or says in which cell it stopped and why; `first_picture` is the time in
+    seconds until the first picture was there, NaN where it never was."""
 
     notebook: Path
     output: Path
@@ -47,6 +50,7 @@ class LessonRun:
     seconds: float
     peak_mb: float
     error: str | None
+    first_picture: float = math.nan
 
 
 def run_lesson(path: Path, out: Path, mode: str, solve: bool = False) -> LessonRun:
@@ -76,7 +80,17 @@ def run_lesson(path: Path, out: Path, mode: str, solve: bool = False) -> LessonR
     except Exception as failure:  # a kernel that died, a cell over its time limit, a broken file: still name the lesson
         error = f"{type(failure).__name__}: {_first_line(str(failure))}"
     seconds = time.perf_counter() - started
-    return LessonRun(path, output, mode, seconds, _peak(output), error)
+    return LessonRun(path, output, mode, seconds, _peak(output), error, first_picture(output))
+
+
+def first_picture(output: Path) -> float:
+    """Seconds from the start of an executed notebook, that of its kernel included, to the end of its first figure."""
+    notebook = nbformat.read(output, as_version=4) if output.is_file() else nbformat.v4.new_notebook()
+    for cell in notebook.cells:
+        if "figure" in cell.metadata.get("tags", []) and cell.metadata.papermill.end_time:
+            began, ended = notebook.metadata.papermill.start_time, cell.metadata.papermill.end_time
+            return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+    return math.nan
 
 
 def describe(failure: PapermillExecutionError, source: NotebookNode, executed: NotebookNode) -> str:
@@ -118,7 +132,10 @@ def record_times(runs: Sequence[LessonRun], command: str) -> None:
     times = read_times() or {"lessons": {}}
     for run in runs:
         lesson = times["lessons"].setdefault(run.notebook.name[:2], {})
-        lesson[run.mode] = {"seconds": round(run.seconds, 1), "peak_mb": run.peak_mb, "machine": machine()}
+        entry = {"seconds": round(run.seconds, 1), "peak_mb": run.peak_mb, "machine": machine()}
+        if not math.isnan(run.first_picture):
+            entry["first_picture"] = round(run.first_picture, 1)
+        lesson[run.mode] = entry
     write_result(
         assets_root() / TIMES, {"lessons": dict(sorted(times["lessons"].items()))}, command,
         sum(run.seconds for run in runs),
@@ -148,7 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
     runs = []
     for path in progress(notebooks, f"course, {options.mode} mode"):
         runs.append(run_lesson(path, options.out / "notebooks", options.mode, options.solved))
-        say(f"{'failed' if runs[-1].error else 'passed'}  {path.stem}  {runs[-1].seconds:.1f} s")
+        run, state = runs[-1], "failed" if runs[-1].error else "passed"
+        say(f"{state}  {path.stem}  {run.seconds:.1f} s, first picture at {run.first_picture:.1f} s")
     index = write_site(runs, options.out)
     failed = [run for run in runs if run.error]
     if options.record and not failed:

@@ -13,9 +13,11 @@ from napa_lib.engine import progress
 from napa_lib.networks import VGG19Features
 from napa_lib.results import interval
 from napa_lib.style.content import held_out_pictures
-from napa_lib.style.losses import StyleLosses, StylizationLoss
+from napa_lib.style.losses import LossRatios, StyleLosses, StylizationLoss
 from napa_lib.style.networks import TransformNet
 from napa_lib.style.pretrained import stylize
+
+TABLE_2 = LossRatios()
 
 # What a style picture's places are moved by, one after the other: nothing, a mirror, a headstand, half a width.
 MOVES: tuple[Callable[[Tensor], Tensor], ...] = (
@@ -41,7 +43,9 @@ def summarise(losses: StyleLosses, index: int = 0) -> dict[str, float]:
     return {"total": round(float(losses.total[index]), 2), **weighted}
 
 
-def compare(networks: Mapping[str, TransformNet], pairs: Sequence[Mapping[str, Any]], size: int) -> list[dict]:
+def compare(
+    networks: Mapping[str, TransformNet], pairs: Sequence[Mapping[str, Any]], size: int, ratios: LossRatios = TABLE_2
+) -> list[dict]:
     """Losses of each pair's picture by the pool network, by its style's own network if there is one, and of a copy.
 
     A copy is the style picture itself in the place of the output: nothing of the content is in it.
@@ -50,13 +54,14 @@ def compare(networks: Mapping[str, TransformNet], pairs: Sequence[Mapping[str, A
         networks: by style, and "pool".
         pairs: of held-out pictures and styles, {"content": index, "style": name}; what else they hold is handed on.
         size: pixels.
+        ratios: of the loss that is measured.
 
     Returns:
         a row for each pair and candidate: what the pair holds, "before" if it does not hold it, and
         {"network": name, "stylized": losses}.
     """
     features = VGG19Features()
-    loss, contents, rows = StylizationLoss(features), held_out_pictures(size), []
+    loss, contents, rows = StylizationLoss(features, ratios), held_out_pictures(size), []
     for pair in pairs:
         content, style = contents[pair["content"]][None], torch.stack(load_paintings(size, [pair["style"]]))
         outputs = {"copy": style, "pool": stylize(content, networks["pool"], style, features)}

@@ -1,7 +1,8 @@
 """Measurements of chapter 1; each writes a JSON file that says how it was made.
 
 python -m napa_lib.style.evaluate gatys        200 steps of Gatys' optimisation on held-out content (half an hour)
-python -m napa_lib.style.evaluate held-out     the shipped networks beside them
+python -m napa_lib.style.evaluate strokes --half  the same at 256 px, without the terms that compare places
+python -m napa_lib.style.evaluate held-out     the shipped networks beside both
 python -m napa_lib.style.evaluate without-places  Gatys' optimisation against a style picture that moves at every step
 python -m napa_lib.style.evaluate added-losses figure 8: one loss more at a time
 python -m napa_lib.style.evaluate norms        figure 2: instance against batch normalisation
@@ -13,7 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,14 @@ from napa_lib.style.pretrained import POOL, load_stylizer, stylize
 from napa_lib.style.train import StylizerConfig, run_training
 
 PROGRAM = "python -m napa_lib.style.evaluate"
-STEPS = {"gatys": 200, "without-places": 120, "added-losses": 100, "norms": 150}
+STEPS = {"gatys": 200, "strokes": 200, "without-places": 120, "added-losses": 100, "norms": 150}
 SINGLES = ("greatwave", "kandinky")  # the styles with a network of their own
 COMPARED = (*SINGLES, "gogh_harvest")  # styles that are measured more closely
+
+# What the single styles' networks are trained with: Gatys' two terms, ten to one, and a little against noise.
+STROKES = LossRatios(
+    style=20.0, total_variation=0.2, content=2.0, style_entropy=0, srgb=0, hsv=0, cosine=0, content_entropy=0
+)
 
 # Figure 8: Johnson's three terms, then one of NAPA's after the other, the most important of them first.
 ADDED_LOSSES = {
@@ -64,16 +70,33 @@ def measure_gatys(size: int = 128, steps: int = 200) -> dict[str, Any]:
     return {"size": size, "learning_rate": 0.03, "pairs": rows}
 
 
+def measure_strokes(size: int = 256, steps: int = 200, half: bool = False) -> dict[str, Any]:
+    """As `measure_gatys`, under `STROKES` and at the size of pictures that are looked at: two frames and two paintings
+    in every style that has a network of its own. `half` optimises in bfloat16; losses are measured in float32."""
+    loss, contents, rows = StylizationLoss(VGG19Features(), STROKES), held_out_pictures(size), []
+    pairs = [(index, name) for index in (0, 4, 6, 10) for name in SINGLES]
+    for index, name in progress(pairs, "pairs at 256 px"):
+        content, style = contents[index : index + 1], torch.stack(load_paintings(size, [name]))
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            *_, (picture, _) = optimise_picture(content, style, loss, steps)
+        with torch.no_grad():
+            before, after = (summarise(loss(output, style, content)) for output in (content, picture))
+        rows.append({"content": index, "style": name, "before": before, "gatys": after})
+    return {"size": size, "learning_rate": 0.03, "ratios": asdict(STROKES), "pairs": rows}
+
+
 def measure_held_out(results: Path) -> dict[str, Any]:
     """The shipped networks between the untouched content and Gatys on the same pairs, and a copy of the style picture
     beside them; then every fourth pair at twice the size, where Gatys was not run."""
-    gatys = read(results / "gatys.json")
+    gatys, strokes = read(results / "gatys.json"), read(results / "strokes.json")
     networks = {"pool": load_stylizer("pool"), **{name: load_stylizer(name) for name in SINGLES}}
     rows = compare(networks, gatys["pairs"], gatys["size"])
+    drawn = compare(networks, strokes["pairs"], strokes["size"], STROKES)
     bare = [{"content": pair["content"], "style": pair["style"]} for pair in gatys["pairs"][::4]]
     return {
         "size": gatys["size"], "closed": shares(rows), "closed_of_style_loss": shares(rows, "style"), "rows": rows,
         "at_twice_the_size": compare(networks, bare, 2 * gatys["size"]),
+        "strokes": {"size": strokes["size"], "closed": shares(drawn), "rows": drawn},
     }  # fmt: skip
 
 
@@ -122,16 +145,17 @@ def measure_norms(size: int = 64, steps: int = 150, seeds: Sequence[int] = (0, 1
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
-    parser.add_argument("what", choices=("gatys", "held-out", "without-places", "added-losses", "norms"))
+    parser.add_argument("what", choices=("gatys", "strokes", "held-out", "without-places", "added-losses", "norms"))
     parser.add_argument("--results", type=Path, default=Path("assets/results/style"))
     parser.add_argument("--steps", type=int, help=f"instead of {STEPS}")
-    parser.add_argument("--half", action="store_true", help="optimise without places in bfloat16, measure in float32")
+    parser.add_argument("--half", action="store_true", help="strokes, without-places: optimise in bfloat16")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, start = parser.parse_args(arguments), time.monotonic()
     steps = options.steps or STEPS.get(options.what, 0)
     seeds = (0, 1, 2)
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "gatys": lambda: measure_gatys(steps=steps),
+        "strokes": lambda: measure_strokes(steps=steps, half=options.half),
         "held-out": lambda: measure_held_out(options.results),
         "without-places": lambda: measure_without_places(options.results, steps, options.half),
         "added-losses": lambda: measure_added_losses(steps=steps),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from napa_lib.experiments import Experiment
 
 TRAIN = "napa_lib.style.train --bfloat16 --device cpu"
+STROKES = "--ratio style=20 total_variation=0.2 content=2 style_entropy=0 content_entropy=0 cosine=0"
 
 
 def measured(what: str, seconds: float, after: tuple[str, ...] = ()) -> Experiment:
@@ -28,14 +29,22 @@ EXPERIMENTS = {
     "greatwave_style3": trained(
         "greatwave_style3", "--style-ratio 3 --styles greatwave --start pool --steps 90", 360
     ),
+    "greatwave_windows": trained(
+        "greatwave_windows", "--styles greatwave --start runs/greatwave_style3/network.safetensors --windows 2 "
+        f"--batch 2 --steps 120 {STROKES}", 90, ("greatwave_style3",),
+    ),
     "greatwave": trained(
-        "greatwave", "--styles greatwave --start runs/greatwave_style3/network.safetensors --windows 2 --batch 2 "
-        "--steps 120 --ratio style=20 total_variation=0.2 content=2 style_entropy=0 content_entropy=0 cosine=0",
-        90, ("greatwave_style3",),
+        "greatwave", "--styles greatwave --start runs/greatwave_windows/network.safetensors --size 256 --batch 1 "
+        f"--steps 400 {STROKES} srgb=0 hsv=0", 360, ("greatwave_windows",),
     ),
     "kandinky_style3": trained("kandinky_style3", "--style-ratio 3 --styles kandinky --start pool --steps 90", 360),
+    "kandinky": trained(
+        "kandinky", "--styles kandinky --start runs/kandinky_style3/network.safetensors --size 256 --batch 1 "
+        f"--steps 400 {STROKES} srgb=0 hsv=0", 360, ("kandinky_style3",),
+    ),
     "gatys": measured("gatys", 2500),
-    "held-out": measured("held-out", 20, ("gatys",)),
+    "strokes": measured("strokes --half", 800),
+    "held-out": measured("held-out", 60, ("gatys", "strokes")),
     "without-places": measured("without-places --half", 100, ("gatys",)),
     "added-losses": measured("added-losses", 1050),
     "norms": measured("norms", 1170),

@@ -16,6 +16,7 @@ from napa_lib.data import Painting
 from napa_lib.results import text_table
 from napa_lib.study.guesses import GUESS, mark_guess
 from napa_lib.style import StyleLosses, gram_matrix
+from napa_lib.style.comparison import shares
 
 # What the terms are called in plots.
 LABELS = {"style": "style", "feature": "feat", "total_variation": "tv", "style_entropy": "sent", "srgb": "srgb",
@@ -205,4 +206,18 @@ def held_out_table(held: Mapping[str, Any]) -> str:
     for term in ("style", "total_variation", "style_entropy", "hsv", "cosine", "content", "total"):
         means = [sum(row[stage][term] for row in rows) / len(rows) for rows, stage in columns.values()]
         lines.append([LABELS.get(term, term), *(f"{mean:.0f}" for mean in means)])
+    return text_table(lines)
+
+
+def strokes_table(held: Mapping[str, Any]) -> str:
+    """Per cent of the way to Gatys without the terms that compare places, by style and candidate; a stored result."""
+    rows = held["strokes"]["rows"]
+    styles = list(dict.fromkeys(row["style"] for row in rows))
+    kinds = {"the style picture itself": "copy", "pool network": "pool", "single styles": "single"}
+    by_style = {style: shares([row for row in rows if row["style"] == style]) for style in styles}
+    lines: list[list[object]] = [["% of the way", *styles, "all"]]
+    for title, kind in kinds.items():
+        entry = held["strokes"]["closed"][kind]
+        whole = f"{100 * entry['mean']:.0f} +- {100 * entry['half_width_95']:.0f}"
+        lines.append([title, *(f"{100 * by_style[style][kind]['mean']:.0f}" for style in styles), whole])
     return text_table(lines)

@@ -19,11 +19,14 @@ PAPER = {  # table 2, Human3.6M, mm: the mean over all joints
     "full_without_pretraining": 63.4, "full": 59.7,
 }  # fmt: skip
 LABELS = {name: row.label for name, row in {**ROWS, **FIXED_ROWS}.items()}
-ORDER = ("baseline_fix_2d", "map_fix_2d", "geo_fix_2d", "full_fix_2d", "descriptor_fix_2d")  # what was trained here
-STYLES = {
-    "baseline_fix_2d": ("-", "o", "black"), "map_fix_2d": ("--", "s", "#D55E00"), "geo_fix_2d": ("-.", "^", "#0072B2"),
-    "full_fix_2d": (":", "D", "#009E73"), "descriptor_fix_2d": ("-", "x", "#CC79A7"),
+FIXED = ("baseline_fix_2d", "map_fix_2d", "geo_fix_2d", "full_fix_2d", "descriptor_fix_2d")  # depths alone are learned
+JOINT = ("baseline", "map", "geo", "full", "full_without_pretraining")  # 2D module and depths together
+ORDER = (*FIXED, *JOINT)
+_LOOKS = {
+    "baseline": ("-", "o", "black"), "map": ("--", "s", "#D55E00"), "geo": ("-.", "^", "#0072B2"),
+    "full": (":", "D", "#009E73"), "descriptor": ("-", "x", "#CC79A7"),
 }  # fmt: skip
+STYLES = {row: _LOOKS[row.split("_")[0]] for row in ORDER} | {"full_without_pretraining": ("-", "v", "#E69F00")}
 
 
 def values(results: Results, row: str, *path: str) -> list[float]:
@@ -45,14 +48,12 @@ def words(found: Interval, digits: int = 0) -> str:
 def errors_table(results: Results, kind: str = "mpjpe_true_2d") -> str:
     """Protocol #1 in mm on the three worlds: the mean over seeds and half the width of its 95 % interval; the paper's.
 
-    Rows that were not trained here say so. The last line is what true keypoints give without any depth.
+    The last line is what true keypoints give without any depth.
     """
     lines: list[list[str]] = [["error (mm)", *WORLDS, "paper, Human3.6M"]]
-    for row in (*ORDER, *(name for name in PAPER if name not in ORDER)):
-        cells = ["not trained here", "", ""]
-        if results.get(row):
-            cells = [words(interval(values(results, row, world, kind, "all"))) for world in WORLDS]
-        lines.append([LABELS[row], *cells, f"{PAPER[row]}" if row in PAPER else "-"])
+    for row in ORDER:
+        cells = [words(interval(values(results, row, world, kind, "all"))) for world in WORLDS]
+        lines.append([LABELS[row], *cells, f"{PAPER.get(row, '-')}"])
     flat = [f"{values(results, BASE, world, 'flat', 'mpjpe')[0]:.0f}" for world in WORLDS]
     return text_table([*lines, ["true (x, y), no depth", *flat, "-"]])
 
@@ -66,16 +67,22 @@ def limbs_table(results: Results, world: str, kind: str = "mpjpe_true_2d") -> st
     return text_table(lines)
 
 
-def differences(results: Results, kind: str = "mpjpe_true_2d") -> str:
-    """What a discriminator changes, in mm, paired by seed; a star where the interval leaves zero out."""
-    pairs = [(BASE, row) for row in ORDER[1:]] + [("map_fix_2d", "geo_fix_2d"), ("geo_fix_2d", "full_fix_2d")]
+FIXED_PAIRS = (*((BASE, row) for row in FIXED[1:]), ("map_fix_2d", "geo_fix_2d"), ("geo_fix_2d", "full_fix_2d"))
+JOINT_PAIRS = (
+    ("baseline", "map"), ("baseline", "geo"), ("baseline", "full"), ("map", "geo"), ("geo", "full"),
+    ("full_without_pretraining", "full"), (BASE, "baseline"), ("full_fix_2d", "full"),
+)  # fmt: skip
+
+
+def differences(results: Results, pairs: Sequence[tuple[str, str]] = FIXED_PAIRS, kind: str = "mpjpe_true_2d") -> str:
+    """What the second of each two rows changes, in mm, paired by seed; a star where the interval leaves zero out."""
     lines: list[list[str]] = [["from - to (mm)", *WORLDS]]
     for one, other in pairs:
         cells = [
             change(values(results, one, world, kind, "all"), values(results, other, world, kind, "all"), 0)
             for world in WORLDS
         ]
-        lines.append([f"{LABELS[one]} - {LABELS[other]}".replace(" (fix 2D)", ""), *cells])
+        lines.append([f"{LABELS[one]} - {LABELS[other]}", *cells])
     return text_table(lines)
 
 
@@ -83,16 +90,23 @@ def unseen_table(results: Results) -> str:
     """Table 4: the unseen world's 3DPCK at 150 mm and the area under its curve, in per cent, found (x, y)."""
     lines: list[list[str]] = [["unseen world (%)", "baseline", "full", "change", "paper: baseline, ours"]]
     for name, key, paper in (("PCK", "pck", "50.1, 69.0"), ("AUC", "auc", "21.6, 32.0")):
-        one, other = (values(results, row, "unseen", key) for row in (BASE, "full_fix_2d"))
+        one, other = (values(results, row, "unseen", key) for row in ("baseline", "full"))
         lines.append([name, words(interval(one), 1), words(interval(other), 1), change(one, other), paper])
     return text_table(lines)
 
 
 def keypoints_table(results: Results) -> str:
-    """What the 2D module that all rows share finds: PCKh@0.5 in per cent, which stays as it is where 2D is fixed."""
+    """Table 3: PCKh@0.5 of the 2D module in per cent, as its pre-training left it and after training as a whole."""
+    worlds = (*WORLDS, "art")
     lines = [["PCKh@0.5 of the 2D module (%)", *WORLDS, "figures in art"]]
-    rates = [f"{values(results, BASE, world, 'pckh')[0]:.1f}" for world in (*WORLDS, "art")]
-    return text_table([*lines, ["", *rates]])
+    before = [f"{values(results, BASE, world, 'pckh')[0]:.1f}" for world in worlds]
+    lines.append(["pre-trained, as in all rows with 2D fixed", *before])
+    for row in JOINT:
+        lines.append([LABELS[row], *(words(interval(values(results, row, world, "pckh")), 1) for world in worlds)])
+    changed = [
+        change(values(results, "baseline", world, "pckh"), values(results, "full", world, "pckh")) for world in worlds
+    ]
+    return text_table([*lines, ["Baseline - Full", *changed]])
 
 
 def plausible(results: Results) -> str:
@@ -101,7 +115,7 @@ def plausible(results: Results) -> str:
     for row in ORDER:
         for name, key, digits in (("impossible angles (%)", "impossible", 1), ("longer side / shorter", "lopsided", 2)):
             cells = [words(interval(values(results, row, w, "plausibility", key)), digits) for w in WORLDS]
-            lines.append([f"{LABELS[row].removesuffix(' (fix 2D)')}: {name}", *cells])
+            lines.append([f"{LABELS[row]}: {name}", *cells])
     truth = [f"{values(results, BASE, world, 'truth', 'impossible')[0]:.1f}" for world in WORLDS]
     return text_table([*lines, ["the truth: impossible angles (%)", *truth]])
 
@@ -112,17 +126,21 @@ def change(one: Sequence[float], other: Sequence[float], digits: int = 1) -> str
     return f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}{' *' if found.excludes_zero else ''}"
 
 
-def curves(results: Results, guess: float | None = None, kind: str = "mpjpe_true_2d") -> Figure:
+def curves(
+    results: Results, rows: Sequence[str] = FIXED, guess: float | None = None, kind: str = "mpjpe_true_2d"
+) -> Figure:
     """Figure 5: errors on validation pictures while training, the mean over seeds; the bars are the seeds' range.
 
     Args:
         results: of the rows.
+        rows: which of them.
         guess: the reader's prediction of what "full" comes to in the wild, in mm; None for none.
         kind: "mpjpe_true_2d", or "mpjpe" of all.
     """
     page, axes = plt.subplots(1, 2, figsize=(7.2, 3.1))
     for axis, world in zip(axes, ("lab", "wild"), strict=True):
-        for row, (line, marker, color) in STYLES.items():
+        for row in rows:
+            line, marker, color = STYLES[row]
             records = [report["record"] for report in results.get(row, ())]
             steps = [entry["step"] for entry in records[0]]
             errors = np.array([[entry[f"{kind}_{world}"] for entry in record] for record in records])
