@@ -330,3 +330,19 @@ def test_the_rows_of_table_2():
     assert a.ROWS["geo"].sources == ("picture", "descriptor") and a.ROWS["full"].sources == a.SOURCES
     assert [name for name, row in a.ROWS.items() if row.fix_2d] == ["baseline_fix_2d", "full_fix_2d"]
     assert all(row.fix_2d and row.sources for row in a.FIXED_ROWS.values())
+
+
+def test_the_descriptor_s_own_gradient_is_that_of_its_definition_twice_and_with_a_missing_joint():
+    pose = torch.randn(2, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.autograd.gradcheck(a.geometric_descriptor, (pose.clone().requires_grad_(),))
+    assert torch.autograd.gradgradcheck(a.geometric_descriptor, (pose.clone().requires_grad_(),))
+    pose[0, 1, 2] = torch.nan
+    weight = torch.randn(2, 6, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    ours, theirs = pose.clone().requires_grad_(), pose.clone().requires_grad_()
+    (a.geometric_descriptor(ours) * weight).sum().backward()
+    terms = [
+        (weight[b, :3, i, j] * (d := theirs[b, i] - theirs[b, j])).sum() + (weight[b, 3:, i, j] * d * d).sum()
+        for b in range(2) for i in range(4) for j in range(4) if not (b == 0 and 1 in (i, j))
+    ]  # fmt: skip
+    torch.stack(terms).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad.nan_to_num())

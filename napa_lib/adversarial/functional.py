@@ -38,9 +38,37 @@ def geometric_descriptor(pose: Tensor) -> Tensor:
         raise ValueError(f"pose must be floating (B, J, 3) with J >= 2, got {pose.dtype} {tuple(pose.shape)}")
     missing = pose.isnan().any(-1)
     known = pose.masked_fill(missing[..., None], 0.0).mT.contiguous()  # (B, 3, J): pairs then lie along memory
-    seen = (~missing).to(pose.dtype)
-    offsets = (known[..., :, None] - known[..., None, :]) * (seen[:, :, None] * seen[:, None, :])[:, None]
-    return torch.cat([offsets, offsets * offsets], 1)
+    return _Descriptor.apply(known, ~missing if bool(missing.any()) else None)
+
+
+class _Descriptor(torch.autograd.Function):
+    """Offsets of all pairs and their squares, with one way back over the pairs in place of one for each operation."""
+
+    @staticmethod
+    def forward(ctx, known: Tensor, there: Tensor | None) -> Tensor:
+        """(B, 3, J) joints, and (B, J) which are there if some are not, to (B, 6, J, J)."""
+        batch, _, joints = known.shape
+        both = known.new_empty(batch, 6, joints, joints)
+        offsets = torch.sub(known[..., :, None], known[..., None, :], out=both[:, :3])
+        if there is not None:
+            offsets.mul_(_pairs(there))
+        torch.mul(offsets, offsets, out=both[:, 3:])
+        ctx.there = there
+        ctx.save_for_backward(both)
+        return both
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        """What pulls at dx, 1 and 2 dx for dx², pulls at the one joint and pushes at the other."""
+        (both,) = ctx.saved_tensors
+        pull = torch.addcmul(grad[:, :3], both[:, :3], grad[:, 3:], value=2)
+        if ctx.there is not None:
+            pull = pull * _pairs(ctx.there)
+        return pull.sum(-1) - pull.sum(-2), None
+
+
+def _pairs(there: Tensor) -> Tensor:
+    return (there[:, :, None] & there[:, None, :])[:, None]
 
 
 def pose_maps(heatmaps: Tensor, depths: Tensor) -> Tensor:
