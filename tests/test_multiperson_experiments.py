@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from napa_lib.multiperson.store import save_network
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Few pictures, and a teacher that knows nothing."""
-    monkeypatch.setattr(experiments, "PICTURES", {"train": 8, "validation": 4, "test": 4})
+    monkeypatch.setattr(experiments, "MEASURED", {"validation": 4, "test": 4})
+    monkeypatch.setattr(experiments, "DISTL", replace(experiments.DISTL, pictures=8))
     torch.manual_seed(0)
     save_network(
         tmp_path / "teacher.safetensors", "teacher", Teacher(PRESETS["tiny"]), {"config": '{"preset": "tiny"}'}
@@ -27,7 +29,7 @@ def small(monkeypatch, tmp_path):
 
 
 def test_a_row_is_trained_measured_and_kept(small, monkeypatch):
-    row = experiments.StudentConfig(consistency=False, pretraining=0, first=1, steps=2, batch=2)
+    row = experiments.StudentConfig(consistency=False, pretraining=0, first=1, steps=2, batch=2, pictures=8)
     monkeypatch.setitem(experiments.ROWS, "adapt", row)
     place = ["--teacher", str(small / "teacher.safetensors"), "--runs", str(small / "runs"), "--models", str(small)]
     experiments.main(["--row", "adapt", "--seed", "1", "--results", str(small / "out"), *place])
@@ -44,8 +46,17 @@ def test_the_mean_pose_is_put_on_every_pelvis_that_was_found(small):
     place = ["--teacher", str(small / "teacher.safetensors"), "--runs", str(small / "runs")]
     experiments.main(["--row", "mean_pose", "--results", str(small / "out"), *place])
     found = results.read(small / "out/mean_pose_0.json")
-    truth = experiments.pictures("test")
+    truth = experiments.pictures("test", 4)
     assert found["3d"]["people"] == int(truth.present.sum()) and found["steps"] is None
+
+
+def test_more_pictures_begin_with_the_same(small, monkeypatch):
+    few = experiments.pictures("train", 4)
+    monkeypatch.setattr(experiments, "CHUNK", 4)
+    many = experiments.pictures("train", 10)
+    assert (
+        len(many) == 10 and torch.equal(many.images[:4], few.images) and not torch.equal(many.images[4:8], few.images)
+    )
 
 
 def test_two_clouds_are_told_apart_where_they_are_apart(rng):
@@ -58,5 +69,5 @@ def test_rows_add_one_loss_after_another():
     rows = experiments.ROWS
     flags = [(rows[n].recon, rows[n].adapt, rows[n].consistency) for n in ("distl", "recon", "adapt", "unsupervised")]
     np.testing.assert_array_equal(np.diff(np.array(flags, int), axis=0), np.eye(3, dtype=int))
-    ladder = [row for name, row in rows.items() if not name.endswith("_longer")]
+    ladder = [row for name, row in rows.items() if not name.endswith(("_longer", "_many"))]
     assert len({(row.steps, row.batch, row.learning_rate) for row in ladder}) == 1
