@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.multiperson import experiments
+from napa_lib.multiperson import experiments, known
 from napa_lib.multiperson.config import PRESETS
 from napa_lib.multiperson.networks import Teacher
 from napa_lib.multiperson.store import save_network
@@ -40,6 +40,21 @@ def test_a_row_is_trained_measured_and_kept(small, monkeypatch):
     assert json.loads(json.dumps(found["teacher"])) == found["teacher"]
     with pytest.raises(SystemExit, match="nowhere"):
         experiments.main(["--row", "adapt", "--results", str(small), "--runs", str(small), "--teacher", "nowhere"])
+
+
+def test_a_student_is_measured_on_figures_that_it_knows_and_on_others(small, monkeypatch):
+    row = replace(experiments.DISTL, supervision="3d", pretraining=0, first=1, steps=2, batch=2)
+    monkeypatch.setitem(experiments.ROWS, "labels", row)
+    runs = small / "runs"
+    place = ["--teacher", str(small / "teacher.safetensors"), "--runs", str(runs), "--models", str(runs)]
+    experiments.main(["--row", "labels", "--results", str(small / "out"), *place])
+    (runs / "teacher.safetensors").write_bytes((small / "teacher.safetensors").read_bytes())
+    known.main(["--row", "labels", "--runs", str(runs), "--results", str(small / "out")])
+    found, row_found = (results.read(small / "out" / f"{name}_0.json") for name in ("known_labels", "labels"))
+    assert found["others"]["matched"] == row_found["3d"]["matched"]  # weights in 8 bits move poses a little
+    assert found["known"]["people"] != found["others"]["people"] or found["known"] != found["others"]
+    new, train = known.new_pictures_of_known_figures(4), experiments.pictures("train", 4)
+    assert not torch.equal(new.images, train.images)
 
 
 def test_the_mean_pose_is_put_on_every_pelvis_that_was_found(small):

@@ -55,6 +55,7 @@ ROWS = {  # of table 2, from top to bottom
     "labels_many": replace(DISTL, steps=3200, pictures=8000, supervision="3d"),
 }
 MEAN = "mean_pose"  # a row without training, for comparison
+KNOWN = ("labels", "labels_many")  # rows whose students are asked whether they know figures or people
 SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "adapt_longer": 240, "distl_many": 900, "labels_many": 1000}
 EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what ships of them among the assets
     "teacher": Experiment(
@@ -71,6 +72,13 @@ EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what s
             f"{FOLDER}/{name}_{{seed}}.json", SECONDS.get(name, 90), (0, 1, 2), ("teacher",),
         )
         for name in ROWS
+    },
+    **{
+        f"known_{name}": Experiment(
+            f"napa_lib.multiperson.known --row {name} --seed {{seed}} --half --results {FOLDER}",
+            f"{FOLDER}/known_{name}_{{seed}}.json", 40, (0, 1, 2), (name,),
+        )
+        for name in KNOWN
     },
 }  # fmt: skip
 
