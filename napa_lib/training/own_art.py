@@ -206,7 +206,7 @@ def main(arguments: list[str] | None = None) -> None:
             choose_device(options.device), options.half, tell=lambda entry: print(json.dumps(entry), flush=True)
         )
         config = replace(TUNING, steps=options.steps, learning_rate=options.learning_rate, seed=options.seed)
-        figures = load_art_figures(options.annotations or asset_path(FOLDER) / "figures.json")
+        figures = load_art_figures(options.annotations or asset_path(f"{FOLDER}/figures.json"))
         found = measure(figures, options.shots, config, setup)
         results.write(
             options.results / f"own_art_{options.seed}.json", {"rows": found}, results.command_line(PROGRAM, arguments),
