@@ -9,11 +9,11 @@ from napa_lib.study.quizzes import Option, Question
 
 QUIZ = (
     Question(
-        "On 48 figures the rate is 32 %, its interval 26 to 38. You annotate four times as many. How wide will it be?",
+        "On 48 figures the rate is 32 %, its interval 26 to 38. With four times as many figures it will be …",
         (
-            Option("About half as wide", "an interval shrinks with the root of the number of figures.", True),
-            Option("A quarter", "it shrinks with the root of the number, not with the number."),
-            Option("As wide: it is the network's spread", "the spread of figures stays; that of their mean shrinks."),
+            Option("about half as wide", "an interval shrinks with the root of the number of figures.", True),
+            Option("a quarter as wide", "it shrinks with the root of the number, not with the number."),
+            Option("as wide: it is the network's spread", "the spread of figures stays; that of their mean shrinks."),
         ),
     ),
     Question(
@@ -21,7 +21,7 @@ QUIZ = (
         (
             Option("To have more pictures", "their number stays the same."),
             Option("Because the annotator was wrong", "nobody can be: the picture does not tell."),
-            Option("So that all figures follow one reading", "contradicting labels average to the middle of the body.", True),
+            Option("So that all figures follow one reading", "contradicting labels meet in the middle.", True),
         ),
     ),
     Question(
@@ -38,7 +38,7 @@ PLAN = LessonPlan(
     number="09",
     promise=(
         "Everything so far was measured on pictures that somebody else chose. Now yours: how good is the estimator on "
-        "them, and how sure can you be after so few? You annotate a dozen, give them depth, teach the network with them, "
+        "them, and how sure can you be after so few? You annotate a dozen, give them depth, teach the network, "
         "and measure on the others what it has learned, and what it has forgotten."
     ),
     hero=hero,

@@ -67,27 +67,21 @@ def check_split(my_split) -> Verdict:
 
 
 def _split_hint(few: list[int], rest: list[int], shots: int) -> str:
-    both = {PICTURES[i] for i in few} & {PICTURES[i] for i in rest}
-    taken: list[str] = []
-    while sum(PICTURES.count(name) for name in taken) < shots:
-        taken.append(ORDER[len(taken)])
-    wanted = [i for i, name in enumerate(PICTURES) if name in taken]
+    chosen = {PICTURES[i] for i in few}
+    shared = sorted(chosen & {PICTURES[i] for i in rest})
     if set(few) & set(rest):
         return "some figures are on both sides."
-    if both:
-        return (
-            f"figures of picture {sorted(both)[0]!r} are on both sides: what is learned from one is known of the other."
-        )
+    if shared:
+        return f"picture {shared[0]!r} is on both sides: what is learned from one figure is known of the other."
     if len(few) + len(rest) < len(PICTURES):
         return "some figures are on no side."
-    if len(few) < shots:
-        return (
-            f"only {len(few)} are there to learn from: stop once there are enough, not before there would be too many."
-        )
-    if len(few) > len(wanted):
-        return f"{len(few)} are there to learn from: stop as soon as there are enough."
-    if few != wanted:
+    if chosen != set(ORDER[: len(chosen)]):
         return "take whole pictures in the given order, from its start."
+    if len(few) < shots:
+        return f"only {len(few)} are there to learn from: stop once there are enough, not before."
+    last = ORDER[len(chosen) - 1]
+    if len(few) - PICTURES.count(last) >= shots:
+        return f"{len(few)} are there to learn from: stop as soon as there are enough."
     return ""
 
 
@@ -162,14 +156,14 @@ def _loss_hint(value: float, got: Any, found: Tensor, target: Tensor, mask: Tens
     (slope,) = torch.autograd.grad(got, found, allow_unused=True)
     if slope is None or bool(slope.isnan().any()):
         return (
-            "the value is right, its gradient is NaN: a NaN that is left out after the root still comes back through it. "
+            "the value is right, its gradient is NaN: a NaN left out after the root still comes back through it. "
             "Replace missing targets before the distance."
         )
     return ""
 
 
 CHOICES = {
-    "A": "the figures kept for measuring are then no longer kept for measuring: the best of twelve tries looks good by chance.",
+    "A": "then they are no longer kept for measuring: the best of twelve tries looks good by chance.",
     "B": "the longest training wins there: it knows them by heart.",
     "D": "a test set that chooses is a test set no more, for this or for any later question.",
 }
@@ -180,3 +174,29 @@ def check_choice(answer) -> Verdict:
     if letter == "C":
         return right("what chooses must be seen neither by the training nor by the final measurement.")
     return wrong(CHOICES.get(letter, "one letter: A, B, C or D."))
+
+
+MOST, RISE = 1 / 3, 10.0  # joints that may be called hidden, and by how many points the rate must rise
+
+
+def _errors() -> np.ndarray:
+    return np.random.default_rng(5).gamma(1.6, 0.5, (40, 12))
+
+
+def check_hidden(my_hidden) -> Verdict:
+    errors = _errors()
+    hidden = numbers(my_hidden(errors.copy()), errors.shape, "what is hidden")
+    if not np.isin(hidden, (0, 1)).all():
+        return wrong("True for a joint that is to be called hidden, False for the others.")
+    left = hidden == 0
+    share = 1 - left.mean()
+    if share > MOST + 1e-9:
+        return wrong(f"{100 * share:.0f} % are hidden: somebody will notice. At most a third.")
+    if share == 0:
+        return wrong("nothing is hidden: the rate stays where it was.")
+    before, after = (100 * (chosen < 0.5).mean() for chosen in (errors, errors[left]))
+    if after < before:
+        return wrong(f"the rate falls, from {before:.0f} to {after:.0f} %: you hide the joints that were right.")
+    if after - before < RISE:
+        return wrong(f"the rate rises by {after - before:.1f} points only: are those the worst ones?")
+    return right(f"from {before:.0f} to {after:.0f} %, and no pose is better. So mark before you look at the estimate.")

@@ -40,8 +40,8 @@ INTERVAL = Exercise(
     if_you_see="that both ends are the same: a `.sum()` without an axis throws all draws together.",
     solution=_interval(_POOLED),
     why="""
-        This is the bootstrap (Efron, 1979). Drawn are figures, since the joints of a figure hang together: where the network
-        takes a stone for a head, twelve joints are wrong at once. Drawn joint by joint the interval would be too narrow.
+        This is the bootstrap (Efron, 1979). Drawn are figures, since the joints of a figure hang together: where the
+        network takes a stone for a head, twelve are wrong at once. Drawn one by one the interval would be too narrow.
     """,
     check=checks.check_interval,
     other_answers=(
@@ -86,8 +86,8 @@ DEPTHS = Exercise(
     minutes=5,
     task="""
         `across` (B,) are the lengths of bones as marked in the picture, in pixels, `length` (B,) the same bones'
-        lengths on a body, in mm, and `scale` is how many mm a pixel is. All are NumPy. Return how far each bone goes
-        into the picture or out of it, in mm, (B,). A bone that is drawn too long has depth 0.
+        lengths on a body, in mm, and `scale` is how many mm a pixel is. All are NumPy floats. Return how far each bone
+        goes into the picture or out of it, in mm, (B,). A bone that is drawn too long has depth 0.
     """,
     stub="""
         def my_depths(across, length, scale):
@@ -192,9 +192,9 @@ SPLIT = Exercise(
             def my_split(pictures, order, shots):
                 rows = [i for name in order for i, picture in enumerate(pictures) if picture == name]
                 return rows[:shots], rows[shots:]
-            """, "what is learned from one is known of the other"),
-        WrongAnswer("everything to measure on", _split(rest="list(range(len(pictures)))"), "figures are on both sides."),
-        WrongAnswer("one too few", _split(stop="len(few) + pictures.count(name) > shots"), "are there to learn from: stop once"),
+            """, "learned from one figure"),
+        WrongAnswer("measured on all", _split(rest="list(range(len(pictures)))"), "figures are on both sides."),
+        WrongAnswer("one too few", _split(stop="len(few) + pictures.count(name) > shots"), "enough, not before"),
         WrongAnswer("one too many", _split(stop="len(few) > shots"), "stop as soon as"),
         WrongAnswer("alphabet", _split().replace("in order", "in sorted(order)"), "in the given order"),
         WrongAnswer("names", _split(taken="[name]"), "row numbers"),
@@ -220,9 +220,9 @@ LOSS = Exercise(
     difficulty=3,
     minutes=9,
     task="""
-        `found` (B, J, 2) are the joints that the network reads, a float32 tensor with a gradient; `target` (B, J, 2) the
-        marked ones, NaN where nobody marked a joint. Return the mean distance over all marked joints of the batch, a tensor
-        (), and 0 if none is marked. Its gradient must hold no NaN.
+        `found` (B, J, 2) are the joints that the network reads, a float32 tensor with a gradient; `target` (B, J, 2)
+        the marked ones, NaN where nobody marked a joint. Return the mean distance over all marked joints of the batch,
+        a tensor (), and 0 if none is marked. Its gradient must hold no NaN.
     """,
     stub="""
         def my_loss(found, target):
@@ -231,15 +231,15 @@ LOSS = Exercise(
     """,
     answer="my_loss",
     hints=(
-        "Put something harmless in the place of missing targets *before* the distance is taken, and leave it out of the mean.",
+        "Put something harmless in the place of missing targets *before* the distance; leave it out of the mean.",
         "`known = ~target.isnan().any(-1)`; pick rows by it, `found[known] - target[known]`; divide the sum by "
         "`known.sum().clamp_min(1)`.",
     ),
     if_you_see="that the value is right and its gradient NaN: 0 times NaN is NaN, on the way back, too.",
     solution=_loss("(found[known] - target[known]).norm(dim=-1).sum() / known.sum().clamp_min(1)"),
     why="""
-        A joint behind a shield is not at (0, 0) and not where the network thinks it is: it is unknown, and the only honest
-        gradient is none.
+        A joint behind a shield is not at (0, 0) and not where the network thinks it is: it is unknown, and the only
+        honest gradient is none.
     """,
     check=checks.check_loss,
     other_answers=(
@@ -250,7 +250,8 @@ LOSS = Exercise(
         WrongAnswer("nan", _loss("(found - target).norm(dim=-1).mean()"), "one NaN in a sum"),
         WrongAnswer("nanmean", _loss("((found - target).norm(dim=-1)).nansum() / known.sum().clamp_min(1)"),
                     "its gradient is NaN"),
-        WrongAnswer("at the origin", _loss("(found - target.nan_to_num()).norm(dim=-1).mean() * known.any()"), "lay at (0, 0)"),
+        WrongAnswer("at the origin", _loss("(found - target.nan_to_num()).norm(dim=-1).mean() * known.any()"),
+                    "lay at (0, 0)"),
         WrongAnswer("all joints", _loss(f"({_DISTANCE} * known).mean()"), "divide by all joints"),
         WrongAnswer("sum", _loss(f"({_DISTANCE} * known).sum()"), "the sum, not the mean"),
         WrongAnswer("squares", _loss(_MEAN.replace("* known)", "** 2 * known)")), "squared distances"),
@@ -271,9 +272,9 @@ CHOICE = Exercise(
     difficulty=1,
     minutes=3,
     task="""
-        Three learning rates, four numbers of steps: twelve trainings on your twelve figures. By which figures do you choose
-        one? **A**: those kept for measuring. **B**: the twelve that it learned from. **C**: some annotated ones that are in
-        neither. **D**: the sixty of `napa evaluate --art`. Write a letter.
+        Three learning rates, four numbers of steps: twelve trainings on your twelve figures. By which figures do you
+        choose one? **A**: those kept for measuring. **B**: the twelve that it learned from. **C**: some annotated ones
+        that are in neither. **D**: the sixty of `napa evaluate --art`. Write a letter.
     """,
     stub="choice = ...  # a letter",
     answer="choice",
@@ -284,8 +285,8 @@ CHOICE = Exercise(
     if_you_see="that one letter is wanted: nothing around it.",
     solution='choice = "C"',
     why="""
-        Three sets: to learn, to choose, to measure. With few figures let each take its turn: leave some of the twelve out,
-        train on the others, choose by what was left out (cross-validation), then measure once on the rest.
+        Three sets: to learn, to choose, to measure. With few figures let each take its turn: leave some of the twelve
+        out, train on the others, choose by what was left out (cross-validation), then measure once on the rest.
     """,
     check=checks.check_choice,
     other_answers=('choice = " c "',),
@@ -297,4 +298,50 @@ CHOICE = Exercise(
     ),
 )
 
-EXERCISES = (INTERVAL, DEPTHS, SPLIT, LOSS, CHOICE)
+
+def _hidden(returned: str) -> str:
+    return f"""
+        def my_hidden(errors):
+            return {returned}
+    """
+
+
+HIDDEN = Exercise(
+    id="09.6",
+    title="A better rate without a better pose",
+    kind="break",
+    difficulty=1,
+    minutes=5,
+    task="""
+        Who annotates decides which joints count. Cheat: `errors` (F, 12) are the distances of 480 joints from their
+        annotations in head sizes, a NumPy array. Call at most a third of them hidden, (F, 12) of True and False, so
+        that `PCKh@0.5` of the others is at least ten points higher.
+    """,
+    stub="""
+        def my_hidden(errors):
+            ...
+            return None  # (F, 12) bool
+    """,
+    answer="my_hidden",
+    hints=("Which joints cost most?", "`np.quantile(errors, 2 / 3)` is what two thirds of the errors stay below."),
+    if_you_see="that more than a third is hidden: a threshold of 0.5 hides all that is wrong.",
+    solution=_hidden("errors > np.quantile(errors, 2 / 3)"),
+    why="""
+        Nobody needs to mean it: whoever corrects the estimator's guess, as one does in `napa annotate`, leaves standing
+        what is nearly right, and finds hidden what it missed. For figures that measure, mark before you look.
+    """,
+    check=checks.check_hidden,
+    other_answers=(
+        _hidden("errors.argsort(axis=None).argsort().reshape(errors.shape) >= 2 * errors.size // 3"),
+        _hidden("(errors > np.sort(errors.ravel())[-150]).astype(int)"),
+    ),
+    wrong_answers=(
+        WrongAnswer("all that is wrong", _hidden("errors >= 0.5"), "somebody will notice"),
+        WrongAnswer("the right ones", _hidden("errors < np.quantile(errors, 0.3)"), "that were right"),
+        WrongAnswer("nothing", _hidden("errors > errors.max()"), "nothing is hidden"),
+        WrongAnswer("any third", _hidden("np.arange(errors.size).reshape(errors.shape) % 3 == 1"), "points only"),
+        WrongAnswer("numbers", _hidden("np.minimum(errors, 0.4)"), "True for a joint"),
+    ),
+)
+
+EXERCISES = (INTERVAL, DEPTHS, SPLIT, LOSS, CHOICE, HIDDEN)

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.annotate.pseudo_depth import PseudoDepth, pseudo_depth
+from napa_lib.annotate.pseudo_depth import pseudo_depth
 from napa_lib.data import ArtFigure, asset_path, load_art_figures
-from napa_lib.evaluate.art import GROUPS, LIMBS, ArtScore
+from napa_lib.evaluate.art import GROUPS, ArtScore
 from napa_lib.lifting import load_depth_net
 from napa_lib.loop import Setup
 from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_pose_net
@@ -71,10 +71,15 @@ def measure(figures: list[ArtFigure], other: WarmPoseNet | None = None, seen: Lo
     return Measured(seen, score(other or network(), seen, Setup(half=True)))
 
 
-def fitted(figure: ArtFigure) -> PseudoDepth:
-    """Pseudo-3D of a figure's annotated joints."""
+def fitted(figure: ArtFigure) -> tuple[Tensor, dict[str, bool]]:
+    """Pseudo-3D of a figure's annotated joints: (14, 3) mm, and which limbs a body could bring there."""
     keypoints = convert(figure.keypoints[None], ART14, NAPA18)[0]
-    return pseudo_depth(keypoints, *load_depth_net())
+    found = pseudo_depth(keypoints, *load_depth_net())
+    limbs = ("right leg", "left leg", "right arm", "left arm")
+    pose = convert(found.pose[None], NAPA18, ART14)[0]
+    neck, thorax = (found.pose[NAPA18.index(name)] for name in ("neck", "thorax"))
+    pose[ART14.index("upper_neck")] = 2 * neck - thorax  # NAPA18's neck was made from these two
+    return pose, dict(zip(limbs, found.allowed.tolist(), strict=True))
 
 
 def tune(figures: list[ArtFigure], shots: int, steps: int, seed: int) -> tuple[WarmPoseNet, list[int]]:
@@ -88,8 +93,3 @@ def resampled(right: Tensor, counted: Tensor, seed: int, times: int = 1000) -> T
     """Pooled rates, per cent, of figures drawn anew with replacement; (times,)."""
     rows = torch.randint(len(right), (times, len(right)), generator=torch.Generator().manual_seed(seed))
     return 100 * right[rows].sum(1) / counted[rows].sum(1)
-
-
-def names_of_limbs() -> list[str]:
-    """The twelve joints that are scored."""
-    return [ART14.joints[j] for j in LIMBS]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from napa_lib.results import interval
 from napa_lib.skeletons import ART14
 from napa_lib.study.figures import PALETTE, to_array
 from napa_lib.study.guesses import mark_guess
-from napa_lib.study.lessons.lesson_09.live import Measured
+from napa_lib.study.lessons.lesson_09.live import Measured, resampled
 from napa_lib.study.plots import draw_pose
 
 Runs = Sequence[Mapping[str, Any]]  # the stored results of the seeds
@@ -35,6 +36,11 @@ def poses_figure(rows: Mapping[str, Sequence[tuple[ArtFigure, Tensor]]]) -> Figu
             axis.axis("off")
         line[0].set_title(name, fontsize=9, loc="left")
     return page
+
+
+def read_poses(measured: Measured) -> list[tuple[ArtFigure, Tensor]]:
+    """Each figure with the pose that was read."""
+    return list(zip(measured.found.figures, measured.found.predictions, strict=True))
 
 
 def parts_figure(measured: Measured, guess: float | None) -> Figure:
@@ -63,6 +69,26 @@ def interval_figure(draws: Tensor, ends: tuple[float, float], guess: float | Non
     return page
 
 
+def ends_of(right: Tensor, counted: Tensor, count: int) -> tuple[Tensor, tuple[float, float]]:
+    """The resampled rates of the first figures, and the ends of their 95 % interval."""
+    draws = resampled(right[:count], counted[:count], 0)
+    low, high = torch.quantile(draws.double(), torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
+    return draws, (low, high)
+
+
+def fewer_figure(right: Tensor, counted: Tensor, count: int) -> Figure:
+    """`interval_figure` of the first `count` figures, on an axis from 0 to 100 %."""
+    page = interval_figure(*ends_of(right, counted, count), None)
+    page.axes[0].set_xlim(0, 100)
+    return page
+
+
+def fewer_words(right: Tensor, counted: Tensor, count: int) -> str:
+    """What it shows, in a sentence."""
+    _, (low, high) = ends_of(right, counted, count)
+    return f"With {count} figures the rate lies between {low:.0f} and {high:.0f} %: {high - low:.0f} points apart."
+
+
 def shots_figure(runs: Runs, guess: float | None) -> Figure:
     """PCKh on held-out figures against the number to learn from, a thin line a seed; and what became of people."""
     page, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.7))
@@ -76,7 +102,7 @@ def shots_figure(runs: Runs, guess: float | None) -> Figure:
             axis.plot(shots, line, color=PALETTE[0], linestyle="-", linewidth=0.8, alpha=0.5)
         means = [interval(column) for column in zip(*values, strict=True)]
         axis.errorbar(shots, [m.mean for m in means], [m.half for m in means], color="black", marker="o", capsize=3)
-        axis.set(xticks=shots, xlabel="figures to learn from", ylim=(0, None))
+        axis.set(xticks=shots, xlabel="figures to learn from", ylim=(0, 1.15 * max(map(max, values))))
         axis.set_title(title, fontsize=9)
     if guess is not None:
         mark_guess(left, 12, guess)
