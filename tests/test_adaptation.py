@@ -184,6 +184,26 @@ def test_adain_gives_each_channel_the_styles_mean_and_deviation():
     np.testing.assert_allclose(out, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 4, 4), (5, 16, 8, 8), (2, 7, 6, 10)])
+def test_adain_is_its_equation_in_value_and_gradient(shape):
+    batch, channels = shape[:2]
+    drawn = torch.Generator().manual_seed(0)
+    x = 3 + torch.randn(shape, generator=drawn, dtype=torch.float64)
+    style = torch.randn(batch, 2 * channels, generator=drawn, dtype=torch.float64)
+    expected = np.empty(shape)
+    for b in range(batch):
+        for c in range(channels):
+            plane = x[b, c].numpy()
+            unit = (plane - plane.mean()) / np.sqrt(((plane - plane.mean()) ** 2).mean() + 1e-5)
+            expected[b, c] = float(style[b, c]) * unit + float(style[b, channels + c])
+    np.testing.assert_allclose(adaptive_instance_norm(x, style), expected, atol=1e-12)
+    np.testing.assert_allclose(adaptive_instance_norm(x.float(), style.float()), expected, atol=1e-5)
+    layouts = adaptive_instance_norm(x.contiguous(memory_format=torch.channels_last), style)
+    np.testing.assert_allclose(layouts, expected, atol=1e-12)
+    small = x[:, :2].requires_grad_(), torch.cat([style[:, :2], style[:, channels : channels + 2]], 1).requires_grad_()
+    assert torch.autograd.gradcheck(adaptive_instance_norm, small)
+
+
 @pytest.mark.parametrize(
     "config", [SMALL, GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(8, 8, 8), color=False)]
 )
