@@ -108,7 +108,7 @@ def test_the_table_says_what_the_results_say():
             assert f"{change.mean:+.1f} ± {change.half:.1f}{' *' if change.excludes_zero else ''}" in line
     page = pictures.shots_figure(runs, 40.0)
     means = np.mean([[row["pckh"]["0.5"] for row in run["rows"]] for run in runs], 0)
-    np.testing.assert_allclose(page.axes[0].lines[3].get_ydata(), means)
+    np.testing.assert_allclose(np.asarray(page.axes[0].lines[3].get_ydata(), float), means)
     plt.close(page)
     assert {number for _, numbers, _, _ in tables.SYSTEMS for number in numbers.split(", ")} <= set(COURSE)
 
