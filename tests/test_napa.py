@@ -388,6 +388,19 @@ def train_together(out: str) -> None:
         Path(out).write_text(json.dumps(record))
 
 
+def test_two_passes_get_one_pass_s_losses(tmp_path):
+    """Gradients add up: a batch in two passes is the batch in one, and a run may go on with another number of them."""
+    alone = run_stage(3, CONFIG, small_model(), small_figures(), HERE, 1, small_styles())
+    kept = Setup(checkpoint=tmp_path / "c.safetensors")
+    run_stage(3, replace(CONFIG, steps=1), small_model(), small_figures(), kept, 1, small_styles())
+    parts = run_stage(3, replace(CONFIG, passes=2), small_model(), small_figures(), kept, 1, small_styles())
+    for found, entry in zip(parts, alone, strict=True):
+        for name in entry.keys() - {"seconds"}:
+            assert found[name] == pytest.approx(entry[name], rel=2e-3), name
+    with pytest.raises(ValueError, match="evenly"):
+        run_stage(3, replace(CONFIG, passes=3), small_model(), small_figures(), styles=small_styles())
+
+
 def test_two_processes_get_one_process_s_losses(tmp_path):
     script, out = tmp_path / "go.py", tmp_path / "record.json"
     script.write_text("import sys; import test_napa; test_napa.train_together(sys.argv[1])")
