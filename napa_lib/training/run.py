@@ -129,7 +129,7 @@ def run_stage(
     target = style_target(model, pool, stage, config)
 
     def step(number: int) -> Losses:
-        seen: Losses = {}
+        seen: dict[str, Tensor] = {}
         optimizer.zero_grad()
         for drawn in draw(number, config, len(figures), len(pool.pictures), rank, world).parts(config.passes):
             with setup.autocast():
