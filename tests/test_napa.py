@@ -319,7 +319,7 @@ def test_the_learning_rate_falls_by_stage_and_on_a_plateau(monkeypatch):
     rates = {}
     for number in (1, 2):
         seen = []
-        monkeypatch.setattr(stages_run, "descend", lambda total, optimizer, *_, seen=seen: seen.append(
+        monkeypatch.setattr(stages_run, "take_step", lambda optimizer, *_, seen=seen: seen.append(
             optimizer.param_groups[0]["lr"]))  # fmt: skip
         run_stage(number, replace(CONFIG, steps=7, patience=5), small_model(), small_figures(2), styles=small_styles())
         rates[number] = [lr / (1 - 0.99 ** (i + 1)) ** 0.5 for i, lr in enumerate(seen)]
