@@ -77,7 +77,7 @@ PLAN = LessonPlan(
     minutes=45,
     data=("poses2d", "mocap", "weights/flexpose_source.safetensors", "weights/flexpose_beta.safetensors",
           "weights/flexpose_tau_Yoga_UpwardSalute.safetensors", "weights/flexpose_tau_Yoga_Warrior2_left.safetensors",
-          "weights/vgg19_q8.safetensors", "results/adaptation"),
+          "weights/vgg19_q8.safetensors", "results/adaptation", "results/bottleneck"),
     prelude="import torch\nfrom napa_lib import adaptation, study",
     exercises=EXERCISES,
     quiz=QUIZ,

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from napa_lib.adaptation import KeypointRegressor, PoseStyleGAN, StyleTransfer, Target, alpha, coverage, read_poses
+from napa_lib.adaptation.neighbours import main_directions
 from napa_lib.skeletons import SHARED15
 from napa_lib.study.guesses import mark_guess
 from napa_lib.study.lessons.lesson_07 import tables
@@ -158,14 +159,12 @@ def layers_words(**switches: str) -> str:
 
 
 def map_figure(sets: Mapping[str, Tensor], target: Tensor) -> Figure:
-    """Poses on the two main directions in which a target's held-out poses (N, 15, 2) differ from the first set's.
+    """Poses in the plane in which all sets and a target's held-out poses (N, 15, 2) differ most, and how much it shows.
 
     Args:
         sets: at least one set of poses, the source's first.
     """
-    everything = torch.cat([*sets.values(), target]).flatten(1)
-    mean = everything.mean(0)
-    directions = torch.linalg.svd(everything - mean, full_matrices=False)[2][:2]
+    mean, directions, share = main_directions(torch.cat([*sets.values(), target]))
     page, axes = plt.subplots(
         1, len(sets), figsize=(7.2, 2.5), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
@@ -174,6 +173,7 @@ def map_figure(sets: Mapping[str, Tensor], target: Tensor) -> Figure:
             axis.plot(*((points.flatten(1) - mean) @ directions.T).T, mark, color=color, markersize=3, linestyle="none")
         axis.set_title(f"{name} ({MARKS[name]}), target (x)", fontsize=9)
         axis.set(xticks=[], yticks=[])
+    page.supxlabel(f"two main directions: {share:.0%} of all variance", fontsize=9)
     return page
 
 
