@@ -71,6 +71,10 @@ synthetic: $(SYNTHESIS)
 	$(BIN)/python tools/make_synthetic_sheet.py
 	$(BIN)/python -m napa_lib.data.manifest figures/synthetic_contact_sheet.jpg $(MADE_WITH_ANNY)
 
+own-art: $(COURSE)
+	$(BIN)/python -m napa_lib.makers.rock --out assets/own_art --count 60
+	$(BIN)/python -m napa_lib.data.manifest own_art --source 'made by make $@' --licence MIT
+
 faces: $(SYNTHESIS)
 	for part in 'train 320' 'validation 40' 'test 40'; do set -- $$part; \
 	  $(BIN)/python -m napa_lib.makers.faces --out assets/faces --split $$1 --clips $$2 --quality 60 || exit 1; done

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from napa_lib.multiperson import Found
 from napa_lib.study.exercises import judge
-from napa_lib.study.lessons.lesson_06 import EXERCISES, live, pictures, tables
+from napa_lib.study.lessons.lesson_06 import EXERCISES, live, outside, pictures, tables
 from napa_lib.study.lessons.lesson_06.checks import read_cells
 
 BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
@@ -170,3 +170,24 @@ def test_stored_results_hold_the_rows_of_the_lesson():
     for table in (tables.ladder_table, tables.teacher_table, tables.gap_table):
         assert "nan" not in table(found)
     assert len(tables.curves(found).axes[0].lines) >= 12
+
+
+# Outside its own pictures -------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_paintings_says_what_was_counted():
+    found = outside.paintings()
+    table = outside.paintings_table(found)
+    for name, label in outside.METHODS.items():
+        (line,) = [line for line in table.splitlines() if line.startswith(f"{label}  ")]
+        assert f"{found['totals'][name]['found']} of {found['totals'][name]['there']}" in line
+    assert table.splitlines()[-1].endswith(f"{found['totals']['size']['right']} of {found['totals']['size']['pairs']}")
+
+
+def test_the_figure_of_paintings_shows_marks_and_what_was_found():
+    found = outside.paintings()
+    entry = next(entry for entry in found["pictures"] if entry["painting"] == outside.SHOWN[0])
+    axis = outside.paintings_figure(found).axes[0]
+    drawn = {line.get_label(): np.column_stack(line.get_data()) for line in axis.lines}
+    np.testing.assert_allclose(drawn["napa pose"], np.array(entry["estimator"]["roots"]).reshape(-1, 2))
+    assert len(drawn["marked"]) == entry["estimator"]["there"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 
@@ -224,6 +225,21 @@ def test_the_film_shows_its_moments_and_the_guess(guess):
     said = [line.get_label() for line in page.axes[2].lines[3:]]
     assert said == ([f"your prediction: it {guess}"] if guess in ("rises", "falls", "stays") else [])
     plt.close(page)
+
+
+def test_a_grown_texture_is_compared_with_its_print_place_by_place():
+    picture = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    light = picture.mean(0).unfold(0, 2, 2).unfold(1, 2, 2).mean((-2, -1)).flatten().double().numpy()
+    other = np.roll(light.reshape(8, 8), 3, 1).flatten()
+    assert pictures.placed(picture, 0.5 * picture + 0.2) == pytest.approx(1.0, abs=1e-5)
+    assert pictures.placed(picture, 1 - picture) == pytest.approx(-1.0, abs=1e-5)
+    assert pictures.placed(picture, picture.roll(6, 2)) == pytest.approx(np.corrcoef(light, other)[0, 1], abs=1e-5)
+    for guess in (None, 0.3):
+        page = pictures.grown_figure([picture, picture], picture, [2.0, 1.0], [0, 1], guess)
+        lines = {line.get_label(): list(line.get_ydata()) for line in page.axes[-1].lines}
+        assert lines["L_style, of its start"] == [1.0, 0.5]
+        assert lines.get("your prediction") == (None if guess is None else [0.3, 0.3])
+        plt.close(page)
 
 
 def test_the_balance_marks_the_term_that_was_named():

@@ -23,14 +23,17 @@ CHAPTERS = {
     "07": "adaptation",
     "08": "training",
 }
+MEASURED_BY = {"multiperson": ("evaluate",)}  # parts above a chapter that measure it beside the whole system
 
 
 def experiments_of(chapter: str) -> dict[str, Experiment]:
-    """The chapter's `EXPERIMENTS`; none where it has no such module or the module no such table."""
-    name = f"napa_lib.{chapter}.experiments"
-    if importlib.util.find_spec(f"napa_lib.{chapter}") is None or importlib.util.find_spec(name) is None:
-        return {}
-    return getattr(importlib.import_module(name), "EXPERIMENTS", {})
+    """The chapter's `EXPERIMENTS`, and those of the parts above that measure it; none where there is no such table."""
+    found: dict[str, Experiment] = {}
+    for part in (chapter, *MEASURED_BY.get(chapter, ())):
+        name = f"napa_lib.{part}.experiments"
+        if importlib.util.find_spec(f"napa_lib.{part}") and importlib.util.find_spec(name):
+            found |= getattr(importlib.import_module(name), "EXPERIMENTS", {})
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -26,7 +26,7 @@ COURSE = MappingProxyType(
         "06": ("Aligning several people", "many figures in one picture, in 3D, without paired labels"),
         "07": ("Few-shot pose adaptation", "new kinds of poses from a handful of examples"),
         "08": ("Training it all on a GPU", "the four stages of the whole system, resumable"),
-        "09": ("Your own art", "the trained system on a picture that you choose"),
+        "09": ("Your own art", "pictures of your own: annotated, measured, learned from"),
     }
 )
 TITLES = MappingProxyType({number: title for number, (title, _) in COURSE.items()})

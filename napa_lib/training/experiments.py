@@ -11,6 +11,10 @@ EXPERIMENTS = {
         "napa_lib.training.contributions --half --seed {seed} --work runs/training --results runs/training",
         "runs/training/unsupervised_{seed}.json", 600, (0, 1, 2),
     ),
+    "own_art": Experiment(
+        "napa_lib.training.own_art --half --seed {seed} --results runs/training", "runs/training/own_art_{seed}.json",
+        270, (0, 1, 2),
+    ),
     "stylised_training": Experiment(
         "napa_lib.training.claim --out runs/pose/stylised_training.json --steps 300 --size 96 --half",
         "runs/pose/stylised_training.json", 2600,

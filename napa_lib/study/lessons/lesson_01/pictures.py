@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from napa_lib.data import Painting
 from napa_lib.results import text_table
@@ -63,6 +64,43 @@ def _light(axis: Axes, picture: Tensor, light: Tensor, title: str) -> None:
     axis.imshow((grey * (1 - glow) + glow * torch.tensor([1.0, 0.85, 0.1])).clamp(0, 1))
     axis.set_title(title, fontsize=9)
     axis.axis("off")
+
+
+def placed(picture: Tensor, other: Tensor, cells: int = 8) -> float:
+    """How far two pictures (3, H, W) have their light and dark in the same places: Pearson's correlation of the
+    brightness of `cells` x `cells` cells."""
+    light = [adaptive_avg_pool2d(one.detach().mean(0, keepdim=True), cells).flatten() for one in (picture, other)]
+    return float(torch.corrcoef(torch.stack(light))[0, 1])
+
+
+def grown_figure(
+    grown: Sequence[Tensor], original: Tensor, losses: Sequence[float], moments: Sequence[int], guess: float | None
+) -> Figure:
+    """A texture at some moments beside its original, and below what came back of the original and of its places.
+
+    Args:
+        grown: pictures (3, H, W), one a step.
+        original: (3, H, W).
+        losses: L_style of each of the pictures.
+        moments: indices into them.
+        guess: of the correlation, place by place, with the original at the end; None if there was none.
+    """
+    page = plt.figure(figsize=(5.2, 3.4))
+    grid = page.add_gridspec(2, len(moments) + 1, height_ratios=[1.2, 1.2])
+    titles = [*(f"step {moment}" for moment in moments), "the print"]
+    for place, (picture, title) in enumerate(zip([*(grown[m] for m in moments), original], titles, strict=True)):
+        axis = page.add_subplot(grid[0, place])
+        axis.imshow(picture.detach().permute(1, 2, 0).cpu().clamp(0, 1), interpolation="bilinear")
+        axis.set_title(title, fontsize=9)
+        axis.axis("off")
+    curves = page.add_subplot(grid[1, :])
+    curves.plot([loss / losses[0] for loss in losses], label="L_style, of its start")
+    curves.plot([placed(picture, original) for picture in grown], label="print's places (correlation)")
+    curves.set(xlabel="step", ylim=(-0.4, 1.2))
+    curves.xaxis.set_major_locator(MaxNLocator(integer=True))
+    mark_guess(curves, y=guess)
+    curves.legend(fontsize=8, loc="upper right")
+    return page
 
 
 def halves_figure(distance: Tensor, names: Sequence[str], found: Mapping[str, int], guess: float | None) -> Figure:

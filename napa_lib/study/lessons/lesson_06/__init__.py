@@ -66,8 +66,9 @@ PLAN = LessonPlan(
     ),
     prerequisites="lesson 05: the embedding Psi and the four coordinate systems.",
     minutes=50,
-    data=("synthetic", "weights/vgg19_q8.safetensors", "weights/multiperson_teacher.safetensors",
-          "weights/multiperson_lifter.safetensors", "weights/multiperson_maps_adapt.safetensors",
+    data=("synthetic", "paintings", "painted_people", "weights/vgg19_q8.safetensors",
+          "weights/multiperson_teacher.safetensors", "weights/multiperson_lifter.safetensors",
+          "weights/multiperson_maps_adapt.safetensors",
           "weights/multiperson_maps_recon.safetensors", "weights/pose_autoencoder_limits.safetensors",
           "results/multiperson"),
     prelude=(
