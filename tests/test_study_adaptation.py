@@ -282,7 +282,19 @@ def test_the_studios_table_has_chapter_3s_rows_and_its_own():
     ours = {"studio_mixup": [run(6.0), run(6.5)], "studio_flexpose": [run(7.0), run(7.5)]}
     text = tables.studio_table(ours, theirs)
     assert "9.00 (one run)" in text and "10.00 (one run)" in text and "1,000" in text
-    assert tables.studio_change(ours) == "+1.00 ± 0.00 *"
-    kinds = dict.fromkeys(tables.MADE, {"energy": 0.25, "coverage": 0.5})
-    made = tables.made_table({"studio50": [{"distances": kinds}] * 2})
-    assert made.count("0.250 ± 0.000") == len(tables.MADE) and "50 ± 0" in made
+    kinds = {kind: {"energy": 0.25, "coverage": 0.5} for kind in tables.MADE}
+    made = tables.made_table({"distances": {**kinds, "source": {"energy": 0.5, "coverage": 0.125}}})
+    assert made.count("0.250") == len(tables.MADE) - 1 and made.splitlines()[-1].split() == ["source", "0.500", "12"]
+
+
+def test_a_person_is_drawn_in_each_pose():
+    poses = adaptation.source_poses(3, torch.Generator().manual_seed(0))
+    one, other = live.person_in(poses), live.person_in(poses, person=4)
+    assert tuple(one.pictures.shape) == (3, 3, 64, 64) and tuple(one.drawn.shape) == (3, 1, 64, 64)
+    torch.testing.assert_close(one.drawn, other.drawn)  # the pose is the same, the person is not
+    assert float((one.pictures - other.pictures).abs().mean()) > 0.01 and not torch.equal(one.person, other.person)
+    lit = one.drawn[:, 0] > 0.5  # the picture changes where the figure is, not where the wall is
+    change = (one.pictures[0] - one.pictures[1]).abs().mean(0)
+    assert float(change[lit[0] ^ lit[1]].mean()) > 3 * float(change[~lit[0] & ~lit[1]].mean())
+    page = pictures.posed_figure({"a": one, "b": other})
+    assert len(page.axes) == 2 * 2 * 4

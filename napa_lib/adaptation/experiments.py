@@ -31,7 +31,7 @@ PROGRAM = "python -m napa_lib.adaptation.experiments"
 RUNS = "runs/flexpose"
 TRAIN = f"napa_lib.adaptation.train --preset thumb --half --out {RUNS}"
 MEASURE = f"napa_lib.adaptation.experiments --models {RUNS} --seed {{seed}} --out {RUNS}"
-STUDIO = "napa_lib.bottleneck.train --preset tiny --half --data studio:train --validation studio:validation"
+CHAPTER3 = "napa_lib.bottleneck.train --preset tiny --half --data studio:train --validation studio:validation"
 CHOSEN_ON = ("Stand", "Yoga_Tree_left")  # steps, rate, layers and pool
 MEASURED_ON = (
     "MilitarySalute", "Seated", "Squat", "Stand_LeftArmRaised", "T", "Traffic_AllStop", "Traffic_LeftTurn",
@@ -64,10 +64,10 @@ def in_studio(kind: str) -> Experiment:
     """Chapter 3's KeypointGAN, trained with poses that were made of fifty; their eta is the same for all kinds."""
     out = f"{RUNS}/studio_{kind}_{{seed}}"
     return Experiment(
-        f"{STUDIO} --test studio:test --stage ladder --adversarial 1 --rung ours --encoder "
-        f"{RUNS}/eta_studio50_{{seed}}.safetensors --pose-file {RUNS}/studio50_{{seed}}_{kind}.safetensors "
-        f"--steps 1250 --seed {{seed}} --out {out}.safetensors --results {out}.json",
-        f"{out}.json", 590, (0, 1, 2), ("studio50", "eta_studio50"),
+        f"{CHAPTER3} --test studio:test --stage ladder --adversarial 1 --rung ours "
+        f"--encoder {RUNS}/eta_studio50.safetensors --pose-file {RUNS}/studio50_{kind}.safetensors "
+        f"--seed {{seed}} --out {out}.safetensors --steps 1250 --results {out}.json",
+        f"{out}.json", 590, after=("studio50", "eta_studio50"),
     )  # fmt: skip
 
 
@@ -93,13 +93,12 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
     ),
     # chapter 3's studio: fifty poses made into thousands, its networks trained with them
     "studio50": Experiment(
-        f"napa_lib.adaptation.studio --seed {{seed}} --out {RUNS}/studio50_{{seed}}",
-        f"{RUNS}/studio50_{{seed}}.json", 20, (0, 1, 2),
+        f"napa_lib.adaptation.studio --out {RUNS}/studio50", f"{RUNS}/studio50.json", 20
     ),
     "eta_studio50": Experiment(
-        f"{STUDIO} --stage pretrain --pose-file {RUNS}/studio50_{{seed}}_flexpose.safetensors --steps 4000 "
-        f"--seed {{seed}} --out {RUNS}/eta_studio50_{{seed}}.safetensors",
-        f"{RUNS}/eta_studio50_{{seed}}.safetensors", 170, (0, 1, 2), ("studio50",),
+        f"{CHAPTER3} --stage pretrain --pose-file {RUNS}/studio50_flexpose.safetensors --seed 0 "
+        f"--out {RUNS}/eta_studio50.safetensors --steps 4000",
+        f"{RUNS}/eta_studio50.safetensors", 170, after=("studio50",),
     ),
     "studio_flexpose": in_studio("flexpose"),
     "studio_mixup": in_studio("mixup"),

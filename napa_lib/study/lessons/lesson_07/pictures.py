@@ -18,7 +18,7 @@ from napa_lib.adaptation.neighbours import main_directions
 from napa_lib.skeletons import SHARED15
 from napa_lib.study.guesses import mark_guess
 from napa_lib.study.lessons.lesson_07 import tables
-from napa_lib.study.lessons.lesson_07.live import adapted_with, distance_to, only, paired_clouds
+from napa_lib.study.lessons.lesson_07.live import Posed, adapted_with, distance_to, only, paired_clouds
 from napa_lib.study.plots import draw_pose
 
 COLORS = {"source": "#0072B2", "mixup": "#E69F00", "adapted": "#D55E00", "target": "0.55"}
@@ -83,6 +83,20 @@ def bottleneck_figure(network: PoseStyleGAN, regressor: KeypointRegressor, noise
         draw_picture(above, y)
         draw_figure(middle, pose)
         draw_picture(below, again)
+    return page
+
+
+def posed_figure(rows: Mapping[str, Posed]) -> Figure:
+    """Under each name the person's frame, then the poses' skeleton images, and below them the pictures."""
+    columns = 1 + max(len(posed.drawn) for posed in rows.values())
+    names = [line for name in rows for line in (name, "")]
+    page, lines = rows_of_panels(names, columns, 0.85)
+    for above, below, posed in zip(lines[::2], lines[1::2], rows.values(), strict=True):
+        draw_picture(below[0], posed.person)
+        for panel, drawn in zip(above[1:], posed.drawn, strict=False):
+            panel.imshow(drawn[0].numpy(), cmap="gray", vmin=0, vmax=1)
+        for panel, picture in zip(below[1:], posed.pictures, strict=False):
+            draw_picture(panel, picture)
     return page
 
 

@@ -167,19 +167,10 @@ def studio_table(runs: Runs, chapter3: Runs) -> str:
     return text_table(lines)
 
 
-def studio_change(runs: Runs) -> str:
-    """FlexPose's error less that of mixed poses, seed by seed: a star where the interval leaves zero out."""
-    mixed, ours = (
-        [run["errors"]["all"]["percent_flips"] for run in runs[f"studio_{k}"]] for k in ("mixup", "flexpose")
-    )
-    return _change(mixed, ours, 2)
-
-
-def made_table(runs: Runs) -> str:
-    """How far poses made of the studio's fifty are from its others: energy distance and coverage, over seeds."""
+def made_table(made: Mapping[str, Any]) -> str:
+    """How far poses made of the studio's fifty are from its others: one result of `napa_lib.adaptation.studio`."""
     lines = [["", "energy distance", "coverage (%)"]]
     for kind, name in MADE.items():
-        entries = [run["distances"][kind] for run in runs["studio50"]]
-        energy, covered = ([entry[key] for entry in entries] for key in ("energy", "coverage"))
-        lines.append([name, _words(energy, 3), _words([100 * share for share in covered], 0)])
+        found = made["distances"][kind]
+        lines.append([name, f"{found['energy']:.3f}", f"{100 * found['coverage']:.0f}"])
     return text_table(lines)
