@@ -14,10 +14,9 @@ from napa_lib.data.assets import asset_path
 from napa_lib.data.crops import crop_matrices, to_crop
 from napa_lib.data.painted_people import PaintedPeople, load_painted_people
 from napa_lib.evaluate import painted
-from napa_lib.evaluate.painted import CAMERA, Chapter, Estimate, PeopleCounts, count_people
-from napa_lib.multiperson.store import load_lifter, load_teacher
+from napa_lib.evaluate.painted import Estimate, PeopleCounts, count_people
+from napa_lib.evaluate.student import CAMERA, load_chapter
 from napa_lib.pose.estimator import PoseResult
-from napa_lib.sampling import load_pretrained
 from napa_lib.skeletons import NAPA18
 
 
@@ -164,8 +163,7 @@ def test_the_command_counts_every_method(tmp_path, monkeypatch):
 def test_what_is_shown_alone_comes_back_at_most_once_each():
     (picture,) = load_paintings(names=["hokusaioirankamuro"])
     (one,) = [marks for marks in load_painted_people() if marks.painting == "hokusaioirankamuro"]
-    chapter = Chapter(load_teacher(), load_lifter(), load_pretrained("limits"))
-    found = painted.from_chapter(chapter, picture, one.boxes)
+    found = painted.from_chapter(load_chapter(), picture, one.boxes)
     assert all(len(estimate.roots) <= 2 for estimate in found.values())
 
 

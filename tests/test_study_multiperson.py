@@ -191,3 +191,18 @@ def test_the_figure_of_paintings_shows_marks_and_what_was_found():
     drawn = {line.get_label(): np.column_stack(line.get_data()) for line in axis.lines}
     np.testing.assert_allclose(drawn["napa pose"], np.array(entry["estimator"]["roots"]).reshape(-1, 2))
     assert len(drawn["marked"]) == entry["estimator"]["there"]
+
+
+def test_tables_of_video_and_speed_say_what_was_measured():
+    found, fast = outside.video(), outside.speed()
+    first = next(line for line in outside.video_table(found).splitlines() if line.startswith("napa pose"))
+    assert (
+        f"{found['estimator']['matched']} of {found['estimator']['people']}  {found['estimator']['pck']:.1f}" in first
+    )
+    table = outside.speed_table(fast)
+    assert f"{fast['ways']['student']['parameters'] / 1e6:.1f}" in table.splitlines()[2] and "21.2" in table
+
+
+def test_each_view_of_the_video_has_a_panel_with_both_people_from_the_others():
+    axes = outside.video_figure().axes
+    assert len(axes) == 4 and all(len(axis.lines) >= 20 for axis in axes)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from napa_lib.experiments import Experiment
 
 FOLDER = "runs/multiperson"
+MODULES = {  # -> what it writes, and seconds
+    "painted": ("paintings", 40), "speed": ("speed", 80), "two_people": ("video", 200), "composed": ("composed", 200),
+}  # fmt: skip
 EXPERIMENTS = {
-    "paintings": Experiment(
-        f"napa_lib.evaluate.painted --results {FOLDER}/paintings.json", f"{FOLDER}/paintings.json", 40
-    ),
+    name: Experiment(f"napa_lib.evaluate.{module} --results {FOLDER}/{name}.json", f"{FOLDER}/{name}.json", seconds)
+    for module, (name, seconds) in MODULES.items()
 }

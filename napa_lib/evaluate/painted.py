@@ -15,25 +15,20 @@ from torch import Tensor
 
 from napa_lib import results
 from napa_lib.data import load_paintings
-from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_picture
+from napa_lib.data.crops import to_picture
 from napa_lib.data.painted_people import PaintedPeople, load_painted_people
 from napa_lib.engine import progress
-from napa_lib.multiperson.config import CAMERAS
-from napa_lib.multiperson.evaluate import read_pictures
-from napa_lib.multiperson.grouping import group_people, match_greedily
-from napa_lib.multiperson.networks import Lifter, Teacher
-from napa_lib.multiperson.store import load_lifter, load_teacher
+from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.multiperson.grouping import match_greedily
 from napa_lib.multiperson.targets import ROOT
 from napa_lib.pose import PoseEstimator
 from napa_lib.pose.people import intersection_over_union, with_margin
-from napa_lib.sampling import PoseAutoencoder, load_pretrained
 from napa_lib.skeletons import NAPA18
 
 PROGRAM = "python -m napa_lib.evaluate.painted"
 REACH = 0.2  # of the longer side of a figure's box: so near its pelvis must be to be found
 FITS = 0.5  # intersection over union of the joints' box and the marked one
 ROOM = 2.0  # sides of a figure's box that a square has in which the chapter's networks are shown it alone
-CAMERA = CAMERAS["tiny"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +39,6 @@ class Estimate:
     roots: Tensor
     boxes: Tensor
     depths: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Chapter:
-    """The teacher, H and Psi."""
-
-    teacher: Teacher
-    lifter: Lifter
-    model: PoseAutoencoder
 
 
 @dataclass(frozen=True)
@@ -121,7 +107,6 @@ def from_estimator(estimator: PoseEstimator, picture: Tensor, boxes: Tensor | No
     return Estimate(points[:, NAPA18.root], _boxes(points), spread[0] / spread[1])
 
 
-@torch.no_grad()
 def from_chapter(chapter: Chapter, picture: Tensor, boxes: Tensor | None = None) -> dict[str, Estimate]:
     """What the chapter's student and its teacher find in a picture (3, H, W), shown whole in a square.
 
@@ -131,14 +116,12 @@ def from_chapter(chapter: Chapter, picture: Tensor, boxes: Tensor | None = None)
         boxes: (P, 4) to show them one after another instead, each in the middle of a square `ROOM` times as large; of
             each square the person nearest to its middle counts.
     """
-    squares = square_boxes(torch.tensor([[-0.5, -0.5, picture.shape[2] - 0.5, picture.shape[1] - 0.5]]))
-    if boxes is not None:
+    if boxes is None:
+        squares = whole_square(picture)
+    else:
         middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, ROOM * (boxes[:, 2:] - boxes[:, :2]).amax(1, True) / 2
         squares = torch.cat([middle - half, middle + half], 1)
-    matrices = crop_matrices(squares, CAMERA.size)
-    latent = chapter.teacher.encoder(crop(picture, matrices, CAMERA.size).clamp(0, 1))
-    read = read_pictures(latent, chapter.teacher.decoder, chapter.lifter, chapter.model, CAMERA)
-    grouped = group_people(chapter.teacher.decoder(latent), CAMERA)
+    read, grouped, matrices = read_squares(chapter, picture, squares)
     people = {"student": [(one.keypoints, one.poses[:, 0, 2]) for one in read],
               "teacher": [(one, one.new_full((len(one),), torch.nan)) for one in grouped]}  # fmt: skip
     return {name: _placed(parts, matrices, boxes is not None) for name, parts in people.items()}
@@ -195,8 +178,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    chapter = Chapter(load_teacher(), load_lifter(), load_pretrained("limits"))
-    found = measure(PoseEstimator.from_pretrained(device="cpu"), chapter, load_painted_people())
+    found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_painted_people())
     command = results.command_line(PROGRAM, arguments)
     results.write(options.results, found, command, time.monotonic() - started, {"reach": REACH, "fits": FITS})
     for name, counts in found["totals"].items():

@@ -1,4 +1,4 @@
-"""Lesson 06 outside its own pictures: figures in paintings, counted, from stored results."""
+"""Lesson 06 outside its own pictures: figures in paintings, two people on video, and how fast all that is."""
 
 from __future__ import annotations
 
@@ -8,11 +8,26 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from napa_lib.data import load_paintings
+from napa_lib.data import load_paintings, load_video_frames
 from napa_lib.data.painted_people import load_painted_people
+from napa_lib.data.two_people import load_two_people
+from napa_lib.evaluate.student import load_chapter
+from napa_lib.evaluate.two_people import from_student, true_people
+from napa_lib.multiperson.targets import JOINTS
 from napa_lib.results import shipped, text_table
+from napa_lib.study.plots import draw_pose
 
 METHODS = {"estimator": "napa pose --people many", "student": "the student", "teacher": "its teacher, grouped"}
+WAYS = {
+    "teacher": ("teacher, grouped", "2D"), "student": ("student", "3D"),
+    "student, second stage": ("student, second stage", "3D"), "single": ("napa pose, one figure", "2D and 3D"),
+    "many": ("napa pose --people many", "2D and 3D"),
+}  # fmt: skip
+STAGES = {
+    "student": "student", "second stage": "student, then napa pose's network",
+    "estimator": "napa pose --people many",
+}  # fmt: skip
+FRAME = 2  # of the video
 SHOWN = ("gogh_night_cafe", "degas_class_dance", "hokusaioirankamuro")
 SIGNS = {"estimator": ("X", "#D55E00", "napa pose"), "student": ("s", "#56B4E9", "student")}
 
@@ -63,3 +78,70 @@ def paintings_figure(found: Mapping[str, Any]) -> Figure:
         axis.axis("off")
     page.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     return page
+
+
+def video() -> dict[str, Any]:
+    """The stored scores on the video of two people."""
+    return shipped("multiperson/video")
+
+
+def video_table(found: Mapping[str, Any]) -> str:
+    """3DPCK and 2D-PCK of both methods, over all and over the matched people."""
+    lines = [["", "found", "3DPCK", "of the found", "2D-PCK", "of the found"]]
+    for name in ("estimator", "student"):
+        scores = found[name]
+        shares = [f"{scores[key]:.1f}" for key in ("pck", "pck_matched", "pck_2d", "pck_2d_matched")]
+        lines.append([METHODS[name], _of(scores["matched"], scores["people"]), *shares])
+    return text_table(lines)
+
+
+def video_figure() -> Figure:
+    """A frame of each camera with what the student finds (coloured) and what the other three cameras say (white)."""
+    people, chapter = load_two_people(), load_chapter()
+    page, axes = plt.subplots(1, len(people.names), figsize=(7.2, 3.4), layout="constrained")
+    for view, (axis, name) in enumerate(zip(axes, people.names, strict=True)):
+        frame = load_video_frames("multi", name)[FRAME]
+        axis.imshow(frame.permute(1, 2, 0).numpy() * 0.6, interpolation="bilinear")
+        for person in true_people(people, view)[FRAME].keypoints:
+            for start, end in JOINTS.bones:
+                axis.plot(*person[[start, end]].T, "-", color="white", linewidth=2.4)
+        for person in from_student(chapter, frame).keypoints:
+            draw_pose(axis, person, JOINTS, linewidth=1.2)
+        axis.set(xlim=(-0.5, frame.shape[2] - 0.5), ylim=(frame.shape[1] - 0.5, -0.5))
+        axis.axis("off")
+    return page
+
+
+def speed() -> dict[str, Any]:
+    """The stored times and sizes."""
+    return shipped("multiperson/speed")
+
+
+def speed_table(found: Mapping[str, Any]) -> str:
+    """Table 8: pictures a second and millions of parameters of each way, and the paper's."""
+    lines = [["", "pictures a second", "parameters (millions)", "gives"]]
+    for name, (label, gives) in WAYS.items():
+        way = found["ways"][name]
+        lines.append([label, f"{way['fps']:.3g}", f"{way['parameters'] / 1e6:.1f}", gives])
+    lines += [
+        ["there, one stage (RTX 2080)", "21.2", "17.1", "3D"],
+        ["there, two stages", "16.6", "", "3D"],
+    ]
+    return text_table(lines)
+
+
+def composed() -> dict[str, Any]:
+    """The stored scores of both stages and of `napa pose` on composed pictures."""
+    return shipped("multiperson/composed")
+
+
+def composed_table(found: Mapping[str, Any]) -> str:
+    """3DPCK and what it gains on the student, picture by picture; a star where the interval leaves zero out."""
+    lines = [["", "found", "false", "3DPCK", "change", "of the found", "absolute"]]
+    for name, label in STAGES.items():
+        way = found["ways"][name]
+        mean, half = way["gain"]["mean"], way["gain"]["half_width_95"]
+        change = "" if name == "student" else f"{mean:+.1f} ± {half:.1f}{' *' if abs(mean) > half else ''}"
+        scores = [f"{way[key]:.1f}" for key in ("pck", "pck_matched", "pck_absolute")]
+        lines.append([label, _of(way["matched"], way["people"]), str(way["false"]), scores[0], change, *scores[1:]])
+    return text_table(lines)

@@ -1,0 +1,101 @@
+"""Composed pictures of drawn people read by `napa pose`, by the student, and by the student with `napa pose` as second
+stage: `python -m napa_lib.evaluate.composed --results FILE`.
+
+Source: CrossModal, section 5 (the second stage); there H' is the method's own, here the network for single figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib import results
+from napa_lib.engine import progress
+from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.multiperson import Found, score_3d
+from napa_lib.multiperson.composed import universal_factor
+from napa_lib.multiperson.experiments import pictures
+from napa_lib.multiperson.refine import refine
+from napa_lib.multiperson.targets import SHARED
+from napa_lib.pose import PoseEstimator
+from napa_lib.pose.estimator import PoseResult
+from napa_lib.sampling import SKELETON
+from napa_lib.skeletons import NAPA18, convert
+
+PROGRAM = "python -m napa_lib.evaluate.composed"
+PICTURES = 60  # the first of the test pictures
+KEYS = ("pck", "pck_matched", "pck_absolute", "mpjpe", "pmpjpe", "people", "matched", "false")
+
+
+def universal(people: list[PoseResult]) -> tuple[Tensor, Tensor, Tensor]:
+    """Joints (P, 17, 2) px, poses (P, 17, 3) mm relative to the pelvis in the one size of all bodies, and how many of
+    these mm a pixel is, (P,)."""
+    flat = convert(torch.stack([one.keypoints for one in people]), NAPA18, SKELETON)
+    poses = convert(torch.stack([one.pose for one in people]), NAPA18, SKELETON)
+    relative = poses - poses[:, :1]
+    relative = relative * universal_factor(relative)[:, None, None]
+    spread = [(x - x.mean(1, keepdim=True)).flatten(1).norm(dim=1) for x in (relative[..., :2], flat)]
+    return flat, relative, spread[0] / spread[1]
+
+
+def from_estimator(estimator: PoseEstimator, picture: Tensor) -> Found:
+    """`napa pose --people many` in a picture of the chapter's camera: a body of known size has a distance."""
+    flat, relative, scale = universal(estimator.predict(picture, many=True))
+    roots = CAMERA.unproject(flat[:, 0], CAMERA.focal * scale)
+    return Found(relative + roots[:, None], flat[:, SHARED])
+
+
+def single_figure(estimator: PoseEstimator) -> Callable[[Tensor, Tensor], Tensor]:
+    """The estimator as what `refine` looks with again; where a figure's pelvis is, it finds by itself."""
+
+    def second(images: Tensor, pelvis: Tensor) -> Tensor:
+        side = float(images.shape[-1])
+        whole = [[-0.5, -0.5, side - 0.5, side - 0.5]]
+        return universal([estimator.predict(image.clamp(0, 1), whole)[0] for image in images])[1]
+
+    return second
+
+
+def measure(estimator: PoseEstimator, chapter: Chapter, count: int = PICTURES) -> dict:
+    """Each way's scores over the first `count` test pictures, and of 3DPCK the difference to the student's, picture by
+    picture."""
+    drawn = pictures("test").rows(slice(0, count))
+    found: dict[str, list[Found]] = {"student": [], "second stage": [], "estimator": []}
+    for image in progress(drawn.images.float() / 255, "pictures", count):
+        (student,), _, _ = read_squares(chapter, image, whole_square(image))
+        found["student"].append(student)
+        found["second stage"].append(refine(image, student, CAMERA, single_figure(estimator)))
+        found["estimator"].append(from_estimator(estimator, image))
+    each = {
+        name: [score_3d([one], drawn.rows(slice(row, row + 1)), CAMERA)["pck"] for row, one in enumerate(people)]
+        for name, people in found.items()
+    }
+    gains = {name: results.paired_interval(each["student"], values) for name, values in each.items()}
+    ways = {}
+    for name, people in found.items():
+        scores = score_3d(people, drawn, CAMERA)
+        ways[name] = {key: scores[key] for key in KEYS}
+        ways[name]["gain"] = {"mean": gains[name].mean, "half_width_95": gains[name].half}
+    return {"ways": ways}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Score the three ways and write them."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
+    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter())
+    command = results.command_line(PROGRAM, arguments)
+    results.write(options.results, found, command, time.monotonic() - started, {"pictures": PICTURES})
+    for name, scores in found["ways"].items():
+        print(name, scores)
+
+
+if __name__ == "__main__":
+    main()

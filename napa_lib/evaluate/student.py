@@ -1,0 +1,70 @@
+"""Chapter 6's networks that ship, shown squares of any picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napa_lib.data.crops import crop, crop_matrices, square_boxes
+from napa_lib.multiperson import Found, Lifter, Representation, Teacher, decode_scene, group_people, read_pictures
+from napa_lib.multiperson.config import CAMERAS
+from napa_lib.multiperson.store import load_lifter, load_teacher
+from napa_lib.sampling import PoseAutoencoder, load_pretrained
+
+CAMERA = CAMERAS["tiny"]
+
+
+@dataclass(frozen=True, eq=False)
+class Chapter:
+    """The teacher (E and F), H and Psi."""
+
+    teacher: Teacher
+    lifter: Lifter
+    model: PoseAutoencoder
+
+
+def load_chapter() -> Chapter:
+    """Those that ship; the student never saw a label."""
+    return Chapter(load_teacher(), load_lifter(), load_pretrained("limits"))
+
+
+def whole_square(picture: Tensor) -> Tensor:
+    """The square (1, 4) round all pixels of a picture (3, H, W)."""
+    height, width = picture.shape[1:]
+    return square_boxes(torch.tensor([[-0.5, -0.5, width - 0.5, height - 0.5]]))
+
+
+@torch.no_grad()
+def read_squares(chapter: Chapter, picture: Tensor, squares: Tensor) -> tuple[list[Found], list[Tensor], Tensor]:
+    """What the student and its teacher find in squares of a picture.
+
+    Args:
+        chapter: the networks.
+        picture: (3, H, W) in [0, 1].
+        squares: (B, 4) in its pixels; outside is the colour of its edge.
+
+    Returns:
+        of each square the student's people and the teacher's (P, 15, 2), in pixels of the square as it was shown, and
+        the maps (B, 2, 3) from there to the picture.
+    """
+    matrices = crop_matrices(squares, CAMERA.size)
+    latent = chapter.teacher.encoder(crop(picture, matrices, CAMERA.size).clamp(0, 1))
+    grouped = group_people(chapter.teacher.decoder(latent), CAMERA)
+    return read_pictures(latent, chapter.teacher.decoder, chapter.lifter, chapter.model, CAMERA), grouped, matrices
+
+
+def second_stage(chapter: Chapter) -> Callable[[Tensor, Tensor], Tensor]:
+    """What `refine` looks with again: for pictures (P, 3, S, S) of a person each and its pelvis (P, 2) px, poses
+    (P, 17, 3) relative to the pelvis, by E, H and Psi."""
+
+    @torch.no_grad()
+    def second(images: Tensor, pelvis: Tensor) -> Tensor:
+        maps = chapter.lifter(chapter.teacher.encoder(images.clamp(0, 1)))
+        heat = maps.new_zeros(len(maps), 1, *maps.shape[2:])
+        poses = decode_scene(Representation(heat, maps), CAMERA, pelvis[:, None]).poses(chapter.model)[:, 0]
+        return poses - poses[:, :1]
+
+    return second

@@ -1,0 +1,138 @@
+"""The ways from a picture to people side by side: times, sizes, a second stage, and their scores."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+
+from napa_lib import results
+from napa_lib.data.assets import asset_path
+from napa_lib.evaluate import composed, speed
+from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, second_stage, whole_square
+from napa_lib.multiperson import Found
+from napa_lib.multiperson.experiments import pictures
+from napa_lib.multiperson.refine import refine
+from napa_lib.multiperson.targets import SHARED
+from napa_lib.pose.estimator import PoseResult
+from napa_lib.sampling import BONE_LENGTHS, SKELETON
+from napa_lib.skeletons import NAPA18
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return load_chapter()
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return pictures("test").rows(slice(0, 3))
+
+
+def person(scale: float, middle: tuple[float, float], seed: int = 0) -> PoseResult:
+    """A figure in weak perspective: `scale` mm a pixel."""
+    pose = 300 * torch.randn(18, 3, generator=torch.Generator().manual_seed(seed))
+    pose = pose - pose[NAPA18.root]
+    return PoseResult(pose[:, :2] / scale + torch.tensor(middle), pose, torch.ones(18), (0, 0, 1, 1), NAPA18)
+
+
+class Fixed:
+    """An estimator that always gives the same figures back."""
+
+    def __init__(self, *people: PoseResult) -> None:
+        self.people, self.shown = list(people), []
+
+    def predict(self, picture, boxes=None, many=False):
+        self.shown.append((picture, boxes, many))
+        return self.people
+
+
+def test_a_square_is_read_as_the_picture_it_shows(chapter, drawn):
+    """Twice as large in a larger picture, the same square gives the same people."""
+    image = drawn.images[0].float() / 255
+    (one,), (grouped,), matrices = read_squares(chapter, image, whole_square(image))
+    torch.testing.assert_close(matrices[0], torch.tensor([[1.0, 0, 0], [0, 1, 0]]))
+    wide = torch.cat([torch.zeros(3, 112, 50), image, torch.zeros(3, 112, 50)], 2)
+    (other,), (again,), _ = read_squares(chapter, wide, torch.tensor([[49.5, -0.5, 161.5, 111.5]]))
+    torch.testing.assert_close(other.poses, one.poses, atol=0.05, rtol=0)
+    torch.testing.assert_close(again, grouped, equal_nan=True)
+
+
+def test_a_second_look_keeps_the_places_and_gives_whole_bodies(chapter, drawn):
+    image = drawn.images[1].float() / 255
+    (student,), _, _ = read_squares(chapter, image, whole_square(image))
+    refined = refine(image, student, CAMERA, second_stage(chapter))
+    torch.testing.assert_close(refined.poses[:, 0], student.poses[:, 0])
+    ends = torch.tensor(SKELETON.bones)
+    lengths = (refined.poses[:, ends[:, 0]] - refined.poses[:, ends[:, 1]]).norm(dim=-1)
+    torch.testing.assert_close(lengths, BONE_LENGTHS[ends[:, 1]].expand_as(lengths), atol=0.1, rtol=0)
+
+
+def test_rounds_are_timed_in_turns_and_the_fastest_counts():
+    calls: list[str] = []
+
+    def slow(picture):
+        calls.append("slow")
+        time.sleep(0.02 if calls.count("slow") > 3 else 0.05)
+
+    found = speed.best_rounds({"slow": slow, "fast": lambda picture: calls.append("fast")}, torch.zeros(2, 3, 4, 4), 2)
+    assert calls == ["slow", "fast"] + 2 * (2 * ["slow"] + 2 * ["fast"])
+    assert 0.02 <= found["slow"] < 0.05 and found["fast"] < 0.005
+
+
+def test_what_does_not_compute_is_not_counted(chapter):
+    class Parts:
+        network, depth_net, detector = torch.nn.Linear(3, 2), torch.nn.Linear(1, 1), torch.nn.Linear(4, 1)
+
+    found = speed.numbers_in_use(chapter, Parts())
+    assert found["single"] == 10 and found["many"] == 15
+    fields = sum(p.numel() for p in chapter.teacher.decoder.second[1].parameters())
+    decoder = sum(p.numel() for p in chapter.model.decoder.parameters())
+    lifter = sum(p.numel() for p in chapter.lifter.parameters())
+    assert found["student"] == found["teacher"] - fields + lifter + decoder
+    assert found["student, second stage"] == found["student"] + lifter
+
+
+def test_a_body_of_one_size_has_a_distance():
+    near, far = person(20.0, (40, 50)), person(40.0, (70, 60))
+    flat, relative, scale = composed.universal([near, far])
+    torch.testing.assert_close(relative[0], relative[1])
+    assert float(scale[1] / scale[0]) == pytest.approx(2, rel=1e-4)
+    ends = torch.tensor(SKELETON.bones)
+    lengths = (relative[:, ends[:, 0]] - relative[:, ends[:, 1]]).norm(dim=-1).sum(1)
+    torch.testing.assert_close(lengths, BONE_LENGTHS.sum().expand(2))
+    found = composed.from_estimator(Fixed(near, far), torch.zeros(3, 112, 112))
+    roots = found.poses[:, 0]
+    assert float(roots[1, 2] / roots[0, 2]) == pytest.approx(2, rel=1e-4)
+    torch.testing.assert_close(CAMERA.project_weakly(found.poses, roots)[:, SHARED], flat[:, SHARED], atol=0.01, rtol=0)
+
+
+def test_the_single_figure_network_is_shown_each_cut_whole():
+    estimator = Fixed(person(20.0, (50, 50)))
+    poses = composed.single_figure(estimator)(torch.rand(2, 3, 112, 112), torch.zeros(2, 2))
+    assert poses.shape == (2, 17, 3) and len(estimator.shown) == 2
+    assert estimator.shown[0][1] == [[-0.5, -0.5, 111.5, 111.5]]
+
+
+def test_who_answers_with_the_truth_is_right(chapter, drawn, monkeypatch):
+    monkeypatch.setattr(composed, "pictures", lambda split: drawn)
+    truth = iter(zip(drawn.poses, drawn.present, strict=True))
+
+    def true(estimator, picture):
+        pose, there = next(truth)
+        people = pose[there]
+        return Found(people, CAMERA.project_weakly(people, people[:, 0])[:, SHARED])
+
+    monkeypatch.setattr(composed, "from_estimator", true)
+    found = composed.measure(Fixed(person(20.0, (50, 50))), chapter, 3)["ways"]
+    assert found["estimator"]["pck"] == found["estimator"]["pck_absolute"] == 100 and found["estimator"]["false"] == 0
+    assert found["student"]["gain"]["mean"] == 0 and found["estimator"]["gain"]["mean"] > 0
+    assert found["second stage"]["matched"] <= found["student"]["people"] == int(drawn.present.sum())
+
+
+def test_speeds_that_ship_hold_the_bar():
+    """The student's whole way is faster a picture than its teacher's with grouping."""
+    ways = results.read(asset_path("results/multiperson/speed.json"))["ways"]
+    assert ways["student"]["ms"] < ways["teacher"]["ms"]
+    assert all(way["fps"] == pytest.approx(1e3 / way["ms"], rel=0.02) for way in ways.values())
