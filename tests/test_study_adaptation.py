@@ -261,3 +261,40 @@ def test_the_table_of_ways_is_paired_with_our_own():
         {"all": base, "layer3": other, "layers13": other, "random": other, "shots24": other, "shots48": other}
     )
     assert "+0.100 ± 0.000 *" in text and "2.0" in text and "4.50" in text
+
+
+def test_neighbours_are_judged_over_targets_and_paired_with_the_adapted():
+    def run(shift):
+        told = {"source": 1.0, "mixup": 0.9, "adapted": 0.8 + shift, "pool": 0.6}
+        return {"neighbours": {name: {"told_apart": told} for name in tables.MEASURED_ON}}
+
+    text = tables.neighbours_table({"neighbours": [run(-0.05), run(0.05)]})
+    rows = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert "100.0 ± 0.0" in rows["source"] and "+20.0 ± 0.0 *" in rows["source"] and "10 of 10" in rows["source"]
+    assert "80.0 ± 0.0" in rows["adapted"] and "-20.0 ± 0.0 *" in rows["first half itself"]
+
+
+def test_the_studios_table_has_chapter_3s_rows_and_its_own():
+    def run(error, steps=1250):
+        return {"errors": {"all": {"percent": error + 1, "percent_flips": error}}, "steps": steps}
+
+    theirs = {name: [run(9.0)] for name in ("ours_poses50", "ours_poses50_stirred")} | {"ours": [run(4.0, 1000)] * 2}
+    ours = {"studio_mixup": [run(6.0), run(6.5)], "studio_flexpose": [run(7.0), run(7.5)]}
+    text = tables.studio_table(ours, theirs)
+    assert "9.00 (one run)" in text and "10.00 (one run)" in text and "1,000" in text
+    kinds = {kind: {"energy": 0.25, "coverage": 0.5} for kind in tables.MADE}
+    made = tables.made_table({"distances": {**kinds, "source": {"energy": 0.5, "coverage": 0.125}}})
+    assert made.count("0.250") == len(tables.MADE) - 1 and made.splitlines()[-1].split() == ["source", "0.500", "12"]
+
+
+def test_a_person_is_drawn_in_each_pose():
+    poses = adaptation.source_poses(3, torch.Generator().manual_seed(0))
+    one, other = live.person_in(poses), live.person_in(poses, person=4)
+    assert tuple(one.pictures.shape) == (3, 3, 64, 64) and tuple(one.drawn.shape) == (3, 1, 64, 64)
+    torch.testing.assert_close(one.drawn, other.drawn)  # the pose is the same, the person is not
+    assert float((one.pictures - other.pictures).abs().mean()) > 0.01 and not torch.equal(one.person, other.person)
+    lit = one.drawn[:, 0] > 0.5  # the picture changes where the figure is, not where the wall is
+    change = (one.pictures[0] - one.pictures[1]).abs().mean(0)
+    assert float(change[lit[0] ^ lit[1]].mean()) > 3 * float(change[~lit[0] & ~lit[1]].mean())
+    page = pictures.posed_figure({"a": one, "b": other})
+    assert len(page.axes) == 2 * 2 * 4

@@ -206,3 +206,13 @@ def test_tables_of_video_and_speed_say_what_was_measured():
 def test_each_view_of_the_video_has_a_panel_with_both_people_from_the_others():
     axes = outside.video_figure().axes
     assert len(axes) == 4 and all(len(axis.lines) >= 20 for axis in axes)
+
+
+def test_a_change_has_a_star_where_its_interval_leaves_zero_out():
+    found = {"ways": {name: {"matched": 3, "people": 4, "false": 1, "pck": 30.0, "pck_matched": 40.0,
+                             "pck_absolute": 20.0, "gain": {"mean": gain, "half_width_95": 2.0}}
+                      for name, gain in (("student", 0.0), ("second stage", 2.1), ("estimator", -1.9))}}  # fmt: skip
+    lines = outside.composed_table(found).splitlines()
+    assert "+2.1 ± 2.0 *" in lines[2] and "-1.9 ± 2.0" in lines[3] and "*" not in lines[3] and "±" not in lines[1]
+    shipped = outside.composed_table(outside.composed())
+    assert f"{outside.composed()['ways']['second stage']['pck']:.1f}" in shipped

@@ -31,6 +31,7 @@ PROGRAM = "python -m napa_lib.adaptation.experiments"
 RUNS = "runs/flexpose"
 TRAIN = f"napa_lib.adaptation.train --preset thumb --half --out {RUNS}"
 MEASURE = f"napa_lib.adaptation.experiments --models {RUNS} --seed {{seed}} --out {RUNS}"
+CHAPTER3 = "napa_lib.bottleneck.train --preset tiny --half --data studio:train --validation studio:validation"
 CHOSEN_ON = ("Stand", "Yoga_Tree_left")  # steps, rate, layers and pool
 MEASURED_ON = (
     "MilitarySalute", "Seated", "Squat", "Stand_LeftArmRaised", "T", "Traffic_AllStop", "Traffic_LeftTurn",
@@ -59,6 +60,17 @@ def measured(name: str, options: str, seconds: float, seeds: tuple[int, ...]) ->
     return Experiment(f"{MEASURE}/{name}_{{seed}}.json {options}", makes, seconds, seeds, ("warm", "beta"))
 
 
+def in_studio(kind: str) -> Experiment:
+    """Chapter 3's KeypointGAN, trained with poses that were made of fifty; their eta is the same for all kinds."""
+    out = f"{RUNS}/studio_{kind}_{{seed}}"
+    return Experiment(
+        f"{CHAPTER3} --test studio:test --stage ladder --adversarial 1 --rung ours "
+        f"--encoder {RUNS}/eta_studio50.safetensors --pose-file {RUNS}/studio50_{kind}.safetensors "
+        f"--seed {{seed}} --out {out}.safetensors --steps 1250 --results {out}.json",
+        f"{out}.json", 590, after=("studio50", "eta_studio50"),
+    )  # fmt: skip
+
+
 EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what ships of them among the assets
     "warm": Experiment(
         f"{TRAIN}/warm.safetensors --stage warm --steps 6000 --results {RUNS}/warm.json", f"{RUNS}/warm.json", 240
@@ -75,6 +87,21 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
     ),
     **{name: measured(name, f"--target {name}", 22, (0, 1, 2)) for name in MEASURED_ON},
     **{name: measured(name, f"--variant {name}", 25, (0, 1, 2)) for name in VARIANTS},
+    "neighbours": Experiment(
+        f"napa_lib.adaptation.neighbours --seed {{seed}} --out {RUNS}/neighbours_{{seed}}.json",
+        f"{RUNS}/neighbours_{{seed}}.json", 100, (0, 1, 2),
+    ),
+    # chapter 3's studio: fifty poses made into thousands, its networks trained with them
+    "studio50": Experiment(
+        f"napa_lib.adaptation.studio --out {RUNS}/studio50", f"{RUNS}/studio50.json", 20
+    ),
+    "eta_studio50": Experiment(
+        f"{CHAPTER3} --stage pretrain --pose-file {RUNS}/studio50_flexpose.safetensors --seed 0 "
+        f"--out {RUNS}/eta_studio50.safetensors --steps 4000",
+        f"{RUNS}/eta_studio50.safetensors", 170, after=("studio50",),
+    ),
+    "studio_flexpose": in_studio("flexpose"),
+    "studio_mixup": in_studio("mixup"),
     "shipped": replace(measured("shipped", "--ship", 30, (0,)), after=("warm", "beta", "source")),
 }  # fmt: skip
 

@@ -142,3 +142,33 @@ def energy_distance(first: Tensor, second: Tensor) -> float:
     x, y = (poses.flatten(1).double() / first.shape[1] ** 0.5 for poses in (first, second))
     within = sum(torch.cdist(a, a).sum() / (len(a) * (len(a) - 1)) for a in (x, y))
     return float((2 * torch.cdist(x, y).mean() - within).clamp_min(0).sqrt())
+
+
+def told_apart(first: Tensor, second: Tensor) -> float:
+    """Share of poses whose nearest other pose, of both sets together, is of their own set.
+
+    A half where nobody can tell the sets apart; 1 where they lie asunder; and nearly 0 where one is a copy of the
+    other. Of the larger set as many are taken as the smaller has, spread evenly over it, so that chance is a half.
+    Neighbouring moments of a recording are nearly the same pose, and so its poses find each other: compare with what
+    another part of the recording gets.
+
+    Args:
+        first: (N, J, 2), N >= 2.
+        second: (M, J, 2), M >= 2, in the same units.
+
+    Source: Lopez-Paz and Oquab, 2017, section 3 (the two-sample test of a nearest-neighbour classifier).
+
+    >>> poses = torch.arange(6.0).view(6, 1, 1).expand(6, 1, 2)
+    >>> told_apart(poses, poses + 100), told_apart(poses, poses + 0.1)
+    (1.0, 0.0)
+    """
+    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
+        raise ValueError(
+            f"both sets must hold at least 2 poses of one form, got {tuple(first.shape)}, {tuple(second.shape)}"
+        )
+    count = min(len(first), len(second))
+    rows = [torch.linspace(0, len(poses) - 1, count).round().long() for poses in (first, second)]
+    both = torch.cat([first[rows[0]], second[rows[1]]]).flatten(1).double()
+    nearest = torch.cdist(both, both).fill_diagonal_(torch.inf).argmin(1)
+    side = torch.arange(2 * count) < count
+    return float((side[nearest.cpu()] == side).double().mean())

@@ -33,6 +33,7 @@ from napa_lib.bottleneck.probes import carried_colors, measure_leak, regress_key
 from napa_lib.bottleneck.store import Model, load_encoder, load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
 from napa_lib.data.clips import Clips, halves, to_pixels, unpaired_poses
+from napa_lib.data.pose_files import read_poses
 from napa_lib.data.sources import FACES, open_clips
 from napa_lib.data.views import mocap_poses
 from napa_lib.engine import choose_device
@@ -59,8 +60,11 @@ def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfi
 
 
 def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Generator) -> Tensor:
-    """The unpaired poses: of the second half of these clips or of others, or motion capture's; fewer where asked."""
-    if options.poses in MOCAP:
+    """The unpaired poses: of the second half of these clips or of others, motion capture's or a file's; fewer where
+    asked."""
+    if options.pose_file:
+        poses = read_poses(options.pose_file, clips.skeleton)
+    elif options.poses in MOCAP:
         poses = mocap_poses(20_000, generator, skeleton=clips.skeleton, studio=options.poses == "mocap:studio")
     else:
         others = clips if options.poses == "clips" else open_clips(options.poses, clips.size, options.look)
@@ -173,6 +177,7 @@ def parser() -> argparse.ArgumentParser:
     add("--look", choices=("photo", "drawn", "both"), default="photo", help="which synthetic clips")
     add("--test", metavar="NAME", help="clips of other people for the errors at the end; else those of --validation")
     add("--poses", default="clips", help='unpaired poses: "clips", "mocap", "mocap:studio", or other clips by name')
+    add("--pose-file", metavar="FILE", help="unpaired poses that were made of those of the clips, instead of these")
     add("--pose-count", type=int, help="how many unpaired poses; all if not given")
     add("--encoder", metavar="FILE", help="what --stage pretrain wrote, for --stage ladder")
     add("--start", metavar="FILE", help="a trained model to go on from, for --stage ladder")

@@ -1,4 +1,4 @@
-"""Lesson 07's own computing: parts of a tau, a short adaptation, two clouds and the map between them."""
+"""Lesson 07's own computing: parts of a tau, a short adaptation, two clouds and a map between them, a person posed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ from napa_lib.adaptation import (
     nearest_pairs,
 )
 from napa_lib.adaptation.experiments import ADAPTATION
+from napa_lib.adaptation.studio import SIZE, complete, fit_layout, place
+from napa_lib.bottleneck import load_pretrained
+from napa_lib.data.clips import to_float, unpaired_poses
+from napa_lib.data.sources import open_clips
 from napa_lib.loop import Setup
 
 
@@ -71,3 +75,31 @@ def paired_clouds(count: int = 80, seed: int = 0) -> Clouds:
     }
     mapped = {name: styles @ torch.linalg.lstsq(styles, wanted[order]).solution for name, order in orders.items()}
     return Clouds(styles, wanted, mapped)
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """A frame of a person (3, S, S) and, for each of N poses, what a generator is shown and the picture it makes."""
+
+    person: Tensor
+    drawn: Tensor  # (N, 1, S, S)
+    pictures: Tensor  # (N, 3, S, S)
+
+
+@torch.no_grad()
+def person_in(poses: Tensor, person: int = 3, seed: int = 0) -> Posed:
+    """A person of the studio in poses (N, 15, 2), as lesson 03's generator sees it, as large as people there are.
+
+    The points of the head that FlexPose's joints lack are told from fifty poses of the studio's validation people.
+
+    Source: FlexPose, section 4.3; the generator is KeypointGAN's Psi.
+    """
+    clips, model = open_clips("studio:validation", SIZE), load_pretrained("ours")
+    theirs = unpaired_poses(clips)
+    whole = theirs[~theirs.isnan().flatten(1).any(1)]
+    layout = fit_layout(whole[:: len(whole) // 50][:50])
+    large = replace(layout, sides=(layout.sides[1], layout.sides[1]))
+    placed = place(complete(poses, layout), large, torch.Generator().manual_seed(seed))
+    frame = to_float(clips.images[person, 0])
+    seen = model.draw_for_generator(placed)
+    return Posed(frame, model.draw(placed), model.generate(seen, frame.expand(len(poses), -1, -1, -1)))

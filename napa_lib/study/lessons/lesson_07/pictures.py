@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from napa_lib.adaptation import KeypointRegressor, PoseStyleGAN, StyleTransfer, Target, alpha, coverage, read_poses
+from napa_lib.adaptation.neighbours import main_directions
 from napa_lib.skeletons import SHARED15
 from napa_lib.study.guesses import mark_guess
 from napa_lib.study.lessons.lesson_07 import tables
-from napa_lib.study.lessons.lesson_07.live import adapted_with, distance_to, only, paired_clouds
+from napa_lib.study.lessons.lesson_07.live import Posed, adapted_with, distance_to, only, paired_clouds
 from napa_lib.study.plots import draw_pose
 
 COLORS = {"source": "#0072B2", "mixup": "#E69F00", "adapted": "#D55E00", "target": "0.55"}
@@ -82,6 +83,20 @@ def bottleneck_figure(network: PoseStyleGAN, regressor: KeypointRegressor, noise
         draw_picture(above, y)
         draw_figure(middle, pose)
         draw_picture(below, again)
+    return page
+
+
+def posed_figure(rows: Mapping[str, Posed]) -> Figure:
+    """Under each name the person's frame, then the poses' skeleton images, and below them the pictures."""
+    columns = 1 + max(len(posed.drawn) for posed in rows.values())
+    names = [line for name in rows for line in (name, "")]
+    page, lines = rows_of_panels(names, columns, 0.85)
+    for above, below, posed in zip(lines[::2], lines[1::2], rows.values(), strict=True):
+        draw_picture(below[0], posed.person)
+        for panel, drawn in zip(above[1:], posed.drawn, strict=False):
+            panel.imshow(drawn[0].numpy(), cmap="gray", vmin=0, vmax=1)
+        for panel, picture in zip(below[1:], posed.pictures, strict=False):
+            draw_picture(panel, picture)
     return page
 
 
@@ -158,14 +173,12 @@ def layers_words(**switches: str) -> str:
 
 
 def map_figure(sets: Mapping[str, Tensor], target: Tensor) -> Figure:
-    """Poses on the two main directions in which a target's held-out poses (N, 15, 2) differ from the first set's.
+    """Poses in the plane in which all sets and a target's held-out poses (N, 15, 2) differ most, and how much it shows.
 
     Args:
         sets: at least one set of poses, the source's first.
     """
-    everything = torch.cat([*sets.values(), target]).flatten(1)
-    mean = everything.mean(0)
-    directions = torch.linalg.svd(everything - mean, full_matrices=False)[2][:2]
+    mean, directions, share = main_directions(torch.cat([*sets.values(), target]))
     page, axes = plt.subplots(
         1, len(sets), figsize=(7.2, 2.5), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
@@ -174,6 +187,7 @@ def map_figure(sets: Mapping[str, Tensor], target: Tensor) -> Figure:
             axis.plot(*((points.flatten(1) - mean) @ directions.T).T, mark, color=color, markersize=3, linestyle="none")
         axis.set_title(f"{name} ({MARKS[name]}), target (x)", fontsize=9)
         axis.set(xticks=[], yticks=[])
+    page.supxlabel(f"two main directions: {share:.0%} of all variance", fontsize=9)
     return page
 
 

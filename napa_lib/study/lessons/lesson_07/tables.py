@@ -26,6 +26,14 @@ WAYS = {
     "shots24": ("24 shots", "3.80"),
     "shots48": ("48 shots", "3.73"),
 }
+STUDIO = {  # label -> the run of chapter 3 or of this one
+    "fifty as they are (Direct)": "ours_poses50",
+    "fifty, stirred": "ours_poses50_stirred",
+    "fifty, mixed": "studio_mixup",
+    "fifty, FlexPose": "studio_flexpose",
+    "all 3200": "ours",
+}
+MADE = {"shots": "the fifty", "mixup": "mixed", "flexpose": "FlexPose", "source": "source"}
 
 
 def targets_of(runs: Runs) -> list[str]:
@@ -65,7 +73,7 @@ def nearer(runs: Runs, than: str, measure: str = "energy") -> tuple[int, int]:
 
 def _words(numbers: Sequence[float], digits: int) -> str:
     mean, half = interval(numbers)
-    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+    return f"{mean:.{digits}f} " + (f"± {half:.{digits}f}" if len(numbers) > 1 else "(one run)")
 
 
 def _change(before: Sequence[float], after: Sequence[float], digits: int) -> str:
@@ -125,3 +133,44 @@ def variants_table(runs: Runs) -> str:
 def variant_values(runs: Runs, variant: str, key: str) -> list[float]:
     """One number of a variant, the mean over its targets, seed by seed."""
     return [fmean(entry[key] for entry in run["variant"].values()) for run in runs[variant]]
+
+
+def neighbours_table(runs: Runs) -> str:
+    """How well a nearest neighbour tells each set from held-out poses, over ten targets; paired with the adapted."""
+    told = {kind: judged(runs, "told_apart", kind) for kind in KINDS}
+    lines = [["set", "told apart (%)", "minus the adapted poses'", "targets at 100 %"]]
+    for kind, name in KINDS.items():
+        change = "-" if kind == "adapted" else _change(told["adapted"], told[kind], 1)
+        always = sum(share >= 100 - 1e-9 for share in told[kind])
+        lines.append([name, _words(told[kind], 1), change, f"{always} of {len(told[kind])}"])
+    return text_table(lines)
+
+
+def judged(runs: Runs, *path: str) -> list[float]:
+    """A share of `napa_lib.adaptation.neighbours` in per cent, the mean over seeds, target by target."""
+    found = []
+    for target in MEASURED_ON:
+        entries: list[Any] = [run["neighbours"][target] for run in runs["neighbours"]]
+        for key in path:
+            entries = [entry[key] for entry in entries]
+        found.append(100 * fmean(entries))
+    return found
+
+
+def studio_table(runs: Runs, chapter3: Runs) -> str:
+    """Lesson 03's KeypointGAN on its studio's test people, trained with poses made of fifty, and with all."""
+    lines = [["unpaired poses", "no flips (%)", "with flips (%)", "seeds", "steps"]]
+    for label, name in STUDIO.items():
+        found = runs[name] if name in runs else chapter3[name]
+        cells = [_words([run["errors"]["all"][key] for run in found], 2) for key in ("percent", "percent_flips")]
+        lines.append([label, *cells, f"{len(found)}", f"{found[0]['steps']:,}"])
+    return text_table(lines)
+
+
+def made_table(made: Mapping[str, Any]) -> str:
+    """How far poses made of the studio's fifty are from its others: one result of `napa_lib.adaptation.studio`."""
+    lines = [["", "energy distance", "coverage (%)"]]
+    for kind, name in MADE.items():
+        found = made["distances"][kind]
+        lines.append([name, f"{found['energy']:.3f}", f"{100 * found['coverage']:.0f}"])
+    return text_table(lines)
