@@ -209,11 +209,29 @@ def descend(total: Tensor, optimizer: torch.optim.Optimizer, clip: float, losses
     Raises:
         FloatingPointError: with the losses' values, before any weight is changed.
     """
+    optimizer.zero_grad()
+    go_back(total, losses)
+    take_step(optimizer, clip)
+
+
+def go_back(total: Tensor, losses: Losses) -> None:
+    """Add the gradient of `total` to what the parameters have.
+
+    Raises:
+        FloatingPointError: with the losses' values, if it is not finite.
+    """
     if not bool(total.isfinite()):
         words = _words({name: float(value.detach()) for name, value in losses.items()})
         raise FloatingPointError(f"the loss is {float(total.detach())} ({words})")
-    optimizer.zero_grad()
     total.backward()
+
+
+def take_step(optimizer: torch.optim.Optimizer, clip: float) -> None:
+    """One step of an optimizer down the gradients that are there, as `descend` says.
+
+    Raises:
+        FloatingPointError: if their norm is not finite, before any weight is changed.
+    """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     average_gradients(parameters, join_processes()[1])
     norm = nn.utils.clip_grad_norm_(parameters, clip)

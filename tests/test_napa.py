@@ -319,7 +319,7 @@ def test_the_learning_rate_falls_by_stage_and_on_a_plateau(monkeypatch):
     rates = {}
     for number in (1, 2):
         seen = []
-        monkeypatch.setattr(stages_run, "descend", lambda total, optimizer, *_, seen=seen: seen.append(
+        monkeypatch.setattr(stages_run, "take_step", lambda optimizer, *_, seen=seen: seen.append(
             optimizer.param_groups[0]["lr"]))  # fmt: skip
         run_stage(number, replace(CONFIG, steps=7, patience=5), small_model(), small_figures(2), styles=small_styles())
         rates[number] = [lr / (1 - 0.99 ** (i + 1)) ** 0.5 for i, lr in enumerate(seen)]
@@ -386,6 +386,19 @@ def train_together(out: str) -> None:
     record = run_stage(3, CONFIG, small_model(), small_figures(), HERE, 1, small_styles())
     if os.environ.get("RANK", "0") == "0":
         Path(out).write_text(json.dumps(record))
+
+
+def test_two_passes_get_one_pass_s_losses(tmp_path):
+    """Gradients add up: a batch in two passes is the batch in one, and a run may go on with another number of them."""
+    alone = run_stage(3, CONFIG, small_model(), small_figures(), HERE, 1, small_styles())
+    kept = Setup(checkpoint=tmp_path / "c.safetensors")
+    run_stage(3, replace(CONFIG, steps=1), small_model(), small_figures(), kept, 1, small_styles())
+    parts = run_stage(3, replace(CONFIG, passes=2), small_model(), small_figures(), kept, 1, small_styles())
+    for found, entry in zip(parts, alone, strict=True):
+        for name in entry.keys() - {"seconds"}:
+            assert found[name] == pytest.approx(entry[name], rel=2e-3), name
+    with pytest.raises(ValueError, match="evenly"):
+        run_stage(3, replace(CONFIG, passes=3), small_model(), small_figures(), styles=small_styles())
 
 
 def test_two_processes_get_one_process_s_losses(tmp_path):

@@ -9,7 +9,8 @@ EXAMPLES = """examples:
   napa train --plan                                        memory and time of each stage, and nothing else
   napa train --out runs/napa --half                        all four stages on the people that ship, 96 pixels
   napa train --out runs/napa --stage 4 --steps 3000        go on with the last stage alone
-  napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii --out runs/paper --batch 22 --device cuda --half
+  napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii --out runs/paper --batch 22 --passes 2 \\
+      --device cuda --half
   torchrun --nproc-per-node 2 -m napa_lib.cli train --out runs/napa --batch 4
 
 A run that was interrupted goes on from its last checkpoint when the same command is given again. The folder gets a
@@ -36,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--preset", choices=("tiny", "paper"), default="tiny", help="pictures of 96 or 224 pixels")
     parser.add_argument("--steps", type=int, help="of each stage (default: 150)")
     parser.add_argument("--batch", type=int, help="pictures a step, of all processes together (default: 2)")
+    parser.add_argument("--passes", type=int, help="in which a step takes them: more need less memory (default: 1)")
     parser.add_argument("--learning-rate", type=float, help="of stage 1; halved from stage to stage (default: 1e-4)")
     parser.add_argument("--real", type=float, help="share of stylised pictures that stay as they are (default: 0)")
     parser.add_argument("--fixed-features", action="store_true", help="do not train the two VGG-19 along")
@@ -80,7 +82,7 @@ def config_of(options: argparse.Namespace):
 
     from napa_lib.training.stages import Ratios, TrainingConfig
 
-    names = ("steps", "batch", "learning_rate", "real", "seed")
+    names = ("steps", "batch", "passes", "learning_rate", "real", "seed")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     config = TrainingConfig(preset=options.preset, fixed_features=options.fixed_features, **given)
     if options.supervision is None:

@@ -11,6 +11,10 @@ EXPERIMENTS = {
         "napa_lib.training.contributions --half --seed {seed} --work runs/training --results runs/training",
         "runs/training/unsupervised_{seed}.json", 600, (0, 1, 2),
     ),
+    "mixing": Experiment(
+        "napa_lib.training.mixing --half --seed {seed} --results runs/training", "runs/training/mixing_{seed}.json",
+        700, (0, 1, 2),
+    ),
     "own_art": Experiment(
         "napa_lib.training.own_art --half --seed {seed} --results runs/training", "runs/training/own_art_{seed}.json",
         270, (0, 1, 2),

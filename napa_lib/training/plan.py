@@ -57,7 +57,7 @@ def plan_stage(
     model = model.to(setup.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     parameters = [p for own in model.train_only(trained_in(stage, config)).values() for p in own]
     target = style_target(model, styles, stage, config)
-    drawn = draw(0, config, len(figures), len(styles.pictures))
+    drawn = draw(0, config, len(figures), len(styles.pictures)).parts(config.passes)[0]
     sizes: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def plan_stage(
     own = {p.untyped_storage().data_ptr() for network in model.networks.values() for p in network.parameters()}
     kept = sum(size for pointer, size in sizes.items() if pointer not in own)
     weights = sum(_bytes(list(model.networks[name].parameters())) for name in stage.networks)
-    return StagePlan(number, stage.title, weights, _bytes(parameters), kept, seconds, config.steps)
+    return StagePlan(number, stage.title, weights, _bytes(parameters), kept, seconds * config.passes, config.steps)
 
 
 def _bytes(parameters: list[torch.nn.Parameter]) -> int:

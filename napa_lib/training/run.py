@@ -14,7 +14,7 @@ from torch import Tensor
 from napa_lib.checkpoints import Record, Training
 from napa_lib.data import load_paintings
 from napa_lib.engine import CHECKPOINT_FORMAT, CheckpointError, load_tensors, load_weights, seed_everything
-from napa_lib.loop import HERE, Losses, Setup, descend, laid_out, run
+from napa_lib.loop import HERE, Losses, Setup, go_back, laid_out, run, take_step
 from napa_lib.networks import VGG19Features
 from napa_lib.processes import average_losses, join_processes, step_seed
 from napa_lib.style import POOL, Measured, StylizationLoss
@@ -36,6 +36,17 @@ class Draw:
     figures: Tensor
     styles: Tensor
     real: Tensor
+
+    def parts(self, count: int) -> list[Draw]:
+        """The same in equal parts, one after the other.
+
+        Raises:
+            ValueError: if it cannot be shared evenly.
+        """
+        if len(self.figures) % count:
+            raise ValueError(f"passes must share {len(self.figures)} pictures evenly, got {count}")
+        split = (field.chunk(count) for field in (self.figures, self.styles, self.real))
+        return [Draw(*part) for part in zip(*split, strict=True)]
 
 
 def load_styles(size: int, device: torch.device | str = "cpu") -> Styles:
@@ -118,13 +129,17 @@ def run_stage(
     target = style_target(model, pool, stage, config)
 
     def step(number: int) -> Losses:
-        drawn = draw(number, config, len(figures), len(pool.pictures), rank, world)
-        with setup.autocast():
-            losses = stage_losses(model, stage, config, figures.take(drawn.figures), target(drawn.styles),
-                                  pool.statistics[drawn.styles.to(setup.device)], drawn.real)  # fmt: skip
-        total = losses.total
-        descend(total, optimizer, math.inf, losses.terms)
-        shown = average_losses({**losses.terms, "total": total}, world)
+        seen: dict[str, Tensor] = {}
+        optimizer.zero_grad()
+        for drawn in draw(number, config, len(figures), len(pool.pictures), rank, world).parts(config.passes):
+            with setup.autocast():
+                losses = stage_losses(model, stage, config, figures.take(drawn.figures), target(drawn.styles),
+                                      pool.statistics[drawn.styles.to(setup.device)], drawn.real)  # fmt: skip
+            go_back(losses.total / config.passes, losses.terms)
+            for name, value in {**losses.terms, "total": losses.total}.items():
+                seen[name] = seen.get(name, torch.zeros_like(value)) + value.detach() / config.passes
+        take_step(optimizer, math.inf)
+        shown = average_losses(seen, world)
         plateau.see(shown["total"])
         return {**shown, "rate": torch.tensor(plateau.rate)}
 
@@ -168,9 +183,9 @@ def stage_losses(
 
 
 def stage_settings(number: int, config: TrainingConfig, setup: Setup) -> dict:
-    """What a checkpoint of the stage must agree on: all but the number of steps."""
+    """What a checkpoint of the stage must agree on: all but the number of steps, and of passes in one."""
     settings = {"stage": f"napa {number}", "version": VERSION, "half": setup.half, **asdict(config)}
-    del settings["steps"]
+    del settings["steps"], settings["passes"]
     return settings
 
 

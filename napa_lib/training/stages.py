@@ -67,6 +67,7 @@ class TrainingConfig:
     preset: str = "tiny"  # of SIZES: the pictures' side
     steps: int = 150
     batch: int = 2  # pictures a step, of all processes together
+    passes: int = 1  # in which each process takes its share of them: more need less memory (gradient accumulation)
     learning_rate: float = 1e-4
     momentum: float = 0.9
     weight_decay: float = 1e-5
@@ -82,8 +83,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.preset not in SIZES:
             raise ValueError(f"preset must be one of {sorted(SIZES)}, got {self.preset!r}")
-        if self.steps < 1 or self.batch < 1 or self.patience < 1:
-            raise ValueError(f"steps, batch and patience must be at least 1, got {self}")
+        if min(self.steps, self.batch, self.passes, self.patience) < 1:
+            raise ValueError(f"steps, batch, passes and patience must be at least 1, got {self}")
         if not (0 < self.learning_rate < 1 and 0 <= self.momentum < 1 and self.weight_decay >= 0):
             raise ValueError(f"learning_rate, momentum and weight_decay are out of range in {self}")
         if not (0 < self.next_stage <= 1 and 0 < self.plateau <= 1 and 0 <= self.real <= 1 and self.features_rate > 0):
