@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.multiperson import experiments
+from napa_lib.multiperson import experiments, known
 from napa_lib.multiperson.config import PRESETS
 from napa_lib.multiperson.networks import Teacher
 from napa_lib.multiperson.store import save_network
@@ -18,7 +19,8 @@ from napa_lib.multiperson.store import save_network
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Few pictures, and a teacher that knows nothing."""
-    monkeypatch.setattr(experiments, "PICTURES", {"train": 8, "validation": 4, "test": 4})
+    monkeypatch.setattr(experiments, "MEASURED", {"validation": 4, "test": 4})
+    monkeypatch.setattr(experiments, "DISTL", replace(experiments.DISTL, pictures=8))
     torch.manual_seed(0)
     save_network(
         tmp_path / "teacher.safetensors", "teacher", Teacher(PRESETS["tiny"]), {"config": '{"preset": "tiny"}'}
@@ -27,7 +29,7 @@ def small(monkeypatch, tmp_path):
 
 
 def test_a_row_is_trained_measured_and_kept(small, monkeypatch):
-    row = experiments.StudentConfig(consistency=False, pretraining=0, first=1, steps=2, batch=2)
+    row = experiments.StudentConfig(consistency=False, pretraining=0, first=1, steps=2, batch=2, pictures=8)
     monkeypatch.setitem(experiments.ROWS, "adapt", row)
     place = ["--teacher", str(small / "teacher.safetensors"), "--runs", str(small / "runs"), "--models", str(small)]
     experiments.main(["--row", "adapt", "--seed", "1", "--results", str(small / "out"), *place])
@@ -40,12 +42,36 @@ def test_a_row_is_trained_measured_and_kept(small, monkeypatch):
         experiments.main(["--row", "adapt", "--results", str(small), "--runs", str(small), "--teacher", "nowhere"])
 
 
+def test_a_student_is_measured_on_figures_that_it_knows_and_on_others(small, monkeypatch):
+    row = replace(experiments.DISTL, supervision="3d", pretraining=0, first=1, steps=2, batch=2)
+    monkeypatch.setitem(experiments.ROWS, "labels", row)
+    runs = small / "runs"
+    place = ["--teacher", str(small / "teacher.safetensors"), "--runs", str(runs), "--models", str(runs)]
+    experiments.main(["--row", "labels", "--results", str(small / "out"), *place])
+    (runs / "teacher.safetensors").write_bytes((small / "teacher.safetensors").read_bytes())
+    known.main(["--row", "labels", "--runs", str(runs), "--results", str(small / "out")])
+    found, row_found = (results.read(small / "out" / f"{name}_0.json") for name in ("known_labels", "labels"))
+    assert found["others"]["matched"] == row_found["3d"]["matched"]  # weights in 8 bits move poses a little
+    assert found["known"]["people"] != found["others"]["people"] or found["known"] != found["others"]
+    new, train = known.new_pictures_of_known_figures(4), experiments.pictures("train", 4)
+    assert not torch.equal(new.images, train.images)
+
+
 def test_the_mean_pose_is_put_on_every_pelvis_that_was_found(small):
     place = ["--teacher", str(small / "teacher.safetensors"), "--runs", str(small / "runs")]
     experiments.main(["--row", "mean_pose", "--results", str(small / "out"), *place])
     found = results.read(small / "out/mean_pose_0.json")
-    truth = experiments.pictures("test")
+    truth = experiments.pictures("test", 4)
     assert found["3d"]["people"] == int(truth.present.sum()) and found["steps"] is None
+
+
+def test_more_pictures_begin_with_the_same(small, monkeypatch):
+    few = experiments.pictures("train", 4)
+    monkeypatch.setattr(experiments, "CHUNK", 4)
+    many = experiments.pictures("train", 10)
+    assert (
+        len(many) == 10 and torch.equal(many.images[:4], few.images) and not torch.equal(many.images[4:8], few.images)
+    )
 
 
 def test_two_clouds_are_told_apart_where_they_are_apart(rng):
@@ -58,5 +84,5 @@ def test_rows_add_one_loss_after_another():
     rows = experiments.ROWS
     flags = [(rows[n].recon, rows[n].adapt, rows[n].consistency) for n in ("distl", "recon", "adapt", "unsupervised")]
     np.testing.assert_array_equal(np.diff(np.array(flags, int), axis=0), np.eye(3, dtype=int))
-    ladder = [row for name, row in rows.items() if not name.endswith("_longer")]
+    ladder = [row for name, row in rows.items() if not name.endswith(("_longer", "_many"))]
     assert len({(row.steps, row.batch, row.learning_rate) for row in ladder}) == 1

@@ -163,11 +163,18 @@ def test_gains_are_paired_by_seed():
     assert "+4.0 ± 0.0 *" in tables.gains_table(found)
 
 
+def test_known_and_other_figures_are_paired_by_seed():
+    entry = {"known": {"pck": 40.0}, "others": {"pck": 30.0}}
+    found = {f"known_{row}": [entry, {"known": {"pck": 50.0}, "others": {"pck": 41.0}}] * 2 for row in tables.KNOWN}
+    line = tables.known_table(found).splitlines()[1]
+    assert line.startswith("1,000 pictures") and "+9.5 ± 0.9 *" in line and "45.0" in line and "35.5" in line
+
+
 def test_stored_results_hold_the_rows_of_the_lesson():
     found = tables.runs()
     assert {"distl", "recon", "adapt", "unsupervised"} <= set(found)
     assert all(len(found[row]) >= 3 for row in ("distl", "recon", "adapt", "unsupervised"))
-    for table in (tables.ladder_table, tables.teacher_table, tables.gap_table):
+    for table in (tables.ladder_table, tables.teacher_table, tables.gap_table, tables.known_table):
         assert "nan" not in table(found)
     assert len(tables.curves(found).axes[0].lines) >= 12
 

@@ -12,7 +12,7 @@ from napa_lib.data.assets import asset_path
 from napa_lib.evaluate import composed, speed
 from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, second_stage, whole_square
 from napa_lib.multiperson import Found
-from napa_lib.multiperson.experiments import pictures
+from napa_lib.multiperson.experiments import MEASURED, pictures
 from napa_lib.multiperson.refine import refine
 from napa_lib.multiperson.targets import SHARED
 from napa_lib.pose.estimator import PoseResult
@@ -27,7 +27,7 @@ def chapter():
 
 @pytest.fixture(scope="module")
 def drawn():
-    return pictures("test").rows(slice(0, 3))
+    return pictures("test", MEASURED["test"]).rows(slice(0, 3))
 
 
 def person(scale: float, middle: tuple[float, float], seed: int = 0) -> PoseResult:

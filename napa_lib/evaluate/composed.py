@@ -19,7 +19,7 @@ from napa_lib.engine import progress
 from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
 from napa_lib.multiperson import Found, score_3d
 from napa_lib.multiperson.composed import universal_factor
-from napa_lib.multiperson.experiments import pictures
+from napa_lib.multiperson.experiments import MEASURED, pictures
 from napa_lib.multiperson.refine import refine
 from napa_lib.multiperson.targets import SHARED
 from napa_lib.pose import PoseEstimator
@@ -64,7 +64,7 @@ def single_figure(estimator: PoseEstimator) -> Callable[[Tensor, Tensor], Tensor
 def measure(estimator: PoseEstimator, chapter: Chapter, count: int = PICTURES) -> dict:
     """Each way's scores over the first `count` test pictures, and of 3DPCK the difference to the student's, picture by
     picture."""
-    drawn = pictures("test").rows(slice(0, count))
+    drawn = pictures("test", MEASURED["test"]).rows(slice(0, count))
     found: dict[str, list[Found]] = {"student": [], "second stage": [], "estimator": []}
     for image in progress(drawn.images.float() / 255, "pictures", count):
         (student,), _, _ = read_squares(chapter, image, whole_square(image))

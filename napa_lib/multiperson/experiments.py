@@ -23,7 +23,7 @@ from napa_lib.engine import choose_device, load_tensors, save_tensors
 from napa_lib.experiments import Experiment
 from napa_lib.files import sha256
 from napa_lib.loop import Setup, command
-from napa_lib.multiperson.composed import Composed, compose, load_cutouts
+from napa_lib.multiperson.composed import Composed, compose, join, load_cutouts
 from napa_lib.multiperson.config import CAMERAS, PRESETS
 from napa_lib.multiperson.evaluate import Found, read_pictures, score_2d, score_3d
 from napa_lib.multiperson.moves import Move
@@ -37,7 +37,8 @@ from napa_lib.sampling import load_pretrained
 PROGRAM = "python -m napa_lib.multiperson.experiments"
 FOLDER = "runs/multiperson"
 LOOK, LEAN = "drawn", 30.0  # of the pictures that nobody labelled: who lies or tumbles is in no artificial scene
-PICTURES = {"train": 1000, "validation": 150, "test": 300}
+CHUNK = 1000  # pictures put together at a time
+MEASURED = {"validation": 150, "test": 300}  # pictures
 DISTL = StudentConfig(recon=False, adapt=False, consistency=False)  # no artificial scenes
 ROWS = {  # of table 2, from top to bottom
     "distl": DISTL,
@@ -50,9 +51,12 @@ ROWS = {  # of table 2, from top to bottom
     "full": StudentConfig(supervision="3d", consistency=False),
     "distl_longer": replace(DISTL, steps=1600),
     "adapt_longer": StudentConfig(consistency=False, steps=1600),
+    "distl_many": replace(DISTL, steps=3200, pictures=8000),
+    "labels_many": replace(DISTL, steps=3200, pictures=8000, supervision="3d"),
 }
 MEAN = "mean_pose"  # a row without training, for comparison
-SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "adapt_longer": 240}
+KNOWN = ("labels", "labels_many")  # rows whose students are asked whether they know figures or people
+SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "adapt_longer": 240, "distl_many": 900, "labels_many": 1000}
 EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what ships of them among the assets
     "teacher": Experiment(
         f"napa_lib.multiperson.teacher --half --out {FOLDER}/teacher.safetensors", f"{FOLDER}/teacher.safetensors", 600
@@ -69,20 +73,28 @@ EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what s
         )
         for name in ROWS
     },
+    **{
+        f"known_{name}": Experiment(
+            f"napa_lib.multiperson.known --row {name} --seed {{seed}} --half --results {FOLDER}",
+            f"{FOLDER}/known_{name}_{{seed}}.json", 40, (0, 1, 2), (name,),
+        )
+        for name in KNOWN
+    },
 }  # fmt: skip
 
 
-def pictures(split: str, preset: str = "tiny", shown: str = LOOK) -> Composed:
-    """The composed pictures of a split, the same for all rows and seeds."""
+def pictures(split: str, count: int, preset: str = "tiny", shown: str = LOOK) -> Composed:
+    """The composed pictures of a split, the same for all seeds, and for all rows that have as many."""
     seed = {"train": 1, "validation": 2, "test": 3}[split]
     generator = torch.Generator().manual_seed(seed)
-    return compose(load_cutouts(split, shown, LEAN), PICTURES[split], CAMERAS[preset], generator)
+    figures, chunks = load_cutouts(split, shown, LEAN), torch.arange(count).split(CHUNK)
+    return join([compose(figures, len(chunk), CAMERAS[preset], generator) for chunk in chunks])
 
 
-def seen_pictures(split: str, teacher: Teacher, runs: Path, setup: Setup, mark: str) -> Seen:
+def seen_pictures(split: str, count: int, teacher: Teacher, runs: Path, setup: Setup, mark: str) -> Seen:
     """What the teacher sees in a split's pictures; read from `runs` where it is there, under the teacher's mark."""
-    truth, camera = pictures(split), CAMERAS["tiny"]
-    file = runs / f"seen_{split}_{mark}.safetensors"
+    truth, camera = pictures(split, count), CAMERAS["tiny"]
+    file = runs / f"seen_{split}_{count}_{mark}.safetensors"
     if not file.exists():
         found = look(teacher, truth, camera, torch.Generator().manual_seed(0), setup)
         save_tensors(file, {"latent": found.latent, "moved": found.moved, "people": found.people,
@@ -174,10 +186,13 @@ def run_row(name: str, seed: int, options: argparse.Namespace, setup: Setup) -> 
     """Train one row and measure it on the test pictures."""
     teacher = load_teacher(options.teacher)
     mark = sha256(options.teacher)[:8]  # what another teacher saw is another file
-    train, validation, test = (seen_pictures(s, teacher, options.runs, setup, mark) for s in PICTURES)
+    config = replace(ROWS.get(name, DISTL), seed=seed, **({"steps": options.steps} if options.steps else {}))
+    train, validation, test = (
+        seen_pictures(split, count, teacher, options.runs, setup, mark)
+        for split, count in {"train": config.pictures, **MEASURED}.items()
+    )
     if name == MEAN:
         return mean_pose_score(train, test, teacher, setup)
-    config = replace(ROWS[name], seed=seed, **({"steps": options.steps} if options.steps else {}))
     model = load_pretrained(config.poses)
     measure: Callable = lambda lifter: {  # noqa: E731
         "validation": score(lifter, validation, teacher, model, setup)["3d"]["pck"]

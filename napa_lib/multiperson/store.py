@@ -55,7 +55,7 @@ def load_teacher(path: str | Path | None = None) -> Teacher:
 
 
 def load_lifter() -> Lifter:
-    """The trained H that ships: that of the row "adapt", without a label, the best of the ladder on validation."""
+    """The trained H that ships: that of the row "adapt", without a label."""
     return cast(Lifter, load_network(asset_path("weights/multiperson_lifter.safetensors"), "lifter"))
 
 

@@ -51,6 +51,7 @@ class StudentConfig:
     batch: int = 8
     learning_rate: float = 2e-3  # of each loss's Adam, at its peak
     people: int = 4  # most in a scene
+    pictures: int = 1000  # unlabelled ones to learn from
     clip: float = 1.0  # largest norm of a gradient
     seed: int = 0
 
@@ -59,7 +60,10 @@ class StudentConfig:
             raise ValueError(f"preset must be in {tuple(PRESETS)} and supervision in {SUPERVISION}, got {self}")
         if (self.adapt or self.consistency) and not self.recon:
             raise ValueError("adapt and consistency need recon: without artificial scenes there is no G")
-        if not 0 <= self.pretraining <= self.first <= self.steps or min(self.batch, self.people, self.steps) < 1:
+        if (
+            not 0 <= self.pretraining <= self.first <= self.steps
+            or min(self.batch, self.people, self.steps, self.pictures) < 1
+        ):
             raise ValueError(f"pretraining <= first <= steps must hold and sizes be positive, got {self}")
 
     def phase(self, step: int) -> int:

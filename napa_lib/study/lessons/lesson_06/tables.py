@@ -16,10 +16,13 @@ PAPER = {  # table 2, 3DPCK on MuPoTS-3D; rows that are not here have no number 
 LABELS = {
     "mean_pose": "nothing: the mean pose", "distl": "L_distl alone", "recon": "+ L_recon", "adapt": "+ L_adapt",
     "unsupervised": "+ L_ss", "mocap": "the same, Psi of motion capture", "weak": "2D labels",
-    "labels": "2D and 3D labels, no D_syn", "full": "2D and 3D labels",
+    "labels": "2D and 3D labels, no D_syn", "labels_many": "the same, 8 x pictures and steps",
+    "full": "2D and 3D labels",
+    "distl_many": "L_distl alone, 8 x pictures and steps",
     "distl_longer": "L_distl alone, four times as long", "adapt_longer": "to L_adapt, four times as long",
 }  # fmt: skip
 STEPS = {"recon": ("distl", "recon"), "adapt": ("recon", "adapt"), "ss": ("adapt", "unsupervised")}
+KNOWN = {"labels": "1,000 pictures, 400 steps", "labels_many": "8,000 pictures, 3,200 steps"}
 STYLES = {"distl": ("-", "o"), "recon": ("--", "s"), "adapt": ("-.", "^"), "unsupervised": (":", "D")}
 
 
@@ -57,6 +60,17 @@ def ladder_table(found: Runs) -> str:
         cells = [_cell(values(found, row, "3d", key)) for key in ("pck", "pck_matched", "pck_absolute")]
         cells += [_cell(values(found, row, "3d", key), 0) for key in ("mpjpe", "pmpjpe")]
         lines.append([label, *cells, f"{PAPER[row]}" if row in PAPER else "-"])
+    return text_table(lines)
+
+
+def known_table(found: Runs) -> str:
+    """3DPCK of students with 3D labels on new pictures of figures that they learned from, and on other figures."""
+    lines = [["2D and 3D labels", "figures it knows", "others", "known less others"]]
+    for row, label in KNOWN.items():
+        known, others = (values(found, f"known_{row}", key, "pck") for key in ("known", "others"))
+        change = paired_interval(others, known)
+        star = " *" if change.excludes_zero else ""
+        lines.append([label, _cell(known), _cell(others), f"{change.mean:+.1f} ± {change.half:.1f}{star}"])
     return text_table(lines)
 
 
