@@ -116,7 +116,7 @@ def test_the_single_figure_network_is_shown_each_cut_whole():
 
 
 def test_who_answers_with_the_truth_is_right(chapter, drawn, monkeypatch):
-    monkeypatch.setattr(composed, "pictures", lambda split: drawn)
+    monkeypatch.setattr(composed, "pictures", lambda split, count: drawn)
     truth = iter(zip(drawn.poses, drawn.present, strict=True))
 
     def true(estimator, picture):
