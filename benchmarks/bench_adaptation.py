@@ -5,13 +5,16 @@ styles and normalisation: target at most 1.3 times. An adaptation in `tiny` with
 target under three minutes. Sampling through alpha and beta: poses a second, and each part's share.
 
 Times are of the processor, all threads together, so that other programs on the machine lengthen them little: with one
-thread (`OMP_NUM_THREADS=1`) they are what a clock shows where nothing else runs. The two networks take turns.
+thread (`OMP_NUM_THREADS=1`) they are what a clock shows where nothing else runs. The two networks take turns, and
+the ratio is the median of that of neighbouring turns: the fastest of one and of the other need not have met the same
+load.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -36,8 +39,8 @@ from napa_lib.networks import VGG19Features
 BATCH, STEPS = 16, 6
 
 
-def processor_times(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Processor seconds of each call, the fastest of `repeats`, the calls taking turns, after one run of each."""
+def processor_times(calls: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
+    """Processor seconds of each call, `repeats` times, the calls taking turns, after one run of each."""
     found: list[list[float]] = [[] for _ in calls]
     for number in range(repeats + 1):
         for call, times in zip(calls, found, strict=True):
@@ -45,7 +48,7 @@ def processor_times(calls: Sequence[Callable[[], object]], repeats: int) -> list
             call()
             if number > 0:
                 times.append(time.process_time() - start)
-    return [min(times) for times in found]
+    return found
 
 
 def plain(synthesis: Synthesis, batch: int) -> Tensor:
@@ -68,9 +71,8 @@ def adaptation_seconds(source: PoseStyleGAN, regressor: KeypointRegressor, pool_
         adapt(AdaptationConfig(mixed=pool_size, steps=steps), source, pool, shots, features, Setup(half=True))
 
     defaults = AdaptationConfig()
-    draw, first, more = processor_times(
-        (lambda: draw_pool(source, regressor, pool_size, generator), lambda: run(1), lambda: run(STEPS + 1)), 3
-    )
+    calls = (lambda: draw_pool(source, regressor, pool_size, generator), lambda: run(1), lambda: run(STEPS + 1))
+    draw, first, more = map(min, processor_times(calls, 3))
     return draw / pool_size * 2 * defaults.mixed + first + (more - first) / STEPS * (defaults.steps - 1)
 
 
@@ -87,7 +89,7 @@ def sampling_rows(source: PoseStyleGAN, regressor: KeypointRegressor) -> list[di
         "beta: pictures to joints": lambda: regressor(pictures),
         "alpha: joints to pictures": lambda: alpha(poses, source.config.size),
     }
-    times = {n: t / BATCH for n, t in zip(parts, processor_times(list(parts.values()), 20), strict=True)}
+    times = {n: min(t) / BATCH for n, t in zip(parts, processor_times(list(parts.values()), 20), strict=True)}
     total = sum(times.values())
     return [{"part": name, "us a pose": t * 1e6, "share (%)": 100 * t / total} for name, t in times.items()] + [
         {"part": f"all: 10,000 poses in {10_000 * total:.1f} s", "us a pose": total * 1e6, "share (%)": 100.0}
@@ -101,13 +103,14 @@ def main() -> None:
     source, regressor = PoseStyleGAN(PRESETS["tiny"]).eval(), KeypointRegressor().eval()
     with torch.no_grad():
         styles = source.styles(source.noise(BATCH, torch.Generator().manual_seed(0)))
-        modulated, bare = processor_times((lambda: source.draw(styles), lambda: plain(source.synthesis, BATCH)), 20)
+        modulated, bare = processor_times((lambda: source.draw(styles), lambda: plain(source.synthesis, BATCH)), 60)
+    ratio = median(a / b for a, b in zip(modulated, bare, strict=True))
     seconds = adaptation_seconds(source, regressor)
     print_table(
         f"FlexPose's generator, 64 pixels, batch {BATCH}, {torch.get_num_threads()} threads",
         [
-            {"what": "phi", "ms": 1e3 * modulated, "x plain convolutions": modulated / bare},
-            {"what": "the same without styles", "ms": 1e3 * bare, "x plain convolutions": 1.0},
+            {"what": "phi", "ms": 1e3 * median(modulated), "x plain convolutions": ratio},
+            {"what": "the same without styles", "ms": 1e3 * median(bare), "x plain convolutions": 1.0},
         ],
     )
     print("  target: at most 1.3")

@@ -96,6 +96,29 @@ def test_seeds_repeat_and_are_checked():
         engine.seed_everything(-1)
 
 
+def test_fresh_memory_is_not_filled_and_training_is_the_same_bit_for_bit():
+    def trained(fill: bool) -> torch.Tensor:
+        engine.seed_everything(0)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
+        torch.utils.deterministic.fill_uninitialized_memory = fill
+        network = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.GroupNorm(8, 8), torch.nn.ReLU(inplace=True),
+            torch.nn.MaxPool2d(2), torch.nn.Upsample(scale_factor=2, mode="bilinear"), torch.nn.Conv2d(8, 3, 3),
+        )  # fmt: skip
+        adam = torch.optim.Adam(network.parameters(), 0.01)
+        for _ in range(4):
+            adam.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = network(torch.randn(4, 3, 12, 12)).float().square().mean()
+            loss.backward()
+            adam.step()
+        return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+    assert torch.equal(trained(True), trained(False))
+    engine.seed_everything(0)
+
+
 def test_devices():
     assert engine.choose_device("cpu") == torch.device("cpu")
     assert engine.choose_device().type in ("cpu", "cuda", "mps")

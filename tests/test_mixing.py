@@ -8,8 +8,6 @@ from dataclasses import replace
 import torch
 
 from napa_lib.data import load_art_figures
-from napa_lib.results import interval, paired_interval
-from napa_lib.study.lessons.lesson_08 import tables
 from napa_lib.training import mixing
 from napa_lib.training.pictures import PictureSet
 
@@ -50,17 +48,3 @@ def test_pictures_are_spread_evenly():
     pictures = some_pictures(0)
     assert torch.equal(mixing.spread(pictures, 3).images, pictures.images[[0, 2, 4]])
     assert torch.equal(mixing.spread(pictures, 9).images, pictures.images)
-
-
-def test_the_table_pairs_the_seeds():
-    rates = {0.0: [10.0, 20.0, 30.0], 0.3: [12.0, 23.0, 31.0]}
-    runs = [
-        {"rows": [{"real": share, "on": {"real": {"far": values[seed] / 100}}, "art": {"0.5": 50 - values[seed]}}
-                  for share, values in rates.items()]}
-        for seed in range(3)
-    ]  # fmt: skip
-    lines = tables.mixing_table(runs).splitlines()
-    change = paired_interval([10, 20, 30], [12, 23, 31])
-    assert lines[1].split()[:2] == ["0", "%"] and f"{interval([10, 20, 30]).mean:.1f} ±" in lines[1]
-    assert f"{change.mean:+.1f} ± {change.half:.1f}" in lines[2] and f"{-change.mean:+.1f} ±" in lines[2]
-    assert "71.8 mm, 44.5 %" in lines[2] and "mm" not in lines[1]

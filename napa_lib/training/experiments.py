@@ -12,8 +12,8 @@ EXPERIMENTS = {
         "runs/training/unsupervised_{seed}.json", 600, (0, 1, 2),
     ),
     "mixing": Experiment(
-        "napa_lib.training.mixing --half --seed {seed} --results runs/training", "runs/training/mixing_{seed}.json",
-        700, (0, 1, 2),
+        "napa_lib.training.mixing --half --seed {seed} --steps 1500 --results runs/training",
+        "runs/training/mixing_{seed}.json", 6000, (0, 1, 2),
     ),
     "own_art": Experiment(
         "napa_lib.training.own_art --half --seed {seed} --results runs/training", "runs/training/own_art_{seed}.json",

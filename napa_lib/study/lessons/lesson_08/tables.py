@@ -12,7 +12,6 @@ PAPER = {  # NAPA, table 2: PCKh@0.25 without and with self supervision
     "head": (58.3, 60.2), "hip": (27.0, 27.3),
 }  # fmt: skip
 TOTAL = (41.7, 43.0)
-MIXED = {0.1: (91.6, 41.8), 0.3: (71.8, 44.5), 0.5: (63.5, 45.5), 0.7: (67.4, 42.7)}  # table 3: mm on real, % on art
 STAGES = {  # stored runs in their order -> what they are
     "start": "before", "style": "1 style, VGG along", "style_fixed": "1 style, VGG fixed", "pose": "2 pose",
     "joint": "3 joint", "unsupervised": "4 without self supervision", "supervised": "4 with self supervision",
@@ -65,24 +64,4 @@ def supervision_table(runs: Runs | None = None) -> str:
         change = paired_interval(before, after)
         words = f"{change.mean:+.1f} ± {change.half:.1f}" if len(before) > 2 else f"{change.mean:+.1f}"
         lines.append([name, _cell(before), _cell(after), words, f"{supervised - without:+.1f}"])
-    return text_table(lines)
-
-
-def mixing_table(runs: Sequence[Mapping[str, Any]] | None = None) -> str:
-    """NAPA's table 3 and ours, by the share of real pictures in training: joints within 4 % of the box on real people,
-    PCKh@0.5 on the figures in art.
-
-    The changes are against training on nothing but stylised pictures, paired over the seeds.
-    """
-    runs = shipped_runs("training")["mixing"] if runs is None else runs
-    lines = [["real pictures", "on real (%)", "change", "on art (%)", "change", "the paper: real, art"]]
-    for number, row in enumerate(runs[0]["rows"]):
-        line = [f"{100 * row['real']:.0f} %"]
-        for rate in (lambda entry: 100 * entry["on"]["real"]["far"], lambda entry: entry["art"]["0.5"]):
-            none, values = ([rate(run["rows"][n]) for run in runs] for n in (0, number))
-            change = paired_interval(none, values)
-            star = " *" if change.excludes_zero else ""
-            line += [_cell(values), f"{change.mean:+.1f} ± {change.half:.1f}{star}" if number else "-"]
-        millimetres, share = MIXED.get(row["real"], (None, None))
-        lines.append([*line, f"{millimetres} mm, {share} %" if share else "-"])
     return text_table(lines)
