@@ -23,7 +23,7 @@ SYNTHESIS := $(BIN)/.napa-synthesis
 PYTEST := OMP_NUM_THREADS=1 NAPA_PROGRESS=off NAPA_PROGRESS_BAR=off $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lint suite lab bench results notebooks address synthetic faces clean
+.PHONY: help course test lint suite lab bench results notebooks address synthetic own-art faces clean
 
 help:
 	@echo 'make course      run every lesson, write build/course/index.html  (MODE=quick|laptop|full  ONLY=02)'
