@@ -131,6 +131,7 @@ def test_a_few_steps_change_the_head_alone_and_fit_what_they_see(figures, monkey
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(torch.equal(before[n], after[n]) for n in before if n.startswith("backbone."))
     assert any(not torch.equal(before[n], after[n]) for n in before if n.startswith("head."))
+    assert torch.equal(before["calibration"], after["calibration"]) and float(after["calibration"][1]) != 0.0
     seen = own_art.look(network, some)
     joints = own_art.settled_joints(network, some)
     target = to_crop(convert(joints, ART14, NAPA18), seen.matrices)

@@ -146,7 +146,9 @@ def fine_tune(
     if not figures:
         raise ValueError("figures must be at least one")
     source = cut_out(figures, settled_joints(network, figures, setup))
-    return train_warm_head(config, [source], setup, network)[0]
+    tuned = train_warm_head(config, [source], setup, network)[0]
+    tuned.calibration.copy_(network.calibration)  # fitted on other pictures; better than none
+    return tuned
 
 
 def measure(figures: Sequence[ArtFigure], shots: Sequence[int], config: WarmConfig, setup: Setup = HERE) -> list[dict]:

@@ -1,6 +1,6 @@
 """Draw figures in ochre, black or white on stone: tapering limbs, a head without a face, worn edges.
 
-Nothing of `napa_lib.makers.drawings`, from which the pose network learned, is in them but the poses.
+Nothing of `napa_lib.makers.drawings`, from which the pose network learned, is in them.
 """
 
 from __future__ import annotations
