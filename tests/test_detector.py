@@ -21,6 +21,7 @@ from napa_lib.training.detector import (
     joint_boxes,
     scenes,
     train_detector,
+    without_people,
 )
 from napa_lib.training.pictures import PictureSet
 
@@ -127,6 +128,22 @@ def test_scenes_hold_their_figures_where_the_boxes_say():
             for x0, y0, x1, y1 in found[~found.isnan().any(1)].tolist():
                 middle = picture[:, int((y0 + y1) / 2), int((x0 + x1) / 2)]
                 assert float(middle[0]) > 0.5 > float(middle[1])
+
+
+def test_pictures_of_nobody_have_no_boxes(tmp_path):
+    Image.new("RGB", (90, 30), (255, 0, 0)).save(tmp_path / "wide.png")
+    nobody = without_people(tmp_path)
+    assert nobody.images.shape == (1, 3, SIZE, SIZE) and bool(nobody.keypoints.isnan().all())
+    assert nobody.images[0, :, SIZE // 2, SIZE // 2].tolist() == [255, 0, 0]
+    generator = torch.Generator().manual_seed(0)
+    config = DetectorConfig(batch=8, empty=0.0)
+    scene, boxes = scenes([nobody], [1.0], config, lambda x: x, generator)
+    assert bool(boxes.isnan().all()) and float(scene[:, 0].min()) > 0.99 > 0.01 > float(scene[:, 1:].max())
+    _, boxes = scenes([pictures(), nobody], [0.5, 0.5], config, lambda x: x, generator)
+    assert bool(boxes.isnan().any()) and not bool(boxes.isnan().all())
+    (tmp_path / "wide.png").unlink()
+    with pytest.raises(ValueError, match="holds no pictures"):
+        without_people(tmp_path)
 
 
 def test_boxes_of_joints():

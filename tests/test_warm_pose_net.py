@@ -26,7 +26,7 @@ from napa_lib.networks.warm_pose_net import (
 )
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import BLAZEPOSE33, NAPA18
-from napa_lib.training.agree import NEAR, agreed_joints, main, read_agreed
+from napa_lib.training.agree import NEAR, agreed_joints, main, moved, read_agreed
 from napa_lib.training.pictures import PictureSet
 from napa_lib.training.warm_start import WarmConfig, WarmSource, labelled, start_head, train_warm_head, warm_batch
 
@@ -206,36 +206,56 @@ def test_training_lowers_its_loss(pictures):
 class Says:
     """An estimator that says one thing of every picture."""
 
-    def __init__(self, shift: float) -> None:
-        self.shift = shift
+    def __init__(self, shift: float, sure: float) -> None:
+        self.shift, self.sure = shift, sure
 
     def result(self):
-        keypoints = torch.full((18, 2), 50.0)
+        keypoints, confidence = torch.full((18, 2), 50.0), torch.ones(18)
         keypoints[:9] += self.shift
-        return type("Result", (), {"keypoints": keypoints, "box": (0.0, 0.0, 100.0, 100.0)})()
+        confidence[12:] = self.sure
+        parts = {"keypoints": keypoints, "confidence": confidence, "box": (0.0, 0.0, 100.0, 100.0)}
+        return type("Result", (), parts)()
 
 
-def test_agreement_is_a_small_distance():
-    kept = agreed_joints(Says(0.0).result(), Says(100 * NEAR + 1).result())
-    assert kept[:9].isnan().all() and kept[9:].eq(50.0).all()
+def test_agreement_is_a_small_distance_of_a_sure_joint():
+    kept = agreed_joints(Says(0.0, 0.4).result(), Says(100 * NEAR + 1, 1.0).result())
+    assert kept[:9].isnan().all() and kept[9:12].eq(50.0).all() and kept[12:].isnan().all()
+    near = agreed_joints(Says(0.0, 1.0).result(), Says(1.0, 0.0).result())
+    assert near[:9].eq(50.0).all() and near[12:].eq(50.0).all()  # the first look's place, and its confidence
 
 
-def test_pictures_without_labels_get_some(tmp_path):
-    """Two equal networks agree on everything; a picture to be left out is left out."""
+class Sees:
+    """An estimator that sees a figure in every picture, its joints in a row, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.boxes: list = []
+
+    def predict(self, image, boxes=None):
+        self.boxes.append(boxes)
+        keypoints = torch.stack([torch.arange(18.0) + 20, torch.full((18,), 40.0)], 1)
+        parts = {"keypoints": keypoints, "confidence": torch.ones(18), "box": (10.0, 10.0, 60.0, 60.0)}
+        return [type("Result", (), parts)()]
+
+
+def test_pictures_without_labels_get_some(tmp_path, monkeypatch):
+    """Two looks at one figure; a picture to be left out is left out."""
     figure = (load_paintings(96, ["monalisa"])[0] * 255).round().byte().permute(1, 2, 0).numpy()
     from PIL import Image
 
     for name in ("one.png", "two.png"):
         Image.fromarray(figure).save(tmp_path / name)
     (tmp_path / "names.txt").write_text("two.png\n", encoding="utf-8")
-    torch.manual_seed(0)
-    save_warm_pose_net(tmp_path / "n.safetensors", load_warm_backbone(TINY))
-    net = str(tmp_path / "n.safetensors")
+    one, other = Sees(), Sees()
+    networks = iter((one, other))
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda file, device: next(networks))
     out = tmp_path / "agreed.safetensors"
-    main(["--pictures", str(tmp_path), "--leave-out", str(tmp_path / "names.txt"), "--one", net, "--other", net,
-          "--out", str(out)])  # fmt: skip
+    main(["--pictures", str(tmp_path), "--leave-out", str(tmp_path / "names.txt"), "--out", str(out)])
     found = read_agreed(out)
-    assert found.images.shape == (1, 3, 320, 320) and found.keypoints.shape == (1, 18, 2)
+    assert found.images.shape == (1, 3, 320, 320)
+    factor = 320 / (1.5 * 50)  # the picture shows one and a half times the box, whose middle is its own
+    torch.testing.assert_close(found.keypoints[0, 15], torch.tensor([160.0, 160 + 5 * factor]) - 0.5, atol=1, rtol=0)
+    torch.testing.assert_close(found.boxes[0, 2] - found.boxes[0, 0], torch.tensor(50 * factor), atol=0.1, rtol=0)
+    assert one.boxes == [None] and other.boxes[0] == [moved((10.0, 10.0, 60.0, 60.0))]
     save_tensors(out, {"x": torch.zeros(1)})
     with pytest.raises(ValueError, match="holds no agreed figures"):
         read_agreed(out)

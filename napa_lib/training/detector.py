@@ -13,15 +13,19 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from napa_lib import loop
-from napa_lib.data.crops import without_figures
-from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
+from napa_lib.data.crops import crop, crop_matrices, edge_color, square_boxes, without_figures
+from napa_lib.data.datasets.files import files_in
+from napa_lib.data.images import load_image
+from napa_lib.engine import choose_device, learning_rate_factor, progress, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_detector, save_detector
-from napa_lib.training.augment import Augmentation, change_colors, color_changes, random_crops
+from napa_lib.training.augment import Augmentation, change_colors, color_changes, figure_boxes, random_crops
+from napa_lib.skeletons import NAPA18
 from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures
 
 GRID_SIZES = ((0.0, 64.0), (44.0, 128.0), (90.0, 1e9))  # px: figures that each grid's anchors answer for
 CENTRAL = 0.25  # share of a box's side, each way, within which an anchor answers for it
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 TILES = (1, 1, 2, 2, 3)  # a scene has 1, 4 or 9 pictures
 CUTS = Augmentation(smallest=0.35, largest=2.2, shift=0.2, rotation=15.0, hidden=0.0)
 
@@ -108,7 +112,7 @@ def scenes(
     tiles = TILES[int(torch.randint(len(TILES), (), generator=generator))]
     count, side = config.batch * tiles**2, SIZE // tiles
     images, keypoints = draw_batch(sources, shares, count, generator)
-    crops, keypoints = random_crops(images, keypoints, side, CUTS, generator)
+    crops, keypoints = random_crops(images, keypoints, side, CUTS, generator, cuts(keypoints, images.shape[-1]))
     empty = torch.rand(count, generator=generator) < config.empty
     cut = side // 4 * 4
     shuffled = interpolate(without_figures(crops[:, :, :cut, :cut], generator), size=(side, side))
@@ -121,6 +125,33 @@ def scenes(
     rows = crops.view(config.batch, tiles, tiles, 3, side, side).permute(0, 3, 1, 4, 2, 5)
     scene = rows.reshape(config.batch, 3, tiles * side, tiles * side)
     return interpolate(scene, size=(SIZE, SIZE)) if scene.shape[-1] != SIZE else scene, boxes
+
+
+def cuts(keypoints: Tensor, size: int) -> Tensor:
+    """Square boxes (N, 4) that crops are cut about: the figures', or the whole picture where nobody is."""
+    nobody = keypoints.isnan().all(-1).all(-1)
+    corners = torch.tensor([[0.0, 0.0], [size - 1.0, size - 1.0]]).repeat(9, 1)
+    return figure_boxes(torch.where(nobody[:, None, None], corners, keypoints))
+
+
+def without_people(folder: Path, size: int = SIZE) -> PictureSet:
+    """The pictures of a folder, which show nobody, each whole in a square.
+
+    Raises:
+        ValueError: if there is none, or one cannot be read.
+    """
+    files = files_in(folder, *ENDINGS)
+    if not files:
+        raise ValueError(f"{folder} holds no pictures ({', '.join(ENDINGS)})")
+    images = torch.cat([_whole(load_image(file), size) for file in progress(files, "pictures of nobody")])
+    return PictureSet(images, torch.full((len(images), NAPA18.num_joints, 2), torch.nan))
+
+
+def _whole(image: Tensor, size: int) -> Tensor:
+    """A picture (3, H, W) in the middle of a square of the colour of its edges, (1, 3, size, size) uint8."""
+    corners = torch.tensor([[0.0, 0.0, image.shape[2] - 1.0, image.shape[1] - 1.0]])
+    shown = crop(image, crop_matrices(square_boxes(corners), size), size, edge_color(image[None]))
+    return (shown.clamp(0, 1) * 255).round().byte()
 
 
 def joint_boxes(keypoints: Tensor, least: int = 8) -> Tensor:
@@ -190,6 +221,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Train the person detector and write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.detector", description=main.__doc__)
     parser.add_argument("--data", nargs="+", required=True, metavar="FOLDER[:SHARE]", help="folders of picture shards")
+    parser.add_argument("--nobody", type=Path, help="folder of pictures that show nobody")
+    parser.add_argument(
+        "--nobody-share", type=float, default=1.0, help="how often one of those, beside the data's shares"
+    )
     parser.add_argument("--start-from", type=Path, required=True, help="the network to begin with")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--checkpoint", type=Path, help="keeps the run's state; an interrupted run goes on from it")
@@ -203,6 +238,8 @@ def main(arguments: list[str] | None = None) -> None:
         folders = [part.partition(":") for part in options["data"]]
         setup = Setup(choose_device(options["device"]), options["half"], options["checkpoint"], tell=tell)
         sources, shares = [read_pictures(folder) for folder, _, _ in folders], [float(s or 1) for _, _, s in folders]
+        if options["nobody"]:
+            sources, shares = [*sources, without_people(options["nobody"])], [*shares, options["nobody_share"]]
         network, _ = train_detector(config, sources, shares, load_detector(options["start_from"]), setup=setup)
         save_detector(options["out"], network, {"config": json.dumps(asdict(config))})
         print(f"wrote {options['out']}")

@@ -185,7 +185,7 @@ def _painted(pixels: int, rng: np.random.Generator) -> tuple[Image.Image, Color]
 
 def ground_paintings() -> list[str]:
     """Assets of the shipped paintings that no test figure was cut from."""
-    return [p.asset for p in list_paintings() if not p.in_art_figures]
+    return [p.asset for p in list_paintings() if not p.kept_aside]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Backgrounds: plain, gradients, rooms, noise, and crops of shipped paintings that no test figure was cut from."""
+"""Backgrounds: plain, gradients, rooms, noise, and crops of shipped paintings that nothing is measured on."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _textured(rng: np.random.Generator, size: int) -> Array:
 
 @cache
 def _usable() -> tuple[str, ...]:
-    return tuple(p.asset for p in list_paintings() if not p.in_art_figures)  # test figures were cut from the others
+    return tuple(p.asset for p in list_paintings() if not p.kept_aside)
 
 
 @cache
