@@ -19,8 +19,8 @@ from napa_lib.data.images import load_image
 from napa_lib.engine import choose_device, learning_rate_factor, progress, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_detector, save_detector
-from napa_lib.training.augment import Augmentation, change_colors, color_changes, figure_boxes, random_crops
 from napa_lib.skeletons import NAPA18
+from napa_lib.training.augment import Augmentation, change_colors, color_changes, figure_boxes, random_crops
 from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures
 
 GRID_SIZES = ((0.0, 64.0), (44.0, 128.0), (90.0, 1e9))  # px: figures that each grid's anchors answer for
