@@ -20,7 +20,7 @@ from napa_lib.data import load_art_figures
 from napa_lib.evaluate import score_art
 from napa_lib.evaluate.page import overlay
 
-OURS, OTHERS = "napa_art", ("frozen_vgg_art", "blazepose_art")
+OURS, OTHERS = "napa_art", ("frozen_vgg_art", "blazepose_art", "movenet_art")
 KINDS = (None, "drawing", "stick figure", "painting")
 RESAMPLES, SHOWN, SIDE = 20_000, 6, 300
 ASSETS = Path(__file__).parents[1] / "assets"
