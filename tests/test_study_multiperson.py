@@ -74,7 +74,7 @@ RIGHT = {
     "4": (distl_nan, distl_select, lambda s, t: (s - t)[~t.isnan()].abs().nanmean()),
     "5": (mirror_loop, lambda p, w, o: torch.stack([w - 1 - p[o, 0], p[o, 1]], 1),
           lambda p, w, o: p.numpy()[o] * [-1, 1] + [w - 1, 0]),
-    "6": ("recon", "L_adapt", " SS "),
+    "7": ("recon", "L_adapt", " SS "),
     "2": ([[10, 10, 2600], [12, 12, 3400]], np.array([[99.0, 50, 5400], [98, 49, 2700]]),
           torch.tensor([[64.0, 64, 3000], [71, 71, 4500.0]])),
 }  # fmt: skip
@@ -92,7 +92,7 @@ WRONG = {
           (lambda s, t: torch.where(t.isnan(), 0.0, (s - t).square().sqrt()).sum() / (~t.isnan()).sum(), "NaN")),
     "5": ((lambda p, w, o: p, "x -> 111 - x"), (lambda p, w, o: mirror_loop(p, w, o)[::-1], "x -> 111 - x"),
           (lambda p, w, o: mirror_loop(p, 2 * w, o), "x -> 111 - x")),
-    "6": ((3, "one of three"), ("all", "one of three"), (["recon"], "one of three")),
+    "7": ((3, "one of three"), ("all", "one of three"), (["recon"], "one of three")),
     "2": (([[58, 60, 2800], [61, 58, 2801]], "in one another"), ([[58, 60], [61, 58]], "shape"),
           ([[63, 60, 2800], [64, 60, 5200]], "both come back")),
 }  # fmt: skip

@@ -32,7 +32,7 @@ def _example():
 def check_read(my_read) -> Verdict:
     maps, pixels = _example()
     found = my_read(maps.clone(), pixels.clone())
-    if not isinstance(found, (list, tuple)) or len(found) != 2:
+    if not (isinstance(found, (list, tuple)) or getattr(found, "ndim", 0) == 3) or len(found) != 2:
         return wrong("return two things: the angles and the places.")
     angles, places = numbers(found[0], (3, 3), "the angles"), numbers(found[1], (3, 3), "the places")
     expected, where = read_cells(maps, pixels)
@@ -83,6 +83,11 @@ def check_support(my_support) -> Verdict:
         ((vectors.numpy() @ bone).sum(), "the bone is not of length 1, and a mean is wanted."),
         (abs(dots).mean(), "do not take absolute values: against the bone counts against it."),
         (np.linalg.norm(vectors.numpy(), axis=1).mean(), "that is how strong the field is, whichever way it points."),
+        (dots.mean() / 2, "that is the mean of 2 N products: add those of x and y of a point first."),
+        (
+            (dots / np.linalg.norm(vectors.numpy(), axis=1)).mean(),
+            "you made the field's vectors 1 long: where the field is weak it must count less.",
+        ),
         (-dots.mean(), "the bone runs from start to end, end - start."),
     )
     for value, hint in usual:

@@ -97,8 +97,8 @@ LENGTHS = Exercise(
     if_you_see="three ones: the hand does not swing on a circle, it goes along a straight line.",
     solution="lengths = [0.0, 0.5, 0.71]",
     why="""
-        The paper calls mixed poses ones that "physically exist". Between similar shots they nearly do; between arms up
-        and arms down they do not. What a source knows about arms is there to help.
+        Most poses between two real ones "physically" exist, says the paper. Between similar shots they nearly do;
+        between arms up and arms down they do not. What a source knows about arms is there to help.
     """,
     check=checks.check_lengths,
     wrong_answers=tuple(

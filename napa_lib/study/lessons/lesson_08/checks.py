@@ -187,7 +187,7 @@ def check_cut(my_cut) -> Verdict:
     if not torch.equal(found.detach(), before):
         return wrong("the keypoints have moved: F' would be shown another pose. Only the way back is to be cut.")
     if found.requires_grad:
-        return wrong("a gradient still comes through: clone() copies the values and keeps the way back open.")
+        return wrong("a gradient still comes through. Even clone() copies the values and keeps the way back open.")
     return right("the same map, and no way back. One word in a program, and a whole part of the paper is switched off.")
 
 

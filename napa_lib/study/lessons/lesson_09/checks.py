@@ -71,6 +71,8 @@ def _split_hint(few: list[int], rest: list[int], shots: int) -> str:
     shared = sorted(chosen & {PICTURES[i] for i in rest})
     if set(few) & set(rest):
         return "some figures are on both sides."
+    if len(set(few)) < len(few) or len(set(rest)) < len(rest):
+        return "a figure is there twice."
     if shared:
         return f"picture {shared[0]!r} is on both sides: what is learned from one figure is known of the other."
     if len(few) + len(rest) < len(PICTURES):
@@ -151,6 +153,10 @@ def _loss_hint(value: float, got: Any, found: Tensor, target: Tensor, mask: Tens
             if np.isclose(value, float(other), rtol=1e-4):
                 return hint
         return "the distance of each known joint from its target, then the mean over known joints of the whole batch."
+    if not len(known) and not (isinstance(got, Tensor) and got.requires_grad):
+        return (
+            "0 is right, but nothing hangs on it: `backward` stops at it with an error. A sum over no joints is 0, too."
+        )
     if not isinstance(got, Tensor) or not got.requires_grad:
         return "the number is right, but no gradient flows from it: no float(), item(), detach() or NumPy."
     (slope,) = torch.autograd.grad(got, found, allow_unused=True)

@@ -86,8 +86,8 @@ DEPTHS = Exercise(
     minutes=5,
     task="""
         `across` (B,) are the lengths of bones as marked in the picture, in pixels, `length` (B,) the same bones'
-        lengths on a body, in mm, and `scale` is how many mm a pixel is. All are NumPy floats. Return how far each bone
-        goes into the picture or out of it, in mm, (B,). A bone that is drawn too long has depth 0.
+        lengths on a body, in mm: both are NumPy arrays of float64. `scale`, a number, is how many mm a pixel is. Return
+        how far each bone goes into the picture or out of it, in mm, (B,). A bone that is drawn too long has depth 0.
     """,
     stub="""
         def my_depths(across, length, scale):
@@ -103,7 +103,8 @@ DEPTHS = Exercise(
     solution=_depths(),
     why="""
         Taylor (2000). The sign is not in the picture: eight bones of arms and legs make 256 bodies with one projection.
-        `pseudo_depth` puts those last that no joint could take, and of the rest takes the one nearest to G's guess.
+        `pseudo_depth` puts those last that no joint could take, and of the rest takes the one nearest to a depth
+        network's guess.
     """,
     check=checks.check_depths,
     other_answers=(
@@ -198,6 +199,8 @@ SPLIT = Exercise(
         WrongAnswer("one too many", _split(stop="len(few) > shots"), "stop as soon as"),
         WrongAnswer("alphabet", _split().replace("in order", "in sorted(order)"), "in the given order"),
         WrongAnswer("names", _split(taken="[name]"), "row numbers"),
+        WrongAnswer("twice", _split(taken="2 * [i for i, picture in enumerate(pictures) if picture == name]"),
+                    "is there twice"),
         WrongAnswer("lost", _split(rest="[i for i in range(len(pictures)) if i not in few][1:]"), "on no side"),
     ),
 )  # fmt: skip
@@ -222,7 +225,8 @@ LOSS = Exercise(
     task="""
         `found` (B, J, 2) are the joints that the network reads, a float32 tensor with a gradient; `target` (B, J, 2)
         the marked ones, NaN where nobody marked a joint. Return the mean distance over all marked joints of the batch,
-        a tensor (), and 0 if none is marked. Its gradient must hold no NaN.
+        a tensor (), and 0 if none is marked, on which `backward` can be called all the same. Its gradient must hold no
+        NaN.
     """,
     stub="""
         def my_loss(found, target):
@@ -261,6 +265,7 @@ LOSS = Exercise(
             f"torch.stack([d[k].sum() / k.sum().clamp_min(1) for d, k in zip({_DISTANCE}, known)]).mean()"),
             "means: each known joint"),
         WrongAnswer("no gradient", _loss(_MEAN.replace("found -", "found.detach() -")), "no gradient flows"),
+        WrongAnswer("no way back", _loss(f"{_MEAN} if known.any() else torch.zeros(())"), "nothing hangs on it"),
         WrongAnswer("none marked", _loss("(found[known] - target[known]).norm(dim=-1).mean()"), "no joint marked"),
     ),
 )  # fmt: skip
