@@ -17,7 +17,10 @@ def forgive_encoding() -> None:
     """Have standard output and error write what their encoding lacks as escapes, rather than fail.
 
     Redirected on Windows they are in cp1252, which has neither tick marks nor most of the world's names of files.
+    Where the program that starts this one has closed them, what is said goes nowhere.
     """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -51,7 +54,7 @@ def close_quietly() -> None:
 
 
 def run_command(name: str, command: Callable[[], int]) -> int:
-    """Run a command so that what comes from outside is one line: Ctrl-C, a closed pipe, a package that is missing.
+    """Run a command so that what comes from outside is one line: Ctrl-C, a closed pipe, a full disk, a missing package.
 
     Returns:
         its exit status; 130 after Ctrl-C, 141 where standard output was closed.
@@ -62,6 +65,13 @@ def run_command(name: str, command: Callable[[], int]) -> int:
     except BrokenPipeError:
         close_quietly()
         return CLOSED
+    except OSError as error:  # a full disk, below standard output perhaps
+        try:
+            sys.stdout.flush()
+        except OSError:
+            close_quietly()
+        say(f"{name}: {error}", error=True)
+        return 1
     except KeyboardInterrupt:
         say(f"{name}: interrupted", error=True)
         return INTERRUPTED

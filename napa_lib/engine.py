@@ -163,6 +163,8 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -
         for name in sorted(own.keys() & tensors.keys())
         if tensors[name].shape != own[name].shape
     ]
+    if spoilt := sorted(name for name in tensors if bool(tensors[name].isnan().any())):
+        raise CheckpointError(f"{source} holds numbers that are NaN: {len(spoilt)} tensors {spoilt[:3]}")
     if missing or foreign or wrong:
         raise CheckpointError(
             f"{source} does not fit {type(model).__name__}: {len(missing)} missing {missing[:3]}, "

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,11 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from napa_lib import cli
 from napa_lib.annotate import Edit, Journal, JournalError, as_art, as_coco, pseudo_depth
 from napa_lib.annotate.desk import Desk
 from napa_lib.annotate.journal import ABSENT, HIDDEN, SEEN, fold
 from napa_lib.annotate.pseudo_depth import TURNED
-from napa_lib.annotate.server import make_server
+from napa_lib.annotate.server import annotate, make_server
 from napa_lib.data import load_art_figures
 from napa_lib.data.datasets import read_coco
 from napa_lib.lifting import bone_vectors, lift, load_depth_net
@@ -100,6 +102,18 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path):
     assert len(Journal(tmp_path).edits) == 2
 
 
+def test_a_whole_last_line_without_its_end_is_kept(tmp_path):
+    line = json.dumps(whole().record()).encode()
+    (tmp_path / "annotations.jsonl").write_bytes(line)  # as an editor may leave it
+    journal = Journal(tmp_path)
+    assert len(journal.edits) == 1
+    journal.add(whole(number=1))
+    journal.close()
+    again = Journal(tmp_path)
+    assert again.path.read_bytes().startswith(line + b"\n") and len(again.edits) == 2
+    again.close()
+
+
 def test_a_damaged_line_is_named_and_nothing_is_lost(tmp_path):
     journal = Journal(tmp_path)
     journal.add(whole())
@@ -127,10 +141,12 @@ def test_one_process_at_a_time(tmp_path):
         ({"picture": "a", "figure": -1}, "figure must be"),
         ({"picture": "a", "figure": True}, "figure must be"),
         ({"picture": "a", "figure": 0, "joints": {"tail": [0, 0, 1]}}, "NAPA18"),
+        ({"picture": "a", "figure": 0, "joints": [1]}, r"object of joints of NAPA18, got \[1\]"),
         ({"picture": "a", "figure": 0, "joints": {"nose": [0, 0]}}, "nose must be"),
         ({"picture": "a", "figure": 0, "joints": {"nose": [0, 0, 3]}}, "nose must be"),
         ({"picture": "a", "figure": 0, "joints": {"nose": ["1", 0, 1]}}, "x of nose"),
         ({"picture": "a", "figure": 0, "joints": {"nose": [0, 1e9, 1]}}, "y of nose"),
+        ({"picture": "a", "figure": 0, "joints": {"nose": [10**400, 0, 1]}}, "x of nose"),
         ({"picture": "a", "figure": 0, "depths": {"nose": float("nan")}}, "depth of nose"),
         ({"picture": "a", "figure": 0, "removed": 3}, "removed"),
     ],
@@ -337,10 +353,81 @@ def test_bad_requests_are_sentences(served):
         ("/edit", {"picture": "a.png", "figure": 0, "joints": {"nose": [0, "x", 1]}}, "y of nose"),
         ("/guess", {"picture": 9}, "pictures 0 to 1"), ("/guess", {}, "picture"),
         ("/fit", {"picture": "a.png", "figure": 7}, "no figure 7"), ("/nowhere", {}, "nothing at"),
+        ("/guess", {"picture": math.inf}, "infinity"),
+        ("/edit", {"picture": "a.png", "figure": 0, "joints": [1]}, "object of joints"),
     ):  # fmt: skip
         status, answer = ask(port, path, token, body)
         assert status == 400 and words in answer["error"], (path, answer)
     assert ask(port, "/edit", token, {}, length=1 << 24)[0] == 413
+
+
+def test_a_guess_is_kept_only_if_the_journal_can_be_read_again(folder):
+    desk = Desk(folder, Guesser())
+    desk.keep(whole(number=99))
+    with pytest.raises(JournalError, match="figure must be a number from 0 to 99"):
+        desk.guess(0)
+    far = Edit("a.png", 1, {"nose": (2e5, 1.0, SEEN)})  # in a panorama
+    with pytest.raises(JournalError, match="within 100000 pixels"):
+        desk.keep(far)
+    desk.journal.close()
+    again = Desk(folder)
+    assert len(again.journal.edits) == 1
+    again.journal.close()
+
+
+def test_a_marked_picture_that_is_gone_leaves_the_others(folder):
+    desk = Desk(folder)
+    for edit in (whole(), whole("b.jpg")):
+        desk.keep(edit)
+    desk.journal.close()
+    (folder / "b.jpg").rename(folder / "away")
+    again = Desk(folder)
+    assert any("'b.jpg' was marked" in line for line in again.unread)
+    again.write()
+    again.journal.close()
+    assert read_coco(folder, "annotations.json").images == ("a.png",)
+    (folder / "away").rename(folder / "b.jpg")
+    back = Desk(folder)
+    back.write()
+    back.journal.close()
+    assert read_coco(folder, "annotations.json").images == ("a.png", "b.jpg")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_a_name_that_is_no_text_is_said_and_costs_no_annotation(folder):
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png")).write_bytes((folder / "a.png").read_bytes())
+    desk = Desk(folder)
+    assert list(desk.sizes) == ["a.png", "b.jpg"] and any("not UTF-8" in line for line in desk.unread)
+    desk.keep(whole())
+    assert (folder / "annotations.json") in desk.write()
+    desk.journal.close()
+
+
+def test_what_keeps_the_command_from_starting_is_one_line(folder, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        assert annotate(folder, number, browser=False) == 1
+    assert f"--port {number}: Address already in use" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["annotate", str(folder), "--port", "65536"])
+    assert "invalid port value" in capsys.readouterr().err
+    (folder / "annotations.jsonl").unlink()
+    (folder / "annotations.jsonl").mkdir()  # as good as a folder that may not be written to
+    assert annotate(folder, browser=False) == 1
+    assert "annotations.jsonl" in capsys.readouterr().err
+
+
+def test_a_page_that_is_closed_early_is_no_error(served, capsys):
+    server, _ = make_server(served[0])
+    said = []
+    for error in (BrokenPipeError(), ZeroDivisionError()):
+        try:
+            raise error
+        except (OSError, ArithmeticError):
+            server.handle_error(None, ("127.0.0.1", 1))
+        said.append(capsys.readouterr().err)
+    server.server_close()
+    assert not said[0] and "ZeroDivisionError" in said[1]
 
 
 def test_folders_without_pictures(tmp_path, capsys):

@@ -89,7 +89,9 @@ def test_pictures_that_nobody_is_on_may_be_odd(tmp_path):
     content = coco([PERSON])
     odd = ["../../etc/passwd", "C:\\x.jpg", "", 3, None]
     content["images"] += [{"id": 20 + i, "file_name": name} for i, name in enumerate(odd)] + [{}, "x"]
-    assert read(tmp_path, content).images == ("1.jpg",)
+    content["images"][0]["width"] = 10**400  # no number that a picture can have
+    found = read(tmp_path, content)
+    assert found.images == ("1.jpg",) and bool(found.sizes.isnan().all())
     content["annotations"][0]["image_id"] = 20
     with pytest.raises(ValueError, match=r"a\.json, annotation 5.*passwd"):
         read(tmp_path, content)
@@ -98,7 +100,7 @@ def test_pictures_that_nobody_is_on_may_be_odd(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [{"keypoints": [1, 1, 2] * 16}, {"keypoints": "no"}, {"image_id": 9}, {"image_id": None}, {"bbox": [1, 2]},
-     {"keypoints": [1, 1, 2.5] * 17}, {"keypoints": [[1, 1, 2]] * 17}],
+     {"keypoints": [1, 1, 2.5] * 17}, {"keypoints": [[1, 1, 2]] * 17}, {"keypoints": [1, 1e300, 2] * 17}],
 )  # fmt: skip
 def test_the_annotation_that_cannot_be_read_is_named(tmp_path, change):
     with pytest.raises(ValueError, match=r"a\.json, annotation 41"):

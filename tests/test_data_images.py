@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
 from napa_lib.data import PictureError, crop_square, load_image, resize, save_image
-from napa_lib.data.decoding import decode, picture_endings
+from napa_lib.data.decoding import decode, picture_endings, stored_size
 from napa_lib.files import sha256, write_atomically, write_text
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 14  # 2 rows, 3 columns, all values differ
@@ -134,6 +134,21 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     exif[0x0112] = orientation
     path = written(tmp_path, Image.fromarray(RGB), "a.png", exif=exif)
     check(path, UPRIGHT[orientation](RGB) / 255)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [struct.pack("<HHI4s", 0x0112, kind, count, value) for kind, count, value in (
+        (3, 1, b"\0\0"), (3, 1, b"\x09\0"), (1, 1, b"\x06"), (2, 2, b"6"), (5, 1, b"\x08"), (6, 1, b"\xfa"),
+    )] + [b""],
+)  # fmt: skip
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp"])
+def test_an_exif_orientation_that_is_none_is_passed_over(tmp_path, entry, ending):
+    tiff = b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0) if entry else b"damaged"
+    path = written(tmp_path, Image.fromarray(RGB), f"a{ending}", exif=b"Exif\0\0" + tiff)
+    plain = written(tmp_path, Image.fromarray(RGB), f"b{ending}")
+    torch.testing.assert_close(load_image(path), load_image(plain), rtol=0, atol=0)
+    assert stored_size(path) == ((RGB.shape[1], RGB.shape[0]), 1)
 
 
 def test_the_first_frame_of_an_animation_is_read(tmp_path):

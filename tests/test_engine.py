@@ -87,6 +87,15 @@ def test_a_checkpoint_of_another_model_changes_nothing(tmp_path):
         engine.load_checkpoint(path, {"m": model}, {"o": fewer}, generator)
 
 
+def test_weights_that_are_nan_are_refused_and_change_nothing():
+    model = torch.nn.Linear(2, 1)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(engine.CheckpointError, match=r"x.safetensors holds numbers that are NaN: 1 tensors \['bias'\]"):
+        engine.load_weights(model, {"weight": torch.ones(1, 2), "bias": torch.full((1,), torch.nan)}, "x.safetensors")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    engine.load_weights(model, {"weight": torch.full((1, 2), torch.inf), "bias": torch.ones(1)}, "x")  # as a buffer is
+
+
 def test_seeds_repeat_and_are_checked():
     first = engine.seed_everything(7), torch.rand(3)
     second = engine.seed_everything(7), torch.rand(3)

@@ -25,7 +25,7 @@ from napa_lib.evaluate import (
 )
 from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, format_rates
 from napa_lib.evaluate.page import overlay, write_page
-from napa_lib.evaluate.people import measure_coco, measure_mpii
+from napa_lib.evaluate.people import coco_truth, measure_coco, measure_mpii
 from napa_lib.evaluate.record import check_writable, write_record
 from napa_lib.evaluate.video import BONES, BOXES, HEIGHTS, video_record
 from napa_lib.geometry import project_perspective, triangulate
@@ -302,6 +302,7 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
     [
         ({"file": "gone.png"}, "gone.png.*no such picture"), ({"file": "../a.png"}, "without '..'"),
         ({"size": [80, 60]}, "60 x 80 upright.*80, 60"), ({"joints": [[1, 2, 1]] * 13}, r"\(14, 3\).*\(13, 3\)"),
+        ({"joints": [[10**400, 2, 1]] * 14}, "OverflowError"),
         ({"box": [5, 5, 5, 9]}, "box must be"), ({"joints": [[float("nan"), 2, 1]] * 14}, "finite"),
         ({"head_box": [0, 0, 0, 0]}, "head_box must be"), ({"head_size": 0}, "head_size must be positive"),
     ],
@@ -312,7 +313,38 @@ def test_odd_annotations_are_named(tmp_path, change, words):
         load_art_figures(annotated(tmp_path, {**entry("a.png"), **change}))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"joint_names": ["nose"], "figures": [{"file": "a.png"}]}'])
+def test_each_figure_has_a_name_of_its_own(tmp_path):
+    for name in ("a.png", "a-1.png"):
+        Image.new("RGB", (60, 80)).save(tmp_path / name)
+    figures = load_art_figures(annotated(tmp_path, entry("a.png"), entry("a.png"), entry("a-1.png")))
+    assert [(f.name, f.path.name) for f in figures] == [("a-1", "a-1.png"), ("a-2", "a.png"), ("a-3", "a.png")]
+
+
+def test_a_turned_tiff_is_measured_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter: 80 x 60 as it is stored
+    Image.new("RGB", (80, 60)).save(tmp_path / "a.tif", exif=exif)
+    (figure,) = load_art_figures(annotated(tmp_path, entry("a.tif")))
+    assert figure.load().shape == (3, 80, 60)
+
+
+def test_what_claims_to_be_a_huge_picture_is_named(tmp_path, monkeypatch):
+    Image.new("RGB", (60, 80)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match="figure 'a.png' of"):
+        load_art_figures(annotated(tmp_path, entry("a.png")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"joint_names": 3, "figures": [{"file": "a.png"}]}',
+        '{"joint_names": ["nose"], "figures": [{"file": "a.png"}]}',
+    ],
+)
 def test_files_that_are_no_annotations(tmp_path, text, capsys):
     (tmp_path / "x.json").write_text(text)
     assert cli.main(["evaluate", "--annotations", str(tmp_path / "x.json")]) == 1
@@ -391,6 +423,17 @@ def test_coco_without_boxes_and_from_the_wild(three, tmp_path):
     assert lone["13 joints"]["AR"] == pytest.approx(1 / 3)
     bare = coco_file(tmp_path, three, bbox=None, area=None, num_keypoints=None, iscrowd=None)
     assert measure_coco(Knows(three, COCO17), bare, tmp_path, boxes=True)["13 joints"]["AP"] == pytest.approx(1.0)
+
+
+def test_what_the_reader_leaves_out_of_a_coco_file_is_counted_or_named(three):
+    person = {"id": 7, "image_id": 1, "keypoints": [v for x, y in three[0, :17].tolist() for v in (x, y, 2)]}
+    picture = {"id": 1, "file_name": "a.png"}
+    content = {"images": [picture, "x", {"file_name": "a.png"}], "annotations": [person, {**person, "keypoints": 3}]}
+    (one,), numbers = coco_truth(content, ("a.png",))
+    assert numbers == {"a.png": 1} and one["area"] > 0 and one["iscrowd"] == 0
+    for odd in ({"bbox": [1, 2, 3]}, {"bbox": 5.0}, {"area": [1]}, {"iscrowd": [1]}, {"keypoints": [[1]] * 51}):
+        with pytest.raises(ValueError, match="annotation 7 cannot be counted"):
+            coco_truth({**content, "annotations": [{**person, **odd}]}, ("a.png",))
 
 
 def mpii_folder(root: Path, people: torch.Tensor, head: float) -> None:

@@ -144,6 +144,11 @@ def test_a_stage_on_other_data_needs_another_folder(tmp_path):
     with pytest.raises(CheckpointError, match="trained stage 1 on"):
         folder.describe(1, CONFIG, ["c"], torch.device("cpu"))
     assert json.loads((tmp_path / "config.json").read_text())["1"]["data"] == ["b"]
+    for foreign in ("[]", "{", '{"1": 7}'):
+        (tmp_path / "config.json").write_text(foreign)
+        with pytest.raises(CheckpointError, match="config.json is not of napa train"):
+            folder.describe(1, CONFIG, ["b"], torch.device("cpu"))
+        assert (tmp_path / "config.json").read_text() == foreign
     assert {"torch", "hardware", "processes"} <= json.loads((tmp_path / "environment.json").read_text()).keys()
 
 
@@ -210,7 +215,7 @@ def test_pictures_of_the_system():
     (["--stage", "1", "3"], "must follow one another"), (["--data", "nowhere"], "no folder of shards"),
     (["--stage", "3"], "run stage 2 first"), (["--steps", "0"], "at least 1"),
     (["--supervision", "-1"], "finite number"), (["--real", "2"], "must be shares"),
-    (["--device", "cuda:9"], "not on this machine"),
+    (["--device", "cuda:9"], "not on this machine"), (["--most", "-1"], "most must be at least 1"),
 ])  # fmt: skip
 def test_what_cannot_be_trained_is_one_line(words, said, tmp_path, capsys):
     assert cli.main(["train", "--out", str(tmp_path / "run"), "--most", "2", *words]) == 1

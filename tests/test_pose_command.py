@@ -22,7 +22,6 @@ import torch
 from PIL import Image
 
 from napa_lib import cli, console
-from napa_lib.data import PictureError
 from napa_lib.pose import PoseEstimator, PoseResult, fetch, files, formats
 from napa_lib.pose.pictures import Picture
 from napa_lib.skeletons import BODY25, COCO17, NAPA18
@@ -77,6 +76,29 @@ def encoded(kind: str = "PNG") -> bytes:
 
 
 # What is read
+
+
+def test_closed_standard_input_is_said(napa_pose, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it after `<&-`
+    status, _, complaints = napa_pose("-")
+    assert status == 1 and "-: standard input is closed" in complaints
+
+
+def test_closed_output_is_no_error(monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)  # as Python has it after `>&-`, and in programs without a console
+    console.forgive_encoding()
+    console.say("nobody hears this"), console.say("nor this", error=True)
+    assert console.run_command("napa x", lambda: 0) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_disk_below_standard_output_is_one_line(monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert console.run_command("napa x", lambda: print("results") or 0) == 1
+        full.write("what is left goes nowhere")
+    assert capsys.readouterr().err == "napa x: [Errno 28] No space left on device\n"
 
 
 def test_results_go_to_poses(napa_pose):
@@ -228,8 +250,9 @@ def test_a_picture_that_fails_leaves_its_batch_alone(napa_pose):
     assert "in/b.png: this picture is grey" in complaints and "in/c.png" in complaints
 
 
-def test_predict_many_goes_on_behind_a_damaged_file():
-    white, grey = np.full((80, 100, 3), 255, np.uint8), Path("damaged.jpg")
+@pytest.mark.parametrize("damaged", [Path("damaged.jpg"), np.full((80, 100, 3), np.nan)])
+def test_predict_many_goes_on_behind_a_damaged_picture(damaged):
+    white, grey = np.full((80, 100, 3), 255, np.uint8), damaged
     results = Everywhere().predict_many([white, white, grey, white, grey, white], batch=4)
     got, errors = [], 0
     while True:
@@ -237,8 +260,8 @@ def test_predict_many_goes_on_behind_a_damaged_file():
             got.append(next(results))
         except StopIteration:
             break
-        except PictureError as error:
-            assert "damaged.jpg" in str(error)
+        except ValueError as error:
+            assert "damaged.jpg" in str(error) if isinstance(damaged, Path) else "must lie in [0, 1]" in str(error)
             errors += 1
             assert len(got) == (2 if errors == 1 else 3)  # raised in its place
     assert len(got) == 4 and errors == 2
@@ -274,6 +297,61 @@ def test_a_link_is_not_followed_out_of_the_folder(tmp_path):
     (outside / "pose.json").write_text(json.dumps({"picture": {"sha256": "0" * 64}}))
     (root / "a").symlink_to(outside)
     assert files.ResultFolders(root).claim(Path("a.png"), "0" * 64) == root / "a-2"
+
+
+def test_a_folder_name_fits_file_systems():
+    """They take 255 bytes, and a number is still to come."""
+    for letter in "a名\U00020000":
+        name = files.safe_name(Path(letter * 250 + ".jpg"))
+        assert 50 <= len(name) <= files.LONGEST_NAME and len(name.encode()) <= files.MOST_BYTES
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>"])
+def test_what_is_a_picture_by_its_name_alone_is_named(napa_pose, content):
+    Path("a.jpg").write_bytes(content)
+    status, _, complaints = napa_pose("a.jpg")
+    assert status == 1 and "'a.jpg': it is empty or holds no picture" in complaints
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need leave there")
+def test_a_link_to_nothing_is_said(napa_pose):
+    picture("in/a.png")
+    Path("in/b.png").symlink_to("gone.png"), Path("in/c.png").symlink_to("c.png")
+    status, said, complaints = napa_pose("in")
+    assert status == 1 and "in/a.png: mean" in said
+    b, c = (line for line in complaints.splitlines() if "cannot read picture" in line)
+    assert "in/b.png" in b and "No such file" in b and "in/c.png" in c and "Too many levels" in c
+
+
+def test_what_an_earlier_run_saw_is_not_counted_with_the_figures_of_this_one(napa_pose, monkeypatch):
+    def crowd(self, pictures, boxes, skeleton, crops=1, many=False):
+        return [found * (3 if many else 1) for found in alone(self, pictures, boxes, skeleton)]
+
+    alone = Everywhere.estimate
+    monkeypatch.setattr(Everywhere, "estimate", crowd)
+    picture("in/a.png"), picture("in/b.png", "red")
+    Path("poses/a-figure9").mkdir(parents=True)
+    Path("poses/a-figure9/mine.txt").write_text("not of napa pose")
+    each = sorted(["bones.png", "overlay.png", "pose.json", "pose3d.html"])
+    for words, figures, files_of_a in (
+        (("--people", "many"), 3, ["figures.json", "overlay.png"]), ((), 1, each),
+        (("--people", "many", "--format", "csv"), 3, ["figures.json", "overlay.png"]), (("--format", "csv"), 1, None),
+    ):  # fmt: skip
+        assert napa_pose("in", *words)[0] == 0
+        together = json.loads(Path("poses/poses.json").read_text("utf-8"))["figures"]
+        names = [f"{stem}{f'-figure{n}' if figures > 1 else ''}" for stem in "ab" for n in range(1, figures + 1)]
+        assert [figure["folder"] for figure in together] == names
+        assert sorted(p.name for p in Path("poses/a").iterdir()) == (files_of_a or sorted([*each, "pose.csv"]))
+    assert sorted(p.name for p in Path("poses").iterdir() if p.is_dir()) == ["a", "a-figure9", "b"]
+    assert [p.name for p in Path("poses/a-figure9").iterdir()] == ["mine.txt"]
+
+
+def test_a_foreign_file_among_the_results_is_named(napa_pose):
+    picture("in/a.png")
+    Path("poses/other").mkdir(parents=True)
+    Path("poses/other/pose.json").write_text("[]")
+    status, _, complaints = napa_pose("in")
+    assert status == 1 and str(Path("poses/other/pose.json")) in complaints and Path("poses/a/pose.json").exists()
 
 
 # Other programs

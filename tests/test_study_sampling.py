@@ -135,7 +135,7 @@ WRONG = {
           (lambda limits, n: torch.deg2rad(torch.stack([torch.empty(n).uniform_(120, 240),
                                                         torch.empty(n).uniform_(30, 90)])), "gamma leaves")),
     "5": ((-3, "between 0 and 100"), (0.04, "in per cent"), ("few", "should be numbers")),
-    "7": ((lambda *a: step_separate(*a)[::-1], "critic's loss changes the decoder"),
+    "7": ((lambda *a: step_separate(*a)[::-1], "have changed places"),
           (lambda *a: [2 * loss for loss in step_separate(*a)], "model's loss is"),
           (lambda *a: [loss.item() for loss in step_separate(*a)], "two losses that can be differentiated")),
     "6": (([100, 120], "a body can do that"), ([10, 60], "breaks its own limits"), ("back", "should be numbers")),

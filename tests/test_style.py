@@ -309,6 +309,17 @@ def test_pictures_of_different_size_are_refused(vgg, pictures):
         style.StylizationLoss(vgg)(pictures[:1], pictures[:1, :, :32, :32], pictures[:1])
 
 
+def test_whole_numbers_are_refused_where_they_would_wrap_round():
+    """In bytes 0 - 1 is 255: a picture as it comes from a file would give a wrong loss without a word."""
+    picture = torch.randint(0, 2, (1, 3, 4, 4), dtype=torch.uint8)
+    for loss in (style.total_variation_loss, style.gram_matrix):
+        with pytest.raises(ValueError, match=r"must be floating, got torch\.uint8"):
+            loss(picture)
+    for loss in (style.srgb_loss, style.jensen_shannon, style.feature_loss):
+        with pytest.raises(ValueError, match=r"must be floating, got torch\.uint8"):
+            loss(picture, picture)
+
+
 def test_the_ratios_balance_the_gradients(vgg):
     """Under our reductions every term of table 2 but L_srgb moves the picture within a factor 100 of the strongest."""
     picture, target = torch.stack(load_paintings(128, ["cassat_summertime", "greatwave"]))[:, None]

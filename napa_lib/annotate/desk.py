@@ -50,12 +50,17 @@ class Desk:
         self.unread: list[str] = []
         for path in progress(pictures_in(folder), "pictures"):
             try:
+                path.name.encode()
                 self.sizes[path.name] = open_picture(path).size
+            except UnicodeEncodeError:
+                self.unread.append(f"{str(path)!r}: the name is not UTF-8; give it another")
             except PictureError as error:
                 self.unread.append(str(error))
         if not self.sizes:
             raise JournalError(f"{folder} holds no picture that can be read" + "".join(f"; {e}" for e in self.unread))
         self.journal = Journal(folder)
+        for name in sorted({figure.picture for figure in self.journal.figures()} - set(self.sizes)):
+            self.unread.append(f"{name!r} was marked and cannot be read now: the files leave its figures out")
         self._thinking = threading.Lock()  # one guess at a time
         self._writing = threading.Lock()
 
@@ -80,7 +85,7 @@ class Desk:
         """Add a change to the journal; how many there are."""
         if edit.picture not in self.sizes:
             raise JournalError(f"there is no picture {edit.picture!r:.80} in {self.folder}")
-        return self.journal.add(edit)
+        return self.journal.add(Edit.read(edit.record()))  # a guess, too: what the journal would refuse to read
 
     def since(self, number: int) -> list[dict[str, Any]]:
         """The changes behind the first `number`, as JSON holds them."""
@@ -126,7 +131,7 @@ class Desk:
     def write(self) -> list[Path]:
         """Write what was marked: COCO's file, the one for `napa evaluate`, and a `pose.json` of each fitted figure."""
         with self._writing:
-            figures = self.journal.figures()
+            figures = [figure for figure in self.journal.figures() if figure.picture in self.sizes]
             texts = {COCO: as_coco(figures, self.sizes) if figures else None, ART: as_art(figures, self.sizes)}
             for figure in figures:
                 if bool(figure.depths[figure.flags > 0].isfinite().any()):

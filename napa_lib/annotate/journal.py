@@ -74,8 +74,8 @@ class Edit:
 
 def _named(value: dict, part: str) -> dict:
     found = value.get(part) or {}
-    if not isinstance(found, dict) or (unknown := sorted(set(found) - set(NAPA18.joints))):
-        raise JournalError(f"{part} must be an object of joints of NAPA18, got {unknown if found else found!r:.80}")
+    if not isinstance(found, dict) or not set(found) <= set(NAPA18.joints):
+        raise JournalError(f"{part} must be an object of joints of NAPA18, got {found!r:.80}")
     return found
 
 
@@ -86,7 +86,7 @@ def _joint(name: str, entry: Any) -> tuple[float, float, int]:
 
 
 def _number(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise JournalError(f"{what} must be a finite number, got {value!r:.40}")
     if abs(value) > FARTHEST:
         raise JournalError(f"{what} must be within {FARTHEST:.0f} pixels, got {value!r:.40}")
@@ -150,15 +150,19 @@ class Journal:
     def _read(self) -> list[Edit]:
         self._file.seek(0)
         content = self._file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):  # a crash cut the last line short
-            self._file.truncate(len(whole))
+        *lines, last = content.split(b"\n")
         edits = []
-        for number, line in enumerate(whole.splitlines(), 1):
+        for number, line in enumerate(lines, 1):
             try:
                 edits.append(Edit.read(json.loads(line)))
             except ValueError as error:
                 raise JournalError(f"{self.path}, line {number}: {error}") from None
+        if last:
+            try:  # an editor may leave the last line without its end
+                edits.append(Edit.read(json.loads(last)))
+                self._file.write(b"\n")
+            except ValueError:  # a crash cut it short
+                self._file.truncate(len(content) - len(last))
         return edits
 
     def add(self, edit: Edit) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import sys
 import threading
 import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,8 +45,7 @@ def make_server(desk: Desk, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
         pass
 
     Handler.desk, Handler.token = desk, token
-    server = ThreadingHTTPServer((HOST, port), Handler)
-    server.daemon_threads = True
+    server = _Server((HOST, port), Handler)
     return server, f"http://{HOST}:{server.server_address[1]}/?token={token}"
 
 
@@ -53,12 +53,17 @@ def annotate(folder: Path, port: int = 0, browser: bool = True) -> int:
     """Serve a folder's page until Ctrl-C, then write what was marked; the exit status of `napa annotate`."""
     try:
         desk = Desk(folder)
-    except JournalError as error:
+    except (JournalError, OSError) as error:
         say(f"napa annotate: {error}", error=True)
         return 1
     for problem in desk.unread:
         say(f"napa annotate: {problem}", error=True)
-    server, address = make_server(desk, port)
+    try:
+        server, address = make_server(desk, port)
+    except OSError as error:
+        desk.journal.close()
+        say(f"napa annotate: --port {port}: {error.strerror or error}; without it any free port is taken", error=True)
+        return 1
     try:  # from here on Ctrl-C ends it, and what was marked is written
         say(f"{len(desk.sizes)} pictures. Open {address}\nEvery change is kept at once; Ctrl-C ends.")
         if browser:
@@ -85,6 +90,15 @@ def finish(desk: Desk) -> int:
     return 0
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A page that was closed or loaded again before its pictures were there is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     desk: Desk
     token: str
@@ -109,13 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A change, a guess, a fit, or writing the files."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > LARGEST:
+        if not length.isdecimal() or int(length) > LARGEST:
             self.close_connection = True
             self._send(413, "application/json", b'{"error": "the request is too long"}')
             return
         try:
             body = json.loads(self.rfile.read(int(length)) or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         self._answer(body)
 
@@ -126,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             kind, content = self._content([part for part in urlsplit(self.path).path.split("/") if part], body)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RuntimeError, OSError) as error:
             self._send(400, "application/json", json.dumps({"error": str(error)}).encode())
             return
         self._send(200, kind, content)

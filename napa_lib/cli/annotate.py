@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the pictures")
-    parser.add_argument("--port", type=int, default=0, help="of this computer (default: any that is free)")
+    parser.add_argument("--port", type=port, default=0, help="of this computer (default: any that is free)")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     parser.set_defaults(run=run)
 
@@ -27,3 +27,11 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
     from napa_lib.annotate.server import annotate
 
     return annotate(options.folder, options.port, not options.no_browser)
+
+
+def port(text: str) -> int:
+    """A number from 0 to 65535."""
+    value = int(text)
+    if not 0 <= value < 2**16:
+        raise ValueError(text)
+    return value

@@ -7,13 +7,14 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from napa_lib.data.assets import asset_path, read_manifest
+from napa_lib.data.decoding import stored_size
 from napa_lib.data.images import load_image
 from napa_lib.skeletons import ART14
 
@@ -114,6 +115,7 @@ def _records(path: Path) -> list[dict]:
         joints, records = document["joint_names"], document["figures"]
         if not records or not all(isinstance(record["file"], str) for record in records):
             raise TypeError("figures must be a list of entries with a file")
+        names = [str(name).replace("upper_neck", "neck") for name in joints]
     except OSError as error:
         raise ValueError(f"cannot read annotations {path}: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -121,19 +123,21 @@ def _records(path: Path) -> list[dict]:
             f"annotations {path} must have joint_names and figures: {type(error).__name__}: {error}"
         ) from None
     expected = [name.replace("upper_neck", "neck") for name in ART14.joints]
-    if [str(name).replace("upper_neck", "neck") for name in joints] != expected:
+    if names != expected:
         raise ValueError(f"annotations {path} must list the joints {expected}, got {joints}")
     return records
 
 
 def _names(records: list[dict]) -> list[str]:
-    """A name for each figure: its file's stem, numbered where several are of one stem."""
+    """A name for each figure, all different: its file's stem, numbered where several are of one stem."""
     stems = [PurePosixPath(record["file"]).stem for record in records]
-    seen: Counter[str] = Counter()
+    several = Counter(stems)
+    taken = {stem for stem in stems if several[stem] == 1}
     names = []
     for stem in stems:
-        seen[stem] += 1
-        names.append(f"{stem}-{seen[stem]}" if stems.count(stem) > 1 else stem)
+        free = (f"{stem}-{number}" for number in count(1) if f"{stem}-{number}" not in taken)
+        names.append(stem if several[stem] == 1 else next(free))
+        taken.add(names[-1])
     return names
 
 
@@ -142,11 +146,11 @@ def _outside_figure(record: dict, name: str, annotations: Path) -> ArtFigure:
     try:
         picture = _find_picture(record["file"], annotations)
         figure = _figure({**record, "outside": picture}, name)
-        with Image.open(picture) as image:
-            size = image.size[::-1] if image.getexif().get(0x0112, 1) >= 5 else image.size  # EXIF orientation
+        stored, orientation = stored_size(picture)
+        size = stored[::-1] if orientation in (5, 6, 7, 8) else stored
         if size != figure.size:
             raise ValueError(f"the picture is {size[0]} x {size[1]} upright, its annotation says {figure.size}")
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RuntimeError) as error:
         raise ValueError(f"figure {record['file']!r} of {annotations}: {type(error).__name__}: {error}") from None
     return figure
 

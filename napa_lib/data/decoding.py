@@ -126,7 +126,7 @@ def stored_size(path: str | os.PathLike) -> tuple[tuple[int, int], int]:
             with Image.open(path, formats=readable_formats()) as picture:
                 if picture.format == "TIFF":  # which Pillow turns by itself: its size is that of the turned picture
                     return picture.size, 1
-                return picture.size, picture.getexif().get(ORIENTATION, 1)
+                return picture.size, _orientation(picture)
     except DAMAGED as error:
         raise PictureError(f"cannot read picture {_name(path)}: {_reason(error)}") from error
 
@@ -152,11 +152,20 @@ def _decode(
         picture.draft(None, (max(1, width // factor), max(1, height // factor)))
     drafted = max(1, round(width / picture.width))
     picture.load()
-    orientation = picture.getexif().get(ORIENTATION, 1) if turn else 1  # after loading: TIFFs are turned by then
+    orientation = _orientation(picture) if turn else 1  # after loading: TIFFs are turned by then
     if drafted == 1:
         width, height = picture.size
     pixels = _upright(_to_srgb(picture, factor // drafted), orientation)
     return Decoded(pixels, factor, (height, width) if orientation in (5, 6, 7, 8) else (width, height))
+
+
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where EXIF is damaged or says something else, which browsers pass over, too."""
+    try:
+        value = picture.getexif().get(ORIENTATION, 1)
+    except DAMAGED:
+        return 1
+    return int(value) if value in range(1, 9) else 1
 
 
 def _to_srgb(picture: Image.Image, factor: int) -> Image.Image:

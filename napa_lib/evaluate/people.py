@@ -111,26 +111,37 @@ def coco_truth(content: dict[str, Any], pictures: tuple[str, ...]) -> tuple[list
 
     Returns:
         the annotations, crowds and people without labelled joints among them; and the pictures' numbers.
+
+    Raises:
+        ValueError: naming an annotation that `read_coco` left out and that is not of the format either.
     """
     numbers = {name: k for k, name in enumerate(dict.fromkeys(pictures), 1)}
     images = {
         _key(image["id"]): numbers[str(PurePosixPath(image["file_name"]))]
         for image in content["images"]
-        if str(PurePosixPath(str(image.get("file_name")))) in numbers
+        if isinstance(image, dict) and "id" in image and str(PurePosixPath(str(image.get("file_name")))) in numbers
     }
     people: list[dict[str, Any]] = []
     for person in content["annotations"]:
         number = images.get(_key(person.get("image_id")))
-        if number is None or len(person.get("keypoints") or ()) != 51:
+        keypoints = person.get("keypoints")
+        if number is None or not isinstance(keypoints, list) or len(keypoints) != 51:
             continue
-        flat = [float(v or 0.0) if v == v else 0.0 for v in person["keypoints"]]
-        left, top, width, height = person.get("bbox") or _around(flat)
-        people.append({
-            "id": len(people) + 1, "image_id": number, "category_id": PERSON,
-            "iscrowd": int(person.get("iscrowd") or 0), "keypoints": flat, "bbox": [left, top, width, height],
-            "area": person.get("area") or AREA * width * height,
-        })  # fmt: skip
+        try:
+            people.append({"id": len(people) + 1, "image_id": number, **_counted(person)})
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"annotation {person.get('id')!r:.40} cannot be counted: {error}") from None
     return people, numbers
+
+
+def _counted(person: dict[str, Any]) -> dict[str, Any]:
+    """What pycocotools counts by, of an annotation with 51 keypoints."""
+    flat = [float(v or 0.0) if v == v else 0.0 for v in person["keypoints"]]
+    left, top, width, height = map(float, person.get("bbox") or _around(flat))
+    return {
+        "category_id": PERSON, "iscrowd": int(person.get("iscrowd") or 0), "keypoints": flat,
+        "bbox": [left, top, width, height], "area": float(person.get("area") or AREA * width * height),
+    }  # fmt: skip
 
 
 def coco_scores(truth: list[dict[str, Any]], results: list[dict[str, Any]], joints: list[bool]) -> dict[str, float]:

@@ -25,7 +25,7 @@ from napa_lib.skeletons import NAPA18, SKELETONS, Skeleton, get_skeleton
 
 UNLIKELY = 0.2  # mean confidence below which no person is likely; chosen with the calibration, see the weights' card
 
-Opened = tuple[Source, Picture | PictureError]
+Opened = tuple[Source, Picture | ValueError]
 
 
 class WrongCommandError(ValueError):
@@ -139,7 +139,7 @@ def groups(sources: Sequence[Source], boxes: Tensor | None, command: PoseCommand
 
 
 def estimate(
-    estimator: PoseEstimator, pictures: Sequence[Picture | PictureError], boxes: Tensor | None, many: bool
+    estimator: PoseEstimator, pictures: Sequence[Picture | ValueError], boxes: Tensor | None, many: bool
 ) -> list[list[PoseResult] | Exception]:
     """The figures of each picture of a batch. A picture that cannot be estimated gives its error and leaves the others
     alone, one that could not be read gives that."""

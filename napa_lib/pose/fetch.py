@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 import urllib.error
@@ -42,20 +43,20 @@ def gather(arguments: Iterable[str], folder: Path) -> tuple[list[Source], list[s
         the pictures, each once, in order; and a sentence for each argument that leads to none and each picture that
         was left out.
     """
-    found: dict[Path, Source] = {}
+    found: dict[str, Source] = {}
     problems: list[str] = []
     for number, argument in enumerate(arguments):
         if argument == STDIN or is_address(argument):
             try:
                 path = fetch(argument, folder / str(number))
-                found[path] = Source(path, "standard input" if argument == STDIN else argument)
+                found[str(path)] = Source(path, "standard input" if argument == STDIN else argument)
             except (OSError, ValueError) as error:
                 problems.append(f"{shown(argument)}: {getattr(error, 'reason', None) or error}")
             continue
         paths, wrong = find_pictures([argument])
         problems += wrong
         for path in paths:
-            found.setdefault(path.resolve(), Source(path, str(path)))
+            found.setdefault(os.path.realpath(path), Source(path, str(path)))
     return list(found.values()), problems
 
 
@@ -77,6 +78,8 @@ def fetch(argument: str, folder: Path) -> Path:
     """
     folder.mkdir()
     if argument == STDIN:
+        if sys.stdin is None:
+            raise ValueError("standard input is closed")
         return _keep(sys.stdin.buffer, folder / "stdin", math.inf)
     name = Path(urllib.parse.unquote(urllib.parse.urlsplit(argument).path)).name
     request = urllib.request.Request(argument, headers={"User-Agent": f"napa_lib/{__version__}"})

@@ -15,6 +15,7 @@ from pathlib import Path
 from napa_lib.data.decoding import FORMATS, picture_endings
 
 LONGEST_NAME = 80  # characters of a result folder, before a number
+MOST_BYTES = 200  # and bytes: file systems take 255
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)  # no folder may have these on Windows
 # Endings of pictures that this program cannot read: in a folder they are named, not passed over.
 FOREIGN = {".svg", ".svgz", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".xcf", ".kra",
@@ -28,7 +29,7 @@ def find_pictures(arguments: Iterable[str]) -> tuple[list[Path], list[str]]:
     Returns:
         the files, and a sentence for each argument that leads to none and each picture that cannot be read here.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     problems: list[str] = []
     for argument in arguments:
         try:
@@ -37,7 +38,7 @@ def find_pictures(arguments: Iterable[str]) -> tuple[list[Path], list[str]]:
             paths, wrong = [], [f"{shown(argument)}: {getattr(error, 'strerror', None) or error}"]
         problems += wrong
         for path in paths:
-            found.setdefault(path.resolve(), path)
+            found.setdefault(os.path.realpath(path), path)  # which a link to itself does not trouble
     return list(found.values()), problems
 
 
@@ -85,7 +86,7 @@ def unreadable_in(folder: Path) -> list[Path]:
 
 def _files_ending(folder: Path, endings: set[str]) -> list[Path]:
     files = (p for p in folder.iterdir() if p.suffix.lower() in endings and not p.name.startswith("."))
-    return sorted(p for p in files if p.is_file())
+    return sorted(p for p in files if p.is_file() or p.is_symlink() and not p.exists())  # a link to nothing is named
 
 
 def advice(path: Path) -> str:
@@ -97,6 +98,8 @@ def advice(path: Path) -> str:
     ending = path.suffix.lower()
     if ending in FORMATS["HEIF"] and ending not in picture_endings():
         return f"the format {ending} needs pillow-heif: pip install 'napa_lib[heic]', or {CONVERT}"
+    if ending in picture_endings():
+        return "it is empty or holds no picture, whatever its name says"
     return f"the format {ending or 'of this file'} is not read; {CONVERT}"
 
 
@@ -112,7 +115,7 @@ def safe_name(path: Path) -> str:
     ('Mona_Lisa_1503', 'picture')
     """
     words = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", path.stem))
-    name = words[:LONGEST_NAME].strip("._-") or "picture"
+    name = words[:LONGEST_NAME].encode()[:MOST_BYTES].decode(errors="ignore").strip("._-") or "picture"
     return f"_{name}" if RESERVED.match(name) else name
 
 
@@ -142,6 +145,11 @@ class ResultFolders:
                 self._taken.add(name.casefold())
                 return folder
             number += 1
+
+    def left_over(self, picture: Path, sha256: str) -> list[Path]:
+        """Folders of one figure each that an earlier run, which saw more figures in this picture, has left."""
+        folders = self.root.glob(f"{glob.escape(safe_name(picture))}-figure*")
+        return sorted(f for f in folders if f.name.casefold() not in self._taken and _holds(f, sha256))
 
 
 def release(folder: Path) -> None:

@@ -97,7 +97,7 @@ def combine(folders: Iterable[Path], formats: Sequence[str]) -> dict[str, str]:
         formats: of `NAMES`.
     """
     chosen = sorted(folders)
-    figures = [{"folder": folder.name, **json.loads(text)} for folder, text in _read(chosen, "pose.json")]
+    figures = [{"folder": folder.name, **_record(folder, text)} for folder, text in _read(chosen, "pose.json")]
     texts = {"poses.json": json.dumps({"figures": figures}, indent=1, ensure_ascii=False) + "\n"}
     parts = {name: list(_read(chosen, NAMES[name])) for name in formats}
     if "coco" in formats:
@@ -109,6 +109,13 @@ def combine(folders: Iterable[Path], formats: Sequence[str]) -> dict[str, str]:
     if "csv" in formats:
         texts["poses.csv"] = ",".join(COLUMNS) + "\n" + "".join(t.partition("\n")[2] for _, t in parts["csv"])
     return texts
+
+
+def _record(folder: Path, text: str) -> dict[str, Any]:
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError(f"{folder / 'pose.json'} is none of napa pose's; move it out of there")
+    return record
 
 
 def _read(folders: Iterable[Path], name: str) -> Iterable[tuple[Path, str]]:

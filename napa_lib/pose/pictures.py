@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from napa_lib.data import PictureError
 from napa_lib.data.decoding import decode
 
 MAX_PIXELS = 150_000_000  # a file that claims more is refused before it is decoded
@@ -68,18 +67,18 @@ def open_picture(image: ImageLike, boxes: Sequence[Sequence[float]] | None = Non
     return _read(Image.fromarray(_to_bytes(image)), boxes)
 
 
-def opened(images: Iterable[ImageLike], ahead: int = 4) -> Iterator[Picture | PictureError]:
-    """Read pictures one after the other, the next ones in the background; a file that cannot be read gives its error.
+def opened(images: Iterable[ImageLike], ahead: int = 4) -> Iterator[Picture | ValueError]:
+    """Read pictures one after the other, the next ones in the background; one that cannot be read gives its error.
 
     Args:
         images: what `open_picture` takes.
         ahead: how many to have ready at most.
     """
 
-    def attempt(image: ImageLike) -> Picture | PictureError:
+    def attempt(image: ImageLike) -> Picture | ValueError:
         try:
             return open_picture(image)
-        except PictureError as error:
+        except ValueError as error:
             return error
 
     waiting: deque[Future] = deque()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from napa_lib.pose.record import describe, describe_picture
 from napa_lib.skeletons import Skeleton
 
 FILES = "overlay.png", "bones.png", "pose3d.html", "pose.json"
+TOGETHER = "overlay.png", "figures.json"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ def write_picture(
         written.append(Written(folder, record))
     if len(written) > 1:
         write_figures(source, picture, figures, folders, [entry.record for entry in written])
+    for folder in folders.left_over(source.path, described["sha256"]):  # they would be counted with these
+        clear(folder, ())
+        release(folder)
     return written
 
 
@@ -89,6 +93,7 @@ def write_figures(
             "figures.json": partial(_write, text=text),
         }
         write_files(folder, contents)
+        clear(folder, contents)
     finally:
         release(folder)
 
@@ -102,7 +107,7 @@ def write_figure(
     record: dict[str, Any],
     formats: Sequence[str],
 ) -> None:
-    """Write `FILES` and the formats of one figure; formats of an earlier run that were not asked for now go."""
+    """Write `FILES` and the formats of one figure; what an earlier run wrote and was not asked for now goes."""
     shown = in_joint_set(figure, skeleton)
     cut = cut_round(shown, picture)
     overlay = draw_overlay(shown, picture, cut)
@@ -115,7 +120,12 @@ def write_figure(
         "pose.json": partial(_write, text=text),
     }
     write_files(folder, contents)
-    for name in set(NAMES.values()) - set(contents):
+    clear(folder, contents)
+
+
+def clear(folder: Path, kept: Collection[str]) -> None:
+    """Remove from a folder what `napa pose` writes, all but the files of these names."""
+    for name in {*FILES, *TOGETHER, *NAMES.values()} - set(kept):
         (folder / name).unlink(missing_ok=True)
 
 

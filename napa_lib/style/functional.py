@@ -288,11 +288,19 @@ def _hue_sector(red: Tensor, green: Tensor, blue: Tensor, strongest: Tensor) -> 
 def _check_maps(name: str, features: Tensor) -> None:
     if features.ndim != 4 or features.numel() == 0:
         raise ValueError(f"{name} must be (B, C, H, W) with no empty side, got {tuple(features.shape)}")
+    _check_floating(name, features)
 
 
 def _check_picture(name: str, image: Tensor) -> None:
     if image.ndim != 4 or image.shape[1] != 3 or image.numel() == 0:
         raise ValueError(f"{name} must be (B, 3, H, W) with no empty side, got {tuple(image.shape)}")
+    _check_floating(name, image)
+
+
+def _check_floating(name: str, values: Tensor) -> None:
+    """Differences and products of bytes wrap round without a word."""
+    if not values.is_floating_point():
+        raise ValueError(f"{name} must be floating, got {values.dtype}")
 
 
 def check_range(name: str, image: Tensor) -> None:

@@ -65,6 +65,8 @@ def open_figures(names: Sequence[str], size: int, most: int | None = None) -> Fi
     """
     if not names:
         raise ValueError("name at least one source of figures, such as synthetic:train")
+    if most is not None and most < 1:
+        raise ValueError(f"most must be at least 1 figure of each source, got {most}")
     parts = [_open(name, size, most) for name in names]
     return FigureSet(*(torch.cat([getattr(p, field) for p in parts]) for field in ("images", "keypoints", "poses")))
 

@@ -46,10 +46,11 @@ class RunFolder:
         """Write what a stage is trained with, and where.
 
         Raises:
-            CheckpointError: if the folder holds the same stage with other data; nothing is written then.
+            CheckpointError: if the folder holds the same stage with other data, or a `config.json` of something else;
+                nothing is written then.
         """
         file = self.path / "config.json"
-        known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        known = _stages(file)
         before = known.get(str(stage), {}).get("data", data)
         if before != data and self.checkpoint(stage).exists():
             raise CheckpointError(
@@ -89,6 +90,17 @@ class RunFolder:
         Image.fromarray((strip.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()).save(file)
         if self.board is not None:
             self.board.add_image(f"stage {stage}", strip.clamp(0, 1).cpu(), step)
+
+
+def _stages(file: Path) -> dict[str, dict[str, Any]]:
+    """The configuration of each stage that is on record; none where there is no file."""
+    try:
+        known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    except ValueError:
+        known = None
+    if not isinstance(known, dict) or not all(isinstance(stage, dict) for stage in known.values()):
+        raise CheckpointError(f"{file} is not of napa train; choose another folder")
+    return known
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:

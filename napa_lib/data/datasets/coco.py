@@ -158,7 +158,9 @@ def _path(picture: dict, skip: int, where: Path) -> str:
 def _keypoints(values: object, where: Path) -> np.ndarray:
     keypoints = numbers(values, (51,), where, "keypoints").reshape(17, 3)
     flags = keypoints[:, 2]
-    if not np.isin(flags, (0, 1, 2)).all() or not np.isfinite(keypoints[flags > 0]).all():
+    with np.errstate(over="ignore"):
+        labelled = keypoints[flags > 0].astype(np.float32)  # as they will be: 1e300 is infinite there
+    if not np.isin(flags, (0, 1, 2)).all() or not np.isfinite(labelled).all():
         raise ValueError(f"{where}: keypoints must be finite with flags 0, 1 or 2, got {keypoints.tolist()!r:.200}")
     return keypoints
 
@@ -171,5 +173,5 @@ def _box(values: object, where: Path) -> np.ndarray:
 
 def _size(picture: dict) -> tuple[float, float]:
     sides = [picture.get(name) for name in ("width", "height")]
-    known = all(isinstance(side, (int, float)) and not isinstance(side, bool) and side > 0 for side in sides)
+    known = all(isinstance(side, (int, float)) and not isinstance(side, bool) and 0 < side < 2**31 for side in sides)
     return (float(sides[0]), float(sides[1])) if known else (np.nan, np.nan)  # type: ignore[arg-type]

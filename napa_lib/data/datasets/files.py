@@ -83,7 +83,7 @@ def picture_path(root: Path, relative: str) -> Path:
     if not path.exists() and path.parent.is_dir():
         alike = [file for file in path.parent.iterdir() if file.name.lower() == path.name.lower()]
         path = alike[0] if len(alike) == 1 else path
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # which a link to itself does not trouble
     if not path.is_relative_to(root.resolve()):
         raise ValueError(f"picture {relative!r} lies outside of {root}")
     return path

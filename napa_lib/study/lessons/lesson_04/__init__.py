@@ -33,7 +33,8 @@ QUIZ = (
             Option("Without it the judge could not learn", "it would learn just as well."),
             Option("Without it the judge's loss has a gradient in the estimator, too: to be found out", "and the"
                    " estimator's optimizer would follow it at its next step if nobody cleared it.", True),
-            Option("To save memory", "it does, but that is not the reason."),
+            Option("So that the estimator gets no gradient from the judge", "in its own turn it must get one: the"
+                   " judge shows it the way."),
         ),
     ),
     Question(

@@ -111,7 +111,7 @@ LOSSES = Exercise(
         Both sides of the game, eq. 3 and 4. `real` and `fake` are the judge's logits of true poses and of estimates,
         float tensors of lengths that may differ; its probability that a pose is true is their sigmoid. Return the
         judge's loss and the estimator's, two numbers to be **minimised**, with a mean over each of the two. They must
-        stay finite for a logit of 200.
+        stay right for a logit of 200 or -200.
     """,
     stub="""
         def my_losses(real, fake):
@@ -154,6 +154,9 @@ LOSSES = Exercise(
             ("with lambda", "good, -1e-4 * log(fake).mean()", "lambda belongs to eq. 5"),
             ("mean logit", "good, -fake.mean()", "wants its poses to be called true"),
             ("one loss", "[good]", "return two losses"),
+            ("changed places", "-log(fake).mean(), good", "have changed places"),
+            ("cut off", "-(real.sigmoid() + 1e-8).log().mean() - (1 - fake.sigmoid() + 1e-8).log().mean(), "
+             "-(fake.sigmoid() + 1e-8).log().mean()", "finite, but cut off"),
             ("overflow", "-real.sigmoid().log().mean() - (1 - fake.sigmoid()).log().mean(), "
              "-fake.sigmoid().log().mean()", "exp overflows"),
         )
@@ -171,10 +174,10 @@ SURE = Exercise(
 
         1. The judge says p = 0.5 to everything. What is its loss, eq. 3 with means?
         2. And the estimator's, eq. 4?
-        3. Now it is sure: p = 0.01 for an estimate. How steep is $-\\log p$ there, as a function of the logit? (Its
-        size,
-           without the sign.)
+        3. Now it is sure: p = 0.01 for an estimate. How steep is $-\\log p$ there, as a function of the logit?
         4. How steep is $\\log(1 - p)$, what the estimator would minimise if it played the judge's own game backwards?
+
+        Of a slope give the size, without the sign.
     """,
     stub="sure = [..., ..., ..., ...]",
     answer="sure",
@@ -209,7 +212,7 @@ _STEP = """
         estimates = estimator(pictures)
         {before}error = {error}
         loss = {loss}
-        of_estimator.zero_grad()
+        {clear}
         loss.backward()
         of_estimator.step()
         {between}
@@ -233,7 +236,8 @@ _JUDGE_FIRST = """
 """
 _RIGHT = {
     "before": "", "error": "(estimates[: len(poses)] - poses).square().mean()",
-    "loss": "error - lam * log(judge(estimates)).mean()", "between": "of_judge.zero_grad()",
+    "loss": "error - lam * log(judge(estimates)).mean()", "clear": "of_estimator.zero_grad()",
+    "between": "of_judge.zero_grad()",
     "judged": "-log(judge(poses)).mean() - log(-judge(estimates.detach())).mean()", "after": "of_judge.step()",
 }  # fmt: skip
 
@@ -259,7 +263,7 @@ STEP = Exercise(
         - **The judge's turn**, eq. 3: true poses against all estimates, the same as before. One step of its optimizer,
           and no trace of it in the estimator.
 
-        Return nothing but `True`: the weights are what is looked at.
+        Return `True`, when it is done: the weights are what is looked at.
     """,
     stub="""
         def my_step(estimator, judge, optimizers, pictures, poses, lam):
@@ -311,6 +315,7 @@ STEP = Exercise(
             ("other estimator", {"loss": "error - 3 * lam * log(judge(estimates)).mean()"},
              "the judge's turn is right"),
             ("nothing", {"loss": "0 * error", "judged": "0 * judge(poses).sum()"}, "with the same estimates, detached"),
+            ("old gradient", {"clear": "pass"}, "is still there when"),
         )
     ),
 )  # fmt: skip
@@ -336,7 +341,7 @@ FOOL = Exercise(
         "Which of the four changes of exercise 04.2 left all six channels alone?",
         "One line: the same offset for all joints.",
     ),
-    if_you_see="a turned pose passes nearly, but not exactly: dx and dz are seen apart.",
+    if_you_see="`all distances are as before`: a turn keeps distances, but not dx and dz.",
     solution="""
         def my_fool(pose):
             return pose + torch.tensor([0.3, 0.0, 0.0])
@@ -354,6 +359,7 @@ FOOL = Exercise(
             ("turn", "pose[:, [2, 1, 0]] * torch.tensor([1.0, 1.0, -1.0])", "a turn does not"),
             ("larger", "1.3 * pose", "leaves all differences alone"),
             ("too little", "pose + 0.01", "too close"),
+            ("NaN", "pose + torch.nan", "holds NaN"),
         )
     ),
 )

@@ -104,9 +104,10 @@ def estimates_figure(model: Generator, world: Domain, rows: Sequence[int]) -> Fi
     for i, row in enumerate(axes):
         _picture(row[0], chosen, i)
         _overlay(row[0], to_pixels(found[i, :, :2], chosen.size))
-        _seen(row[1], found[i], 0)
-        _seen(row[2], found[i], 2)
-        _seen(row[3], truth[i], 2)
+        reach = _reach(found[i], truth[i])
+        _seen(row[1], found[i], 0, reach)
+        _seen(row[2], found[i], 2, reach)
+        _seen(row[3], truth[i], 2, reach)
     for axis, title in zip(axes[0], ("found", "estimate, front", "estimate, side", "truth, side"), strict=True):
         axis.set_title(title, fontsize=9)
     return page
@@ -120,8 +121,9 @@ def compare_figure(models: Mapping[str, Generator], world: Domain, rows: Sequenc
     page, axes = _grid(len(rows), 2 + len(models), 7.2, titled=True)
     for i, row in enumerate(axes):
         _picture(row[0], chosen, i)
-        for axis, pose in zip(row[1:], [*(found[name][i] for name in models), truth[i]], strict=True):
-            _seen(axis, pose, 2)
+        poses = [*(found[name][i] for name in models), truth[i]]
+        for axis, pose in zip(row[1:], poses, strict=True):
+            _seen(axis, pose, 2, _reach(*poses))
     for axis, title in zip(axes[0], ("picture", *(f"{name}, side" for name in models), "truth, side"), strict=True):
         axis.set_title(title, fontsize=9)
     return page
@@ -149,7 +151,7 @@ def bend_figure(
     _picture(axes["picture"], one, 0)
     _overlay(axes["picture"], to_pixels(bent[0, :, :2], one.size))
     axes["picture"].set_title("the pose in the picture", fontsize=9)
-    _seen(axes["side"], bent[0], 2)
+    _seen(axes["side"], bent[0], 2, 1.1)
     axes["side"].set_title("from the side", fontsize=9)
     _descriptor([axes[name] for name in "abcdef"], bent[0])
     image = one.images / 255
@@ -218,9 +220,14 @@ def _overlay(axis: Axes, keypoints: Tensor) -> None:
     axis.set(xlim=limits[0], ylim=limits[1])
 
 
-def _seen(axis: Axes, pose: Tensor, across: int) -> None:
+def _reach(*poses: Tensor) -> float:
+    """How far poses (17, 3) reach from their pelvis along an axis, and a little more."""
+    return 1.1 * max(float((pose - pose[H36M17.root]).abs().max()) for pose in poses)
+
+
+def _seen(axis: Axes, pose: Tensor, across: int, reach: float) -> None:
     """A pose (17, 3) from the front (across 0: x) or from the side (across 2: depth to the right)."""
     root = pose[H36M17.root]
     flat = torch.stack([(pose - root)[:, across], (pose - root)[:, 1]], -1)
     draw_pose(axis, flat, H36M17, linewidth=1.4)
-    axis.set(xlim=(-1.1, 1.1), ylim=(1.1, -1.1), aspect="equal")
+    axis.set(xlim=(-reach, reach), ylim=(reach, -reach), aspect="equal")

@@ -11,7 +11,8 @@ QUIZ = (
     Question(
         "Why is a pose written in local frames before limits are put on it?",
         (
-            Option("To save memory", "it has as many numbers as before."),
+            Option("So that the view no longer matters", "canonical axes do that already; in them an elbow's range"
+                   " still turns with the upper arm."),
             Option("Because what a joint can do is said relative to the bone it hangs from", "and then the view, the"
                    " body's size and all joints above no longer matter.", True),
             Option("Because local vectors are always inside their limits", "they can be anything; the limits judge"
@@ -27,12 +28,12 @@ QUIZ = (
         ),
     ),
     Question(
-        "97 % of real ankles are inside their limits, and yet most drawn legs are impossible. How can that be?",
+        "All but a few real ankles are inside their limits, and yet most drawn legs are impossible. How can that be?",
         (
             Option("The limits are too narrow", "then real poses would be outside."),
             Option("The limits must hold all that an ankle does for any thigh, and are drawn for each thigh", "which"
                    " way the knee bends depends on the thigh; independent draws do not know it.", True),
-            Option("The random numbers are bad", "they are uniform, and that is the trouble."),
+            Option("Too few were drawn", "a share does not grow with the number of draws; only its interval shrinks."),
         ),
     ),
     Question(

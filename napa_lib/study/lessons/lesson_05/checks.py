@@ -8,7 +8,7 @@ from torch import nn
 
 from napa_lib.sampling import JOINT_LIMITS, SKELETON, direction_of, join_local, limbs_allowed, sample_canonical
 from napa_lib.sampling.limits import JointLimits
-from napa_lib.study.exercises import Verdict, close, numbers, right, wrong
+from napa_lib.study.exercises import Verdict, close, number, numbers, right, wrong
 
 
 def check_direction(my_direction) -> Verdict:
@@ -45,6 +45,14 @@ def _frame(parent):
     return x, np.cross(z, x), z
 
 
+def _frame_of_all(parent):
+    """Axes of somebody who divides all parents by one length."""
+    z = parent / np.linalg.norm(parent)
+    x = np.array([1.0, 0, 0]) - z[:, :1] * z
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return x, np.cross(z, x), z
+
+
 def _project(bone, axes):
     return np.stack([(bone * axis).sum(1) for axis in axes], 1)
 
@@ -68,6 +76,9 @@ def check_local(my_local) -> Verdict:
          "with the axes."),
         (_project(bone, _frame(parent)[:2] + (parent,)), "z is not of length 1: divide the parent bone by its length."),
         (_project(bone, _frame(bone)), "those are the axes of the bone itself: z runs along its parent."),
+        (_project(bone, (z, x, y)), "the axes are right and in another order: first x, then y, then z."),
+        (_project(bone, _frame_of_all(parent)), "you divided all parents by one length: take that of each row, "
+         "`norm(dim=1)`."),
         (_project(bone, (x, y, z)) / np.linalg.norm(bone, axis=1, keepdims=True), "you divided by the bone's length: "
          "keep it here."),
     )  # fmt: skip
@@ -99,6 +110,10 @@ def check_chain(my_chain) -> Verdict:
     for value, hint in usual:
         if close(got, value, 1e-2):
             return wrong(hint)
+    if close(got, np.broadcast_to(expected[-1], got.shape), 1e-2):
+        return wrong(
+            "all joints are one: `joint += bone` changes what was appended before. Write joint = joint + bone."
+        )
     return wrong("bone = l1 x + l2 y + l3 z with the axes of the bone before; joint = joint before + length * bone.")
 
 
@@ -126,8 +141,13 @@ def check_sample(my_angles) -> Verdict:
         if ((theta >= -120) & (theta <= 120)).mean() > 0.9:
             return wrong("you took the other arc, from -120 to 120: this range runs across 180, from 120 to 240.")
         return wrong("theta leaves its range: theta1 + (theta2 - theta1) * u with u from 0 to 1.")
-    if np.unique(theta).size < n / 2 or np.unique(gamma).size < n / 2:
-        return wrong("all poses have the same angles: draw n numbers, not one.")
+    for values in (theta, gamma):
+        if np.unique(values).size == 1:
+            return wrong("all poses have the same angles: draw n numbers, not one.")
+        if np.unique(values).size < n / 2:
+            return wrong("some angles come up again and again: whole degrees are too coarse, draw real numbers.")
+        if abs(np.corrcoef(values, np.arange(n))[0, 1]) > 0.9:
+            return wrong("the angles are in order: evenly spaced numbers are no draw.")
     if abs(np.corrcoef(turned, gamma)[0, 1]) > 0.9:
         return wrong("theta and gamma move together: each needs random numbers of its own.")
     for values, low, high in ((turned, 120, 240), (gamma, 30, 90)):
@@ -138,7 +158,7 @@ def check_sample(my_angles) -> Verdict:
 
 
 def check_guess(answer) -> Verdict:
-    value = float(numbers(answer, (), "your guess"))
+    value = number(answer, "your guess")
     if not 0 <= value <= 100:
         return wrong("a share in per cent lies between 0 and 100.")
     if value < 1 and value != 0:
@@ -169,7 +189,9 @@ def _gradients(step) -> dict[str, np.ndarray | None]:
     poses = torch.randn(6, 3, generator=generator, dtype=torch.float64)
     prior = 2 * torch.rand(6, 2, generator=generator, dtype=torch.float64) - 1
     losses = step(model.encoder, model.decoder, critic, poses, prior)
-    if not isinstance(losses, (list, tuple)) or len(losses) != 2 or not all(hasattr(x, "backward") for x in losses):
+    if not (isinstance(losses, (list, tuple)) or getattr(losses, "ndim", 0) == 1) or len(losses) != 2:
+        return {}
+    if not all(hasattr(loss, "backward") and loss.requires_grad for loss in losses):
         return {}
     found: dict[str, np.ndarray | None] = {
         "model loss": losses[0].detach().numpy(),
@@ -194,10 +216,15 @@ def reference_step(encoder, decoder, critic, poses, prior):
     return model_loss, critic_loss
 
 
+_LOSSES = ("model loss", "critic loss")
+
+
 def check_step(my_step) -> Verdict:
     got, expected = _gradients(my_step), _gradients(reference_step)
     if not got:
         return wrong("return two losses that can be differentiated: the model's and the critic's.")
+    if all(_same(got[one], expected[other]) for one, other in (_LOSSES, _LOSSES[::-1])):
+        return wrong("the two have changed places: the model's loss comes first.")
     touched = got["critic: Psi"]
     if touched is not None and np.abs(touched).max() > 1e-12:
         return wrong("the critic's loss changes the decoder, too: detach the drawn poses where the critic learns.")
@@ -223,13 +250,14 @@ def _same(a, b) -> bool:
     return a.shape == b.shape and bool(np.allclose(a, b, atol=1e-9))
 
 
-def _variant(pose=1.0, embedding=1.0, sign=1, detached=False, swapped=False, squares=False):
+def _variant(pose=1.0, embedding=1.0, sign=1, detached=False, swapped=False, squares=False, held=False):
     def step(encoder, decoder, critic, poses, prior):
         drawn = decoder(prior)
         power = torch.square if squares else torch.abs
         seen = drawn.detach() if detached else drawn
         fooled = (1 - critic(seen)).square().mean() if sign > 0 else critic(seen).square().mean()
-        cycle = pose * power(decoder(encoder(poses)) - poses).mean() + embedding * power(encoder(drawn) - prior).mean()
+        back = encoder(drawn.detach() if held else drawn)
+        cycle = pose * power(decoder(encoder(poses)) - poses).mean() + embedding * power(back - prior).mean()
         real, fake = critic(poses), critic(drawn.detach())
         real, fake = (fake, real) if swapped else (real, fake)
         return cycle + fooled, (1 - real).square().mean() + fake.square().mean()
@@ -245,6 +273,8 @@ _STEPS = {
                             "and parts of the cube may stay unused."),
     "model: sign": (_variant(sign=-1), "the decoder helps the critic: it wants its poses scored 1, not 0."),
     "model: squares": (_variant(squares=True), "L_cyc has absolute differences, yours are squared."),
+    "model: held": (_variant(held=True), "the decoder hears nothing of the embedding there and back: in the model's "
+                    "loss nothing is detached."),
     "critic: swapped": (_variant(swapped=True), "the critic's labels are swapped: real poses are scored 1, drawn ones "
                         "0."),
 }  # fmt: skip

@@ -113,6 +113,8 @@ LOCAL = Exercise(
         WrongAnswer("own axes", _local().replace("z = parent / parent.norm(dim=1, keepdim=True)",
                                                  "z = bone / bone.norm(dim=1, keepdim=True)"),
                     "axes of the bone itself"),
+        WrongAnswer("one length", _local().replace("parent.norm(dim=1, keepdim=True)", "parent.norm()"), "of each row"),
+        WrongAnswer("order", _local(dots="(bone * axis).sum(1) for axis in (z, x, y)"), "in another order"),
         WrongAnswer("unchanged", "def my_local(parent, bone):\n    return bone", "three dot products"),
     ),
 )  # fmt: skip
@@ -173,6 +175,7 @@ CHAIN = Exercise(
         WrongAnswer("starts", _chain("joints.append(joint); " + _BODY).replace(
             "            joints.append(joint)\n        return", "            pass\n        return"),
                     "where each bone starts"),
+        WrongAnswer("in place", _chain(_BODY.replace("joint = joint + bone", "joint += bone")), "all joints are one"),
         WrongAnswer("zeros", "def my_chain(local, lengths):\n    return torch.zeros(len(local), 3)",
                     "with the axes of the bone before"),
     ),
@@ -229,6 +232,8 @@ ANGLES = Exercise(
         WrongAnswer("bell", _angles("180 + (10 * torch.randn(n)).clamp(-60, 60)"), "not uniform"),
         WrongAnswer("theta as width", _angles("limits.theta1 + limits.theta2 * u"), "theta leaves its range"),
         WrongAnswer("gamma as width", _angles(gamma="limits.gamma1 + limits.gamma2 * v"), "gamma leaves its range"),
+        WrongAnswer("whole degrees", _angles("torch.randint(limits.theta1, limits.theta2, (n,))"), "too coarse"),
+        WrongAnswer("in order", _angles("torch.linspace(limits.theta1, limits.theta2, n)"), "no draw"),
         WrongAnswer("NaN", _angles("u * float('nan')"), "not finite"),
     ),
 )  # fmt: skip
@@ -254,6 +259,7 @@ GUESS = Exercise(
     solution="guess = 4",
     why="Any number is accepted here: what counts is that you said it before you saw the result.",
     check=checks.check_guess,
+    other_answers=("guess = [30]",),
     wrong_answers=(
         WrongAnswer("beyond", "guess = 140", "between 0 and 100"),
         WrongAnswer("fraction", "guess = 0.5", "in per cent, please"),
@@ -286,9 +292,9 @@ STEP = Exercise(
     task="""
         `Phi` turns poses into embeddings, `Psi` embeddings into poses, `D` scores poses. `poses` is a batch of real
         ones, `prior` a batch of embeddings drawn from the cube, both float64 tensors (B, numbers). Return two losses:
-        the model's, $\\mathcal L_{cyc} +
-        \\mathcal L_{adv}$, and the critic's. $\\mathcal L_{cyc}$ compares poses and embeddings there and back (means of
-        absolute differences); the game is that of least squares: 1 for real, 0 for drawn.
+        the model's, $\\mathcal L_{cyc} + \\mathcal L_{adv}$, and the critic's. $\\mathcal L_{cyc}$ compares poses and
+        embeddings there and back (means of absolute differences); the game is that of least squares: 1 for real, 0 for
+        drawn. A pose is a vector here, so there is no FK.
     """,
     stub="""
         def my_step(Phi, Psi, D, poses, prior):
@@ -308,9 +314,14 @@ STEP = Exercise(
         $\\mathcal L_{cyc}$ and Psi the sum, as the paper has it.
     """,
     check=checks.check_step,
+    other_answers=(_step().replace("return model_loss, critic_loss", "return torch.stack([model_loss, critic_loss])"),),
     wrong_answers=(
         WrongAnswer("no detach", _step(critic=_CRITIC.replace(".detach()", "")), "detach the drawn poses"),
         WrongAnswer("detached", _step(fooled="(1 - D(drawn.detach())).square().mean()"), "no gradient from the critic"),
+        WrongAnswer("embedding detached", _step(_CYCLE.replace("Phi(drawn)", "Phi(drawn.detach())")),
+                    "nothing is detached"),
+        WrongAnswer("changed places", _step().replace("model_loss, critic_loss", "critic_loss, model_loss"),
+                    "have changed places"),
         WrongAnswer("no pose", _step("(Phi(drawn) - prior).abs().mean()"), "the pose is not held"),
         WrongAnswer("no embedding", _step("(Psi(Phi(poses)) - poses).abs().mean()"), "the embedding is not held"),
         WrongAnswer("sign", _step(fooled="D(drawn).square().mean()"), "helps the critic"),

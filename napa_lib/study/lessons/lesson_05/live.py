@@ -41,9 +41,11 @@ def losses_figure(record: list[dict]) -> Figure:
     """Both terms of L_cyc against steps: the pose's in mm, the embedding's without unit."""
     page, axes = plt.subplots(1, 2, figsize=(6.4, 2.3), layout="constrained")
     steps = [entry["step"] for entry in record]
-    axes[0].plot(steps, [1000 * entry["pose"] for entry in record], marker="o")
-    axes[1].plot(steps, [entry["embedding"] for entry in record], marker="s", color="#D55E00")
-    for axis, word in zip(axes, ("pose there and back (mm)", "embedding there and back"), strict=True):
-        axis.set(xlabel="training steps", ylim=(0, None))
+    pose, embedding = [1000 * entry["pose"] for entry in record], [entry["embedding"] for entry in record]
+    axes[0].plot(steps, pose, marker="o")
+    axes[1].plot(steps, embedding, marker="s", color="#D55E00")
+    names = ("pose there and back (mm)", "embedding there and back")
+    for axis, word, values in zip(axes, names, (pose, embedding), strict=True):
+        axis.set(xlabel="training steps", ylim=(0, 1.1 * max(values)))
         axis.set_title(word, fontsize=10)
     return page

@@ -19,8 +19,8 @@ QUIZ = (
     Question(
         "What does F, which nobody trains any more, do in L_adapt?",
         (
-            Option("It judges whether what G makes looks like what E makes", "it was fitted to E's output, and reads"
-                   " the right maps from nothing else.", True),
+            Option("It judges whether what G makes looks like what E makes", "it was fitted to E's output, and"
+                   " reads best what looks like it. That other things please it, too, the lesson's table shows.", True),
             Option("It learns to read G's output", "it is frozen: then it could not judge."),
             Option("It makes G's maps sharper", "G makes V, not maps."),
         ),

@@ -32,7 +32,7 @@ def _example():
 def check_read(my_read) -> Verdict:
     maps, pixels = _example()
     found = my_read(maps.clone(), pixels.clone())
-    if not isinstance(found, (list, tuple)) or len(found) != 2:
+    if not (isinstance(found, (list, tuple)) or getattr(found, "ndim", 0) == 3) or len(found) != 2:
         return wrong("return two things: the angles and the places.")
     angles, places = numbers(found[0], (3, 3), "the angles"), numbers(found[1], (3, 3), "the places")
     expected, where = read_cells(maps, pixels)
@@ -42,6 +42,8 @@ def check_read(my_read) -> Verdict:
         (np.pi / 2 - expected, "sine and cosine are exchanged: channels 32 to 34 are the sines, 35 to 37 the cosines."),
         (np.remainder(np.pi / 2 - expected + np.pi, 2 * np.pi) - np.pi, "sine and cosine are exchanged: channels 32 to "
          "34 are the sines, 35 to 37 the cosines."),
+        (np.degrees(expected), "the angles are in degrees: radians are asked for."),
+        (where, "angles and places have changed places: the angles come first."),
         (np.arctan(np.tan(expected)), "sine over cosine alone cannot tell front from back: take atan2 of both."),
     ):  # fmt: skip
         if close(angles, value, 1e-3) and not close(expected, value, 1e-3):
@@ -83,6 +85,11 @@ def check_support(my_support) -> Verdict:
         ((vectors.numpy() @ bone).sum(), "the bone is not of length 1, and a mean is wanted."),
         (abs(dots).mean(), "do not take absolute values: against the bone counts against it."),
         (np.linalg.norm(vectors.numpy(), axis=1).mean(), "that is how strong the field is, whichever way it points."),
+        (dots.mean() / 2, "that is the mean of 2 N products: add those of x and y of a point first."),
+        (
+            (dots / np.linalg.norm(vectors.numpy(), axis=1)).mean(),
+            "you made the field's vectors 1 long: where the field is weak it must count less.",
+        ),
         (-dots.mean(), "the bone runs from start to end, end - start."),
     )
     for value, hint in usual:
@@ -99,6 +106,8 @@ def check_distillation(my_loss) -> Verdict:
     off = (student - teacher).abs()
     if close(whole, off.square().mean()) or close(whole, off.square().mean().sqrt()):
         return wrong("the paper's |.| is the absolute value: squares let the teacher's worst guesses rule.")
+    if close(whole, (student - teacher).norm(dim=-1).mean()):
+        return wrong("that is the mean distance of joints; |.| takes the differences in x and y apart.")
     if not close(whole, off.mean()):
         return wrong("with all joints known it is the mean of |student - teacher| over all numbers.")
     teacher[0, 3:9] = torch.nan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napa_lib.study.exercises import Exercise, WrongAnswer
-from napa_lib.study.lessons.lesson_06 import checks
+from napa_lib.study.lessons.lesson_06 import checks, checks_training
 
 _READ = """
     def my_read(maps, pixels):
@@ -29,11 +29,11 @@ READ = Exercise(
     difficulty=3,
     minutes=12,
     task="""
-        `maps` is a tensor (39, 14, 14), `pixels` (P, 2) the pelvises of P people as (x, y) in a picture of 112 pixels:
-        a cell is 8 pixels wide and high. Read each person's 39 numbers at the cell of the pelvis and return the three
-        Euler angles (P, 3) in radians, from the sines (channels 32 to 34) and cosines (35 to 37), and the place
-        (P, 3) in mm: the depth (channel 38) runs from -1, 2500 mm, to 1, 5500 mm, and the camera has a focal length of
-        150 pixels and its axis at pixel (55.5, 55.5).
+        `maps` is a float32 tensor (39, 14, 14), `pixels`, another, (P, 2), the pelvises of P people as (x, y) in a
+        picture of 112 pixels: a cell is 8 pixels wide and high. Read each person's 39 numbers at the cell of the pelvis
+        and return the three Euler angles (P, 3) in radians, from the sines (channels 32 to 34) and cosines (35 to 37),
+        and the place (P, 3) in mm: the depth (channel 38) runs from -1, 2500 mm, to 1, 5500 mm, and the camera has a
+        focal length of 150 pixels and its axis at pixel (55.5, 55.5).
     """,
     stub="""
         def my_read(maps, pixels):
@@ -57,6 +57,9 @@ READ = Exercise(
         WrongAnswer("x is the row", _read("column, row"), "y is the row"),
         WrongAnswer("cosine first", _read(angles="torch.atan2(values[:, 35:38], values[:, 32:35])"),
                     "are exchanged: ch"),
+        WrongAnswer("degrees", _read(angles=f"{_ANGLES}.rad2deg()"), "in degrees"),
+        WrongAnswer("places first", _read().replace("angles, torch.cat([(pixels - 55.5) * depth / 150, depth], 1)",
+                    "torch.cat([(pixels - 55.5) * depth / 150, depth], 1), angles"), "have changed places"),
         WrongAnswer("atan", _read(angles="torch.atan(values[:, 32:35] / values[:, 35:38])"), "front from back"),
         WrongAnswer("raw depth", _read(depth="values[:, 38:]"), "still between"),
         WrongAnswer("half the room", _read(depth="2500 + values[:, 38:] * 3000"), "the depth is another"),
@@ -100,7 +103,7 @@ SUPPORT = Exercise(
     ),
     if_you_see="a number far above 1: the field's vectors are at most 1 long, so a mean of shares cannot exceed 1.",
     solution=_support(),
-    why="Cao and others' line integral, in the ten samples that everybody takes of it.",
+    why="Cao and others' line integral, as a mean over samples of it.",
     check=checks.check_support,
     wrong_answers=(
         WrongAnswer("sum", _support(value="(vectors @ bone).sum()"), "that is the sum"),
@@ -108,6 +111,8 @@ SUPPORT = Exercise(
         WrongAnswer("absolute", _support(value="(vectors @ bone).abs().mean()"), "absolute values: against"),
         WrongAnswer("strength", _support(value="vectors.norm(dim=1).mean()"), "how strong"),
         WrongAnswer("backwards", _support("(start - end) / (end - start).norm()"), "from start to end, end"),
+        WrongAnswer("mean of products", _support(value="(vectors * bone).mean()"), "of x and y of a point"),
+        WrongAnswer("cosine", _support(value="torch.cosine_similarity(vectors, bone[None]).mean()"), "count less"),
         WrongAnswer("no direction", _support(value="vectors.mean()"), "unit = (end - start)"),
     ),
 )  # fmt: skip
@@ -152,11 +157,13 @@ DISTILLATION = Exercise(
         root, 0 times NaN is NaN again. So missing joints leave before anything is computed with them.
     """,
     check=checks.check_distillation,
+    other_answers=(_distl("(student - teacher).abs().nanmean()"),),
     wrong_answers=(
         WrongAnswer("plain mean", _distl("(student - teacher).abs().mean()"), "got into the mean"),
         WrongAnswer("squares", _distl("(student[known] - teacher[known]).square().mean()"), "worst guesses"),
         WrongAnswer("all count", _distl("(student[known] - teacher[known]).abs().sum() / known.numel()"),
                     "number of known ones"),
+        WrongAnswer("distances", _distl("(student - teacher)[known.all(-1)].norm(dim=-1).mean()"), "mean distance of"),
         WrongAnswer("zeros", _distl("(student - teacher.nan_to_num(0)).abs().mean()"), "picture's corner"),
         WrongAnswer("detached", _distl("(student.detach()[known] - teacher[known]).abs().mean()"), "no gradient"),
         WrongAnswer("signed", _distl("(student[known] - teacher[known]).mean()"), "with all joints known"),
@@ -185,7 +192,7 @@ MIRROR = Exercise(
     task="""
         $T_s$ for the simplest move. `pose` is a float64 tensor (15, 2) in a picture of `width` pixels, whose centres
         are 0 to `width` - 1. Return the joints, (15, 2), as they must be found in the mirrored picture.
-        `other_side[j]` is the joint opposite to j (left wrist, right wrist), or j itself.
+        `other_side` is a list: `other_side[j]` is the joint opposite to j (left wrist, right wrist), or j itself.
     """,
     stub="""
         def my_mirror(pose, width, other_side):
@@ -211,8 +218,86 @@ MIRROR = Exercise(
     ),
 )  # fmt: skip
 
-GUESS = Exercise(
+_STEP = """
+    def my_step(G, F, optimizer, maps):
+        {frozen}
+        loss = {loss}
+        {clear}
+        {way}
+        optimizer.step()
+        return loss
+"""
+_ADAPT = "(F(G(maps)) - maps).abs().mean()"
+
+
+def _step(
+    frozen: str = "F.requires_grad_(False)", loss: str = _ADAPT, clear: str = "optimizer.zero_grad()",
+    way: str = "loss.backward()",
+) -> str:  # fmt: skip
+    return _STEP.format(frozen=frozen, loss=loss, clear=clear, way=way)
+
+
+STEP = Exercise(
     id="06.6",
+    title="Speak as E does",
+    kind="code",
+    difficulty=2,
+    minutes=8,
+    task="""
+        One step with $\\mathcal L_{adapt}$. `G` turns maps into $\\mathcal V$ and `F` turns $\\mathcal V$ into maps,
+        two networks of torch; `optimizer` is G's; `maps` is a float32 tensor (B, C, H, W). Lower the mean of
+        $|F(G(m)) - m|$ by one step of the optimizer. F is to be frozen, and **you** have to do it: its weights stay,
+        and no gradient may be left in them. Return the loss before the step. It is called twice.
+    """,
+    stub="""
+        def my_step(G, F, optimizer, maps):
+            ...
+            return None  # the loss, one number
+    """,
+    answer="my_step",
+    hints=(
+        "The gradient has to go *through* F to reach G. What is it that F's own weights must not do?",
+        "`F.requires_grad_(False)`, then loss, `optimizer.zero_grad()`, `loss.backward()`, `optimizer.step()`.",
+    ),
+    if_you_see="`does not require grad and does not have a grad_fn`: the way from G to the loss is cut by `no_grad`.",
+    solution=_step(),
+    why="This is all that ever tells G what pictures look like: F was fitted to them, and G has never seen one.",
+    check=checks_training.check_step,
+    other_answers=("""
+        def my_step(G, F, optimizer, maps):
+            loss = torch.nn.functional.l1_loss(F(G(maps)), maps)
+            optimizer.zero_grad()
+            loss.backward(inputs=list(G.parameters()))
+            optimizer.step()
+            return loss.item()
+    """, """
+        def my_step(G, F, optimizer, maps):
+            weights = list(G.parameters())
+            loss = (F(G(maps)) - maps).abs().mean()
+            for weight, slope in zip(weights, torch.autograd.grad(loss, weights)):
+                weight.grad = slope
+            optimizer.step()
+            optimizer.zero_grad()
+            return loss.detach().numpy()
+    """),
+    wrong_answers=(
+        WrongAnswer("not frozen", _step(frozen="pass"), "is left in F"),
+        WrongAnswer("F learns, too", _step(frozen="other = torch.optim.SGD(F.parameters(), lr=0.5)",
+                                           way="loss.backward(); other.step()"), "Only G takes a step"),
+        WrongAnswer("detached", _step(frozen="pass", loss="(F(G(maps).detach()) - maps).abs().mean()"), "not moved"),
+        WrongAnswer("no gradient", _step(frozen="torch.set_grad_enabled(False)",
+                                         way="torch.set_grad_enabled(True); loss.backward()"), "stopped with Runtime"),
+        WrongAnswer("piles up", _step(clear="pass"), "of the step before"),
+        WrongAnswer("squares", _step(loss="(F(G(maps)) - maps).square().mean()"), "yours are squared"),
+        WrongAnswer("sum", _step(loss="(F(G(maps)) - maps).abs().sum()"), "over all cells"),
+        WrongAnswer("climbs", _step(way="(-loss).backward()"), "the loss climbs"),
+        WrongAnswer("half", _step(way="(0.5 * loss).backward()"), "one step of the optimizer"),
+        WrongAnswer("after", _step().replace("return loss", f"return {_ADAPT}"), "before the step"),
+    ),
+)  # fmt: skip
+
+GUESS = Exercise(
+    id="06.7",
     title="Which loss helps most?",
     kind="predict",
     difficulty=1,
@@ -274,4 +359,4 @@ HIDE = Exercise(
     ),
 )
 
-EXERCISES = (READ, HIDE, SUPPORT, DISTILLATION, MIRROR, GUESS)
+EXERCISES = (READ, HIDE, SUPPORT, DISTILLATION, MIRROR, STEP, GUESS)

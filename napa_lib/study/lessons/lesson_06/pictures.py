@@ -243,8 +243,9 @@ def losses_figure(record: list[dict]) -> Figure:
     steps = [entry["step"] for entry in record]
     names = (("distl", "L_distl (px)"), ("recon", "L_recon (m)"), ("adapt", "L_adapt"))
     for axis, (key, title) in zip(axes, names, strict=True):
-        axis.plot(steps, [entry[key] for entry in record], marker="o")
-        axis.set(xlabel="step", ylim=(0, None))
+        values = [entry[key] for entry in record]
+        axis.plot(steps, values, marker="o")
+        axis.set(xlabel="step", ylim=(0, 1.1 * max(values)))
         axis.set_title(title, fontsize=10)
     return page
 

@@ -14,7 +14,7 @@ QUIZ = (
             Option("Pictures are smaller", "thirty numbers against three thousand: they are larger."),
             Option("A generator of pictures comes in layers, coarse to fine, with a style code for each", "and the few"
                    " coarse ones are what tau changes.", True),
-            Option("Joints have no order", "they do: each has its row."),
+            Option("Beta needs pictures to read", "beta is there because poses are drawn, not the other way round."),
         ),
     ),
     Question(
@@ -29,10 +29,10 @@ QUIZ = (
     Question(
         "Why does the paper let only one block of tau differ from the identity?",
         (
-            Option("The other layers have no style", "each layer has one."),
+            Option("The pose is said by that layer alone", "every layer has a say; here changing all came nearer."),
             Option("Fewer numbers can learn less by heart from twelve poses", "and what the source knows about bodies"
                    " stays in the other layers.", True),
-            Option("A matrix with two blocks cannot be block-diagonal", "it can have as many as there are layers."),
+            Option("Two blocks would undo one another", "each acts on the styles of its own layer."),
         ),
     ),
     Question(

@@ -97,8 +97,8 @@ LENGTHS = Exercise(
     if_you_see="three ones: the hand does not swing on a circle, it goes along a straight line.",
     solution="lengths = [0.0, 0.5, 0.71]",
     why="""
-        The paper calls mixed poses ones that "physically exist". Between similar shots they nearly do; between arms up
-        and arms down they do not. What a source knows about arms is there to help.
+        Most poses between two real ones "physically" exist, says the paper. Between similar shots they nearly do;
+        between arms up and arms down they do not. What a source knows about arms is there to help.
     """,
     check=checks.check_lengths,
     wrong_answers=tuple(
@@ -231,7 +231,8 @@ FIT = Exercise(
     ),
     if_you_see="""
         `a leaf Variable that requires grad is being used in an in-place operation`: write `U = ...` with `.detach()`,
-        or do the step inside `torch.no_grad()`.
+        or do the step inside `torch.no_grad()`. `'float' and 'NoneType'`: after `U = U - …` U is no leaf any more, and
+        `U.grad` is None.
     """,
     solution=_fit(),
     why="""

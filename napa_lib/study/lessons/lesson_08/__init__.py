@@ -9,11 +9,11 @@ from napa_lib.study.quizzes import Option, Question
 
 QUIZ = (
     Question(
-        "A term weighs 1,854 of 6,500 in the joint loss. What does that say about its share in the next step?",
+        "A term weighs a third of the joint loss. What does that say about its share in the next step?",
         (
-            Option("Nearly a third", "the step follows slopes, not heights."),
-            Option("Little: what counts is its gradient", "L_sent weighs that much and pulls a thirteenth as hard as "
-                   "L_style.", True),
+            Option("A third", "the step follows slopes, not heights."),
+            Option("Little: what counts is its gradient", "L_sent weighs about that much and pulls less than half as "
+                   "hard as L_style.", True),
             Option("Nothing, as RMSprop divides by the gradient", "it divides the sum of all terms, in which the "
                    "strongest decides the direction."),
         ),
@@ -24,7 +24,8 @@ QUIZ = (
             Option("So that L_depth, times 1000, does not move the keypoints", "2D and depth are decoupled; on "
                    "the keypoints its gradient would be many times that of L_2d.", True),
             Option("Because a bone map has no gradient", "the soft one has; the self supervision lives on it."),
-            Option("To save memory", "some, but that is not why."),
+            Option("So that G' learns nothing from L_2d", "it does not in any case: L_2d looks at the keypoints, which"
+                   " come before the map."),
         ),
     ),
     Question(
@@ -33,7 +34,8 @@ QUIZ = (
             Option("The pictures come nearer to their style", "an untouched VGG can say so; here it does not."),
             Option("Nothing, until a judge who did not learn has looked", "whoever is judged must not teach the judge.",
                    True),
-            Option("The learning rate is too small", "it may be anything."),
+            Option("That VGG has become a finer judge of style", "a kinder one: it was trained to make what it measures"
+                   " small."),
         ),
     ),
     Question(

@@ -14,7 +14,8 @@ ORDER = "CADB"
 
 
 def check_order(answer) -> Verdict:
-    order = str(answer).upper().replace(" ", "").replace(",", "")
+    word = "".join(map(str, answer)) if isinstance(answer, (list, tuple)) else str(answer)
+    order = word.upper().replace(" ", "").replace(",", "")
     if sorted(order) != sorted(ORDER):
         return wrong("each of A, B, C and D once, as one word.")
     if order == ORDER:
@@ -152,6 +153,8 @@ def check_supervision(my_supervision) -> Verdict:
 
 
 def check_learners(answer) -> Verdict:
+    if isinstance(answer, str):
+        return wrong('a set of names, such as {"F", "G"}.')
     try:
         named = {str(name).strip().upper().replace("′", "'").replace("’", "'") for name in answer}
     except TypeError:
@@ -187,7 +190,7 @@ def check_cut(my_cut) -> Verdict:
     if not torch.equal(found.detach(), before):
         return wrong("the keypoints have moved: F' would be shown another pose. Only the way back is to be cut.")
     if found.requires_grad:
-        return wrong("a gradient still comes through: clone() copies the values and keeps the way back open.")
+        return wrong("a gradient still comes through. Even clone() copies the values and keeps the way back open.")
     return right("the same map, and no way back. One word in a program, and a whole part of the paper is switched off.")
 
 

@@ -23,6 +23,7 @@ ORDER = Exercise(
     solution='order = "CADB"',
     why="Each stage starts from the checkpoint of the one before; another stage's is refused before the first step.",
     check=checks.check_order,
+    other_answers=('order = ["C", "A", "D", "B"]',),
     wrong_answers=(
         WrongAnswer("pose first", 'order = "ACDB"', "made them by then"),
         WrongAnswer("joint first", 'order = "DCAB"', "from scratch"),
@@ -51,8 +52,8 @@ JOINT = Exercise(
     minutes=6,
     task="""
         `terms` is a dictionary of the groups "style", "pose" and "supervision", each a dictionary from a term's name to
-        its value, a tensor () with a gradient. `ratios` has a number for each name. `groups` names the groups that the
-        stage descends. Return the joint loss, a tensor.
+        its value, a float64 tensor () with a gradient. `ratios` has a number for each name. `groups` names the groups
+        that the stage descends. Return the joint loss, a tensor.
     """,
     stub="""
         def my_joint(terms, ratios, groups):
@@ -96,7 +97,7 @@ HARDEST = Exercise(
     solution='hardest = {"L_style", "L_2d"}',
     why="""
         The board below shows it: what a term weighs in the sum says little about how hard it pulls. `L_sent` weighs
-        most of all and comes fourth; `L_2d`, a tenth of it, comes first or second.
+        most of all and comes fourth; `L_2d`, a twelfth of it, comes first or second.
     """,
     check=checks.check_hardest,
     other_answers=('hardest = ["l_2d", "style"]',),
@@ -198,7 +199,7 @@ LEARNERS = Exercise(
         WrongAnswer("the other VGG", 'learners = {"VGG", "F\'"}', "have no part"),
         WrongAnswer("one of two", 'learners = {"F\'"}', "two networks are behind the cut"),
         WrongAnswer("unknown", 'learners = {"H"}', "no networks here"),
-        WrongAnswer("no set", "learners = 2", "a set of names"),
+        WrongAnswer("no set", "learners = \"F' VGG'\"", "a set of names"),
     ),
 )
 
@@ -214,8 +215,9 @@ CUT = Exercise(
     difficulty=1,
     minutes=3,
     task="""
-        `keypoints` is a tensor (B, J, 2) with a gradient. Return keypoints from which the same bone map is drawn, but
-        through which the self supervision can no longer correct G. L_2d still needs the keypoints themselves.
+        `keypoints` is a float32 tensor (B, J, 2) with a gradient. Return keypoints from which the same bone map is
+        drawn, but through which the self supervision can no longer correct G. L_2d still needs the keypoints
+        themselves.
     """,
     stub="""
         def my_cut(keypoints):

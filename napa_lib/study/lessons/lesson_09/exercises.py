@@ -61,6 +61,8 @@ INTERVAL = Exercise(
         WrongAnswer("shares", _interval("right[rows].sum(1) / counted[rows].sum(1)"), "as a share"),
         WrongAnswer("mean of rates", _interval("100 * (right / counted)[rows].mean(1)"), "mean of the figures' rates"),
         WrongAnswer("90 %", _interval(_POOLED, "np.percentile(pooled, (5, 95))"), "90 % interval"),
+        WrongAnswer("fractions", _interval(_POOLED, "np.percentile(pooled, (0.025, 0.975))"), "from 0 to 100"),
+        WrongAnswer("a bell", _interval(_POOLED, "pooled.mean() + 1.96 * pooled.std() * np.array([-1, 1])"), "no bell"),
         WrongAnswer("range", _interval(_POOLED, "(pooled.min(), pooled.max())"), "range of all draws"),
         WrongAnswer("no axis", _interval("100 * right[rows].sum() / counted[rows].sum()"), "both ends are the same"),
         WrongAnswer("turned", _interval(_POOLED, "np.percentile(pooled, (97.5, 2.5))"), "other way round"),
@@ -86,8 +88,8 @@ DEPTHS = Exercise(
     minutes=5,
     task="""
         `across` (B,) are the lengths of bones as marked in the picture, in pixels, `length` (B,) the same bones'
-        lengths on a body, in mm, and `scale` is how many mm a pixel is. All are NumPy floats. Return how far each bone
-        goes into the picture or out of it, in mm, (B,). A bone that is drawn too long has depth 0.
+        lengths on a body, in mm: both are NumPy arrays of float64. `scale`, a number, is how many mm a pixel is. Return
+        how far each bone goes into the picture or out of it, in mm, (B,). A bone that is drawn too long has depth 0.
     """,
     stub="""
         def my_depths(across, length, scale):
@@ -103,7 +105,8 @@ DEPTHS = Exercise(
     solution=_depths(),
     why="""
         Taylor (2000). The sign is not in the picture: eight bones of arms and legs make 256 bodies with one projection.
-        `pseudo_depth` puts those last that no joint could take, and of the rest takes the one nearest to G's guess.
+        `pseudo_depth` puts those last that no joint could take, and of the rest takes the one nearest to a depth
+        network's guess.
     """,
     check=checks.check_depths,
     other_answers=(
@@ -118,6 +121,7 @@ DEPTHS = Exercise(
         WrongAnswer("difference", _depths("np.maximum(length - scale * across, 0)"), "do not subtract"),
         WrongAnswer("sum", _depths("np.sqrt(length**2 + (scale * across) ** 2)"), "longest side"),
         WrongAnswer("away", _depths("-np.sqrt(np.maximum(length**2 - (scale * across) ** 2, 0))"), "not negative"),
+        WrongAnswer("pixels", _depths("np.sqrt(np.maximum((length / scale) ** 2 - across**2, 0))"), "in pixels; mm"),
         WrongAnswer("twice", _depths("2 * np.sqrt(np.maximum(length**2 - (scale * across) ** 2, 0))"), "Pythagoras"),
     ),
 )
@@ -197,7 +201,14 @@ SPLIT = Exercise(
         WrongAnswer("one too few", _split(stop="len(few) + pictures.count(name) > shots"), "enough, not before"),
         WrongAnswer("one too many", _split(stop="len(few) > shots"), "stop as soon as"),
         WrongAnswer("alphabet", _split().replace("in order", "in sorted(order)"), "in the given order"),
-        WrongAnswer("names", _split(taken="[name]"), "row numbers"),
+        WrongAnswer("names", _split(taken="[name]"), "such as ([2"),
+        WrongAnswer("mask", """
+            def my_split(pictures, order, shots):
+                few = np.array([name in order[:1] for name in pictures])
+                return few, ~few
+            """, "that is a mask"),
+        WrongAnswer("twice", _split(taken="2 * [i for i, picture in enumerate(pictures) if picture == name]"),
+                    "is there twice"),
         WrongAnswer("lost", _split(rest="[i for i in range(len(pictures)) if i not in few][1:]"), "on no side"),
     ),
 )  # fmt: skip
@@ -222,7 +233,8 @@ LOSS = Exercise(
     task="""
         `found` (B, J, 2) are the joints that the network reads, a float32 tensor with a gradient; `target` (B, J, 2)
         the marked ones, NaN where nobody marked a joint. Return the mean distance over all marked joints of the batch,
-        a tensor (), and 0 if none is marked. Its gradient must hold no NaN.
+        a tensor (), and 0 if none is marked, on which `backward` can be called all the same. Its gradient must hold no
+        NaN.
     """,
     stub="""
         def my_loss(found, target):
@@ -261,6 +273,7 @@ LOSS = Exercise(
             f"torch.stack([d[k].sum() / k.sum().clamp_min(1) for d, k in zip({_DISTANCE}, known)]).mean()"),
             "means: each known joint"),
         WrongAnswer("no gradient", _loss(_MEAN.replace("found -", "found.detach() -")), "no gradient flows"),
+        WrongAnswer("no way back", _loss(f"{_MEAN} if known.any() else torch.zeros(())"), "nothing hangs on it"),
         WrongAnswer("none marked", _loss("(found[known] - target[known]).norm(dim=-1).mean()"), "no joint marked"),
     ),
 )  # fmt: skip
@@ -289,7 +302,7 @@ CHOICE = Exercise(
         out, train on the others, choose by what was left out (cross-validation), then measure once on the rest.
     """,
     check=checks.check_choice,
-    other_answers=('choice = " c "',),
+    other_answers=('choice = " c "', 'choice = ["C"]'),
     wrong_answers=(
         WrongAnswer("the rest", 'choice = "A"', "good by chance"),
         WrongAnswer("the twelve", 'choice = "B"', "by heart"),
