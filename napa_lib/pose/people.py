@@ -15,7 +15,7 @@ from napa_lib.pose.views import cut, look
 THRESHOLD = 0.3  # a box is looked at closer from this score on; chosen on validation pictures, see the detector's card
 OVERLAP = 0.45  # of two boxes with a larger intersection over union the likelier one is kept
 MOST = 40  # figures of one picture, the likeliest
-SURE, RELATIVE = 0.5, 0.6  # mean confidence of a figure's joints: least, and as a share of the surest figure's
+SURE, RELATIVE = 0.3, 0.6  # mean confidence of a figure's joints: least, and as a share of the surest figure's
 INSIDE = 0.8  # a box of which so much lies in a surer one is a part of that figure
 EDGE = 0.02  # share of a window's side: a box nearer than this to an inner edge may be a part of a figure
 
@@ -67,7 +67,7 @@ def _cut_off(corners: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def refine(network: nn.Module, pictures: Sequence[Picture], candidates: Sequence[Tensor], size: int) -> list[Tensor]:
-    """The candidates that the pose network takes for figures, each in a box round its joints.
+    """The candidates that the pose network takes for figures, of those that show one figure the surest.
 
     Args:
         network: from crops to a `PosePrediction`.
@@ -76,24 +76,25 @@ def refine(network: nn.Module, pictures: Sequence[Picture], candidates: Sequence
         size: side of the crops that the network looks at.
 
     Returns:
-        for each picture square boxes (M, 4) with room to spare, the surest figure first. Boxes that come to lie on one
-        another, or within a surer one, are one figure.
+        for each picture M of the boxes, the surest figure first. Boxes whose joints come to lie on one another, or
+        within those of a surer one, are one figure. They stay as they were proposed: a box drawn anew round the joints
+        of which the network is sure cuts off what it is not sure of, and was worse on validation figures.
     """
     seen = look(network, pictures, candidates, size)
     return [_surest(*found, boxes) for found, boxes in zip(seen, candidates, strict=True)]
 
 
 def _surest(keypoints: Tensor, confidence: Tensor, boxes: Tensor) -> Tensor:
-    """Boxes (M, 4) round the joints of the figures of which the network is sure, (N, 18, 2) and (N, 18)."""
-    closer = torch.stack([box_round(*row) for row in zip(keypoints, confidence, boxes, strict=True)])
+    """The boxes (M, 4) of the figures of which the network is sure, (N, 18, 2) and (N, 18)."""
+    figures = torch.stack([box_round(*row) for row in zip(keypoints, confidence, boxes, strict=True)])
     sure = confidence.mean(1)
-    order = [i for i in suppress(closer, sure).tolist() if sure[i] >= max(SURE, RELATIVE * float(sure.max()))]
+    order = [i for i in suppress(figures, sure).tolist() if sure[i] >= max(SURE, RELATIVE * float(sure.max()))]
     kept: list[int] = []
     for i in order:
-        inside = [_share_inside(closer[i], closer[j]) for j in kept]
+        inside = [_share_inside(figures[i], figures[j]) for j in kept]
         if not inside or max(inside) < INSIDE:
             kept.append(i)
-    return closer[torch.tensor(kept, dtype=torch.long)]
+    return boxes[torch.tensor(kept, dtype=torch.long)]
 
 
 def _share_inside(box: Tensor, other: Tensor) -> float:
