@@ -48,7 +48,7 @@ def ask(crops: Tensor, packages: Path) -> Tensor:
 
 
 def predict(figures: Sequence[ArtFigure], packages: Path) -> dict[str, Tensor]:
-    """Name of a figure -> its joints (14, 2) in pixels of its picture; the top of the head, which it has not, is NaN."""
+    """Name of a figure -> its joints (14, 2) in pixels of its picture; the top of the head, which it lacks, is NaN."""
     matrices = crop_matrices(square_boxes(torch.tensor([figure.box for figure in figures])), SIZE)
     cut = [crop(f.load(), m[None], SIZE) for f, m in zip(progress(figures, "figures"), matrices, strict=True)]
     points = to_picture(ask(torch.cat(cut).clamp(0, 1), packages), matrices)
