@@ -79,9 +79,53 @@ RIGHT = {
           torch.tensor([[64.0, 64, 3000], [71, 71, 4500.0]])),
 }  # fmt: skip
 
+STEPS = {  # of exercise 06.6
+    "frozen one by one": """
+        for p in F.parameters():
+            p.requires_grad = False
+        loss = torch.nn.functional.l1_loss(F(G(maps)), maps)
+        loss.backward(); optimizer.step(); optimizer.zero_grad()
+        return [float(loss)]""",
+    "closure": """
+        def closure():
+            optimizer.zero_grad()
+            loss = (F(G(maps)) - maps).abs().mean()
+            loss.backward(inputs=list(G.parameters()))
+            return loss
+        return optimizer.step(closure)""",
+    "F cleared": """
+        loss = (F(G(maps)) - maps).abs().mean()
+        G.zero_grad(); loss.backward(); optimizer.step(); F.zero_grad()
+        return loss.detach().numpy()""",
+    "cleared too late": """
+        F.requires_grad_(False)
+        loss = (F(G(maps)) - maps).abs().mean()
+        loss.backward(); optimizer.zero_grad(); optimizer.step()
+        return loss""",
+    "no step": """
+        F.requires_grad_(False)
+        loss = (F(G(maps)) - maps).abs().mean()
+        optimizer.zero_grad(); loss.backward()
+        return loss""",
+    "compares V": """
+        F.requires_grad_(False)
+        loss = (G(maps) - G(F(G(maps)).detach())).abs().mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+        return loss""",
+}
+
+
+def step_of(name: str):
+    names: dict = {"torch": torch}
+    exec("def my_step(G, F, optimizer, maps):" + STEPS[name], names)
+    return names["my_step"]
+
+
+RIGHT["6"] = (step_of("frozen one by one"), step_of("closure"), step_of("F cleared"))
+
 # Wrong in new ways, with a sentence that names what is wrong -------------------------------------------------------
 WRONG = {
-    "1": ((lambda m, p: read_cells(m, p)[::-1], "angles are others"),
+    "1": ((lambda m, p: read_cells(m, p)[::-1], "have changed places"),
           (lambda m, p: read_cells(m, p + 8), "angles are others"),
           (lambda m, p: (read_cells(m, p)[0], read_cells(m, p)[1] / 1000), "depth is another")),
     "3": ((lambda v, a, b: (v @ (b - a)) / (b - a).norm(), "has shape (12,)"),
@@ -92,6 +136,8 @@ WRONG = {
           (lambda s, t: torch.where(t.isnan(), 0.0, (s - t).square().sqrt()).sum() / (~t.isnan()).sum(), "NaN")),
     "5": ((lambda p, w, o: p, "x -> 111 - x"), (lambda p, w, o: mirror_loop(p, w, o)[::-1], "x -> 111 - x"),
           (lambda p, w, o: mirror_loop(p, 2 * w, o), "x -> 111 - x")),
+    "6": ((step_of("cleared too late"), "G has not moved"), (step_of("no step"), "G has not moved"),
+          (step_of("compares V"), "the mean of |F(G(maps))")),
     "7": ((3, "one of three"), ("all", "one of three"), (["recon"], "one of three")),
     "2": (([[58, 60, 2800], [61, 58, 2801]], "in one another"), ([[58, 60], [61, 58]], "shape"),
           ([[63, 60, 2800], [64, 60, 5200]], "both come back")),

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from napa_lib.adversarial import FIXED_ROWS, LIMBS, ROWS
 from napa_lib.results import Interval, interval, paired_interval, text_table
+from napa_lib.study.guesses import mark_guess
 
 Results = Mapping[str, Sequence[dict]]  # row -> the results of its seeds
 WORLDS = ("lab", "wild", "unseen")
@@ -153,8 +154,7 @@ def curves(
             )  # fmt: skip
         axis.set(xlabel="training steps", ylabel="error (mm)" if world == "lab" else "", title=world)
         axis.set_ylim(0, None)
-    if guess is not None:
-        axes[1].axhline(guess, linestyle="--", color="0.4", linewidth=1, label="your prediction")
+    mark_guess(axes[1], y=guess)
     axes[1].legend(fontsize=8)
     return page
 

@@ -42,6 +42,8 @@ def check_read(my_read) -> Verdict:
         (np.pi / 2 - expected, "sine and cosine are exchanged: channels 32 to 34 are the sines, 35 to 37 the cosines."),
         (np.remainder(np.pi / 2 - expected + np.pi, 2 * np.pi) - np.pi, "sine and cosine are exchanged: channels 32 to "
          "34 are the sines, 35 to 37 the cosines."),
+        (np.degrees(expected), "the angles are in degrees: radians are asked for."),
+        (where, "angles and places have changed places: the angles come first."),
         (np.arctan(np.tan(expected)), "sine over cosine alone cannot tell front from back: take atan2 of both."),
     ):  # fmt: skip
         if close(angles, value, 1e-3) and not close(expected, value, 1e-3):
@@ -104,6 +106,8 @@ def check_distillation(my_loss) -> Verdict:
     off = (student - teacher).abs()
     if close(whole, off.square().mean()) or close(whole, off.square().mean().sqrt()):
         return wrong("the paper's |.| is the absolute value: squares let the teacher's worst guesses rule.")
+    if close(whole, (student - teacher).norm(dim=-1).mean()):
+        return wrong("that is the mean distance of joints; |.| takes the differences in x and y apart.")
     if not close(whole, off.mean()):
         return wrong("with all joints known it is the mean of |student - teacher| over all numbers.")
     teacher[0, 3:9] = torch.nan

@@ -80,7 +80,8 @@ def check_step(my_step) -> Verdict:
         return wrong("F has changed: it is to judge G by what it learned from pictures. Only G takes a step.")
     if close(done["G"], _flat(training()[0].parameters()), 1e-7):
         return wrong(
-            "G has not moved. Freeze F's weights, not the way through it: no `detach`, no `no_grad`; then step."
+            "G has not moved. Its gradient comes through F: freeze F's weights, not the way, by no `detach` or "
+            "`no_grad`. And it must still be there when the optimizer steps."
         )
     if not close(done["G"], wanted["G"], 1e-5):
         for variant, hint in VARIANTS:

@@ -231,7 +231,8 @@ FIT = Exercise(
     ),
     if_you_see="""
         `a leaf Variable that requires grad is being used in an in-place operation`: write `U = ...` with `.detach()`,
-        or do the step inside `torch.no_grad()`.
+        or do the step inside `torch.no_grad()`. `'float' and 'NoneType'`: after `U = U - …` U is no leaf any more, and
+        `U.grad` is None.
     """,
     solution=_fit(),
     why="""

@@ -14,7 +14,8 @@ ORDER = "CADB"
 
 
 def check_order(answer) -> Verdict:
-    order = str(answer).upper().replace(" ", "").replace(",", "")
+    word = "".join(map(str, answer)) if isinstance(answer, (list, tuple)) else str(answer)
+    order = word.upper().replace(" ", "").replace(",", "")
     if sorted(order) != sorted(ORDER):
         return wrong("each of A, B, C and D once, as one word.")
     if order == ORDER:
@@ -152,6 +153,8 @@ def check_supervision(my_supervision) -> Verdict:
 
 
 def check_learners(answer) -> Verdict:
+    if isinstance(answer, str):
+        return wrong('a set of names, such as {"F", "G"}.')
     try:
         named = {str(name).strip().upper().replace("′", "'").replace("’", "'") for name in answer}
     except TypeError:

@@ -23,6 +23,7 @@ ORDER = Exercise(
     solution='order = "CADB"',
     why="Each stage starts from the checkpoint of the one before; another stage's is refused before the first step.",
     check=checks.check_order,
+    other_answers=('order = ["C", "A", "D", "B"]',),
     wrong_answers=(
         WrongAnswer("pose first", 'order = "ACDB"', "made them by then"),
         WrongAnswer("joint first", 'order = "DCAB"', "from scratch"),
@@ -198,7 +199,7 @@ LEARNERS = Exercise(
         WrongAnswer("the other VGG", 'learners = {"VGG", "F\'"}', "have no part"),
         WrongAnswer("one of two", 'learners = {"F\'"}', "two networks are behind the cut"),
         WrongAnswer("unknown", 'learners = {"H"}', "no networks here"),
-        WrongAnswer("no set", "learners = 2", "a set of names"),
+        WrongAnswer("no set", "learners = \"F' VGG'\"", "a set of names"),
     ),
 )
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from napa_lib.loop import Record
 from napa_lib.skeletons import NAPA18
 from napa_lib.study.figures import PALETTE, to_array
+from napa_lib.study.guesses import mark_guess
 from napa_lib.study.lessons.lesson_08.live import Board, View, reach, system, view
 from napa_lib.study.plots import draw_pose
 from napa_lib.training.objective import SYMBOLS
@@ -159,14 +160,15 @@ def reach_figure(number: int, cut: Callable[[Tensor], Tensor] | None = None) -> 
     return page
 
 
-def judge_figure(seen: Record) -> Figure:
-    """L_cos while the VGG learns along: as it sees it itself, and as an untouched VGG does."""
+def judge_figure(seen: Record, guess: float | None = None) -> Figure:
+    """L_cos while the VGG learns along: as it sees it itself, and as an untouched one does, and a guess of this."""
     page, axis = plt.subplots(figsize=(5.6, 2.6))
     steps = [entry["step"] for entry in seen]
     axis.plot(steps, [entry["untouched"] for entry in seen], marker="s", label="an untouched VGG")
     axis.plot(steps, [entry["own"] for entry in seen], marker="o", label="the VGG that learns along")
     axis.set(xlabel="steps of stage 1", ylabel="L_cos")
-    axis.set_ylim(0, 1.15 * max(max(entry["own"], entry["untouched"]) for entry in seen))
+    axis.set_ylim(0, 1.15 * max(max(entry["own"], entry["untouched"], guess or 0) for entry in seen))
+    mark_guess(axis, y=guess)
     axis.legend(fontsize=9)
     return page
 

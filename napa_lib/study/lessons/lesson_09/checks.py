@@ -38,6 +38,10 @@ def _interval_hint(low, high, hit, counted, rows, pooled) -> str:
         return "the other way round: low comes first."
     if same(100 * (hit / counted)[rows].mean(1)):
         return "you took the mean of the figures' rates: one with 2 joints then counts as much as one with 12."
+    if same(pooled, (0.025, 0.975)):
+        return "percentiles are counted from 0 to 100: 2.5 and 97.5."
+    if np.allclose((low, high), (pooled.mean() - 1.96 * pooled.std(), pooled.mean() + 1.96 * pooled.std()), rtol=1e-3):
+        return "mean and deviation make a bell of the draws; take their percentiles, which need no bell."
     if same(pooled, (5, 95)):
         return "that is the 90 % interval: 2.5 % are left out at each end."
     if np.allclose((low, high), (pooled.min(), pooled.max())):
@@ -57,6 +61,8 @@ def check_split(my_split) -> Verdict:
     for shots in (3, 4, 1, 6):
         try:
             few, rest = my_split(list(PICTURES), list(ORDER), shots)
+            if np.asarray(list(few)).dtype == bool:
+                return wrong("that is a mask; row numbers are asked for: `np.flatnonzero(mask)`.")
             few, rest = [int(i) for i in few], [int(i) for i in rest]
         except (TypeError, ValueError):
             return wrong("two lists of row numbers, such as ([2, 3, 4], [0, 1, 5, 6, 7, 8]).")
@@ -101,6 +107,8 @@ def _depth_hint(got, across, length, scale, expected) -> str:
     squared = length**2 - (scale * across) ** 2
     if np.isnan(got).any():
         return "NaN: a bone that is drawn longer than a body's has nothing left under the root; give it depth 0."
+    if np.allclose(got * scale, expected, rtol=1e-4, atol=1e-3):
+        return "in pixels; mm are asked for."
     if np.allclose(got, np.maximum(squared, 0)):
         return "that is the square of the depth, in mm²."
     if np.allclose(got, np.sqrt(np.abs(squared))):
@@ -176,7 +184,7 @@ CHOICES = {
 
 
 def check_choice(answer) -> Verdict:
-    letter = str(answer).strip().upper()
+    letter = str(answer[0] if isinstance(answer, (list, tuple)) and len(answer) == 1 else answer).strip().upper()
     if letter == "C":
         return right("what chooses must be seen neither by the training nor by the final measurement.")
     return wrong(CHOICES.get(letter, "one letter: A, B, C or D."))

@@ -61,6 +61,8 @@ INTERVAL = Exercise(
         WrongAnswer("shares", _interval("right[rows].sum(1) / counted[rows].sum(1)"), "as a share"),
         WrongAnswer("mean of rates", _interval("100 * (right / counted)[rows].mean(1)"), "mean of the figures' rates"),
         WrongAnswer("90 %", _interval(_POOLED, "np.percentile(pooled, (5, 95))"), "90 % interval"),
+        WrongAnswer("fractions", _interval(_POOLED, "np.percentile(pooled, (0.025, 0.975))"), "from 0 to 100"),
+        WrongAnswer("a bell", _interval(_POOLED, "pooled.mean() + 1.96 * pooled.std() * np.array([-1, 1])"), "no bell"),
         WrongAnswer("range", _interval(_POOLED, "(pooled.min(), pooled.max())"), "range of all draws"),
         WrongAnswer("no axis", _interval("100 * right[rows].sum() / counted[rows].sum()"), "both ends are the same"),
         WrongAnswer("turned", _interval(_POOLED, "np.percentile(pooled, (97.5, 2.5))"), "other way round"),
@@ -119,6 +121,7 @@ DEPTHS = Exercise(
         WrongAnswer("difference", _depths("np.maximum(length - scale * across, 0)"), "do not subtract"),
         WrongAnswer("sum", _depths("np.sqrt(length**2 + (scale * across) ** 2)"), "longest side"),
         WrongAnswer("away", _depths("-np.sqrt(np.maximum(length**2 - (scale * across) ** 2, 0))"), "not negative"),
+        WrongAnswer("pixels", _depths("np.sqrt(np.maximum((length / scale) ** 2 - across**2, 0))"), "in pixels; mm"),
         WrongAnswer("twice", _depths("2 * np.sqrt(np.maximum(length**2 - (scale * across) ** 2, 0))"), "Pythagoras"),
     ),
 )
@@ -198,7 +201,12 @@ SPLIT = Exercise(
         WrongAnswer("one too few", _split(stop="len(few) + pictures.count(name) > shots"), "enough, not before"),
         WrongAnswer("one too many", _split(stop="len(few) > shots"), "stop as soon as"),
         WrongAnswer("alphabet", _split().replace("in order", "in sorted(order)"), "in the given order"),
-        WrongAnswer("names", _split(taken="[name]"), "row numbers"),
+        WrongAnswer("names", _split(taken="[name]"), "such as ([2"),
+        WrongAnswer("mask", """
+            def my_split(pictures, order, shots):
+                few = np.array([name in order[:1] for name in pictures])
+                return few, ~few
+            """, "that is a mask"),
         WrongAnswer("twice", _split(taken="2 * [i for i, picture in enumerate(pictures) if picture == name]"),
                     "is there twice"),
         WrongAnswer("lost", _split(rest="[i for i in range(len(pictures)) if i not in few][1:]"), "on no side"),
@@ -294,7 +302,7 @@ CHOICE = Exercise(
         out, train on the others, choose by what was left out (cross-validation), then measure once on the rest.
     """,
     check=checks.check_choice,
-    other_answers=('choice = " c "',),
+    other_answers=('choice = " c "', 'choice = ["C"]'),
     wrong_answers=(
         WrongAnswer("the rest", 'choice = "A"', "good by chance"),
         WrongAnswer("the twelve", 'choice = "B"', "by heart"),
