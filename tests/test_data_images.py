@@ -286,6 +286,20 @@ def test_resizing_keeps_flat_colours_and_proportions(height, width, size, value)
     assert square.shape == (2, 3, size, size)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_resized_as_single_and_rounded(dtype):
+    image = torch.rand(3, 12, 9, generator=torch.Generator().manual_seed(0)).to(dtype)
+    torch.testing.assert_close(resize(image, 4), resize(image.float(), 4).to(dtype), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("factor", [0, -2, 3, 1.5])
+def test_a_picture_is_reduced_by_a_power_of_two(tmp_path, factor):
+    path = written(tmp_path, Image.new("RGB", (24, 12)), "a.jpg")
+    assert load_image(path, factor=4).shape == (3, 3, 6)
+    with pytest.raises(ValueError, match="factor must be a power of two"):
+        load_image(path, factor=factor)
+
+
 def test_the_centre_is_cropped():
     image = torch.arange(7.0).expand(3, 3, 7)
     torch.testing.assert_close(crop_square(image, 3), image[:, :, 2:5])

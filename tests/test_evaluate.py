@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -199,6 +200,14 @@ def test_the_page_stands_alone(figures, tmp_path):
     for figure in (figures[0], figures[1]):  # hardly moved: among the best
         assert figure.name.replace("_", " ") in text.split("In the middle")[0]
     assert text.count("Licence:") == 18
+
+
+def test_what_an_annotation_says_is_text_on_the_page(figures, tmp_path):
+    tag = "<script>alert(1)</script>"
+    figure = dataclasses.replace(figures[0], name=tag, kind=tag, source=tag, licence=tag, outside=figures[0].path)
+    text = write_page(tmp_path, score_art(truth([figure]), [figure])).read_text("utf-8")
+    assert "<script" not in text
+    assert text.count("&lt;script") == 6 * text.count("<img ") > 0  # name and kind once more as alternative text
 
 
 def test_the_overlay_shows_the_estimate(figures):

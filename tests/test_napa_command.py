@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 
@@ -199,6 +200,15 @@ def test_a_plan_changes_nothing_and_counts_what_it_says():
     assert 1.6 < more.kept / plan.kept < 2.4  # twice the pictures
     table = plan_table([plan])
     assert "2 pose" in table and "MB" in table and table.splitlines()[-1].startswith("about ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be locked there")
+def test_two_trainings_do_not_share_a_folder(tmp_path, small):
+    with RunFolder(tmp_path / "run").held(), pytest.raises(CheckpointError, match="run is in use: another napa train"):
+        train(wanted(tmp_path / "run", (1,)))
+    assert list((tmp_path / "run").iterdir()) == []
+    with RunFolder(tmp_path / "run").held():  # the one before let it go
+        pass
 
 
 def test_the_plan_of_the_command_writes_nothing(tmp_path, small, capsys):

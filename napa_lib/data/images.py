@@ -33,11 +33,14 @@ def load_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS, turn: bool
 
     Raises:
         PictureError: a ValueError that names the file, if it is missing, empty, truncated, too large or no picture.
+        ValueError: if `factor` is no power of two.
 
     >>> from napa_lib.data import asset_path
     >>> load_image(asset_path("paintings/monalisa.jpg")).shape
     torch.Size([3, 500, 322])
     """
+    if factor < 1 or factor != 1 << int(factor).bit_length() - 1:
+        raise ValueError(f"factor must be a power of two, got {factor}")
     pixels = decode(path, max_pixels * factor**2, lambda size: factor, turn).pixels
     if pixels.mode == "F":
         return torch.from_numpy(np.array(pixels)).expand(3, -1, -1).contiguous()
@@ -93,7 +96,8 @@ def resize(image: Tensor, size: int | tuple[int, int]) -> Tensor:
         raise ValueError(f"size must be at least 1 pixel, got {size}")
     batch = image if image.ndim == 4 else image[None]
     if size != (height, width):
-        batch = interpolate(batch, size=size, mode="bilinear", antialias=True, align_corners=False)
+        wide = batch.float() if batch.dtype in (torch.float16, torch.bfloat16) else batch  # no CPU has that filter
+        batch = interpolate(wide, size=size, mode="bilinear", antialias=True, align_corners=False).to(batch)
     return batch if image.ndim == 4 else batch[0]
 
 

@@ -93,8 +93,8 @@ def _figure(score: ArtScore, index: int) -> str:
     code = base64.b64encode(buffer.getvalue()).decode()
     return (
         f"<figure><img alt='{html.escape(alt, quote=True)}' width='{picture.width}' height='{picture.height}' "
-        f"src='data:image/jpeg;base64,{code}'><figcaption><b>{html.escape(name)}</b> ({figure.kind}): {words}, mean "
-        f"distance {_mean_errors(score)[index]:.2f} heads"
+        f"src='data:image/jpeg;base64,{code}'><figcaption><b>{html.escape(name)}</b> "
+        f"({html.escape(figure.kind)}): {words}, mean distance {_mean_errors(score)[index]:.2f} heads"
         f"<small>{html.escape(figure.source)}. Licence: {html.escape(figure.licence)}</small></figcaption></figure>"
     )
 

@@ -119,18 +119,18 @@ def _read(source: str | os.PathLike | Image.Image, boxes: Sequence[Sequence[floa
 def _to_bytes(image: np.ndarray | Tensor) -> np.ndarray:
     """An array (H, W, 3) or tensor (3, H, W) to (H, W, 3) uint8."""
     if isinstance(image, Tensor):
-        kind, shape = "tensor (3, H, W)", tuple(image.shape)
+        kind, shape = "a tensor (3, H, W)", tuple(image.shape)
         good = len(shape) == 3 and shape[0] == 3
         tensor = image.detach().cpu()
         array = (tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).numpy()
         array = array.transpose(1, 2, 0) if good else array
     elif isinstance(image, np.ndarray):
-        kind, shape, array = "array (H, W, 3)", image.shape, image
+        kind, shape, array = "an array (H, W, 3)", image.shape, image
         good = len(shape) == 3 and shape[2] == 3
     else:
         raise ValueError(f"image must be a path, a PIL picture, an array or a tensor, got {type(image).__name__}")
     if not good or 0 in shape:
-        raise ValueError(f"image must be a {kind} with H, W > 0, got {shape}")
+        raise ValueError(f"image must be {kind} with H, W > 0, got {shape}")
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     if not np.issubdtype(array.dtype, np.floating):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def train(command: TrainCommand) -> None:
     """Run the stages that were asked for, or print what they need.
 
     Raises:
-        ValueError: for data, folders and checkpoints that do not fit, before the first step.
+        ValueError: for data, folders and checkpoints that do not fit, and a folder in use, before the first step.
         FloatingPointError: if a loss is no longer finite; the last checkpoint is kept.
         OSError: if the folder cannot be written.
     """
@@ -69,15 +70,16 @@ def train(command: TrainCommand) -> None:
         plans = [plan_stage(n, command.config, model, figures, styles, setup) for n in command.stages]
         say(f"{len(figures)} figures of {size} pixels, {command.config.batch} a step\n{plan_table(plans)}")
         return
-    for number in command.stages:
-        if number > 1:
-            load_stage(model, folder.checkpoint(number - 1), number - 1)
+    with folder.held() if rank == 0 else nullcontext():
+        for number in command.stages:
+            if number > 1:
+                load_stage(model, folder.checkpoint(number - 1), number - 1)
+            if rank == 0:
+                folder.describe(number, command.config, [*command.data], setup.device)
+            _run(number, command, folder, model, figures, validation, styles, setup, rank)
+            wait_for_all(world)
         if rank == 0:
-            folder.describe(number, command.config, [*command.data], setup.device)
-        _run(number, command, folder, model, figures, validation, styles, setup, rank)
-        wait_for_all(world)
-    if rank == 0:
-        _export(model, command, folder)
+            _export(model, command, folder)
 
 
 def _check_start(command: TrainCommand, folder: RunFolder) -> None:

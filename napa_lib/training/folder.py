@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,33 @@ class RunFolder:
     def checkpoint(self, stage: int) -> Path:
         """Where a stage's state is kept."""
         return self.path / f"stage_{stage}.safetensors"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder, made where it is missing, for this process: two would write into each other's record.
+
+        Windows, and file systems without locks, leave that to whoever starts them.
+
+        Raises:
+            CheckpointError: if another process has it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if os.name == "nt":
+            yield
+            return
+        import fcntl
+
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CheckpointError(f"{self.path} is in use: another napa train works there") from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+        finally:
+            os.close(folder)
 
     def describe(self, stage: int, config: TrainingConfig, data: list[str], device: torch.device) -> None:
         """Write what a stage is trained with, and where.
