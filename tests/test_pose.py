@@ -259,7 +259,7 @@ def test_useless_joint_sets_are_refused(estimator, name):
     [
         ([[50, 25, 20, 125]], "x1 > x0"), ([[50, 25, 50, 125]], "x1 > x0"), ([[float("nan"), 0, 9, 9]], "finite"),
         ([[0, 0, float("inf"), 9]], "finite"), ([[300, 10, 400, 90]], "overlap"), ([[-90, -90, -1, -1]], "overlap"),
-        ([1, 2, 3, 4], "N, 4"), ([[1, 2, 3]], "N, 4"), ("no", "N, 4"), ([[1, 2, 3, "x"]], "N, 4"),
+        ([1, 2, 3, 4], "N, 4"), ([[1, 2, 3]], "N, 4"), ("no", "N, 4"), ([[1, 2, 3, "x"]], "N, 4"), ([[0, 0, 9, 10**400]], "N, 4"),
     ],
 )  # fmt: skip
 def test_bad_boxes(estimator, boxes, words):

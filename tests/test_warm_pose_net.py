@@ -16,6 +16,7 @@ from napa_lib.networks.blazepose import BlazeBlock, BlazePose
 from napa_lib.networks.pose_net import MIRRORED, PosePrediction
 from napa_lib.networks.pose_pair import PosePair
 from napa_lib.networks.warm_pose_net import (
+    FORMAT,
     SIZE,
     VIEWS,
     WARM_JOINTS,
@@ -150,6 +151,10 @@ def test_foreign_files_and_wrong_shapes_are_refused(tmp_path, warm):
     save_tensors(tmp_path / "other.safetensors", {"x": torch.zeros(1)})
     with pytest.raises(ValueError, match="no pose network"):
         load_warm_pose_net(tmp_path / "other.safetensors")
+    for widths in ({}, {"widths": "64,96"}, {"widths": "wide"}):
+        save_tensors(tmp_path / "other.safetensors", {"x": torch.zeros(1)}, {"format": FORMAT, **widths})
+        with pytest.raises(ValueError, match="the four widths of its head"):
+            load_warm_pose_net(tmp_path / "other.safetensors")
     for shape in ((1, 3, 64, 96), (1, 3, 60, 60), (3, 64, 64), (1, 1, 64, 64)):
         with pytest.raises(ValueError, match="images must be"):
             warm(torch.zeros(shape))

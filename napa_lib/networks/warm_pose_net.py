@@ -184,7 +184,10 @@ def load_warm_pose_net(path: str | Path | None = None) -> WarmPoseNet:
     tensors, metadata = load_tensors(path)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no pose network: its format is {metadata.get('format')!r}, not {FORMAT!r}")
-    first, second, third, fourth = (int(width) for width in metadata["widths"].split(","))
+    try:
+        first, second, third, fourth = (int(width) for width in metadata["widths"].split(","))
+    except (KeyError, ValueError):
+        raise CheckpointError(f"{path} does not say the four widths of its head") from None
     network = load_warm_backbone((first, second, third, fourth))
     fixed = {name: tensor for name, tensor in network.state_dict().items() if name.startswith("backbone.")}
     load_weights(network, {**fixed, **dequantize(tensors)}, str(path))

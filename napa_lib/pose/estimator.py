@@ -230,7 +230,7 @@ def check_boxes(boxes: Tensor | Sequence[Sequence[float]], picture: Picture | No
     """(N, 4) boxes in float32, or ValueError: not of that shape, not finite, inverted, empty, outside the picture."""
     try:
         tensor = torch.as_tensor(boxes, dtype=torch.float32).detach().cpu()
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"boxes must be (N, 4) numbers as x0, y0, x1, y1, got {boxes!r}: {error}") from None
     if tensor.shape == (0,):
         tensor = tensor.reshape(0, 4)
