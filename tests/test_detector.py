@@ -10,7 +10,7 @@ from PIL import Image
 from napa_lib.evaluate.finding import figure_boxes
 from napa_lib.loop import Setup
 from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_detector, save_detector, spread
-from napa_lib.pose import PoseResult, open_picture
+from napa_lib.pose import PoseResult, open_picture, people
 from napa_lib.pose.people import MOST, find_people, intersection_over_union, suppress
 from napa_lib.skeletons import NAPA18
 from napa_lib.training.detector import (
@@ -248,3 +248,29 @@ def test_a_found_figures_box_is_drawn_as_annotators_draw_it():
             return [PoseResult(points, torch.zeros(3, 3), torch.tensor([0.9, 0.8, 0.01]), (0, 0, 1, 1), NAPA18)] * many
 
     assert figure_boxes(Finder(), torch.zeros(3, 60, 80)).tolist() == [[0.0, 20.0, 79.0, 59.0]]
+
+
+def test_a_box_is_drawn_anew_where_that_makes_the_network_no_less_sure(monkeypatch):
+    """Two figures of which the network is sure, the second cut by its new box, and nobody."""
+    candidates = torch.tensor([[0.0, 0, 100, 100], [200, 0, 300, 100], [400, 0, 500, 100]])
+    spread = torch.linspace(-20, 20, 18)
+    joints = torch.stack([spread, spread], 1) + torch.tensor([[[50.0, 50]], [[250, 50]], [[450, 50]]])
+    before, after = torch.tensor([0.9, 0.8, 0.1]), torch.tensor([0.9, 0.7])
+    looks = iter([(joints, before[:, None].expand(3, 18)), (joints[:2], after[:, None].expand(2, 18))])
+    shown = []
+
+    def look(network, pictures, boxes, size):
+        shown.append((pictures, boxes[0]))
+        return [next(looks)]
+
+    monkeypatch.setattr(people, "look", look)
+    (kept,) = people.refine(torch.nn.Identity(), ["picture"], [candidates], 64)
+    assert kept.tolist() == [[25.0, 25, 75, 75], [200, 0, 300, 100]]
+    assert shown[1][0] == ["picture"] and shown[1][1].tolist() == [[25.0, 25, 75, 75], [225, 25, 275, 75]]
+
+
+def test_where_nobody_is_no_box_stays(monkeypatch):
+    nobody = torch.zeros(1, 18, 2), torch.full((1, 18), 0.1)
+    monkeypatch.setattr(people, "look", lambda *arguments: [nobody])
+    (kept,) = people.refine(torch.nn.Identity(), ["picture"], [torch.tensor([[0.0, 0, 9, 9]])], 64)
+    assert kept.shape == (0, 4)
