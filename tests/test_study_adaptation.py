@@ -278,10 +278,11 @@ def test_the_studios_table_has_chapter_3s_rows_and_its_own():
     def run(error, steps=1250):
         return {"errors": {"all": {"percent": error + 1, "percent_flips": error}}, "steps": steps}
 
-    theirs = {name: [run(9.0)] for name in ("ours_poses50", "ours_poses50_stirred")} | {"ours": [run(4.0, 1000)] * 2}
+    theirs = {name: [run(9.0)] for name in ("ours_poses50", "ours_poses50_stirred")} | {"ours": [run(4.0, 1000)] * 3}
     ours = {"studio_mixup": [run(6.0), run(6.5)], "studio_flexpose": [run(7.0), run(7.5)]}
     text = tables.studio_table(ours, theirs)
     assert "9.00 (one run)" in text and "10.00 (one run)" in text and "1,000" in text
+    assert "7.00 and 7.50" in text and "4.00 ± 0.00" in text  # two runs are shown both, three have an interval
     kinds = {kind: {"energy": 0.25, "coverage": 0.5} for kind in tables.MADE}
     made = tables.made_table({"distances": {**kinds, "source": {"energy": 0.5, "coverage": 0.125}}})
     assert made.count("0.250") == len(tables.MADE) - 1 and made.splitlines()[-1].split() == ["source", "0.500", "12"]

@@ -76,6 +76,11 @@ def _words(numbers: Sequence[float], digits: int) -> str:
     return f"{mean:.{digits}f} " + (f"± {half:.{digits}f}" if len(numbers) > 1 else "(one run)")
 
 
+def _each(numbers: Sequence[float], digits: int) -> str:
+    """As `_words`, but two numbers are shown both: their interval would say nothing."""
+    return " and ".join(f"{n:.{digits}f}" for n in numbers) if len(numbers) == 2 else _words(numbers, digits)
+
+
 def _change(before: Sequence[float], after: Sequence[float], digits: int) -> str:
     found = paired_interval(before, after)
     return f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}{' *' if found.excludes_zero else ''}"
@@ -162,7 +167,7 @@ def studio_table(runs: Runs, chapter3: Runs) -> str:
     lines = [["unpaired poses", "no flips (%)", "with flips (%)", "seeds", "steps"]]
     for label, name in STUDIO.items():
         found = runs[name] if name in runs else chapter3[name]
-        cells = [_words([run["errors"]["all"][key] for run in found], 2) for key in ("percent", "percent_flips")]
+        cells = [_each([run["errors"]["all"][key] for run in found], 2) for key in ("percent", "percent_flips")]
         lines.append([label, *cells, f"{len(found)}", f"{found[0]['steps']:,}"])
     return text_table(lines)
 
