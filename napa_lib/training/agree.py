@@ -52,7 +52,7 @@ def agreed_joints(one: PoseResult, other: PoseResult) -> Tensor:
 def moved(box: Sequence[float]) -> list[float]:
     """The second look's box.
 
-    >>> moved((0.0, 0.0, 100.0, 100.0))
+    >>> [round(edge, 1) for edge in moved((0.0, 0.0, 100.0, 100.0))]
     [-4.5, -10.5, 110.5, 104.5]
     """
     side = box[2] - box[0]
