@@ -139,6 +139,10 @@ BROKEN = {
     "plotly": (display("first-picture", **{PLOTLY: {"data": []}}), "stores plotly's JSON"),
     "error output": (output("toy-arm", output_type="error", ename="Boom", evalue="no", traceback=[]), "error: Boom"),
     "warning": (output("toy-arm", output_type="stream", name="stderr", text="careful"), "writes to stderr: 'careful'"),
+    "machine": (
+        output("toy-arm", output_type="stream", name="stdout", text="no file (/some/where/a.png)"),
+        "a path of one machine: '/some/where/a.png)'",
+    ),
     "never run": (change("toy-arm", execution_count=None), "has not been executed"),
     "too many lines": (change("toy-arm", source="a = 1\n" * 16), "has 16 lines of code"),
     "pip in a lesson": (change("toy-arm", source="%pip install cake"), "only the setup cell may"),

@@ -29,6 +29,7 @@ IGNORE = "nbval-ignore-output"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PLOTLY = "application/vnd.plotly.v1+json"
 JAVASCRIPT = "application/javascript"
+ABSOLUTE_PATH = re.compile(r"(?:^|[\s('\"])(/[\w.-]+/[\w.-]+/\S*|[A-Z]:\\\S+)")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 TAGS = {"setup", "parameters", "figure", "widget", "exercise", IGNORE}
 
@@ -150,6 +151,8 @@ def _outputs(cell: NotebookNode, compared: bool) -> Iterator[str]:
             yield f"ends in an error: {output.ename}: {output.evalue}"
         if output.get("name") == "stderr":
             yield f"writes to stderr: {output.text.strip()[:80]!r}"
+        if path := ABSOLUTE_PATH.search(output.get("text", "")):
+            yield f"prints a path of one machine: {path[1]!r}"
         if WIDGET_VIEW in data:
             yield "stores a widget view: run `make notebooks`"
         if PLOTLY in data:

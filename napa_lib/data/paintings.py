@@ -33,7 +33,7 @@ class Painting:
 
     @property
     def kept_aside(self) -> bool:
-        """Whether figures of it measure or choose something: it is no background of any training picture."""
+        """Whether a test or validation figure was cut from it: it is no background of a picture to train on."""
         return self.in_art_figures or self.name in VALIDATION
 
 

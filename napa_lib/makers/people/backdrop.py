@@ -1,4 +1,4 @@
-"""Backgrounds: plain, gradients, rooms, noise, and crops of shipped paintings that nothing is measured on."""
+"""Backgrounds: plain, gradients, rooms, noise, and crops of paintings that no test or validation figure is from."""
 
 from __future__ import annotations
 
