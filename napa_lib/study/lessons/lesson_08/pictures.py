@@ -12,9 +12,11 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from napa_lib.loop import Record
+from napa_lib.results import interval
 from napa_lib.skeletons import NAPA18
 from napa_lib.study.figures import PALETTE, to_array
 from napa_lib.study.guesses import mark_guess
+from napa_lib.study.lessons.lesson_08 import tables
 from napa_lib.study.lessons.lesson_08.live import Board, View, reach, system, view
 from napa_lib.study.plots import draw_pose
 from napa_lib.training.objective import SYMBOLS
@@ -28,6 +30,7 @@ PLACES = {  # what the pipeline's picture shows, and where: columns from the lef
 }  # fmt: skip
 WAYS = (("I", "F"), ("S", "F"), ("F", "O"), ("O", "G"), ("G", "Y_2d"), ("Y_2d", "R"), ("R", "P"), ("P", "G'"),
         ("G'", "Y_depth"), ("P", "F'"), ("F'", "O'"), ("O", "VGG"), ("O'", "VGG'"), ("O", "VGG'"))  # fmt: skip
+LOOKS = {"real": "people, untouched", "stylised": "people, painted", "art": "figures in art"}
 FROM = {"F": 1, "O": 1, "VGG": 1, "I": 1, "S": 1}  # stage in which a thing first takes part; 2 unless said, 4 for F'
 LAST = ("F'", "O'", "VGG'")
 
@@ -202,6 +205,37 @@ def stages_figure(records: Mapping[int, Record]) -> Figure:
         axis.set_xlabel("steps")
         axis.set_ylim(0, 1.15 * axis.dataLim.y1)
     axes[1].legend(*_handles(axes), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=4)
+    return page
+
+
+def styles_figure(guess: float | None = None) -> Figure:
+    """PCKh@0.25 on figures in art by what the head learned from, with seeds' intervals, and the paper's numbers."""
+    found = tables.styles_rates()
+    places = ("nothing", "untouched", "one", "3", "5", "9", "12", "pool")
+    words = ("no training", "untouched", "1 style", "3", "5", "9", "12", "pool,\nmixed")
+    page, axis = plt.subplots(figsize=(6.6, 2.9))
+    means, halves = zip(*(interval(found[name]) for name in places), strict=True)
+    axis.errorbar(range(len(places)), means, halves, fmt="o", capsize=3, label="ours, three seeds")
+    paper = {places.index("one" if name == "1" else name): rate for name, rate in tables.PAPER_STYLES.items()}
+    axis.plot(list(paper), list(paper.values()), "s", color="0.5", markersize=5, label="the paper")
+    axis.set(ylabel="PCKh@0.25 on art (%)", ylim=(30, None))
+    axis.set_xticks(range(len(places)), words)
+    axis.set_xlabel("trained on people …   (3 to 12: predictions of so many networks averaged)")
+    mark_guess(axis, y=guess)
+    axis.legend(fontsize=9)
+    return page
+
+
+def mixing_figure() -> Figure:
+    """Joints near their place by the share of real pictures in training: on real people, stylised ones, and art."""
+    rates = tables.mixing_rates()
+    share = [value for (value,) in rates.pop("share")]
+    page, axis = plt.subplots(figsize=(6.0, 2.8))
+    for (name, values), marker in zip(rates.items(), "os^", strict=True):
+        means, halves = zip(*(interval(row) for row in values), strict=True)
+        axis.errorbar(share, means, halves, marker=marker, capsize=3, label=LOOKS[name])
+    axis.set(xlabel="real pictures among the stylised (%)", ylabel="joints near (%)", xticks=share)
+    axis.legend(fontsize=9)
     return page
 
 
