@@ -124,16 +124,14 @@ def mixing_rates(runs: Runs | None = None) -> dict[str, list[list[float]]]:
 
 
 def labels_table(runs: Runs | None = None) -> str:
-    """How wrong each kind of label is, and how wrong what learned from it is on other clips: PA-MPJPE in mm."""
+    """How wrong each kind of label is, and what learned from it: PA-MPJPE in mm, and the change against no pictures."""
     found = (shipped_runs("training") if runs is None else runs)["pseudo"]
-    lines = [["depth of the pictures", "the labels themselves", "network, on other clips", "against none"]]
-    before = [run["networks"]["none"]["all"]["pa_mpjpe"] for run in found]
+    lines = [["depth of the pictures", "the labels", "on what follows in their clips", "on other clips"]]
     for name, words in LABELS.items():
-        after = [run["networks"][name]["all"]["pa_mpjpe"] for run in found]
-        change = paired_interval(before, after)
-        labels, against = (
-            _cell([run["labels"].get(name, 0.0) for run in found]),
-            f"{change.mean:+.1f} ± {change.half:.1f}",
-        )
-        lines.append([words, "", _cell(after), ""] if name == "none" else [words, labels, _cell(after), against])
+        cells = [words, "" if name == "none" else _cell([run["labels"][name] for run in found])]
+        for where in ("rest", "others"):
+            before, after = ([run[where][arm] for run in found] for arm in ("none", name))
+            change = paired_interval(before, after)
+            cells.append(_cell(after) + ("" if name == "none" else f" ({change.mean:+.1f} ± {change.half:.1f})"))
+        lines.append(cells)
     return text_table(lines)
