@@ -19,6 +19,10 @@ EXPERIMENTS = {
         "napa_lib.training.styles --half --seed {seed} --results runs/training", "runs/training/styles_{seed}.json",
         1500, (0, 1, 2),
     ),
+    "pseudo_labels": Experiment(
+        "napa_lib.training.pseudo_labels --seed {seed} --results runs/training", "runs/training/pseudo_{seed}.json",
+        180, (0, 1, 2),
+    ),
     "own_art": Experiment(
         "napa_lib.training.own_art --half --seed {seed} --results runs/training", "runs/training/own_art_{seed}.json",
         270, (0, 1, 2),
