@@ -100,7 +100,7 @@ def one_style_each(seed: int) -> dict:
     """Two styles' networks, of 40 and 60 + seed per cent; their predictions' mean is better."""
 
     def entry(rate: float) -> dict:
-        return {"art": {"0.25": rate, "0.5": rate}, "joints": dict.fromkeys(tables.SCORED, rate)}
+        return {"art": {"0.25": rate, "0.5": rate}}
 
     rates = {"nothing": 30.0, "untouched": 35.0, "a": 40.0, "b": 60.0 + seed, "pool": 70.0}
     counts = {1: 40.0, 3: 61.0, 5: 62.0, 9: 63.0, 12: 64.0 + 2 * seed}
@@ -111,23 +111,10 @@ def one_style_each(seed: int) -> dict:
 
 
 def test_one_style_is_the_mean_over_its_networks():
-    runs = {"styles": [one_style_each(seed) for seed in range(3)]}
-    found = tables.styles_rates(runs)
-    assert found["one"] == [50.0, 50.5, 51.0] and found["12"] == [64.0, 66.0, 68.0] and found["pool"] == [70.0] * 3
-    lines = tables.styles_table(runs).splitlines()
-    assert len(lines) == 1 + len(tables.SCORED) and "66.0 ± 5.0" in lines[1] and "50.5 ± 1.2" in lines[1]
-
-
-def test_mixtures_are_read_share_by_share():
-    def mixed(seed: int) -> dict:
-        return {"rows": [
-            {"real": share, "art": {"0.25": 40.0 + seed}, "on": {"real": {"near": share}, "stylised": {"near": 0.5}}}
-            for share in (0.0, 0.3)
-        ]}  # fmt: skip
-
-    rates = tables.mixing_rates({"mixing": [mixed(0), mixed(2)]})
-    assert rates["share"] == [[0.0], [30.0]] and rates["real"] == [[0.0, 0.0], [30.0, 30.0]]
-    assert rates["art"] == [[40.0, 42.0]] * 2 and rates["stylised"] == [[50.0, 50.0]] * 2
+    lines = tables.styles_table({"styles": [one_style_each(seed) for seed in range(3)]}).splitlines()
+    assert len(lines) == 1 + len(tables.STYLES)
+    assert "50.5 ± 1.2" in lines[3] and "+15.5 ± 1.2" in lines[3] and lines[3].endswith("35.3")
+    assert "66.0 ± 5.0" in lines[7] and "70.0" in lines[8]
 
 
 def test_labels_are_compared_with_none_seed_by_seed():
@@ -139,5 +126,6 @@ def test_labels_are_compared_with_none_seed_by_seed():
         }
         for seed in range(3)
     ]}  # fmt: skip
+    assert tables.labels_errors(runs)["none"] == {"labels": [], "rest": [90.0, 91.0, 92.0], "others": [77.0] * 3}
     lines = tables.labels_table(runs).splitlines()
     assert len(lines) == 6 and "(-10.0 ± 0.0)" in lines[3] and "(+0.0 ± 0.0)" in lines[3]

@@ -30,7 +30,6 @@ PLACES = {  # what the pipeline's picture shows, and where: columns from the lef
 }  # fmt: skip
 WAYS = (("I", "F"), ("S", "F"), ("F", "O"), ("O", "G"), ("G", "Y_2d"), ("Y_2d", "R"), ("R", "P"), ("P", "G'"),
         ("G'", "Y_depth"), ("P", "F'"), ("F'", "O'"), ("O", "VGG"), ("O'", "VGG'"), ("O", "VGG'"))  # fmt: skip
-LOOKS = {"real": "people, untouched", "stylised": "people, painted", "art": "figures in art"}
 FROM = {"F": 1, "O": 1, "VGG": 1, "I": 1, "S": 1}  # stage in which a thing first takes part; 2 unless said, 4 for F'
 LAST = ("F'", "O'", "VGG'")
 
@@ -208,34 +207,20 @@ def stages_figure(records: Mapping[int, Record]) -> Figure:
     return page
 
 
-def styles_figure(guess: float | None = None) -> Figure:
-    """PCKh@0.25 on figures in art by what the head learned from, with seeds' intervals, and the paper's numbers."""
-    found = tables.styles_rates()
-    places = ("nothing", "untouched", "one", "3", "5", "9", "12", "pool")
-    words = ("no training", "untouched", "1 style", "3", "5", "9", "12", "pool,\nmixed")
-    page, axis = plt.subplots(figsize=(6.6, 2.9))
-    means, halves = zip(*(interval(found[name]) for name in places), strict=True)
-    axis.errorbar(range(len(places)), means, halves, fmt="o", capsize=3, label="ours, three seeds")
-    paper = {places.index("one" if name == "1" else name): rate for name, rate in tables.PAPER_STYLES.items()}
-    axis.plot(list(paper), list(paper.values()), "s", color="0.5", markersize=5, label="the paper")
-    axis.set(ylabel="PCKh@0.25 on art (%)", ylim=(30, None))
-    axis.set_xticks(range(len(places)), words)
-    axis.set_xlabel("trained on people …   (3 to 12: predictions of so many networks averaged)")
-    mark_guess(axis, y=guess)
-    axis.legend(fontsize=9)
-    return page
-
-
-def mixing_figure() -> Figure:
-    """Joints near their place by the share of real pictures in training: on real people, stylised ones, and art."""
-    rates = tables.mixing_rates()
-    share = [value for (value,) in rates.pop("share")]
-    page, axis = plt.subplots(figsize=(6.0, 2.8))
-    for (name, values), marker in zip(rates.items(), "os^", strict=True):
-        means, halves = zip(*(interval(row) for row in values), strict=True)
-        axis.errorbar(share, means, halves, marker=marker, capsize=3, label=LOOKS[name])
-    axis.set(xlabel="real pictures among the stylised (%)", ylabel="joints near (%)", xticks=share)
-    axis.legend(fontsize=9)
+def labels_figure(guess: float | None = None) -> Figure:
+    """How wrong depth is on poses like the pictures', by what their labels were; a guess for the made-up ones."""
+    errors = tables.labels_errors()
+    page, axis = plt.subplots(figsize=(6.6, 2.6))
+    for row, (name, found) in enumerate(errors.items()):
+        mean, half = interval(found["rest"])
+        axis.barh(row, mean, xerr=half, color=PALETTE[1] if name == "pseudo" else "0.75", capsize=3)
+        if found["labels"]:
+            wrong = f"labels {interval(found['labels']).mean:.0f} mm off"
+            axis.text(2, row, wrong, va="center", fontsize=9)
+    axis.set_yticks(range(len(errors)), [tables.LABELS[name] for name in errors])
+    axis.invert_yaxis()
+    axis.set(xlabel="PA-MPJPE on what follows in the same clips (mm)", xlim=(0, 100))
+    mark_guess(axis, x=guess)
     return page
 
 
