@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/claim"), help="keeps the stylised pictures")
     parser.add_argument("--results", type=Path, required=True, metavar="FOLDER", help="where to write mixing_SEED.json")
-    parser.add_argument("--steps", type=int, default=300, help="of each training; 90 leave the head at its start")
+    parser.add_argument("--steps", type=int, default=1500, help="of each training; 200 leave the head near its start")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
