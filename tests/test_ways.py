@@ -10,10 +10,10 @@ import torch
 from napa_lib import results
 from napa_lib.data.assets import asset_path
 from napa_lib.evaluate import composed, speed
-from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, second_stage, whole_square
+from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
 from napa_lib.multiperson import Found
 from napa_lib.multiperson.experiments import MEASURED, pictures
-from napa_lib.multiperson.refine import refine
+from napa_lib.multiperson.refine import refine, single_person
 from napa_lib.multiperson.targets import SHARED
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.sampling import BONE_LENGTHS, SKELETON
@@ -62,7 +62,8 @@ def test_a_square_is_read_as_the_picture_it_shows(chapter, drawn):
 def test_a_second_look_keeps_the_places_and_gives_whole_bodies(chapter, drawn):
     image = drawn.images[1].float() / 255
     (student,), _, _ = read_squares(chapter, image, whole_square(image))
-    refined = refine(image, student, CAMERA, second_stage(chapter))
+    second = single_person(chapter.teacher.encoder, chapter.lifter, chapter.model, CAMERA)
+    refined = refine(image, student, CAMERA, second)
     torch.testing.assert_close(refined.poses[:, 0], student.poses[:, 0])
     ends = torch.tensor(SKELETON.bones)
     lengths = (refined.poses[:, ends[:, 0]] - refined.poses[:, ends[:, 1]]).norm(dim=-1)

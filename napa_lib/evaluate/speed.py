@@ -17,11 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napa_lib import results
 from napa_lib.engine import keep_freed_memory
-from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, second_stage
+from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter
 from napa_lib.multiperson import Composed, compose, group_people, load_cutouts, read_pictures
 from napa_lib.multiperson.experiments import LEAN, LOOK
 from napa_lib.multiperson.networks import parameters_in_use
-from napa_lib.multiperson.refine import refine
+from napa_lib.multiperson.refine import refine, single_person
 from napa_lib.pose import PoseEstimator
 
 PROGRAM = "python -m napa_lib.evaluate.speed"
@@ -36,7 +36,8 @@ def drawn_pictures(count: int = PICTURES) -> Composed:
 
 def ways(chapter: Chapter, estimator: PoseEstimator) -> dict[str, Callable[[Tensor], object]]:
     """Each from a picture (3, S, S) in [0, 1] to its people. H' has no weights of its own here: H's stand in."""
-    teacher, second = chapter.teacher, second_stage(chapter)
+    teacher = chapter.teacher
+    second = single_person(teacher.encoder, chapter.lifter, chapter.model, CAMERA)
 
     @torch.no_grad()
     def grouped(picture: Tensor) -> object:

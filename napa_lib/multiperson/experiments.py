@@ -55,7 +55,10 @@ ROWS = {  # of table 2, from top to bottom
     "labels_many": replace(DISTL, steps=3200, pictures=8000, supervision="3d"),
 }
 MEAN = "mean_pose"  # a row without training, for comparison
-KNOWN = ("labels", "labels_many")  # rows whose students are asked whether they know figures or people
+AFTERWARDS = {  # what is measured of rows' students once these are trained
+    "known": ("labels", "labels_many"),  # do they know figures, or people?
+    "second": ("full", "adapt"),  # what does a second stage bring?
+}
 SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "adapt_longer": 240, "distl_many": 900, "labels_many": 1000}
 EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what ships of them among the assets
     "teacher": Experiment(
@@ -74,11 +77,12 @@ EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what s
         for name in ROWS
     },
     **{
-        f"known_{name}": Experiment(
-            f"napa_lib.multiperson.known --row {name} --seed {{seed}} --half --results {FOLDER}",
-            f"{FOLDER}/known_{name}_{{seed}}.json", 40, (0, 1, 2), (name,),
+        f"{module}_{name}": Experiment(
+            f"napa_lib.multiperson.{module} --row {name} --seed {{seed}} --half --results {FOLDER}",
+            f"{FOLDER}/{module}_{name}_{{seed}}.json", 180 if module == "second" else 40, (0, 1, 2), (name,),
         )
-        for name in KNOWN
+        for module, rows in AFTERWARDS.items()
+        for name in rows
     },
 }  # fmt: skip
 
