@@ -63,6 +63,24 @@ def read_pictures(
     return [Found(p[there], k[there]) for p, k, there in zip(poses, flat, present, strict=True)]
 
 
+def mean_pose(known: Composed) -> Tensor:
+    """The mean of all people's poses, relative to the pelvis, (17, 3) mm."""
+    truth = known.poses[known.present]
+    return (truth - truth[:, :1]).mean(0)
+
+
+def with_pose(found: list[Found], pose: Tensor, camera: Camera) -> list[Found]:
+    """The same pelvises in the pictures, at each of them one pose (17, 3), in mid-room."""
+    people = []
+    for one in found:
+        roots = camera.unproject(
+            one.keypoints[:, 0], torch.full((len(one.poses),), (camera.nearest + camera.farthest) / 2)
+        )
+        poses = pose + roots[:, None]
+        people.append(Found(poses, camera.project_weakly(poses, roots)[:, SHARED]))
+    return people
+
+
 def match_all(found: list[Tensor], truth: Composed, camera: Camera) -> list[list[tuple[int, int]]]:
     """Of each picture the pairs (found, true), by their joints in the picture."""
     present = truth.present

@@ -25,7 +25,7 @@ from napa_lib.files import sha256
 from napa_lib.loop import Setup, command
 from napa_lib.multiperson.composed import Composed, compose, join, load_cutouts
 from napa_lib.multiperson.config import CAMERAS, PRESETS
-from napa_lib.multiperson.evaluate import Found, read_pictures, score_2d, score_3d
+from napa_lib.multiperson.evaluate import mean_pose, read_pictures, score_2d, score_3d, with_pose
 from napa_lib.multiperson.moves import Move
 from napa_lib.multiperson.networks import Lifter, Teacher
 from napa_lib.multiperson.seen import Seen, look
@@ -128,18 +128,13 @@ def mean_pose_score(train: Seen, test: Seen, teacher: Teacher, setup: Setup) -> 
 
     It needs the labels of the training pictures; the rows without supervision do not have them.
     """
-    camera = CAMERAS["tiny"]
-    truth = train.truth.poses[train.truth.present]
-    mean = (truth - truth[:, :1]).mean(0)
-    untrained = Lifter(PRESETS["tiny"])
-    model = load_pretrained()
-    found = []
-    for part in test.latent.split(50):
-        for one in read_pictures(part.float(), teacher.decoder, untrained, model, camera, setup):
-            depth = torch.full((len(one.poses),), (camera.nearest + camera.farthest) / 2)
-            roots = camera.unproject(one.keypoints[:, 0], depth)
-            poses = mean + roots[:, None]
-            found.append(Found(poses, camera.project_weakly(poses, roots)[:, SHARED]))
+    camera, untrained, model = CAMERAS["tiny"], Lifter(PRESETS["tiny"]), load_pretrained()
+    read = [
+        one
+        for part in test.latent.split(50)
+        for one in read_pictures(part.float(), teacher.decoder, untrained, model, camera, setup)
+    ]
+    found = with_pose(read, mean_pose(train.truth), camera)
     flat = [one.keypoints for one in found]
     return {"3d": score_3d(found, test.truth, camera), "2d": score_2d(flat, test.truth, camera)}
 
