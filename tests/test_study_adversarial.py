@@ -239,6 +239,8 @@ def test_a_judge_of_descriptors_cannot_notice_a_move():
     found = judge.noticed(critics, domain())
     assert found["moved to the side"]["geo"] == 50 != found["moved to the side"]["map"]
     assert set(found) == set(judge.SPOILED) and "geo" in tables.noticed_table(found)
+    marked = [line for line in tables.noticed_table(found, "thigh stretched").splitlines() if "◆" in line]
+    assert len(marked) == 1 and marked[0].startswith("thigh stretched") and "◆" not in tables.noticed_table(found)
 
 
 def test_pictures_are_drawn():

@@ -227,3 +227,17 @@ def test_the_curve_of_a_training():
     record = [{"step": 1, "pose": 0.2, "embedding": 0.5}, {"step": 2, "pose": 0.1, "embedding": 0.4}]
     page = losses_figure(record)
     np.testing.assert_allclose(page.axes[0].lines[0].get_ydata(), [200, 100])
+
+
+def test_half_way_between_joints_bones_shrink_as_the_prediction_is_told():
+    pose = standing()
+    assert pictures.most_shrunken(pose, pose) == pytest.approx(100)
+    turned = pose * torch.tensor([-1.0, -1.0, 1.0])  # half a turn about the upright: of a bone its height remains
+    up = torch.tensor(SKELETON.bones)
+    bones = pose[up[:, 1]] - pose[up[:, 0]]
+    assert pictures.most_shrunken(pose, turned) == pytest.approx(
+        100 * float((bones[:, 2].abs() / bones.norm(dim=-1)).min()), abs=1e-3
+    )
+    page = pictures.interpolation_figure(sampling.load_pretrained("mocap"), pose, turned, 40.0, 3)
+    assert "your prediction: 40 %" in page.axes[3].get_title(loc="left")
+    plt.close(page)

@@ -70,23 +70,38 @@ def test_a_second_look_keeps_the_places_and_gives_whole_bodies(chapter, drawn):
     torch.testing.assert_close(lengths, BONE_LENGTHS[ends[:, 1]].expand_as(lengths), atol=0.1, rtol=0)
 
 
-def test_rounds_are_timed_in_turns():
+def busy(seconds: float) -> None:
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        pass
+
+
+def test_computing_is_timed_in_turns_and_waiting_is_not():
     calls: list[str] = []
 
-    def slow(picture):
+    def slow(pictures):
         calls.append("slow")
-        time.sleep(0.02 if calls.count("slow") > 3 else 0.05)
+        time.sleep(0.2)
+        busy(0.02 if calls.count("slow") > 3 else 0.05)
 
-    found = speed.timed_rounds({"slow": slow, "fast": lambda picture: calls.append("fast")}, torch.zeros(2, 3, 4, 4), 2)
-    assert calls == ["slow", "fast"] + 2 * (2 * ["slow"] + 2 * ["fast"])
-    assert found["slow"][0] >= 0.05 and 0.02 <= found["slow"][1] < found["slow"][0] and max(found["fast"]) < 0.01
+    parts = torch.zeros(4, 3, 4, 4).split(2)
+    found = speed.timed_rounds({"slow": slow, "fast": lambda pictures: calls.append("fast")}, parts, 2)
+    assert calls == ["slow", "fast"] + 4 * ["slow", "fast"]
+    assert 0.025 <= found["slow"][0] < 0.1 and 0.01 <= found["slow"][1] < found["slow"][0]  # of two pictures a call
+    assert max(found["fast"]) < 0.005
+
+
+def test_the_student_is_compared_round_by_round():
+    found = speed.compared({"student": [0.9, 1.8, 2.9], "teacher": [1.0, 2.0, 2.0]})
+    assert found["faster"] == 2 and found["rounds"] == 3
+    assert found["per cent"] == pytest.approx(100 * (0.9 + 0.9 + 1.45) / 3, abs=0.01) and found["half_width_95"] > 5
 
 
 def test_operations_are_those_of_the_layers():
     layer = torch.nn.Linear(48, 5)
     calls = {
-        "one": lambda picture: layer(picture.view(1, 48)),
-        "two": lambda picture: [layer(picture.view(1, 48)) for _ in range(2)],
+        "one": lambda pictures: layer(pictures.view(1, 48)),
+        "two": lambda pictures: [layer(pictures.view(1, 48)) for _ in range(2)],
     }
     found = speed.operations(calls, torch.rand(3, 3, 4, 4))
     assert found == {"one": 2 * 48 * 5, "two": 4 * 48 * 5}
@@ -143,6 +158,7 @@ def test_who_answers_with_the_truth_is_right(chapter, drawn, monkeypatch):
 
 
 def test_the_student_that_ships_computes_less_than_its_teacher_and_times_are_whole():
-    ways = results.read(asset_path("results/multiperson/speed.json"))["ways"]
+    found = results.read(asset_path("results/multiperson/speed.json"))
+    ways = found["ways"]
     assert ways["student"]["operations"] < ways["teacher"]["operations"]
     assert all(way["fps"] == pytest.approx(1e3 / way["ms"], rel=0.02) for way in ways.values())

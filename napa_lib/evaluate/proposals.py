@@ -34,25 +34,22 @@ from napa_lib.multiperson.refine import figure_boxes
 from napa_lib.networks.person_detector import PersonDetector
 from napa_lib.pose import PoseEstimator
 from napa_lib.pose.estimator import PoseResult
-from napa_lib.pose.finding import find_figures, tiles
+from napa_lib.pose.finding import find_figures
 from napa_lib.pose.people import find_people, refine, with_margin
 from napa_lib.pose.pictures import Picture, open_picture
 from napa_lib.skeletons import NAPA18
 
 PROGRAM = "python -m napa_lib.evaluate.proposals"
-COMPOSED, SCENES = 60, 20  # pictures: put together as chapter 6's; and of four people each, as the detector's
-WAYS = ("detector", "and student", "and student, tiles", "student alone")
+COMPOSED, SCENES = 40, 10  # pictures: put together as chapter 6's; and of four people each, as the detector's
+WAYS = ("detector", "and student", "student alone")
 
 
-def student_boxes(chapter: Chapter, picture: Tensor, squares: Tensor) -> Tensor:
-    """Boxes (N, 4) with room to spare round the people that the student finds in squares (B, 4) of a picture."""
-    found, _, matrices = read_squares(chapter, picture, squares)
-    boxes = [
-        figure_boxes(to_picture(one.keypoints.flatten(0, 1)[None], matrix[None])[0].view(one.keypoints.shape))
-        for one, matrix in zip(found, matrices, strict=True)
-        if len(one.keypoints)
-    ]
-    return torch.cat([torch.zeros(0, 4), *boxes])
+def student_boxes(chapter: Chapter, picture: Tensor) -> Tensor:
+    """Boxes (N, 4) with room to spare round the people that the student finds in a picture (3, H, W), shown whole."""
+    (found,), _, matrices = read_squares(chapter, picture, whole_square(picture))
+    if not len(found.keypoints):
+        return torch.zeros(0, 4)
+    return figure_boxes(to_picture(found.keypoints.flatten(0, 1)[None], matrices)[0].view(found.keypoints.shape))
 
 
 def candidates(estimator: PoseEstimator, chapter: Chapter, picture: Tensor, opened: Picture) -> dict[str, Tensor]:
@@ -60,12 +57,10 @@ def candidates(estimator: PoseEstimator, chapter: Chapter, picture: Tensor, open
     likeliest = find_figures(estimator.network, [opened], estimator.size)[0]
     boxes, _ = find_people(cast(PersonDetector, estimator.detector), [opened])[0]
     detected = torch.cat([square_boxes(with_margin(boxes)), likeliest])
-    whole = student_boxes(chapter, picture, whole_square(picture))
-    parts = student_boxes(chapter, picture, tiles(*opened.size))
+    whole = student_boxes(chapter, picture)
     return {
         "detector": detected,
         "and student": torch.cat([detected, whole]),
-        "and student, tiles": torch.cat([detected, parts]),
         "student alone": torch.cat([whole, likeliest]),
     }
 

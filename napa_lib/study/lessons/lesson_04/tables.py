@@ -159,8 +159,11 @@ def curves(
     return page
 
 
-def noticed_table(found: Mapping[str, Mapping[str, float]]) -> str:
-    """How often each judge prefers the true pose, in per cent."""
+def noticed_table(found: Mapping[str, Mapping[str, float]], guess: str | None = None) -> str:
+    """How often each judge prefers the true pose, in per cent; a mark where a reader said `geo` would not notice."""
     names = list(next(iter(found.values())))
-    lines = [["prefers the true pose (%)", *names]]
-    return text_table(lines + [[what, *(f"{cells[name]:.0f}" for name in names)] for what, cells in found.items()])
+    lines = [["prefers the true pose (%)", *names, *(["your prediction"] if guess else [])]]
+    for what, cells in found.items():
+        mark = ["◆ geo cannot notice" if what == guess else ""] if guess else []
+        lines.append([what, *(f"{cells[name]:.0f}" for name in names), *mark])
+    return text_table(lines)

@@ -229,14 +229,33 @@ def _hanging_shank(raised: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def interpolation_figure(model: PoseAutoencoder, first: Tensor, last: Tensor, count: int = 7) -> Figure:
-    """Two canonical poses (17, 3) and what is between: above, their embeddings mixed; below, their joints mixed."""
+def most_shrunken(first: Tensor, last: Tensor) -> float:
+    """Length of the shortest bone half way between the joints of two poses (17, 3) of one body, in per cent of its
+    own."""
+    ends = torch.tensor(SKELETON.bones)
+    own, between = ((pose[ends[:, 1]] - pose[ends[:, 0]]).norm(dim=-1) for pose in (first, (first + last) / 2))
+    return 100 * float((between / own).min())
+
+
+def interpolation_figure(
+    model: PoseAutoencoder, first: Tensor, last: Tensor, guess: float | None = None, count: int = 7
+) -> Figure:
+    """Two canonical poses (17, 3) and what is between: above, their embeddings mixed; below, their joints mixed.
+
+    Args:
+        model: the autoencoder.
+        first, last: the poses.
+        guess: a reader's per cent for the shortest bone half way between the joints.
+        count: figures a row.
+    """
     ends = model.encode(local_directions(torch.stack([first, last])))
     mix = torch.linspace(0, 1, count)[:, None]
     decoded = model.decode(ends[:1] + mix * (ends[1:] - ends[:1]))
     straight = first + mix[..., None] * (last - first)
     page = bodies_figure(torch.cat([decoded, straight]), rows=2)
-    for axis, name in zip(page.axes[::count], ("embeddings", "joints"), strict=False):
+    said = "" if guess is None else f" (your prediction: {guess:.0f} %)"
+    shortest = f"joints; half way the shortest bone has {most_shrunken(first, last):.0f} % of its length{said}"
+    for axis, name in zip(page.axes[::count], ("embeddings", shortest), strict=False):
         axis.set_title(name, fontsize=9, loc="left")
     return page
 
