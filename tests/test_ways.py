@@ -9,12 +9,13 @@ import torch
 
 from napa_lib import results
 from napa_lib.data.assets import asset_path
-from napa_lib.evaluate import composed, speed
+from napa_lib.evaluate import composed, proposals, speed
 from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
 from napa_lib.multiperson import Found
 from napa_lib.multiperson.experiments import MEASURED, pictures
 from napa_lib.multiperson.refine import refine, single_person
 from napa_lib.multiperson.targets import SHARED
+from napa_lib.pose import PoseEstimator
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.sampling import BONE_LENGTHS, SKELETON
 from napa_lib.skeletons import NAPA18
@@ -162,3 +163,37 @@ def test_the_student_that_ships_computes_less_than_its_teacher_and_times_are_who
     ways = found["ways"]
     assert ways["student"]["operations"] < ways["teacher"]["operations"]
     assert all(way["fps"] == pytest.approx(1e3 / way["ms"], rel=0.02) for way in ways.values())
+
+
+# The student's people as candidates of `napa pose` -------------------------------------------------------------------
+
+
+def test_the_first_way_is_napa_pose_and_the_students_people_are_candidates(chapter, drawn):
+    estimator = PoseEstimator.from_pretrained(device="cpu")
+    picture = drawn.images[0].float() / 255
+    whole = estimator.predict(picture, many=True)
+    found = proposals.read(estimator, chapter, picture)
+    assert [one.box for one in found["detector"]] == [one.box for one in whole]
+    torch.testing.assert_close(found["detector"][0].keypoints, whole[0].keypoints)
+    boxes = proposals.candidates(estimator, chapter, picture, proposals.open_picture(picture))
+    (student,), _, _ = read_squares(chapter, picture, whole_square(picture))
+    assert len(boxes["and student"]) == len(boxes["detector"]) + len(student.keypoints)
+    inside = boxes["student alone"][: len(student.keypoints)]
+    assert bool((student.keypoints > inside[:, None, :2]).all() & (student.keypoints < inside[:, None, 2:]).all())
+
+
+def test_an_order_of_depth_is_judged_where_both_tell_it(drawn):
+    def people(change) -> list[Found]:
+        found = []
+        for pose, there in zip(drawn.poses, drawn.present, strict=True):
+            poses = pose[there] + change(pose[there])
+            found.append(Found(poses, CAMERA.project_weakly(pose[there], pose[there][:, 0])[:, SHARED]))
+        return found
+
+    true = proposals.order(people(torch.zeros_like), drawn)
+    turned = proposals.order(people(lambda pose: torch.tensor([0.0, 0.0, -2.0]) * pose[:, :1]), drawn)
+    pairs = sum(len(one) for one in true)
+    counts = [int(there.sum()) for there in drawn.present]
+    assert pairs == sum(n * (n - 1) // 2 for n in counts) > 0
+    assert proposals.same_pairs(true, turned) == (pairs, pairs, 0)
+    assert proposals.same_pairs([{(0, 1): True, (0, 2): False}], [{(0, 1): False, (1, 2): True}]) == (1, 1, 0)
