@@ -108,6 +108,15 @@ def test_operations_are_those_of_the_layers():
     assert found == {"one": 2 * 48 * 5, "two": 4 * 48 * 5}
 
 
+def test_the_steps_together_are_the_ways(chapter, drawn):
+    picture = drawn.images[:1].float() / 255
+    parts, whole = speed.steps(chapter, picture), speed.ways(chapter, Fixed())
+    torch.testing.assert_close(parts["grouping"](picture), whole["teacher"](picture), equal_nan=True)
+    (one,), (other,) = parts["M"](picture), whole["student"](picture)
+    torch.testing.assert_close(one.poses, other.poses)
+    assert parts["F"](picture).shape == (1, 43, 28, 28) and parts["F, heat alone"](picture).shape == (1, 15, 28, 28)
+
+
 def test_what_does_not_compute_is_not_counted(chapter):
     class Parts:
         network, depth_net, detector = torch.nn.Linear(3, 2), torch.nn.Linear(1, 1), torch.nn.Linear(4, 1)

@@ -21,9 +21,11 @@ from napa_lib import results
 from napa_lib.engine import keep_freed_memory
 from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter
 from napa_lib.multiperson import Composed, Found, compose, group_people, load_cutouts, read_pictures
+from napa_lib.multiperson.evaluate import read_maps
 from napa_lib.multiperson.experiments import LEAN, LOOK
 from napa_lib.multiperson.networks import parameters_in_use
 from napa_lib.multiperson.refine import refine, single_person
+from napa_lib.multiperson.targets import ROOT
 from napa_lib.pose import PoseEstimator
 
 PROGRAM = "python -m napa_lib.evaluate.speed"
@@ -63,6 +65,20 @@ def ways(chapter: Chapter, estimator: PoseEstimator) -> dict[str, Way]:
         "single": lambda pictures: [estimator.predict(picture) for picture in pictures],
         "many": lambda pictures: [estimator.predict(picture, many=True) for picture in pictures],
     }  # fmt: skip
+
+
+@torch.inference_mode()
+def steps(chapter: Chapter, picture: Tensor) -> dict[str, Way]:
+    """What teacher and student are made of, each on what comes before it of a picture (1, 3, S, S)."""
+    encoder, decoder, lifter = chapter.teacher.encoder, chapter.teacher.decoder, chapter.lifter
+    latent = encoder(picture)
+    whole, heat, maps = decoder(latent), decoder.heat(latent)[:, ROOT : ROOT + 1], lifter(latent)
+    calls: dict[str, Way] = {
+        "E": encoder, "F": lambda _: decoder(latent), "grouping": lambda _: group_people(whole, CAMERA),
+        "F, heat alone": lambda _: decoder.heat(latent), "H": lambda _: lifter(latent),
+        "M": lambda _: read_maps(heat, maps, chapter.model, CAMERA),
+    }  # fmt: skip
+    return {name: torch.inference_mode()(call) for name, call in calls.items()}
 
 
 def numbers_in_use(chapter: Chapter, estimator: PoseEstimator) -> dict[str, int]:
@@ -130,7 +146,8 @@ def compared(taken: dict[str, list[float]]) -> dict[str, float | int]:
 
 def measure(chapter: Chapter, estimator: PoseEstimator, rounds: int = ROUNDS) -> dict:
     """Of each way milliseconds and operations a picture, pictures a second and parameters; how the student compares
-    with its teacher, one picture at a time and several; and how many people a picture has."""
+    with its teacher, one picture at a time and several; milliseconds of what both are made of; and how many people a
+    picture has."""
     for network in (chapter.teacher, chapter.lifter):
         network.to(memory_format=torch.channels_last)  # as where they are trained
     drawn = drawn_pictures()
@@ -141,9 +158,11 @@ def measure(chapter: Chapter, estimator: PoseEstimator, rounds: int = ROUNDS) ->
     taken = timed_rounds(chapters, single, MORE * rounds) | timed_rounds(pose, single, rounds)
     pair = {name: calls[name] for name in ("teacher", "student")}
     together = timed_rounds(pair, [drawn_pictures(TOGETHER).images.float() / 255], MORE * rounds)
+    parts = timed_rounds(steps(chapter, single[0]), single[:1], MORE * rounds)
     work, numbers = operations(calls, images), numbers_in_use(chapter, estimator)
     return {
         "student to teacher": {"one at a time": compared(taken), f"{TOGETHER} at once": compared(together)},
+        "parts": {name: round(1e3 * median(all_rounds), 2) for name, all_rounds in parts.items()},
         "people a picture": round(float(drawn.present.sum(1).float().mean()), 2),
         "ways": {
             name: {"ms": round(1e3 * seconds, 2), "fps": round(1 / seconds, 2), "parameters": numbers[name],

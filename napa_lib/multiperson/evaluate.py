@@ -54,7 +54,12 @@ def read_pictures(
     """
     with setup.autocast():
         heat, maps = decoder.heat(latent)[:, ROOT : ROOT + 1], lifter(latent)
-    heat = heat.float()
+    return read_maps(heat.float(), maps, model, camera)
+
+
+@torch.no_grad()
+def read_maps(heat: Tensor, maps: Tensor, model: PoseAutoencoder, camera: Camera) -> list[Found]:
+    """M: the people at the pelvises of a heat map (B, 1, 28, 28), out of H's maps (B, 39, 14, 14)."""
     cell, present = find_roots(heat, MOST, SURE)
     roots = (cell + 0.5) * camera.size / heat.shape[-1] - 0.5
     scene = decode_scene(Representation(maps.new_zeros(len(maps), 1, *maps.shape[2:]), maps), camera, roots, present)
