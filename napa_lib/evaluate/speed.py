@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from napa_lib import results
 from napa_lib.engine import keep_freed_memory
 from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter
+from napa_lib.loop import on_device
 from napa_lib.multiperson import Composed, Found, compose, group_people, load_cutouts, read_pictures
 from napa_lib.multiperson.evaluate import read_maps
 from napa_lib.multiperson.experiments import LEAN, LOOK
@@ -149,7 +150,7 @@ def measure(chapter: Chapter, estimator: PoseEstimator, rounds: int = ROUNDS) ->
     with its teacher, one picture at a time and several; milliseconds of what both are made of; and how many people a
     picture has."""
     for network in (chapter.teacher, chapter.lifter):
-        network.to(memory_format=torch.channels_last)  # as where they are trained
+        on_device(torch.device("cpu"), network).eval()  # laid out as where they are trained
     drawn = drawn_pictures()
     calls, images = ways(chapter, estimator), drawn.images.float() / 255
     pose = {name: calls[name] for name in POSE}
