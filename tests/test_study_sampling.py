@@ -239,5 +239,5 @@ def test_half_way_between_joints_bones_shrink_as_the_prediction_is_told():
         100 * float((bones[:, 2].abs() / bones.norm(dim=-1)).min()), abs=1e-3
     )
     page = pictures.interpolation_figure(sampling.load_pretrained("mocap"), pose, turned, 40.0, 3)
-    assert "your prediction: 40 %" in page.axes[3].get_title(loc="left")
+    assert "your prediction: 40 %" in page.axes[3].texts[0].get_text()
     plt.close(page)

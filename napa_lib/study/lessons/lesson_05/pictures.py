@@ -256,7 +256,8 @@ def interpolation_figure(
     said = "" if guess is None else f" (your prediction: {guess:.0f} %)"
     shortest = f"joints; half way the shortest bone has {most_shrunken(first, last):.0f} % of its length{said}"
     for axis, name in zip(page.axes[::count], ("embeddings", shortest), strict=False):
-        axis.set_title(name, fontsize=9, loc="left").set_in_layout(False)  # longer than its column is wide
+        words = axis.text(0, 1.04, name, fontsize=9, transform=axis.transAxes)
+        words.set_in_layout(False)  # they are longer than their column is wide
     return page
 
 
