@@ -34,9 +34,11 @@ from napa_lib.adaptation import (
     source_poses,
     synthetic_target,
 )
-from napa_lib.adaptation.targets import Target
+from napa_lib.adaptation.functional import nearest_share, widened
+from napa_lib.adaptation.targets import Target, artificial_poses
 from napa_lib.data.shards import MOVEMENTS
 from napa_lib.networks import VGG19Features
+from napa_lib.skeletons import SHARED15
 
 SMALL = GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(12, 8, 6))
 
@@ -140,6 +142,35 @@ def test_pairs_are_all_different_and_near():
 
 
 # distances between distributions --------------------------------------------------------------------------------------
+
+
+def test_widened_poses_differ_as_the_shots_do_and_keep_their_mean():
+    generator = torch.Generator().manual_seed(0)
+    shots, poses = source_poses(12, generator), source_poses(200, generator)
+    wide = widened(pose_mixup(shots, 4000, generator), shots)
+    middle = shots.mean(0)
+    variance = (shots - middle).square().sum() / 11
+    torch.testing.assert_close((wide - wide.mean(0)).square().sum() / (len(wide) - 1), variance)
+    mixed = pose_mixup(shots, 20000, generator)
+    torch.testing.assert_close(mixed.mean(0), middle, atol=0.02, rtol=0)
+    kept = 2 / 3 - 1 / 3 / 11  # E(l² + (1 - l)²) of the shots' variance, and two different shots lean apart
+    expected = kept * float((shots - middle).square().sum()) / 12
+    assert float((mixed - mixed.mean(0)).square().sum() / len(mixed)) == pytest.approx(expected, rel=0.03)
+    torch.testing.assert_close(widened(poses, poses), poses)
+    with pytest.raises(ValueError, match="M >= 2"):
+        widened(poses, shots[:1])
+
+
+def test_the_share_that_lies_nearest_stays_in_order():
+    others = source_poses(30, torch.Generator().manual_seed(1))
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
+    poses = others + 0.1 * order[:, None, None]
+    kept = nearest_share(poses, others, 0.8)
+    assert len(kept) == 24
+    distance = torch.cdist(poses.flatten(1), others.flatten(1)).amin(1)
+    rows = [row for row in range(30) if distance[row] <= distance.sort().values[23]]
+    torch.testing.assert_close(kept, poses[rows])
+    torch.testing.assert_close(nearest_share(poses, others, 1.0), poses)
 
 
 def test_mmd_is_its_formula():
@@ -309,6 +340,16 @@ def test_sources_and_targets_are_whole_and_fitted():
         assert poses.shape[1:] == (15, 2)
         torch.testing.assert_close((poses.amax(1) - poses.amin(1)).amax(1), torch.full((len(poses),), 1.6))
     assert abs(len(target.pool) - len(target.held_out)) <= 1
+
+
+def test_artificial_poses_stand_upright_and_have_the_bodys_bones():
+    poses = artificial_poses(300, torch.Generator().manual_seed(0))
+    assert poses.shape == (300, 15, 2)
+    torch.testing.assert_close((poses.amax(1) - poses.amin(1)).amax(1), torch.full((300,), 1.6))
+    middle, head = (poses[:, SHARED15.index(name), 1] for name in ("pelvis", "head_center"))
+    assert float((head < middle).float().mean()) > 0.95  # y points down
+    mocap = source_poses(300, torch.Generator().manual_seed(0))
+    assert energy_distance(poses, mocap) > 2 * energy_distance(mocap[:150], mocap[150:])
 
 
 def test_pool_and_held_out_do_not_share_moments():

@@ -56,13 +56,13 @@ def test_a_halving_a_power_of_two():
 
 def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
     torch.manual_seed(0)
-    for name in ("warm", "source"):
+    for name in ("warm", "source", "warm_artificial"):
         save_source(tmp_path / f"{name}.safetensors", PoseStyleGAN(SMALL))
     save_regressor(tmp_path / "beta.safetensors", KeypointRegressor(3, 8, 1))
     for name, value in (
         ("SHIPPED", ("Stand",)), ("CHOSEN_ON", ("Stand",)), ("POOL", 30), ("SAMPLES", 20), ("ANNOTATIONS", 20),
         ("ADAPTATION", replace(experiments.ADAPTATION, layers=(2, 3), mixed=25, steps=2, batch=4)),
-        ("DETECTOR", DetectorConfig(size=16, width=8, steps=2, batch=4)),
+        ("SCALES", (5, 10)), ("DETECTOR", DetectorConfig(size=16, width=8, steps=2, batch=4)),
     ):  # fmt: skip
         monkeypatch.setattr(experiments, name, value)
 
@@ -76,6 +76,10 @@ def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
     assert set(target["detector"]) == {"direct", "mixup", "ours", "aligned"}
     assert all(np.isfinite(entry["mmd"]) and 0 <= entry["coverage"] <= 1 for entry in target["distances"].values())
     assert set(run("--variant", "layer3")["variant"]) == {"Stand"}
+    assert set(run("--variant", "artificial")["variant"]) == {"Stand"}
+    with pytest.raises(SystemExit, match="warm_white"):
+        run("--variant", "white")
+    assert set(run("--scale")["scale"]["Yoga_UpwardSalute"]) == {"5", "10"}
     assert set(run("--ship")["sources"]) == {"warm", "critic"}
     assert load_transfer(tmp_path / "tau_Stand.safetensors").layers == (2, 3)
     with pytest.raises(SystemExit, match="nowhere"):

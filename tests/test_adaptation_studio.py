@@ -10,14 +10,18 @@ import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.adaptation import experiments, fit_square, neighbours, studio
+from napa_lib.adaptation import StyleTransfer, experiments, fit_square, neighbours, reading, studio
+from napa_lib.adaptation.detector import DetectorConfig
 from napa_lib.adaptation.functional import told_apart
+from napa_lib.adaptation.reading import ReadingConfig
+from napa_lib.adaptation.store import load_pretrained, load_regressor
 from napa_lib.bottleneck.train import choose_poses, parser
 from napa_lib.data.clips import halves, unpaired_poses
 from napa_lib.data.pose_files import read_poses, save_poses
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.skeletons import NAPA18, SHARED15, convert
+from napa_lib.study.lessons.lesson_07.reading import STEPS
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +146,7 @@ def test_main_directions_are_those_of_the_covariance():
 
 def test_commands_write_poses_and_what_they_are_worth(tmp_path, monkeypatch):
     small = replace(experiments.ADAPTATION, mixed=25, steps=2, batch=4)
-    for module in (studio, neighbours, experiments):
+    for module in (studio, neighbours, reading, experiments):
         for name, value in (("ADAPTATION", small), ("POOL", 30), ("COUNT", 20), ("SAMPLES", 20), ("ANNOTATIONS", 20),
                             ("MEASURED_ON", ("T",))):  # fmt: skip
             if hasattr(module, name):
@@ -157,3 +161,17 @@ def test_commands_write_poses_and_what_they_are_worth(tmp_path, monkeypatch):
     judged = results.read(tmp_path / "judged_0.json")["neighbours"]["T"]
     assert set(judged["told_apart"]) == {"source", "mixup", "adapted", "pool"} == set(judged["energy"])
     assert all(0 <= share <= 1 for share in judged["told_apart"].values()) and 0 < judged["plane"] < 1
+    monkeypatch.setattr(reading, "ReadingConfig", lambda seed: ReadingConfig(2, 4, seed=seed))
+    monkeypatch.setattr(reading, "KEPT", 20)
+    monkeypatch.setattr(reading, "DETECTOR", DetectorConfig(size=16, width=8, steps=2, batch=4))
+    reading.main(["--target", "T", "--out", str(tmp_path / "reading_T_0.json")])
+    found = results.read(tmp_path / "reading_T_0.json")
+    assert set(found["distances"]) == set(STEPS)
+    assert set(found["moved"]) == {"read", "fitted", "taught"} and all(
+        0 < share < 1 for share in found["moved"].values()
+    )
+    assert set(found["detector"]) == {"direct", "wide"} and found["config"]["steps"] == 2
+    monkeypatch.setattr(reading, "load_pretrained_transfer", lambda name: StyleTransfer(load_pretrained()[0].widths))
+    reading.main(["--target", "T", "--ship", "--out", str(tmp_path / "taught.json")])
+    assert set(results.read(tmp_path / "taught.json")["shipped"]) == {"adapted", "taught"}
+    assert load_regressor(tmp_path / "taught.safetensors").planes == 3

@@ -23,7 +23,8 @@ from napa_lib.adaptation import (
     source_poses,
 )
 from napa_lib.adaptation import train as training
-from napa_lib.adaptation.adapt import paired_noises
+from napa_lib.adaptation.adapt import paired_noises, read_poses
+from napa_lib.adaptation.reading import ReadingConfig, refine_regressor
 from napa_lib.adaptation.store import (
     load_regressor,
     load_source,
@@ -100,6 +101,25 @@ def test_adapting_lowers_the_loss_and_leaves_the_source_alone(adapted_parts, pos
     assert tau.layers == (2, 3) and not bool((tau.blocks["2"] == torch.eye(tau.widths[1])).all())
     sampled = sample_poses(found.generator, regressor, 7, torch.Generator().manual_seed(0))
     assert sampled.shape == (7, 15, 2) and float(sampled.abs().max()) <= 1
+
+
+def test_beta_learns_what_an_adapted_generators_drawings_are_to_be_read_as(adapted_parts, poses):
+    source, regressor, pool, features = adapted_parts
+    adapted = adapt(AdaptationConfig(layers=(2,), mixed=30, steps=2, batch=4), source, pool, poses[:5], features)
+    noises = paired_noises("nearest", pool, adapted.mixed)
+
+    def errs(reader):
+        return float((read_poses(adapted.generator, reader, noises) - adapted.mixed).norm(dim=-1).mean())
+
+    before = [p.clone() for p in regressor.parameters()]
+    taught, record = refine_regressor(ReadingConfig(60, 16, 3e-3), regressor, adapted, noises, poses)
+    assert errs(taught) < 0.8 * errs(regressor) and len(record) == 1 and not taught.training
+    assert all(bool((a == b).all()) for a, b in zip(before, regressor.parameters(), strict=True))
+    for wrong in (noises[:-1], pool.noises):
+        with pytest.raises(ValueError, match="one a mixed pose, 30"):
+            refine_regressor(ReadingConfig(1), regressor, adapted, wrong, poses)
+    with pytest.raises(ValueError, match="batch >= 2"):
+        ReadingConfig(batch=1)
 
 
 def test_adapting_goes_on_bit_for_bit(adapted_parts, poses, tmp_path):

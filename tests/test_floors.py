@@ -21,7 +21,11 @@ FLOORS = (
 )
 CHAPTERS = FLOORS[3]
 ASIDE = "makers"  # what made the pictures that ship: imports from floors 0 to 2, and nothing imports it
-BUILT_ON = {("adaptation", "bottleneck"), ("multiperson", "sampling")}  # where one chapter's paper builds on another's
+BUILT_ON = {  # where one chapter's paper builds on another's
+    ("adaptation", "bottleneck"),
+    ("adaptation", "sampling"),
+    ("multiperson", "sampling"),
+}
 
 
 def floor(name: str) -> int:

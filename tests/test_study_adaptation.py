@@ -13,8 +13,9 @@ import matplotlib.pyplot as plt
 
 from napa_lib import adaptation
 from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, Pool, PoseStyleGAN, StyleTransfer, Target
+from napa_lib.adaptation.experiments import SCALES, VARIANTS
 from napa_lib.study.exercises import judge
-from napa_lib.study.lessons.lesson_07 import EXERCISES, live, pictures, tables
+from napa_lib.study.lessons.lesson_07 import EXERCISES, live, pictures, reading, tables
 
 RNG = np.random.default_rng(0)
 BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
@@ -257,10 +258,35 @@ def test_the_table_of_ways_is_paired_with_our_own():
         return {"variant": {"a": common, "b": {**common, "loss": 3.0}}}
 
     base, other = [run(d) for d in (0.1, 0.2, 0.3)], [run(d) for d in (0.2, 0.3, 0.4)]
-    text = tables.variants_table(
-        {"all": base, "layer3": other, "layers13": other, "random": other, "shots24": other, "shots48": other}
-    )
+    runs = {name: other for name in tables.WAYS} | {"all": base}
+    text = tables.variants_table(runs, "layer 3")
     assert "+0.100 ± 0.000 *" in text and "2.0" in text and "4.50" in text
+    assert text.count("◆") == 1 and "layer 3 ◆" in text and set(tables.WAYS) == set(VARIANTS)
+
+
+def test_more_adapted_poses_are_compared_with_the_fewest():
+    def run(*errors):
+        return {"scale": {"a": {f"{n}": {"px": e} for n, e in zip(SCALES, errors, strict=True)}}}
+
+    text = reading.scale_table({"scale": [run(6.0, 5.0, 4.0), run(7.0, 6.0, 5.5)]})
+    rows = text.splitlines()
+    assert "-1.00 ± 0.00 *" in rows[2] and "121 thousand" in rows[3] and len(rows) == 4
+
+
+def test_steps_from_mixed_poses_to_adapted_ones_are_counted_against_the_mixed():
+    def run(adapted):
+        kinds = {kind: {"mmd": 0.5, "energy": 0.25, "coverage": 0.5} for kind in reading.STEPS}
+        kinds["adapted"] = {**kinds["adapted"], "mmd": adapted}
+        detectors = {kind: {"px": px, "pck10": 0.5} for kind, px in (("direct", 6.0), ("wide", 4.5))}
+        moved = {"read": 0.01, "fitted": 0.05, "taught": 0.02}
+        return [{"distances": kinds, "moved": moved, "detector": detectors}]
+
+    runs = {f"reading_{name}": run(0.4 if name < "S" else 0.6) for name in tables.MEASURED_ON}
+    rows = {line.split("  ")[0]: line for line in reading.reading_table(runs).splitlines()}
+    assert f"{sum(name < 'S' for name in tables.MEASURED_ON)} of 10" in rows["any noise, adapted"]
+    assert "5.0 ± 0.0" in rows["their noises, adapted"] and " of 10" not in rows["mixed"]
+    assert "(◆ 7)" not in "".join(rows.values()) and "0 of 10 (◆ 7)" in reading.reading_table(runs, 7.0)
+    assert "-1.50 ± 0.00 *" in reading.taught_table(runs)
 
 
 def test_neighbours_are_judged_over_targets_and_paired_with_the_adapted():
@@ -280,7 +306,8 @@ def test_the_studios_table_has_chapter_3s_rows_and_its_own():
 
     theirs = {name: [run(9.0)] for name in ("ours_poses50", "ours_poses50_stirred")} | {"ours": [run(4.0, 1000)] * 3}
     ours = {"studio_mixup": [run(6.0), run(6.5)], "studio_flexpose": [run(7.0), run(7.5)]}
-    text = tables.studio_table(ours, theirs)
+    text = tables.studio_table(ours, theirs, "mixed")
+    assert "mixed ◆" in text and text.count("◆") == 1
     assert "9.00 (one run)" in text and "10.00 (one run)" in text and "1,000" in text
     assert "7.00 and 7.50" in text and "4.00 ± 0.00" in text  # two runs are shown both, three have an interval
     kinds = {kind: {"energy": 0.25, "coverage": 0.5} for kind in tables.MADE}
@@ -299,3 +326,14 @@ def test_a_person_is_drawn_in_each_pose():
     assert float(change[lit[0] ^ lit[1]].mean()) > 3 * float(change[~lit[0] & ~lit[1]].mean())
     page = pictures.posed_figure({"a": one, "b": other})
     assert len(page.axes) == 2 * 2 * 4
+
+
+def test_anybody_is_drawn_where_no_person_is_asked_for():
+    poses = adaptation.source_poses(3, torch.Generator().manual_seed(0))
+    posed = live.anybody_in(poses)
+    torch.testing.assert_close(posed.drawn, live.person_in(poses).drawn)
+    assert posed.person is None and tuple(posed.pictures.shape) == (3, 3, 64, 64)
+    lit = posed.drawn[:, 0] > 0.5
+    change = (posed.pictures[0] - posed.pictures[1]).abs().mean(0)
+    assert float(change[lit[0] ^ lit[1]].mean()) > 3 * float(change[~lit[0] & ~lit[1]].mean())
+    assert len(pictures.posed_figure({"a": posed}).axes) == 2 * 3  # no column for a person

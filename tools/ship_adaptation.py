@@ -13,6 +13,7 @@ from pathlib import Path
 
 from napa_lib.adaptation.experiments import SHIPPED
 from napa_lib.adaptation.store import (
+    TAUGHT,
     load_regressor,
     load_source,
     load_transfer,
@@ -32,6 +33,8 @@ def main(folder: Path) -> None:
         shutil.copyfile(path, results / path.name)
     save_source(weights / "flexpose_source.safetensors", load_source(folder / "warm.safetensors"), small=True)
     save_regressor(weights / "flexpose_beta.safetensors", load_regressor(folder / "beta.safetensors"), small=True)
+    taught = load_regressor(folder / "taught.safetensors")
+    save_regressor(weights / f"flexpose_beta_{TAUGHT}.safetensors", taught, small=True)
     for name in SHIPPED:
         transfer = load_transfer(folder / f"tau_{name}.safetensors")
         save_transfer(weights / f"flexpose_tau_{name}.safetensors", transfer, small=True)

@@ -45,6 +45,31 @@ def check_shots(shots: Tensor) -> Tensor:
     return shots
 
 
+def nearest_share(poses: Tensor, others: Tensor, share: float) -> Tensor:
+    """The share of poses (N, J, 2) that lie nearest to any of the others (M, J, 2), in their old order.
+
+    >>> nearest_share(torch.tensor([[[9.0, 0.0]], [[1.0, 0.0]], [[0.0, 2.0]]]), torch.zeros(1, 1, 2), 0.7).tolist()
+    [[[1.0, 0.0]], [[0.0, 2.0]]]
+    """
+    distance = torch.cdist(poses.flatten(1).double(), others.flatten(1).double()).amin(1)
+    return poses[distance.argsort()[: round(share * len(poses))].sort().values]
+
+
+def widened(poses: Tensor, shots: Tensor) -> Tensor:
+    """Poses (N, J, 2) stretched about their mean until they differ as much from it as the shots differ from theirs.
+
+    Poses between two shots lie nearer to the mean than the shots: a third of the variance is gone if all ratios are
+    as likely; and what learns by a mean distance shrinks its answers further. The shots (M, J, 2), M >= 2, say how
+    wide the target is: their variance is summed over all joints, and divided by M - 1.
+
+    >>> widened(torch.tensor([[[-1.0, 0.0]], [[1.0, 0.0]]]), torch.tensor([[[3.0, 5.0]], [[3.0, 1.0]]])).tolist()
+    [[[-2.0, 0.0]], [[2.0, 0.0]]]
+    """
+    spreads = [part.double().var(0).sum().sqrt() for part in (poses, check_shots(shots))]
+    middle = poses.mean(0)
+    return middle + (poses - middle) * (spreads[1] / spreads[0].clamp_min(1e-12)).to(poses)
+
+
 def nearest_pairs(targets: Tensor, candidates: Tensor) -> Tensor:
     """For each target a candidate of its own, near to it: the nearest that no earlier target has taken.
 

@@ -19,6 +19,7 @@ from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-flexpose-1"
 TARGETS = ("Yoga_UpwardSalute", "Yoga_Warrior2_left")  # whose tau ships
+TAUGHT = "Yoga_Warrior2_left"  # the one of them whose own beta ships
 
 
 def save_source(path: str | Path, network: PoseStyleGAN, small: bool = False) -> None:
@@ -85,6 +86,15 @@ def load_pretrained_transfer(target: str = TARGETS[0]) -> StyleTransfer:
     if target not in TARGETS:
         raise ValueError(f"target must be one of {TARGETS}, got {target!r}")
     return load_transfer(asset_path(f"weights/flexpose_tau_{target}.safetensors"))
+
+
+def load_pretrained_reader() -> KeypointRegressor:
+    """The beta that ships of `TAUGHT`: it has been taught the drawings of that target's generator.
+
+    Raises:
+        ValueError: if the file is missing or damaged.
+    """
+    return load_regressor(asset_path(f"weights/flexpose_beta_{TAUGHT}.safetensors"))
 
 
 def _save(path: str | Path, tensors: Mapping[str, Tensor], part: str, config: dict, small: bool) -> None:

@@ -1,7 +1,9 @@
-"""Sources and targets from what ships: motion capture, twenty classes of recorded poses, synthetic people."""
+"""Sources and targets from what ships: motion capture, artificial poses, twenty classes of recorded ones, synthetic
+people."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +12,12 @@ from torch import Tensor
 from napa_lib.adaptation.sticks import check_poses, fit_square
 from napa_lib.data import load_body25_poses
 from napa_lib.data.synthetic import load_synthetic
-from napa_lib.data.views import mocap_poses
+from napa_lib.data.views import mocap_poses, to_camera
+from napa_lib.sampling import SKELETON, sample_canonical
 from napa_lib.skeletons import BODY25, NAPA18, SHARED15, convert
 
+ARTIFICIAL = 4000  # different artificial poses, each seen from several sides
+UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # rows x, y, z of a world with y up, not z
 FEWEST = 40  # whole poses that a target must have: shots and poses to compare with
 
 
@@ -28,6 +33,22 @@ class Target:
 def source_poses(count: int, generator: torch.Generator, split: str = "train") -> Tensor:
     """Motion capture as cameras all round see it, (count, 15, 2) in [-1, 1]: the annotations S of a source."""
     return fit_square(mocap_poses(count, generator, split, SHARED15.name))
+
+
+def artificial_poses(count: int, generator: torch.Generator) -> Tensor:
+    """Poses that joint limits allow and a body can take, (count, 15, 2) in [-1, 1], by cameras as for `source_poses`.
+
+    Source: CrossModal, section 3.1.1, with the limbs that no body could bring there drawn anew.
+    """
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(count, *shape, generator=generator)
+
+    drawn = sample_canonical(min(count, ARTIFICIAL), None, generator, None, conditioned=True)
+    world = convert(drawn, SKELETON, SHARED15)[torch.arange(count) % len(drawn)] @ UP.T
+    pitch = math.radians(20.0)
+    seen = to_camera(world, uniform(-math.pi, math.pi), uniform(-pitch, pitch))
+    return fit_square(seen[..., :2] / (seen[..., 2:] + uniform(3000.0, 8000.0, 1, 1)))
 
 
 def recorded_target(label: str) -> Target:

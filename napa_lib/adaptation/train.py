@@ -23,14 +23,15 @@ from napa_lib.adaptation.losses import gradient_penalty
 from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN, halvings_for, read_images
 from napa_lib.adaptation.sticks import alpha, check_poses
 from napa_lib.adaptation.store import load_source, save_regressor, save_source
-from napa_lib.adaptation.targets import source_poses
+from napa_lib.adaptation.targets import artificial_poses, source_poses
 from napa_lib.adaptation.warm import warm_source
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.gan import bce_discriminator_loss, bce_generator_loss
 
 PROGRAM = "python -m napa_lib.adaptation.train"
-SCALE = 32_000  # motion-capture poses of the source, as many as the paper has of COCO
+SCALE = 32_000  # poses of the source, as many as the paper has of COCO
+SOURCES = {"mocap": source_poses, "artificial": artificial_poses}
 CLIP = 100.0  # largest norm of a network's gradient: stops what is not sound, and nothing else
 
 
@@ -171,6 +172,7 @@ def parser() -> argparse.ArgumentParser:
     add("--stage", choices=("warm", "source", "beta"), required=True,
         help="the generator g_s without and with its critic, or the regressor beta")  # fmt: skip
     add("--start", type=Path, metavar="FILE", help="network that --stage source begins with")
+    add("--poses", choices=tuple(SOURCES), default="mocap", help="what the source's poses are")
     add("--preset", choices=tuple(PRESETS), default="tiny")
     add("--white", action="store_true", help="white bones in one channel, not a colour for each")
     add("--steps", type=int, default=SourceConfig.steps)
@@ -187,7 +189,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train a pose generator or the keypoint regressor on motion capture, write it and its record."""
+    """Train a pose generator or the keypoint regressor on a source's poses, write it and its record."""
     options = parser().parse_args(arguments)
     with loop.command():
         config = SourceConfig(
@@ -196,7 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
         )  # fmt: skip
         device = choose_device(options.device)
         setup = Setup(device, options.half, options.out.with_suffix(".checkpoint.safetensors"))
-        poses = source_poses(SCALE, torch.Generator().manual_seed(options.seed))
+        poses = SOURCES[options.poses](SCALE, torch.Generator().manual_seed(options.seed))
         measured: dict = {}
         if options.stage == "warm":
             network, record = warm_source(config, poses, setup)

@@ -79,27 +79,49 @@ def paired_clouds(count: int = 80, seed: int = 0) -> Clouds:
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """A frame of a person (3, S, S) and, for each of N poses, what a generator is shown and the picture it makes."""
+    """For each of N poses what a generator is shown and the picture it makes; and whose look it was asked for, if any.
 
-    person: Tensor
-    drawn: Tensor  # (N, 1, S, S)
-    pictures: Tensor  # (N, 3, S, S)
+    Attributes:
+        drawn: (N, 1, S, S).
+        pictures: (N, 3, S, S).
+        person: a frame (3, S, S), or None.
+    """
+
+    drawn: Tensor
+    pictures: Tensor
+    person: Tensor | None = None
+
+
+def placed_in_studio(poses: Tensor, seed: int = 0) -> Tensor:
+    """Poses (N, 15, 2) as lesson 03's generators know them, (N, 18, 2) in [-1, 1], as large as people there are.
+
+    The points of the head that FlexPose's joints lack are told from fifty poses of the studio's validation people.
+    """
+    theirs = unpaired_poses(open_clips("studio:validation", SIZE))
+    whole = theirs[~theirs.isnan().flatten(1).any(1)]
+    layout = fit_layout(whole[:: len(whole) // 50][:50])
+    large = replace(layout, sides=(layout.sides[1], layout.sides[1]))
+    return place(complete(poses, layout), large, torch.Generator().manual_seed(seed))
 
 
 @torch.no_grad()
 def person_in(poses: Tensor, person: int = 3, seed: int = 0) -> Posed:
-    """A person of the studio in poses (N, 15, 2), as lesson 03's generator sees it, as large as people there are.
-
-    The points of the head that FlexPose's joints lack are told from fifty poses of the studio's validation people.
+    """A person of the studio in poses (N, 15, 2).
 
     Source: FlexPose, section 4.3; the generator is KeypointGAN's Psi.
     """
-    clips, model = open_clips("studio:validation", SIZE), load_pretrained("ours")
-    theirs = unpaired_poses(clips)
-    whole = theirs[~theirs.isnan().flatten(1).any(1)]
-    layout = fit_layout(whole[:: len(whole) // 50][:50])
-    large = replace(layout, sides=(layout.sides[1], layout.sides[1]))
-    placed = place(complete(poses, layout), large, torch.Generator().manual_seed(seed))
-    frame = to_float(clips.images[person, 0])
+    model, placed = load_pretrained("ours"), placed_in_studio(poses, seed)
+    frame = to_float(open_clips("studio:validation", SIZE).images[person, 0])
     seen = model.draw_for_generator(placed)
-    return Posed(frame, model.draw(placed), model.generate(seen, frame.expand(len(poses), -1, -1, -1)))
+    return Posed(model.draw(placed), model.generate(seen, frame.expand(len(poses), -1, -1, -1)), frame)
+
+
+@torch.no_grad()
+def anybody_in(poses: Tensor, seed: int = 0) -> Posed:
+    """Whoever the CycleGAN of lesson 03 draws for poses (N, 15, 2): it is shown one channel, and no person.
+
+    Source: FlexPose, section 4.3 and fig. 5.
+    """
+    model = load_pretrained("cyclegan")
+    drawn = model.draw(placed_in_studio(poses, seed))
+    return Posed(drawn, model.generate(drawn, None))

@@ -87,15 +87,17 @@ def bottleneck_figure(network: PoseStyleGAN, regressor: KeypointRegressor, noise
 
 
 def posed_figure(rows: Mapping[str, Posed]) -> Figure:
-    """Under each name the person's frame, then the poses' skeleton images, and below them the pictures."""
-    columns = 1 + max(len(posed.drawn) for posed in rows.values())
+    """Under each name the poses' skeleton images, below them the pictures, and before them a person's frame, if any."""
+    first = int(any(posed.person is not None for posed in rows.values()))
+    columns = first + max(len(posed.drawn) for posed in rows.values())
     names = [line for name in rows for line in (name, "")]
     page, lines = rows_of_panels(names, columns, 0.85)
     for above, below, posed in zip(lines[::2], lines[1::2], rows.values(), strict=True):
-        draw_picture(below[0], posed.person)
-        for panel, drawn in zip(above[1:], posed.drawn, strict=False):
+        if posed.person is not None:
+            draw_picture(below[0], posed.person)
+        for panel, drawn in zip(above[first:], posed.drawn, strict=False):
             panel.imshow(drawn[0].numpy(), cmap="gray", vmin=0, vmax=1)
-        for panel, picture in zip(below[1:], posed.pictures, strict=False):
+        for panel, picture in zip(below[first:], posed.pictures, strict=False):
             draw_picture(panel, picture)
     return page
 

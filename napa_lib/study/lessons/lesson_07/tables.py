@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from napa_lib.adaptation.experiments import MEASURED_ON, VARIANTS
+from napa_lib.adaptation.experiments import MEASURED_ON
 from napa_lib.results import interval, paired_interval, text_table
 
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]  # target or variant -> the results of its seeds
@@ -19,18 +19,22 @@ DETECTORS = {
     "aligned": ("Aligned: the first half", "2.96, 0.84"),
 }
 WAYS = {
-    "all": ("all layers (ours)", "4.50"),
-    "layer3": ("layer 3 (the paper's)", "3.79"),
+    "all": ("all layers", "4.50"),
+    "layer3": ("layer 3", "3.79"),
     "layers13": ("layers 1 and 3", "3.82"),
+    "layers35": ("layers 3 and 5", "4.02"),
     "random": ("all layers, random pairs", "-"),
     "shots24": ("24 shots", "3.80"),
     "shots48": ("48 shots", "3.73"),
+    "artificial": ("source: artificial poses", "-"),
+    "white": ("white bones, one channel", "4.15"),
 }
-STUDIO = {  # label -> the run of chapter 3 or of this one
-    "fifty as they are (Direct)": "ours_poses50",
-    "fifty, stirred": "ours_poses50_stirred",
-    "fifty, mixed": "studio_mixup",
-    "fifty, FlexPose": "studio_flexpose",
+LAYERS = [WAYS[name][0] for name in ("all", "layer3", "layers13", "layers35")]  # to choose from
+STUDIO = {  # what is made of fifty poses, or all -> the run of chapter 3 or of this one
+    "Direct": "ours_poses50",
+    "stirred": "ours_poses50_stirred",
+    "mixed": "studio_mixup",
+    "FlexPose": "studio_flexpose",
     "all 3200": "ours",
 }
 MADE = {"shots": "the fifty", "mixup": "mixed", "flexpose": "FlexPose", "source": "source"}
@@ -71,17 +75,17 @@ def nearer(runs: Runs, than: str, measure: str = "energy") -> tuple[int, int]:
     return below, sure
 
 
-def _words(numbers: Sequence[float], digits: int) -> str:
+def mean_of(numbers: Sequence[float], digits: int) -> str:
     mean, half = interval(numbers)
     return f"{mean:.{digits}f} " + (f"± {half:.{digits}f}" if len(numbers) > 1 else "(one run)")
 
 
 def _each(numbers: Sequence[float], digits: int) -> str:
-    """As `_words`, but two numbers are shown both: their interval would say nothing."""
-    return " and ".join(f"{n:.{digits}f}" for n in numbers) if len(numbers) == 2 else _words(numbers, digits)
+    """As `mean_of`, but two numbers are shown both: their interval would say nothing."""
+    return " and ".join(f"{n:.{digits}f}" for n in numbers) if len(numbers) == 2 else mean_of(numbers, digits)
 
 
-def _change(before: Sequence[float], after: Sequence[float], digits: int) -> str:
+def change_of(before: Sequence[float], after: Sequence[float], digits: int) -> str:
     found = paired_interval(before, after)
     return f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}{' *' if found.excludes_zero else ''}"
 
@@ -92,9 +96,9 @@ def distances_table(runs: Runs) -> str:
     for target in targets_of(runs):
         lines.append([target, *(f"{fmean(values(runs, target, 'distances', kind, 'energy')):.3f}" for kind in KINDS)])
     for measure, name in MEASURES.items():
-        cells = [_words(over_targets(runs, "distances", kind, measure), 3) for kind in KINDS]
+        cells = [mean_of(over_targets(runs, "distances", kind, measure), 3) for kind in KINDS]
         lines.append([f"{name}, all targets", *cells])
-    covered = [_words([100 * v for v in over_targets(runs, "distances", kind, "coverage")], 0) for kind in KINDS]
+    covered = [mean_of([100 * v for v in over_targets(runs, "distances", kind, "coverage")], 0) for kind in KINDS]
     return text_table([*lines, ["coverage (%), all targets", *covered]])
 
 
@@ -106,7 +110,7 @@ def changes_table(runs: Runs) -> str:
             before, after = (over_targets(runs, "distances", k, measure) for k in (kind, "adapted"))
             below, sure = nearer(runs, kind, measure)
             of = f"{below} of {len(targets_of(runs))}"
-            lines.append([KINDS[kind], name, _change(before, after, 3), of, f"{sure}"])
+            lines.append([KINDS[kind], name, change_of(before, after, 3), of, f"{sure}"])
     return text_table(lines)
 
 
@@ -116,22 +120,30 @@ def detector_table(runs: Runs) -> str:
     direct = over_targets(runs, "detector", "direct", "px")
     for kind, (words, paper) in DETECTORS.items():
         pixels = over_targets(runs, "detector", kind, "px")
-        rates = [_words([100 * v for v in over_targets(runs, "detector", kind, key)], 0) for key in ("pck10", "pck20")]
-        change = "-" if kind == "direct" else _change(direct, pixels, 2)
-        lines.append([words, _words(pixels, 1), *rates, change, paper])
+        rates = [mean_of([100 * v for v in over_targets(runs, "detector", kind, key)], 0) for key in ("pck10", "pck20")]
+        change = "-" if kind == "direct" else change_of(direct, pixels, 2)
+        lines.append([words, mean_of(pixels, 1), *rates, change, paper])
     return text_table(lines)
 
 
-def variants_table(runs: Runs) -> str:
-    """Ways to adapt, on the targets that choices were made on: means; paired with our own, intervals over seeds."""
-    lines = [["way", "energy distance", "squared MMD", "loss", "energy minus ours", "paper (px)"]]
-    base = variant_values(runs, "all", "energy")
-    for variant in VARIANTS:
-        energy = variant_values(runs, variant, "energy")
-        mmd, loss = (fmean(variant_values(runs, variant, key)) for key in ("mmd", "loss"))
-        change = "-" if variant == "all" else _change(base, energy, 3)
-        name, paper = WAYS[variant]
-        lines.append([name, f"{fmean(energy):.3f}", f"{mmd:.3f}", f"{loss:.1f}", change, paper])
+def _marked(name: str, guess: str | None) -> str:
+    return f"{name} ◆" if name == guess else name
+
+
+def variants_table(runs: Runs, guess: str | None = None) -> str:
+    """Ways to adapt, on the targets that choices were made on: means; paired with our own, intervals over seeds.
+
+    The row that a reader predicted to be nearest is marked.
+    """
+    lines = [["way", "energy distance", "minus the first", "squared MMD", "minus the first", "loss", "paper (px)"]]
+    for variant, (name, paper) in WAYS.items():
+        cells = []
+        for key in ("energy", "mmd"):
+            found = variant_values(runs, variant, key)
+            change = "-" if variant == "all" else change_of(variant_values(runs, "all", key), found, 3)
+            cells += [f"{fmean(found):.3f}", change]
+        loss = f"{fmean(variant_values(runs, variant, 'loss')):.1f}"
+        lines.append([_marked(name, guess), *cells, loss, paper])
     return text_table(lines)
 
 
@@ -145,9 +157,9 @@ def neighbours_table(runs: Runs) -> str:
     told = {kind: judged(runs, "told_apart", kind) for kind in KINDS}
     lines = [["set", "told apart (%)", "minus the adapted poses'", "targets at 100 %"]]
     for kind, name in KINDS.items():
-        change = "-" if kind == "adapted" else _change(told["adapted"], told[kind], 1)
+        change = "-" if kind == "adapted" else change_of(told["adapted"], told[kind], 1)
         always = sum(share >= 100 - 1e-9 for share in told[kind])
-        lines.append([name, _words(told[kind], 1), change, f"{always} of {len(told[kind])}"])
+        lines.append([name, mean_of(told[kind], 1), change, f"{always} of {len(told[kind])}"])
     return text_table(lines)
 
 
@@ -162,13 +174,16 @@ def judged(runs: Runs, *path: str) -> list[float]:
     return found
 
 
-def studio_table(runs: Runs, chapter3: Runs) -> str:
-    """Lesson 03's KeypointGAN on its studio's test people, trained with poses made of fifty, and with all."""
-    lines = [["unpaired poses", "no flips (%)", "with flips (%)", "seeds", "steps"]]
+def studio_table(runs: Runs, chapter3: Runs, guess: str | None = None) -> str:
+    """Lesson 03's KeypointGAN on its studio's test people, trained with poses made of fifty, and with all.
+
+    The row that a reader predicted to be best is marked.
+    """
+    lines = [["poses made of fifty", "no flips (%)", "with flips (%)", "seeds", "steps"]]
     for label, name in STUDIO.items():
         found = runs[name] if name in runs else chapter3[name]
         cells = [_each([run["errors"]["all"][key] for run in found], 2) for key in ("percent", "percent_flips")]
-        lines.append([label, *cells, f"{len(found)}", f"{found[0]['steps']:,}"])
+        lines.append([_marked(label, guess), *cells, f"{len(found)}", f"{found[0]['steps']:,}"])
     return text_table(lines)
 
 

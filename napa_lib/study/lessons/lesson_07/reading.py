@@ -1,0 +1,83 @@
+"""Lesson 07's tables of the way from mixed poses to an adapted generator's, and of how many a detector gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from napa_lib.adaptation.experiments import MEASURED_ON, SCALES
+from napa_lib.results import text_table
+from napa_lib.study.lessons.lesson_07.tables import Runs, change_of, mean_of, over_targets
+
+STEPS = {  # from the mixed poses to the generator's: set -> name, and whose distance from the mixed poses is known
+    "source": "source",
+    "mixup": "mixed",
+    "mixup wide": "mixed, widened",
+    "read": "mixed, drawn, read by beta",
+    "fitted": "their noises, adapted",
+    "adapted": "any noise, adapted",
+    "taught": "the same, beta taught",
+    "wide": "of these nine tenths, widened",
+    "pool": "first half itself",
+}
+
+
+def reading_runs(runs: Runs) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """The results of `napa_lib.adaptation.reading`, by target."""
+    return {name: runs[f"reading_{name}"] for name in MEASURED_ON}
+
+
+def reading_table(runs: Runs, guess: float | None = None) -> str:
+    """Poses step by step from mixed ones to the generator's, over ten targets: distances from held-out poses, how far
+    each step is from the mixed poses themselves, and in how many targets it is nearer to held-out poses than they.
+
+    A reader's prediction of the last number stands beside that of the widened poses.
+    """
+    found = reading_runs(runs)
+    lines = [
+        ["poses", "off the mixed (%)", "energy distance", "squared MMD", "minus the mixed's", "nearer", "coverage (%)"]
+    ]
+    mixed = over_targets(found, "distances", "mixup", "mmd")
+    for kind, name in STEPS.items():
+        moved = "-"
+        if kind in found[MEASURED_ON[0]][0]["moved"]:
+            moved = mean_of([100 * v for v in over_targets(found, "moved", kind)], 1)
+        mmd = over_targets(found, "distances", kind, "mmd")
+        change, below = "-", "-"
+        if kind != "mixup":
+            change, below = (
+                change_of(mixed, mmd, 3),
+                f"{sum(a < b for a, b in zip(mmd, mixed, strict=True))} of {len(mmd)}",
+            )
+        if kind == "wide" and guess is not None:
+            below += f" (◆ {guess:g})"
+        energy = mean_of(over_targets(found, "distances", kind, "energy"), 3)
+        covered = mean_of([100 * v for v in over_targets(found, "distances", kind, "coverage")], 0)
+        lines.append([name, moved, energy, mean_of(mmd, 3), change, below, covered])
+    return text_table(lines)
+
+
+def taught_table(runs: Runs) -> str:
+    """The stand-in detector with Direct's annotations and with those of a taught beta, over ten targets."""
+    found = reading_runs(runs)
+    lines = [["annotations", "error (px)", "minus Direct's", "PCK@10 (%)"]]
+    direct = over_targets(found, "detector", "direct", "px")
+    for kind, name in (("direct", "Direct: source + mixed"), ("wide", "Ours: taught and widened + mixed")):
+        pixels = over_targets(found, "detector", kind, "px")
+        change = "-" if kind == "direct" else change_of(direct, pixels, 2)
+        rate = mean_of([100 * v for v in over_targets(found, "detector", kind, "pck10")], 0)
+        lines.append([name, mean_of(pixels, 1), change, rate])
+    return text_table(lines)
+
+
+def scale_table(runs: Runs) -> str:
+    """The stand-in detector's error by how many adapted poses it had, beside the paper's; paired with the fewest."""
+    paper = ("4.61 (33 thousand)", "4.96 (61 thousand)", "3.79 (121 thousand)")
+    errors = {count: [fmean(e[f"{count}"]["px"] for e in run["scale"].values()) for run in runs["scale"]]
+              for count in SCALES}  # fmt: skip
+    lines = [["adapted poses", "error (px)", "minus the first row's", "paper (px)"]]
+    for count, theirs in zip(SCALES, paper, strict=True):
+        change = "-" if count == SCALES[0] else change_of(errors[SCALES[0]], errors[count], 2)
+        lines.append([f"{count:,}", mean_of(errors[count], 2), change, theirs])
+    return text_table(lines)
