@@ -225,14 +225,6 @@ def test_the_gap_is_drawn_with_the_prediction():
     )
 
 
-def test_a_second_stage_is_paired_by_seed():
-    seeds = [(30.0, 31.0), (32.0, 33.2), (31.0, 32.1)]
-    found = {"second_full": [{"one stage": {"pck": one}, "H twice": {"pck": 29.0}, "two stages": {"pck": two}}
-                             for one, two in seeds]}  # fmt: skip
-    lines = tables.second_table(found).splitlines()
-    assert len(lines) == 3 and "31.0 ± 2.5" in lines[1] and "+1.1 ± 0.2 *" in lines[1] and "76.9" in lines[2]
-
-
 def test_known_and_other_figures_are_paired_by_seed():
     entry = {"known": {"pck": 40.0}, "others": {"pck": 30.0}}
     found = {f"known_{row}": [entry, {"known": {"pck": 50.0}, "others": {"pck": 41.0}}] * 2 for row in tables.KNOWN}

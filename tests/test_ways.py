@@ -206,3 +206,11 @@ def test_an_order_of_depth_is_judged_where_both_tell_it(drawn):
     assert pairs == sum(n * (n - 1) // 2 for n in counts) > 0
     assert proposals.same_pairs(true, turned) == (pairs, pairs, 0)
     assert proposals.same_pairs([{(0, 1): True, (0, 2): False}], [{(0, 1): False, (1, 2): True}]) == (1, 1, 0)
+
+
+def test_what_the_students_people_bring_is_stored_for_every_way():
+    found = results.read(asset_path("results/multiperson/proposals.json"))
+    ways = found["composed"]["ways"]
+    assert set(ways) == set(found["scenes"]) == set(proposals.WAYS) and ways["detector"]["gain"]["mean"] == 0
+    assert all(way["matched"] <= way["people"] for way in ways.values())
+    assert all(scene["found"] <= scene["there"] == 4 * found["config"]["scenes"] for scene in found["scenes"].values())

@@ -8,6 +8,7 @@ from napa_lib.experiments import Experiment
 FOLDER = "runs/multiperson"
 MODULES = {  # -> what it writes, and seconds
     "painted": ("paintings", 40), "speed": ("speed", 80), "two_people": ("video", 200), "composed": ("composed", 200),
+    "proposals": ("proposals", 260),
 }  # fmt: skip
 EXPERIMENTS = {
     "video_rows": Experiment(

@@ -104,19 +104,6 @@ def gains_figure(found: Runs, guess: str | None = None) -> Figure:
     return page
 
 
-def second_table(found: Runs) -> str:
-    """3DPCK of H alone, of H looking twice, and of H' after H, and what H' gains, paired by seed; and the paper's."""
-    lines = [["trained with", "H alone", "H twice", "H, then H'", "gained by H'"]]
-    for row in ("adapt", "full"):
-        if f"second_{row}" in found:
-            ways = [values(found, f"second_{row}", way, "pck") for way in ("one stage", "H twice", "two stages")]
-            change = paired_interval(ways[0], ways[2])
-            star = " *" if change.excludes_zero else ""
-            lines.append([LABELS[row], *map(cell, ways), f"{change.mean:+.1f} ± {change.half:.1f}{star}"])
-    lines.append(["there, 2D and 3D labels", "75.8", "", "76.9", "+1.1"])
-    return text_table(lines)
-
-
 def teacher_table(found: Runs) -> str:
     """Table 7: the teacher's own 2D measures and its students'."""
     teacher = found["distl"][0]["teacher"]
