@@ -401,12 +401,20 @@ def test_two_passes_get_one_pass_s_losses(tmp_path):
         run_stage(3, replace(CONFIG, passes=3), small_model(), small_figures(), styles=small_styles())
 
 
-def test_two_processes_get_one_process_s_losses(tmp_path):
+LAUNCHERS = {  # `--multi_gpu` makes processes where there is no GPU, too; with `--cpu` Accelerate starts only one
+    "torchrun": "torch.distributed.run --standalone --nproc-per-node 2",
+    "accelerate": "accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
+    "--dynamo_backend no --main_process_port 0",
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_processes_get_one_process_s_losses(tmp_path, launcher):
     script, out = tmp_path / "go.py", tmp_path / "record.json"
     script.write_text("import sys; import test_napa; test_napa.train_together(sys.argv[1])")
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "NAPA_PROGRESS_BAR": "off"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    command = [sys.executable, "-m", *LAUNCHERS[launcher].split(), str(script)]
     done = subprocess.run([*command, str(out)], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     together = json.loads(out.read_text())

@@ -94,3 +94,38 @@ def test_records_as_dots():
     records = {n: [{"step": 1, "style": 2.0, "keypoints": 3.0, "feature_sup": 4.0}] for n in (1, 2, 3, 4)}
     figure = pictures.stages_figure(records)
     assert [line.get_xdata()[0] for line in figure.axes[0].lines] == [1, 2, 3, 4]
+
+
+def one_style_each(seed: int) -> dict:
+    """Two styles' networks, of 40 and 60 + seed per cent; their predictions' mean is better."""
+
+    def entry(rate: float) -> dict:
+        return {"art": {"0.25": rate, "0.5": rate}}
+
+    rates = {"nothing": 30.0, "untouched": 35.0, "a": 40.0, "b": 60.0 + seed, "pool": 70.0}
+    counts = {1: 40.0, 3: 61.0, 5: 62.0, 9: 63.0, 12: 64.0 + 2 * seed}
+    return {
+        "rows": [{"trained_on": name} | entry(rate) for name, rate in rates.items()],
+        "averaged": [{"styles": count} | entry(rate) for count, rate in counts.items()],
+    }
+
+
+def test_one_style_is_the_mean_over_its_networks():
+    lines = tables.styles_table({"styles": [one_style_each(seed) for seed in range(3)]}).splitlines()
+    assert len(lines) == 1 + len(tables.STYLES)
+    assert "50.5 ± 1.2" in lines[3] and "+15.5 ± 1.2" in lines[3] and lines[3].endswith("35.3")
+    assert "66.0 ± 5.0" in lines[7] and "70.0" in lines[8]
+
+
+def test_labels_are_compared_with_none_seed_by_seed():
+    runs = {"pseudo": [
+        {
+            "labels": {"guess": 90.0, "pseudo": 80.0, "revised": 50.0, "true": 0.0},
+            "rest": {"none": 90.0 + seed, "guess": 90.0, "pseudo": 80.0 + seed, "revised": 70.0, "true": 60.0},
+            "others": dict.fromkeys(("none", "guess", "pseudo", "revised", "true"), 77.0),
+        }
+        for seed in range(3)
+    ]}  # fmt: skip
+    assert tables.labels_errors(runs)["none"] == {"labels": [], "rest": [90.0, 91.0, 92.0], "others": [77.0] * 3}
+    lines = tables.labels_table(runs).splitlines()
+    assert len(lines) == 6 and "(-10.0 ± 0.0)" in lines[3] and "(+0.0 ± 0.0)" in lines[3]

@@ -93,14 +93,14 @@ def taught(name: str) -> Experiment:
     return Experiment(f"napa_lib.adaptation.reading --target {name} --seed {{seed}} --out {out}", out, 55)
 
 
-def in_studio(kind: str) -> Experiment:
+def in_studio(kind: str, seeds: tuple[int, ...]) -> Experiment:
     """Chapter 3's KeypointGAN, trained with poses that were made of fifty; their eta is the same for all kinds."""
     out = f"{RUNS}/studio_{kind}_{{seed}}"
     return Experiment(
         f"{CHAPTER3} --test studio:test --stage ladder --adversarial 1 --rung ours "
         f"--encoder {RUNS}/eta_studio50.safetensors --pose-file {RUNS}/studio50_{kind}.safetensors "
         f"--seed {{seed}} --out {out}.safetensors --steps 1250 --results {out}.json",
-        f"{out}.json", 590, (0, 1, 2), ("studio50", "eta_studio50"),
+        f"{out}.json", 590, seeds, ("studio50", "eta_studio50"),
     )  # fmt: skip
 
 
@@ -135,8 +135,8 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
         f"--out {RUNS}/eta_studio50.safetensors --steps 4000",
         f"{RUNS}/eta_studio50.safetensors", 170, after=("studio50",),
     ),
-    "studio_flexpose": in_studio("flexpose"),
-    "studio_mixup": in_studio("mixup"),
+    "studio_flexpose": in_studio("flexpose", (0, 1)),
+    "studio_mixup": in_studio("mixup", (0, 1, 2)),
     "shipped": replace(measured("shipped", "--ship", 30, (0,)), after=("warm", "beta", "source")),
 }  # fmt: skip
 

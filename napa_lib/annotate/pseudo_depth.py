@@ -57,9 +57,6 @@ def bone_depths(keypoints: Tensor, length: Tensor, scale: Tensor) -> Tensor:
 def pseudo_depth(keypoints: Tensor, depth_net: DepthNet, standardizer: BoneStandardizer) -> PseudoDepth:
     """Give 2D joints depth: projection and bone lengths are kept, joint limits decide, then a network's guess.
 
-    Bones that lie in the picture's plane or are drawn longer than a body's get depth 0. The signs of hips, shoulders,
-    trunk and head are the network's.
-
     Args:
         keypoints: (18, 2) NAPA18, pixels, NaN where missing.
         depth_net, standardizer: as `napa_lib.lifting.lift` takes them.
@@ -69,15 +66,31 @@ def pseudo_depth(keypoints: Tensor, depth_net: DepthNet, standardizer: BoneStand
 
     Source: NAPA, section 4.4.3 (pseudo-3D labels); which fit, the paper leaves open.
     """
-    check_pose(keypoints, NAPA18, "keypoints")
-    if keypoints.shape != (NAPA18.num_joints, 2):
-        raise ValueError(f"keypoints must be (18, 2), got {tuple(keypoints.shape)}")
+    _check(keypoints)
     with torch.no_grad():
-        guess = bone_vectors(lift(keypoints[None], depth_net, standardizer))[0, :, 2]  # (15,)
-    scale = recover_scale(keypoints[None], guess.nan_to_num()[None], standardizer.length)[0]
+        guess = bone_vectors(lift(keypoints[None], depth_net, standardizer))[0, :, 2]
+    return nearest_pose(keypoints, guess, standardizer.length)
+
+
+def nearest_pose(keypoints: Tensor, guess: Tensor, length: Tensor) -> PseudoDepth:
+    """Of all poses with these keypoints and bone lengths that a body can take, the one nearest to a guess.
+
+    Bones that lie in the picture's plane or are drawn longer than a body's get depth 0. The signs of hips, shoulders,
+    trunk and head are the guess's.
+
+    Args:
+        keypoints: (18, 2) NAPA18, pixels, NaN where missing.
+        guess: (15,) mm, how far each regression bone goes into the picture.
+        length: (15,) mm, of the regression bones.
+
+    Raises:
+        ValueError: if keypoints are not (18, 2), or fewer than two joints of one bone are there.
+    """
+    _check(keypoints)
+    scale = recover_scale(keypoints[None], guess.nan_to_num()[None], length)[0]
     if not bool(scale > 0):
         raise ValueError("keypoints must hold both joints of some bone, apart from each other, to have a scale")
-    sizes = bone_depths(keypoints, standardizer.length, scale)
+    sizes = bone_depths(keypoints, length, scale)
     signs = torch.where(guess < 0, -1.0, 1.0).repeat(2 ** len(TURNED), 1)
     signs[:, TURNED] = torch.cartesian_prod(*[torch.tensor([1.0, -1.0])] * len(TURNED))
     candidates = signs * sizes.nan_to_num()
@@ -86,8 +99,14 @@ def pseudo_depth(keypoints: Tensor, depth_net: DepthNet, standardizer: BoneStand
     far = (candidates - guess).nan_to_num().abs().sum(1)
     best = int(((~allowed).sum(1) * 1e6 + far).argmin())
     pose = poses[best]
-    too_long = scale * bone_vectors(keypoints).norm(dim=-1) > 1.05 * standardizer.length.to(scale)
+    too_long = scale * bone_vectors(keypoints).norm(dim=-1) > 1.05 * length.to(scale)
     return PseudoDepth(pose, pose[:, 2] / scale, float(scale), allowed[best], too_long)
+
+
+def _check(keypoints: Tensor) -> None:
+    check_pose(keypoints, NAPA18, "keypoints")
+    if keypoints.shape != (NAPA18.num_joints, 2):
+        raise ValueError(f"keypoints must be (18, 2), got {tuple(keypoints.shape)}")
 
 
 def _allowed(poses: Tensor) -> Tensor:

@@ -12,6 +12,10 @@ EXAMPLES = """examples:
   napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii --out runs/paper --batch 22 --passes 2 \\
       --device cuda --half
   torchrun --nproc-per-node 2 -m napa_lib.cli train --out runs/napa --batch 4
+  accelerate launch --multi_gpu --num_processes 2 -m napa_lib.cli train --out runs/napa --batch 4
+
+Both launchers give the losses that one process gets; torchrun comes with PyTorch. In a notebook, `notebook_launcher` of
+Hugging Face Accelerate starts a function that calls `napa_lib.training.run_stage` in several processes.
 
 A run that was interrupted goes on from its last checkpoint when the same command is given again. The folder gets a
 checkpoint a stage, config.json, environment.json, metrics.jsonl, pictures/, and pose_net.safetensors, which

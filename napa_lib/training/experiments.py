@@ -12,8 +12,16 @@ EXPERIMENTS = {
         "runs/training/unsupervised_{seed}.json", 600, (0, 1, 2),
     ),
     "mixing": Experiment(
-        "napa_lib.training.mixing --half --seed {seed} --steps 1500 --results runs/training",
-        "runs/training/mixing_{seed}.json", 6000, (0, 1, 2),
+        "napa_lib.training.mixing --half --seed {seed} --steps 300 --results runs/training",
+        "runs/training/mixing_{seed}.json", 900, (0, 1, 2),
+    ),
+    "styles": Experiment(
+        "napa_lib.training.styles --half --seed {seed} --results runs/training", "runs/training/styles_{seed}.json",
+        1500, (0, 1, 2),
+    ),
+    "pseudo_labels": Experiment(
+        "napa_lib.training.pseudo_labels --seed {seed} --results runs/training", "runs/training/pseudo_{seed}.json",
+        180, (0, 1, 2),
     ),
     "own_art": Experiment(
         "napa_lib.training.own_art --half --seed {seed} --results runs/training", "runs/training/own_art_{seed}.json",

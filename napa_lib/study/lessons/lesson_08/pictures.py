@@ -12,9 +12,11 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from napa_lib.loop import Record
+from napa_lib.results import interval
 from napa_lib.skeletons import NAPA18
 from napa_lib.study.figures import PALETTE, to_array
 from napa_lib.study.guesses import mark_guess
+from napa_lib.study.lessons.lesson_08 import tables
 from napa_lib.study.lessons.lesson_08.live import Board, View, reach, system, view
 from napa_lib.study.plots import draw_pose
 from napa_lib.training.objective import SYMBOLS
@@ -202,6 +204,23 @@ def stages_figure(records: Mapping[int, Record]) -> Figure:
         axis.set_xlabel("steps")
         axis.set_ylim(0, 1.15 * axis.dataLim.y1)
     axes[1].legend(*_handles(axes), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=4)
+    return page
+
+
+def labels_figure(guess: float | None = None) -> Figure:
+    """How wrong depth is on poses like the pictures', by what their labels were; a guess for the made-up ones."""
+    errors = tables.labels_errors()
+    page, axis = plt.subplots(figsize=(6.6, 2.6))
+    for row, (name, found) in enumerate(errors.items()):
+        mean, half = interval(found["rest"])
+        axis.barh(row, mean, xerr=half, color=PALETTE[1] if name == "pseudo" else "0.75", capsize=3)
+        if found["labels"]:
+            wrong = f"labels {interval(found['labels']).mean:.0f} mm off"
+            axis.text(2, row, wrong, va="center", fontsize=9)
+    axis.set_yticks(range(len(errors)), [tables.LABELS[name] for name in errors])
+    axis.invert_yaxis()
+    axis.set(xlabel="PA-MPJPE on what follows in the same clips (mm)", xlim=(0, 100))
+    mark_guess(axis, x=guess)
     return page
 
 

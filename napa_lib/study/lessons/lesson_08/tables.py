@@ -18,6 +18,16 @@ STAGES = {  # stored runs in their order -> what they are
     "supervised_fixed": "4 with, VGG' fixed",
 }  # fmt: skip
 
+STYLES = {  # stored training -> its words, and the paper's total in table 1
+    "nothing": ("none: the backbone alone", ""), "untouched": ("untouched", "34.5"), "1": ("in one style", "35.3"),
+    "3": ("3 networks averaged", "36.9"), "5": ("5", "37.4"), "9": ("9", "37.6"), "12": ("12", "37.9"),
+    "pool": ("one network, mixed styles", "44.4, the whole pipeline"),
+}  # fmt: skip
+LABELS = {  # stored name -> what the depth of the wilder poses' pictures is
+    "none": "no such pictures", "guess": "as the network guesses", "pseudo": "made up",
+    "revised": "made up, turned right", "true": "measured",
+}  # fmt: skip
+
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -64,4 +74,51 @@ def supervision_table(runs: Runs | None = None) -> str:
         change = paired_interval(before, after)
         words = f"{change.mean:+.1f} ± {change.half:.1f}" if len(before) > 2 else f"{change.mean:+.1f}"
         lines.append([name, _cell(before), _cell(after), words, f"{supervised - without:+.1f}"])
+    return text_table(lines)
+
+
+def styles_table(runs: Runs | None = None) -> str:
+    """NAPA's table 1 and ours: PCKh@0.25 on figures in art by the styles of the people that a head learned from.
+
+    "1 style" is the mean over the twelve networks that saw one style each; "3" to "12" are means of so many networks'
+    predictions.
+    """
+    found: dict[str, list[float]] = {name: [] for name in STYLES}
+    for run in (shipped_runs("training") if runs is None else runs)["styles"]:
+        rows = {row["trained_on"]: row["art"]["0.25"] for row in run["rows"]}
+        alone = [rate for name, rate in rows.items() if name not in found]
+        rows |= {str(row["styles"]): row["art"]["0.25"] for row in run["averaged"]}
+        rows["1"] = sum(alone) / len(alone)
+        for name, values in found.items():
+            values.append(rows[name])
+    lines = [["trained on people", "ours (%)", "less the untouched", "the paper's"]]
+    for name, (words, paper) in STYLES.items():
+        change = paired_interval(found["untouched"], found[name])
+        less = "" if name == "untouched" else f"{change.mean:+.1f} ± {change.half:.1f}"
+        lines.append([words, _cell(found[name]), less, paper])
+    return text_table(lines)
+
+
+def labels_errors(runs: Runs | None = None) -> dict[str, dict[str, list[float]]]:
+    """PA-MPJPE in mm, seed by seed, by the kind of label: of the "labels" themselves, and of what learned from them.
+
+    "rest" is what follows in the pictures' clips, "others" other clips.
+    """
+    found = (shipped_runs("training") if runs is None else runs)["pseudo"]
+    return {
+        name: {part: [run[part][name] for run in found if name in run[part]] for part in ("labels", "rest", "others")}
+        for name in LABELS
+    }
+
+
+def labels_table(runs: Runs | None = None) -> str:
+    """How wrong each kind of label is, and what learned from it: PA-MPJPE in mm, and the change against no pictures."""
+    errors = labels_errors(runs)
+    lines = [["depth of the pictures", "the labels", "on what follows in their clips", "on other clips"]]
+    for name, found in errors.items():
+        cells = [LABELS[name], _cell(found["labels"]) if found["labels"] else ""]
+        for part in ("rest", "others"):
+            change = paired_interval(errors["none"][part], found[part])
+            cells.append(_cell(found[part]) + ("" if name == "none" else f" ({change.mean:+.1f} ± {change.half:.1f})"))
+        lines.append(cells)
     return text_table(lines)

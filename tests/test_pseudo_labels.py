@@ -1,0 +1,75 @@
+"""What pseudo-3D labels are worth: what is made up, what a hand puts right, and that each kind of label is learned."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from napa_lib.data import load_mocap
+from napa_lib.data.views import random_views
+from napa_lib.lifting import bone_vectors
+from napa_lib.lifting.config import TrainingConfig
+from napa_lib.lifting.train import fit_standardizer
+from napa_lib.training import pseudo_labels
+
+CONFIG = TrainingConfig("coordinates", steps=2, batch=4)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Far cameras, so that the projection is nearly the weak one that the fit assumes."""
+    poses = load_mocap("dance_b").poses[::40]
+    far = TrainingConfig(nearest=200_000.0, farthest=200_000.0)
+    return random_views(poses, far, torch.Generator().manual_seed(3))
+
+
+@pytest.fixture(scope="module")
+def length():
+    return fit_standardizer(pseudo_labels.everyday_frames(), CONFIG).length
+
+
+def test_a_true_guess_is_made_up_into_nearly_the_truth(pictures, length):
+    keypoints, truth = pictures
+    made = pseudo_labels.made_up(keypoints, truth, length)
+    known = truth.isfinite().all(-1) & made.isfinite().all(-1)
+    assert float((made - truth).norm(dim=-1)[known].median()) < 40
+
+
+def test_a_hand_turns_bones_and_keeps_their_depths(pictures, length):
+    keypoints, truth = pictures
+    mirrored = truth * torch.tensor([1.0, 1.0, -1.0])
+    turned = pseudo_labels.turned_right(keypoints, mirrored, truth, length)
+    depths, true = bone_vectors(turned)[..., 2], bone_vectors(truth)[..., 2]
+    assert torch.allclose(depths, true, atol=0.5)
+
+
+def test_pictures_hold_no_everyday_pose_and_their_keypoints_are_the_poses_projections():
+    keypoints, poses = pseudo_labels.pictures_of_others(CONFIG)
+    rest, _ = pseudo_labels.pictures_of_others(CONFIG, rest=True)
+    assert len(keypoints) + len(rest) == 890 * pseudo_labels.PICTURES and 1.9 < len(keypoints) / len(rest) < 2.1
+    across = (poses[..., :2] * keypoints).sum(-1)  # seen on the side of the axis where it is
+    assert bool((across[:, 1:] > 0).float().mean() > 0.99)
+
+
+def test_each_kind_of_label_has_its_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    few = pseudo_labels.pictures_of_others(CONFIG)
+    monkeypatch.setattr(pseudo_labels, "pictures_of_others", lambda config, rest=False: tuple(part[:4] for part in few))
+    taught = []
+    train = pseudo_labels.train_depth
+
+    def listen(config, standardizer, pictures, setup):
+        taught.append(None if pictures is None else pictures[1])
+        return train(config, standardizer, pictures, setup)
+
+    monkeypatch.setattr(pseudo_labels, "train_depth", listen)
+    pseudo_labels.main(["--steps", "2", "--results", str(tmp_path)])
+    found = json.loads((tmp_path / "pseudo_0.json").read_text())
+    assert list(found["others"]) == ["none", "guess", "pseudo", "revised", "true"] and taught[0] is None
+    assert torch.equal(taught[-1], few[1][:4]) and found["labels"]["true"] < 0.01
+    for other in range(1, 4):
+        assert not torch.equal(taught[other], taught[other + 1])
+    for where in ("rest", "others"):
+        assert found[where].keys() == found["others"].keys() and all(0 < e < 1000 for e in found[where].values())
