@@ -99,7 +99,7 @@ def gains_figure(found: Runs, guess: str | None = None) -> Figure:
     axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     axis.set(xlim=(-0.7, len(changes) - 0.5), ylabel="points of 3DPCK", xticks=range(len(changes)))
     axis.set_xticklabels([f"+ L_{name}" for name in changes])
-    axis.legend(fontsize=9)
+    axis.legend(fontsize=9, loc="lower left")
     mark_guess(axis, x=list(changes).index(guess) if guess in changes else None)
     return page
 
