@@ -171,6 +171,8 @@ def test_the_student_that_ships_computes_less_than_its_teacher_and_times_are_who
     found = results.read(asset_path("results/multiperson/speed.json"))
     ways = found["ways"]
     assert ways["student"]["operations"] < ways["teacher"]["operations"]
+    for share in found["student to teacher"].values():
+        assert share["per cent"] + share["half_width_95"] < 100
     assert all(way["fps"] == pytest.approx(1e3 / way["ms"], rel=0.02) for way in ways.values())
 
 
