@@ -120,6 +120,8 @@ def bench_ways() -> None:
         {"way": name, "pictures a second": way["fps"], "millions of parameters": way["parameters"] / 1e6}
         for name, way in found["ways"].items()
     ]
+    pairs = [{"pictures": name, **found["student to teacher"][name]} for name in found["student to teacher"]]
+    print_table("The student's time as a share of its teacher's (target: below 100)", pairs)
     print_table(f"Table 8 (there: 21.2 a second, 17.1 millions), {found['people a picture']} people a picture", rows)
 
 

@@ -10,16 +10,22 @@ import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.multiperson import experiments, known
+from napa_lib.data.assets import asset_path
+from napa_lib.loop import HERE
+from napa_lib.multiperson import experiments, known, second
 from napa_lib.multiperson.config import PRESETS
-from napa_lib.multiperson.networks import Teacher
-from napa_lib.multiperson.store import save_network
+from napa_lib.multiperson.networks import Lifter, Teacher
+from napa_lib.multiperson.refine import single_person
+from napa_lib.multiperson.representation import Representation, decode_scene
+from napa_lib.multiperson.store import load_lifter, load_teacher, save_network
+from napa_lib.sampling import load_pretrained
 
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Few pictures, and a teacher that knows nothing."""
-    monkeypatch.setattr(experiments, "MEASURED", {"validation": 4, "test": 4})
+    for split in ("validation", "test"):
+        monkeypatch.setitem(experiments.MEASURED, split, 4)
     monkeypatch.setattr(experiments, "DISTL", replace(experiments.DISTL, pictures=8))
     torch.manual_seed(0)
     save_network(
@@ -86,3 +92,49 @@ def test_rows_add_one_loss_after_another():
     np.testing.assert_array_equal(np.diff(np.array(flags, int), axis=0), np.eye(3, dtype=int))
     ladder = [row for name, row in rows.items() if not name.endswith(("_longer", "_many"))]
     assert len({(row.steps, row.batch, row.learning_rate) for row in ladder}) == 1
+
+
+# The second stage ----------------------------------------------------------------------------------------------------
+
+
+def test_figures_of_the_second_stage_are_single_and_those_of_the_training_pictures():
+    cut, whole = second.single_figures(6), experiments.pictures("train", 6)
+    assert cut.keypoints.shape == (6, 1, 17, 2) and torch.equal(cut.images, second.single_figures(6).images)
+    relative = whole.poses[whole.present]
+    mine = cut.poses[:, 0] - cut.poses[:, 0, :1]
+    off = (mine[:, None] - (relative - relative[:, :1])[None]).abs().amax((2, 3))
+    assert bool((off.min(1).values < 0.1).all()) and len(off.argmin(1).unique()) == 6
+
+
+def test_a_single_person_is_read_at_its_pelvis():
+    torch.manual_seed(0)
+    teacher, lifter, model = load_teacher(), Lifter(PRESETS["tiny"]), load_pretrained()
+    images, pelvis = torch.rand(2, 3, 112, 112), torch.tensor([[20.0, 90.0], [60.0, 50.0]])
+    found = single_person(teacher.encoder, lifter, model, second.CAMERA)(images, pelvis)
+    with torch.no_grad():
+        maps = lifter(teacher.encoder(images))
+    scene = decode_scene(Representation(maps[:, :1], maps), second.CAMERA, pelvis[:, None])
+    whole = scene.poses(model)[:, 0]
+    torch.testing.assert_close(found, (whole - whole[:, :1]).detach(), atol=1e-2, rtol=1e-4)
+    assert not torch.allclose(found[0], found[1], atol=1.0)
+
+
+def test_both_stages_are_measured_and_one_network_twice_is_h_twice(small, monkeypatch):
+    runs = small / "runs"
+    runs.mkdir()
+    for name, asset in (("teacher", "multiperson_teacher"), ("full_0_lifter", "multiperson_lifter")):
+        (runs / f"{name}.safetensors").write_bytes(asset_path(f"weights/{asset}.safetensors").read_bytes())
+    monkeypatch.setattr(second, "train_second", lambda *_: load_lifter())
+    second.main(["--row", "full", "--runs", str(runs), "--results", str(small)])
+    found = results.read(small / "second_full_0.json")
+    assert found["two stages"] == found["H twice"] != found["one stage"]
+    assert found["one stage"]["matched"] > 2 and found["config"]["supervision"] == "3d"
+
+
+def test_the_second_stage_is_trained_as_its_row_on_figures_of_its_own():
+    row = replace(experiments.ROWS["full"], pretraining=0, first=1, steps=2, batch=2, pictures=4)
+    network = second.train_second(row, load_teacher(), load_pretrained(), HERE)
+    torch.manual_seed(row.seed)
+    fresh = Lifter(PRESETS["tiny"])
+    assert isinstance(network, Lifter) and not network.training
+    assert not torch.equal(network.last.weight, fresh.last.weight)

@@ -206,7 +206,23 @@ def test_gains_are_paired_by_seed():
     change = tables.gains(found)
     assert change["recon"].mean == pytest.approx(4) and change["recon"].excludes_zero
     assert not change["adapt"].excludes_zero
-    assert "+4.0 ± 0.0 *" in tables.gains_table(found)
+    (axis,) = tables.gains_figure(found, "adapt").axes
+    assert [text.get_text() for text in axis.texts][0] == "+4.0 ± 0.0"
+    (marked,) = [line for line in axis.lines if line.get_label() == "your prediction"]
+    assert marked.get_xdata()[0] == 1
+    assert not [line for line in tables.gains_figure(found).axes[0].lines if line.get_label() == "your prediction"]
+
+
+def test_the_gap_is_drawn_with_the_prediction():
+    rows = {"recon": 0.9, "adapt": 0.7}
+    found = {name: [{"gap": {"told_apart": told, "distance": 1.0}}] * 3 for name, told in rows.items()}
+    (axis,) = tables.gap_figure(found, 80.0).axes
+    heights = [line.get_ydata()[0] for line in axis.lines]
+    assert (
+        heights[:2] == [pytest.approx(90), pytest.approx(70)]
+        and heights[-1] == 80
+        and "1.00" in axis.texts[0].get_text()
+    )
 
 
 def test_known_and_other_figures_are_paired_by_seed():
@@ -220,7 +236,7 @@ def test_stored_results_hold_the_rows_of_the_lesson():
     found = tables.runs()
     assert {"distl", "recon", "adapt", "unsupervised"} <= set(found)
     assert all(len(found[row]) >= 3 for row in ("distl", "recon", "adapt", "unsupervised"))
-    for table in (tables.ladder_table, tables.teacher_table, tables.gap_table, tables.known_table):
+    for table in (tables.ladder_table, tables.teacher_table, tables.known_table):
         assert "nan" not in table(found)
     assert len(tables.curves(found).axes[0].lines) >= 12
 
@@ -248,7 +264,12 @@ def test_the_figure_of_paintings_shows_marks_and_what_was_found():
 
 def test_tables_of_video_and_speed_say_what_was_measured():
     found, fast = outside.video(), outside.speed()
-    first = next(line for line in outside.video_table(found).splitlines() if line.startswith("napa pose"))
+    seed = {"pck": 12.0, "pck_matched": 20.0, "pck_2d": 30.0, "pck_2d_matched": 60.0, "matched": 70, "people": 160}
+    rows = {"distl": [seed, {**seed, "pck": 13.0, "matched": 72}, seed], "recon": [{**seed, "pck": 14.0}] * 3}
+    lines = outside.video_table(found, rows, {"distl": [fake(29.0)] * 3}).splitlines()
+    assert lines[3].split()[2:8] == ["71", "of", "160", "12.3", "±", "1.4"] and lines[3].endswith("29.0 ± 0.0")
+    assert outside.video_changes(rows)["recon"].mean == pytest.approx(2 - 1 / 3)
+    first = next(line for line in lines if line.startswith("napa pose"))
     assert (
         f"{found['estimator']['matched']} of {found['estimator']['people']}  {found['estimator']['pck']:.1f}" in first
     )

@@ -16,9 +16,11 @@ from napa_lib.data.two_people import (
     median_bones,
     without_odd_bones,
 )
-from napa_lib.evaluate import two_people
+from napa_lib.evaluate import two_people, video_rows
+from napa_lib.evaluate.student import load_chapter
 from napa_lib.evaluate.two_people import Seen, score, true_people, whole_length
 from napa_lib.geometry import project_perspective
+from napa_lib.multiperson.experiments import pictures
 from napa_lib.sampling import BONE_LENGTHS, SKELETON
 from napa_lib.skeletons import NAPA18, convert
 
@@ -131,3 +133,34 @@ def test_results_that_ship_are_of_what_ships(shipped):
     assert found["agreement"] == two_people.agreement(shipped)
     people = sum(len(one.poses) for view in range(4) for one in true_people(shipped, view))
     assert found["student"]["people"] == found["estimator"]["people"] == people
+
+
+# Table 2's rows ------------------------------------------------------------------------------------------------------
+
+
+def test_students_of_a_folder_are_named_by_row_and_seed(tmp_path):
+    for name in ("adapt_1", "adapt_0", "distl_10", "distl_2", "distl_many_0"):
+        (tmp_path / f"{name}_lifter.safetensors").touch()
+    found = video_rows.stored_students(tmp_path)
+    assert list(found) == ["distl", "adapt"]
+    assert [path.name.split("_")[1] for path in found["distl"]] == ["2", "10"]
+    with pytest.raises(ValueError, match="without any"):
+        video_rows.stored_students(tmp_path / "nothing")
+
+
+def test_rows_are_read_as_the_student_that_ships_is(tmp_path, monkeypatch, shipped):
+    """One frame a view, the network that ships in a row's place: the same people at the same places."""
+    whole = video_rows.load_video_frames
+    monkeypatch.setattr(video_rows, "load_video_frames", lambda clip, view: whole(clip, view)[:1])
+    true = video_rows.true_people
+    monkeypatch.setattr(video_rows, "true_people", lambda people, view: true(people, view)[:1])
+    for name, asset in (("teacher", "multiperson_teacher"), ("adapt_0_lifter", "multiperson_lifter")):
+        (tmp_path / f"{name}.safetensors").write_bytes(asset_path(f"weights/{asset}.safetensors").read_bytes())
+    monkeypatch.setattr(video_rows, "pictures", lambda split, count: pictures(split, 4))
+    found = video_rows.measure(tmp_path, shipped)
+    chapter = load_chapter()
+    frames = [whole("multi", view)[0] for view in shipped.names]
+    truth = [one for view in range(4) for one in true(shipped, view)[:1]]
+    alone = score([two_people.from_student(chapter, frame) for frame in frames], truth, max(frames[0].shape))
+    assert found["adapt"] == [pytest.approx(alone, rel=1e-4)] and alone["matched"] > 2
+    assert found["mean_pose"][0]["people"] == alone["people"] and found["mean_pose"][0] != found["adapt"][0]

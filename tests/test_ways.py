@@ -9,12 +9,13 @@ import torch
 
 from napa_lib import results
 from napa_lib.data.assets import asset_path
-from napa_lib.evaluate import composed, speed
-from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, second_stage, whole_square
+from napa_lib.evaluate import composed, proposals, speed
+from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
 from napa_lib.multiperson import Found
 from napa_lib.multiperson.experiments import MEASURED, pictures
-from napa_lib.multiperson.refine import refine
+from napa_lib.multiperson.refine import refine, single_person
 from napa_lib.multiperson.targets import SHARED
+from napa_lib.pose import PoseEstimator
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.sampling import BONE_LENGTHS, SKELETON
 from napa_lib.skeletons import NAPA18
@@ -62,33 +63,58 @@ def test_a_square_is_read_as_the_picture_it_shows(chapter, drawn):
 def test_a_second_look_keeps_the_places_and_gives_whole_bodies(chapter, drawn):
     image = drawn.images[1].float() / 255
     (student,), _, _ = read_squares(chapter, image, whole_square(image))
-    refined = refine(image, student, CAMERA, second_stage(chapter))
+    second = single_person(chapter.teacher.encoder, chapter.lifter, chapter.model, CAMERA)
+    refined = refine(image, student, CAMERA, second)
     torch.testing.assert_close(refined.poses[:, 0], student.poses[:, 0])
     ends = torch.tensor(SKELETON.bones)
     lengths = (refined.poses[:, ends[:, 0]] - refined.poses[:, ends[:, 1]]).norm(dim=-1)
     torch.testing.assert_close(lengths, BONE_LENGTHS[ends[:, 1]].expand_as(lengths), atol=0.1, rtol=0)
 
 
-def test_rounds_are_timed_in_turns():
+def busy(seconds: float) -> None:
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        pass
+
+
+def test_computing_is_timed_in_turns_and_waiting_is_not():
     calls: list[str] = []
 
-    def slow(picture):
+    def slow(pictures):
         calls.append("slow")
-        time.sleep(0.02 if calls.count("slow") > 3 else 0.05)
+        time.sleep(0.2)
+        busy(0.02 if calls.count("slow") > 3 else 0.05)
 
-    found = speed.timed_rounds({"slow": slow, "fast": lambda picture: calls.append("fast")}, torch.zeros(2, 3, 4, 4), 2)
-    assert calls == ["slow", "fast"] + 2 * (2 * ["slow"] + 2 * ["fast"])
-    assert found["slow"][0] >= 0.05 and 0.02 <= found["slow"][1] < found["slow"][0] and max(found["fast"]) < 0.01
+    parts = torch.zeros(4, 3, 4, 4).split(2)
+    found = speed.timed_rounds({"slow": slow, "fast": lambda pictures: calls.append("fast")}, parts, 2)
+    assert calls == ["slow", "fast"] + 4 * ["slow", "fast"]
+    assert 0.025 <= found["slow"][0] < 0.1 and 0.01 <= found["slow"][1] < found["slow"][0]  # of two pictures a call
+    assert max(found["fast"]) < 0.005
+
+
+def test_the_student_is_compared_round_by_round():
+    found = speed.compared({"student": [0.9, 1.8, 2.9], "teacher": [1.0, 2.0, 2.0]})
+    assert found["faster"] == 2 and found["rounds"] == 3
+    assert found["per cent"] == pytest.approx(100 * (0.9 + 0.9 + 1.45) / 3, abs=0.01) and found["half_width_95"] > 5
 
 
 def test_operations_are_those_of_the_layers():
     layer = torch.nn.Linear(48, 5)
     calls = {
-        "one": lambda picture: layer(picture.view(1, 48)),
-        "two": lambda picture: [layer(picture.view(1, 48)) for _ in range(2)],
+        "one": lambda pictures: layer(pictures.view(1, 48)),
+        "two": lambda pictures: [layer(pictures.view(1, 48)) for _ in range(2)],
     }
     found = speed.operations(calls, torch.rand(3, 3, 4, 4))
     assert found == {"one": 2 * 48 * 5, "two": 4 * 48 * 5}
+
+
+def test_the_steps_together_are_the_ways(chapter, drawn):
+    picture = drawn.images[:1].float() / 255
+    parts, whole = speed.steps(chapter, picture), speed.ways(chapter, Fixed())
+    torch.testing.assert_close(parts["grouping"](picture), whole["teacher"](picture), equal_nan=True)
+    (one,), (other,) = parts["M"](picture), whole["student"](picture)
+    torch.testing.assert_close(one.poses, other.poses)
+    assert parts["F"](picture).shape == (1, 43, 28, 28) and parts["F, heat alone"](picture).shape == (1, 15, 28, 28)
 
 
 def test_what_does_not_compute_is_not_counted(chapter):
@@ -142,6 +168,51 @@ def test_who_answers_with_the_truth_is_right(chapter, drawn, monkeypatch):
 
 
 def test_the_student_that_ships_computes_less_than_its_teacher_and_times_are_whole():
-    ways = results.read(asset_path("results/multiperson/speed.json"))["ways"]
+    found = results.read(asset_path("results/multiperson/speed.json"))
+    ways = found["ways"]
     assert ways["student"]["operations"] < ways["teacher"]["operations"]
+    for share in found["student to teacher"].values():
+        assert share["per cent"] + share["half_width_95"] < 100
     assert all(way["fps"] == pytest.approx(1e3 / way["ms"], rel=0.02) for way in ways.values())
+
+
+# The student's people as candidates of `napa pose` -------------------------------------------------------------------
+
+
+def test_the_first_way_is_napa_pose_and_the_students_people_are_candidates(chapter, drawn):
+    estimator = PoseEstimator.from_pretrained(device="cpu")
+    picture = drawn.images[0].float() / 255
+    whole = estimator.predict(picture, many=True)
+    found = proposals.read(estimator, chapter, picture)
+    assert [one.box for one in found["detector"]] == [one.box for one in whole]
+    torch.testing.assert_close(found["detector"][0].keypoints, whole[0].keypoints)
+    boxes = proposals.candidates(estimator, chapter, picture, proposals.open_picture(picture))
+    (student,), _, _ = read_squares(chapter, picture, whole_square(picture))
+    assert len(boxes["and student"]) == len(boxes["detector"]) + len(student.keypoints)
+    inside = boxes["student alone"][: len(student.keypoints)]
+    assert bool((student.keypoints > inside[:, None, :2]).all() & (student.keypoints < inside[:, None, 2:]).all())
+
+
+def test_an_order_of_depth_is_judged_where_both_tell_it(drawn):
+    def people(change) -> list[Found]:
+        found = []
+        for pose, there in zip(drawn.poses, drawn.present, strict=True):
+            poses = pose[there] + change(pose[there])
+            found.append(Found(poses, CAMERA.project_weakly(pose[there], pose[there][:, 0])[:, SHARED]))
+        return found
+
+    true = proposals.order(people(torch.zeros_like), drawn)
+    turned = proposals.order(people(lambda pose: torch.tensor([0.0, 0.0, -2.0]) * pose[:, :1]), drawn)
+    pairs = sum(len(one) for one in true)
+    counts = [int(there.sum()) for there in drawn.present]
+    assert pairs == sum(n * (n - 1) // 2 for n in counts) > 0
+    assert proposals.same_pairs(true, turned) == (pairs, pairs, 0)
+    assert proposals.same_pairs([{(0, 1): True, (0, 2): False}], [{(0, 1): False, (1, 2): True}]) == (1, 1, 0)
+
+
+def test_what_the_students_people_bring_is_stored_for_every_way():
+    found = results.read(asset_path("results/multiperson/proposals.json"))
+    ways = found["composed"]["ways"]
+    assert set(ways) == set(found["scenes"]) == set(proposals.WAYS) and ways["detector"]["gain"]["mean"] == 0
+    assert all(way["matched"] <= way["people"] for way in ways.values())
+    assert all(scene["found"] <= scene["there"] == 4 * found["config"]["scenes"] for scene in found["scenes"].values())

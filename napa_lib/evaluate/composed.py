@@ -43,11 +43,16 @@ def universal(people: list[PoseResult]) -> tuple[Tensor, Tensor, Tensor]:
     return flat, relative, spread[0] / spread[1]
 
 
-def from_estimator(estimator: PoseEstimator, picture: Tensor) -> Found:
-    """`napa pose --people many` in a picture of the chapter's camera: a body of known size has a distance."""
-    flat, relative, scale = universal(estimator.predict(picture, many=True))
+def as_found(people: list[PoseResult]) -> Found:
+    """The estimator's people of a picture of the chapter's camera: a body of known size has a distance."""
+    flat, relative, scale = universal(people)
     roots = CAMERA.unproject(flat[:, 0], CAMERA.focal * scale)
     return Found(relative + roots[:, None], flat[:, SHARED])
+
+
+def from_estimator(estimator: PoseEstimator, picture: Tensor) -> Found:
+    """`napa pose --people many`."""
+    return as_found(estimator.predict(picture, many=True))
 
 
 def single_figure(estimator: PoseEstimator) -> Callable[[Tensor, Tensor], Tensor]:

@@ -14,6 +14,7 @@ from napa_lib.data import ArtFigure, load_art_figures, resize
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import progress
 from napa_lib.pose import PoseEstimator
+from napa_lib.pose.estimator import PoseResult
 from napa_lib.pose.people import intersection_over_union
 
 ENOUGH = 0.5  # intersection over union from which a box is a figure's
@@ -66,8 +67,13 @@ def figure_boxes(estimator: PoseEstimator, picture: Tensor) -> Tensor:
 
     That is round all of its joints, seen or guessed, cut at the picture's edges.
     """
+    return within(estimator.predict(picture, many=True), picture)
+
+
+def within(people: Sequence[PoseResult], picture: Tensor) -> Tensor:
+    """The part of each figure's box that lies in a picture (3, H, W), (N, 4)."""
     edges = torch.tensor([picture.shape[2] - 1.0, picture.shape[1] - 1.0])
-    joints = [torch.minimum(r.keypoints.clamp_min(0), edges) for r in estimator.predict(picture, many=True)]
+    joints = [torch.minimum(r.keypoints.clamp_min(0), edges) for r in people]
     return torch.stack([torch.cat([points.amin(0), points.amax(0)]) for points in joints])
 
 

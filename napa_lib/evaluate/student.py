@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from napa_lib.data.crops import crop, crop_matrices, square_boxes
-from napa_lib.multiperson import Found, Lifter, Representation, Teacher, decode_scene, group_people, read_pictures
+from napa_lib.multiperson import Found, Lifter, Teacher, group_people, read_pictures
 from napa_lib.multiperson.config import CAMERAS
 from napa_lib.multiperson.store import load_lifter, load_teacher
 from napa_lib.sampling import PoseAutoencoder, load_pretrained
@@ -54,17 +53,3 @@ def read_squares(chapter: Chapter, picture: Tensor, squares: Tensor) -> tuple[li
     latent = chapter.teacher.encoder(crop(picture, matrices, CAMERA.size).clamp(0, 1))
     grouped = group_people(chapter.teacher.decoder(latent), CAMERA)
     return read_pictures(latent, chapter.teacher.decoder, chapter.lifter, chapter.model, CAMERA), grouped, matrices
-
-
-def second_stage(chapter: Chapter) -> Callable[[Tensor, Tensor], Tensor]:
-    """What `refine` looks with again: for pictures (P, 3, S, S) of a person each and its pelvis (P, 2) px, poses
-    (P, 17, 3) relative to the pelvis, by E, H and Psi."""
-
-    @torch.no_grad()
-    def second(images: Tensor, pelvis: Tensor) -> Tensor:
-        maps = chapter.lifter(chapter.teacher.encoder(images.clamp(0, 1)))
-        heat = maps.new_zeros(len(maps), 1, *maps.shape[2:])
-        poses = decode_scene(Representation(heat, maps), CAMERA, pelvis[:, None]).poses(chapter.model)[:, 0]
-        return poses - poses[:, :1]
-
-    return second

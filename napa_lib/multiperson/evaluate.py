@@ -54,13 +54,36 @@ def read_pictures(
     """
     with setup.autocast():
         heat, maps = decoder.heat(latent)[:, ROOT : ROOT + 1], lifter(latent)
-    heat = heat.float()
+    return read_maps(heat.float(), maps, model, camera)
+
+
+@torch.no_grad()
+def read_maps(heat: Tensor, maps: Tensor, model: PoseAutoencoder, camera: Camera) -> list[Found]:
+    """M: the people at the pelvises of a heat map (B, 1, 28, 28), out of H's maps (B, 39, 14, 14)."""
     cell, present = find_roots(heat, MOST, SURE)
     roots = (cell + 0.5) * camera.size / heat.shape[-1] - 0.5
     scene = decode_scene(Representation(maps.new_zeros(len(maps), 1, *maps.shape[2:]), maps), camera, roots, present)
     poses = scene.poses(model)
     flat = camera.project_weakly(poses, scene.roots)[..., SHARED, :]
     return [Found(p[there], k[there]) for p, k, there in zip(poses, flat, present, strict=True)]
+
+
+def mean_pose(known: Composed) -> Tensor:
+    """The mean of all people's poses, relative to the pelvis, (17, 3) mm."""
+    truth = known.poses[known.present]
+    return (truth - truth[:, :1]).mean(0)
+
+
+def with_pose(found: list[Found], pose: Tensor, camera: Camera) -> list[Found]:
+    """The same pelvises in the pictures, at each of them one pose (17, 3), in mid-room."""
+    people = []
+    for one in found:
+        roots = camera.unproject(
+            one.keypoints[:, 0], torch.full((len(one.poses),), (camera.nearest + camera.farthest) / 2)
+        )
+        poses = pose + roots[:, None]
+        people.append(Found(poses, camera.project_weakly(poses, roots)[:, SHARED]))
+    return people
 
 
 def match_all(found: list[Tensor], truth: Composed, camera: Camera) -> list[list[tuple[int, int]]]:

@@ -25,7 +25,7 @@ from napa_lib.files import sha256
 from napa_lib.loop import Setup, command
 from napa_lib.multiperson.composed import Composed, compose, join, load_cutouts
 from napa_lib.multiperson.config import CAMERAS, PRESETS
-from napa_lib.multiperson.evaluate import Found, read_pictures, score_2d, score_3d
+from napa_lib.multiperson.evaluate import mean_pose, read_pictures, score_2d, score_3d, with_pose
 from napa_lib.multiperson.moves import Move
 from napa_lib.multiperson.networks import Lifter, Teacher
 from napa_lib.multiperson.seen import Seen, look
@@ -55,7 +55,10 @@ ROWS = {  # of table 2, from top to bottom
     "labels_many": replace(DISTL, steps=3200, pictures=8000, supervision="3d"),
 }
 MEAN = "mean_pose"  # a row without training, for comparison
-KNOWN = ("labels", "labels_many")  # rows whose students are asked whether they know figures or people
+AFTERWARDS = {  # what is measured of rows' students once these are trained
+    "known": ("labels", "labels_many"),  # do they know figures, or people?
+    "second": ("full", "adapt"),  # what does a second stage bring?
+}
 SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "adapt_longer": 240, "distl_many": 900, "labels_many": 1000}
 EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what ships of them among the assets
     "teacher": Experiment(
@@ -74,11 +77,12 @@ EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what s
         for name in ROWS
     },
     **{
-        f"known_{name}": Experiment(
-            f"napa_lib.multiperson.known --row {name} --seed {{seed}} --half --results {FOLDER}",
-            f"{FOLDER}/known_{name}_{{seed}}.json", 40, (0, 1, 2), (name,),
+        f"{module}_{name}": Experiment(
+            f"napa_lib.multiperson.{module} --row {name} --seed {{seed}} --half --results {FOLDER}",
+            f"{FOLDER}/{module}_{name}_{{seed}}.json", 180 if module == "second" else 40, (0, 1, 2), (name,),
         )
-        for name in KNOWN
+        for module, rows in AFTERWARDS.items()
+        for name in rows
     },
 }  # fmt: skip
 
@@ -124,18 +128,13 @@ def mean_pose_score(train: Seen, test: Seen, teacher: Teacher, setup: Setup) -> 
 
     It needs the labels of the training pictures; the rows without supervision do not have them.
     """
-    camera = CAMERAS["tiny"]
-    truth = train.truth.poses[train.truth.present]
-    mean = (truth - truth[:, :1]).mean(0)
-    untrained = Lifter(PRESETS["tiny"])
-    model = load_pretrained()
-    found = []
-    for part in test.latent.split(50):
-        for one in read_pictures(part.float(), teacher.decoder, untrained, model, camera, setup):
-            depth = torch.full((len(one.poses),), (camera.nearest + camera.farthest) / 2)
-            roots = camera.unproject(one.keypoints[:, 0], depth)
-            poses = mean + roots[:, None]
-            found.append(Found(poses, camera.project_weakly(poses, roots)[:, SHARED]))
+    camera, untrained, model = CAMERAS["tiny"], Lifter(PRESETS["tiny"]), load_pretrained()
+    read = [
+        one
+        for part in test.latent.split(50)
+        for one in read_pictures(part.float(), teacher.decoder, untrained, model, camera, setup)
+    ]
+    found = with_pose(read, mean_pose(train.truth), camera)
     flat = [one.keypoints for one in found]
     return {"3d": score_3d(found, test.truth, camera), "2d": score_2d(flat, test.truth, camera)}
 

@@ -7,15 +7,22 @@ Source: CrossModal, section 5 and fig. 6.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop
+from napa_lib.loop import HERE, Setup
 from napa_lib.multiperson.composed import Composed
 from napa_lib.multiperson.evaluate import Found
+from napa_lib.multiperson.losses import read_people
+from napa_lib.multiperson.networks import Lifter, PictureEncoder
 from napa_lib.multiperson.scenes import Camera
 from napa_lib.multiperson.targets import SHARED
+from napa_lib.sampling import PoseAutoencoder
 
+Second = Callable[[Tensor, Tensor], Tensor]
 ROOM = 1.3  # sides of a figure's box that a cut has
 
 
@@ -56,15 +63,29 @@ def cut_people(pictures: Composed, camera: Camera, generator: torch.Generator) -
     return Composed((images.clamp(0, 1) * 255).round().to(torch.uint8), flat[:, None], moved[:, None])
 
 
-def refine(image: Tensor, found: Found, camera: Camera, second) -> Found:
+def single_person(
+    encoder: PictureEncoder, lifter: Lifter, model: PoseAutoencoder, camera: Camera, setup: Setup = HERE
+) -> Second:
+    """What `refine` looks with again, by E, H' and M: for pictures (P, 3, S, S) with a person in the middle of each and
+    its pelvis (P, 2) px, poses (P, 17, 3) relative to the pelvis."""
+
+    @torch.no_grad()
+    def second(images: Tensor, pelvis: Tensor) -> Tensor:
+        with setup.autocast():
+            maps = lifter(encoder(images.clamp(0, 1)))
+        return read_people(maps, pelvis[:, None], camera).relative_poses(model)[:, 0]
+
+    return second
+
+
+def refine(image: Tensor, found: Found, camera: Camera, second: Second) -> Found:
     """Look again at each person of a picture.
 
     Args:
         image: (3, S, S) in [0, 1].
         found: what the first stage read.
         camera: of the picture.
-        second: gives for pictures (P, 3, S, S) with the person in the middle, and its pelvis (P, 2) px there, poses
-            (P, 17, 3) relative to the pelvis.
+        second: see `single_person`; any other network for single figures may stand here.
 
     Returns:
         the same people at the same places, in the second stage's poses, and with their joints in the picture.

@@ -14,7 +14,8 @@ from napa_lib.data.two_people import load_two_people
 from napa_lib.evaluate.student import load_chapter
 from napa_lib.evaluate.two_people import from_student, true_people
 from napa_lib.multiperson.targets import JOINTS
-from napa_lib.results import shipped, text_table
+from napa_lib.results import Interval, paired_interval, shipped, text_table
+from napa_lib.study.lessons.lesson_06.tables import LABELS, Runs, cell, values
 from napa_lib.study.plots import draw_pose
 
 METHODS = {"estimator": "napa pose --people many", "student": "the student", "teacher": "its teacher, grouped"}
@@ -85,14 +86,40 @@ def video() -> dict[str, Any]:
     return shipped("multiperson/video")
 
 
-def video_table(found: Mapping[str, Any]) -> str:
-    """3DPCK and 2D-PCK of both methods, over all and over the matched people."""
-    lines = [["", "found", "3DPCK", "of the found", "2D-PCK", "of the found"]]
+def video_table(found: Mapping[str, Any], rows: Mapping[str, Any], runs: Runs) -> str:
+    """3DPCK and 2D-PCK on the video, of what ships and of the rows of table 2, beside 3DPCK on composed pictures.
+
+    Args:
+        found: scores of what ships.
+        rows: of each row of table 2 those of its seeds.
+        runs: the same rows on the composed test pictures.
+    """
+    keys = ("pck", "pck_matched", "pck_2d", "pck_2d_matched")
+    lines = [["", "found", "3DPCK", "of the found", "2D-PCK", "of the found", "composed 3DPCK"]]
     for name in ("estimator", "student"):
         scores = found[name]
-        shares = [f"{scores[key]:.1f}" for key in ("pck", "pck_matched", "pck_2d", "pck_2d_matched")]
-        lines.append([METHODS[name], _of(scores["matched"], scores["people"]), *shares])
+        shares = [f"{scores[key]:.1f}" for key in keys]
+        lines.append([METHODS[name], _of(scores["matched"], scores["people"]), *shares, ""])
+    for row, seeds in rows.items():
+        cells = [cell([seed[key] for seed in seeds]) for key in keys]
+        matched = f"{sum(seed['matched'] for seed in seeds) / len(seeds):.0f} of {seeds[0]['people']}"
+        lines.append([LABELS[row], matched, *cells, cell(values(runs, row, "3d", "pck"))])
     return text_table(lines)
+
+
+def video_changes(rows: Mapping[str, Any], start: str = "distl") -> dict[str, Interval]:
+    """What each row changes in 3DPCK on the video against the first one, paired by seed."""
+    first = [seed["pck"] for seed in rows[start]]
+    return {
+        row: paired_interval(first, [seed["pck"] for seed in seeds])
+        for row, seeds in rows.items()
+        if row != start and len(seeds) == len(first)
+    }
+
+
+def video_rows() -> dict[str, Any]:
+    """The stored scores of table 2's rows on the video."""
+    return shipped("multiperson/video_rows")["rows"]
 
 
 def video_figure() -> Figure:

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from napa_lib.results import Interval, interval, paired_interval, shipped_runs, text_table
+from napa_lib.study.guesses import mark_guess
 
 Runs = Mapping[str, Sequence[dict]]
 PAPER = {  # table 2, 3DPCK on MuPoTS-3D; rows that are not here have no number there
@@ -22,6 +23,7 @@ LABELS = {
     "distl_longer": "L_distl alone, four times as long", "adapt_longer": "to L_adapt, four times as long",
 }  # fmt: skip
 STEPS = {"recon": ("distl", "recon"), "adapt": ("recon", "adapt"), "ss": ("adapt", "unsupervised")}
+PAPERS_GAINS = {"recon": 4.3, "adapt": 4.3, "ss": 2.3}
 KNOWN = {"labels": "1,000 pictures, 400 steps", "labels_many": "8,000 pictures, 3,200 steps"}
 STYLES = {"distl": ("-", "o"), "recon": ("--", "s"), "adapt": ("-.", "^"), "unsupervised": (":", "D")}
 
@@ -42,7 +44,8 @@ def values(found: Runs, row: str, *path: str) -> list[float]:
     return numbers
 
 
-def _cell(numbers: Sequence[float], digits: int = 1) -> str:
+def cell(numbers: Sequence[float], digits: int = 1) -> str:
+    """Mean ± half of the 95 % interval over seeds; fewer than three seeds each by itself."""
     if not numbers:
         return "not trained"
     mean, half = interval(numbers)
@@ -57,8 +60,8 @@ def ladder_table(found: Runs) -> str:
     for row, label in LABELS.items():
         if row not in found:
             continue
-        cells = [_cell(values(found, row, "3d", key)) for key in ("pck", "pck_matched", "pck_absolute")]
-        cells += [_cell(values(found, row, "3d", key), 0) for key in ("mpjpe", "pmpjpe")]
+        cells = [cell(values(found, row, "3d", key)) for key in ("pck", "pck_matched", "pck_absolute")]
+        cells += [cell(values(found, row, "3d", key), 0) for key in ("mpjpe", "pmpjpe")]
         lines.append([label, *cells, f"{PAPER[row]}" if row in PAPER else "-"])
     return text_table(lines)
 
@@ -70,7 +73,7 @@ def known_table(found: Runs) -> str:
         known, others = (values(found, f"known_{row}", key, "pck") for key in ("known", "others"))
         change = paired_interval(others, known)
         star = " *" if change.excludes_zero else ""
-        lines.append([label, _cell(known), _cell(others), f"{change.mean:+.1f} ± {change.half:.1f}{star}"])
+        lines.append([label, cell(known), cell(others), f"{change.mean:+.1f} ± {change.half:.1f}{star}"])
     return text_table(lines)
 
 
@@ -83,14 +86,22 @@ def gains(found: Runs | None = None) -> dict[str, Interval]:
     }
 
 
-def gains_table(found: Runs) -> str:
-    """The same as text; a star where the interval leaves zero out."""
-    paper = {"recon": 4.3, "adapt": 4.3, "ss": 2.3}
-    lines = [["added", "points of 3DPCK", "in the paper"]]
-    for name, change in gains(found).items():
-        star = " *" if change.excludes_zero else ""
-        lines.append([f"L_{name}", f"{change.mean:+.1f} ± {change.half:.1f}{star}", f"{paper[name]:+.1f}"])
-    return text_table(lines)
+def gains_figure(found: Runs, guess: str | None = None) -> Figure:
+    """The same drawn, each with its interval, the paper's beside it, and the loss that a reader has named."""
+    page, axis = plt.subplots(figsize=(5.6, 2.6), layout="constrained")
+    changes = gains(found)
+    for place, (name, change) in enumerate(changes.items()):
+        words = ("here", "in the paper") if place == 0 else (None, None)
+        axis.errorbar(place - 0.1, change.mean, change.half, fmt="o", color="#0072B2", capsize=4, label=words[0])
+        axis.plot(place + 0.1, PAPERS_GAINS[name], "D", color="white", markeredgecolor="black", label=words[1])
+        axis.annotate(f"{change.mean:+.1f} ± {change.half:.1f}", (place - 0.16, change.mean), ha="right", va="center",
+                      fontsize=9)  # fmt: skip
+    axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
+    axis.set(xlim=(-0.7, len(changes) - 0.5), ylabel="points of 3DPCK", xticks=range(len(changes)))
+    axis.set_xticklabels([f"+ L_{name}" for name in changes])
+    axis.legend(fontsize=9, loc="lower left")
+    mark_guess(axis, x=list(changes).index(guess) if guess in changes else None)
+    return page
 
 
 def teacher_table(found: Runs) -> str:
@@ -101,18 +112,25 @@ def teacher_table(found: Runs) -> str:
     lines.append(["teacher, grouped", *(f"{teacher[key]:.1f}" for key in keys)])
     for row in ("mean_pose", "distl", "adapt", "unsupervised", "full"):
         if row in found:
-            lines.append([LABELS[row], *(_cell(values(found, row, "2d", key)) for key in keys)])
+            lines.append([LABELS[row], *(cell(values(found, row, "2d", key)) for key in keys)])
     return text_table(lines)
 
 
-def gap_table(found: Runs) -> str:
-    """How far G's V is from E's with and without L_adapt."""
-    lines = [["trained with", "distance to E's V", "told apart (%)"]]
-    for row in ("recon", "adapt", "unsupervised"):
-        if row in found:
-            told = [100 * value for value in values(found, row, "gap", "told_apart")]
-            lines.append([LABELS[row], _cell(values(found, row, "gap", "distance"), 2), _cell(told, 0)])
-    return text_table(lines)
+def gap_figure(found: Runs, guess: float | None = None) -> Figure:
+    """How well G's V and E's are told apart, with and without L_adapt, and a reader's prediction."""
+    rows = [row for row in ("recon", "adapt", "unsupervised") if row in found]
+    page, axis = plt.subplots(figsize=(5.6, 2.2), layout="constrained")
+    for place, row in enumerate(rows):
+        told = [100 * value for value in values(found, row, "gap", "told_apart")]
+        axis.plot([place] * len(told), told, "o", color="#0072B2", markersize=7)
+        distance = cell(values(found, row, "gap", "distance"), 2)
+        axis.annotate(f"distance {distance}", (place, min(told) - 4), ha="center", va="top", fontsize=9)
+    axis.axhline(50, color="0.6", linestyle="--", linewidth=1, label="a coin")
+    axis.set(xlim=(-0.6, len(rows) - 0.4), ylim=(40, 104), ylabel="told apart (%)", xticks=range(len(rows)))
+    axis.set_xticklabels([LABELS[row] for row in rows])
+    axis.legend(fontsize=9, loc="lower right")
+    mark_guess(axis, y=guess)
+    return page
 
 
 def curves(found: Runs) -> Figure:

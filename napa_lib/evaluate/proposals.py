@@ -1,0 +1,150 @@
+"""Would the student help `napa pose --people many`? `python -m napa_lib.evaluate.proposals --results FILE`.
+
+Of the paper's two stages the first finds people and says how far away they are, the second looks at each again. In
+`napa pose` a detector of boxes finds them. Here the student's people are further candidates beside the detector's, and
+its depths stand beside those of the sizes of bodies; on validation pictures alone, for it is a choice.
+
+Source: CrossModal, section 5 (two-stage refinement) and fig. 6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from napa_lib import results
+from napa_lib.data.crops import square_boxes, to_picture
+from napa_lib.data.sources import open_clips
+from napa_lib.engine import progress
+from napa_lib.evaluate.composed import as_found
+from napa_lib.evaluate.finding import Counts, match, scene, within
+from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.multiperson import Found
+from napa_lib.multiperson.composed import Composed
+from napa_lib.multiperson.evaluate import match_all, score_3d
+from napa_lib.multiperson.experiments import MEASURED, pictures
+from napa_lib.multiperson.refine import figure_boxes
+from napa_lib.networks.person_detector import PersonDetector
+from napa_lib.pose import PoseEstimator
+from napa_lib.pose.estimator import PoseResult
+from napa_lib.pose.finding import find_figures
+from napa_lib.pose.people import find_people, refine, with_margin
+from napa_lib.pose.pictures import Picture, open_picture
+from napa_lib.skeletons import NAPA18
+
+PROGRAM = "python -m napa_lib.evaluate.proposals"
+COMPOSED, SCENES = 40, 10  # pictures: put together as chapter 6's; and of four people each, as the detector's
+WAYS = ("detector", "and student", "student alone")
+
+
+def student_boxes(chapter: Chapter, picture: Tensor) -> Tensor:
+    """Boxes (N, 4) with room to spare round the people that the student finds in a picture (3, H, W), shown whole."""
+    (found,), _, matrices = read_squares(chapter, picture, whole_square(picture))
+    if not len(found.keypoints):
+        return torch.zeros(0, 4)
+    return figure_boxes(to_picture(found.keypoints.flatten(0, 1)[None], matrices)[0].view(found.keypoints.shape))
+
+
+def candidates(estimator: PoseEstimator, chapter: Chapter, picture: Tensor, opened: Picture) -> dict[str, Tensor]:
+    """Square boxes (N, 4) of each of `WAYS`; the one figure that the pose network finds by itself is always there."""
+    likeliest = find_figures(estimator.network, [opened], estimator.size)[0]
+    boxes, _ = find_people(cast(PersonDetector, estimator.detector), [opened])[0]
+    detected = torch.cat([square_boxes(with_margin(boxes)), likeliest])
+    whole = student_boxes(chapter, picture)
+    return {
+        "detector": detected,
+        "and student": torch.cat([detected, whole]),
+        "student alone": torch.cat([whole, likeliest]),
+    }
+
+
+def read(estimator: PoseEstimator, chapter: Chapter, picture: Tensor) -> dict[str, list[PoseResult]]:
+    """The people of a picture (3, H, W) by each of `WAYS`; the first is `napa pose --people many`."""
+    opened, people = open_picture(picture), {}
+    for way, boxes in candidates(estimator, chapter, picture, opened).items():
+        sure = refine(estimator.network, [opened], [boxes], estimator.size)[0]
+        kept = sure if len(sure) else boxes[-1:]
+        people[way] = estimator.estimate([opened], [kept], NAPA18, 1)[0]
+    return people
+
+
+Told = dict[tuple[int, int], bool]  # two true people, by their rows -> whether the nearer one was put nearer
+
+
+def order(found: Sequence[Found], drawn: Composed) -> list[Told]:
+    """Of each picture the order of depth of all people who were found, two by two."""
+    told = []
+    pairs = match_all([one.keypoints for one in found], drawn, CAMERA)
+    for one, matched, poses, there in zip(found, pairs, drawn.poses, drawn.present, strict=True):
+        depth, true = {j: float(one.poses[i, 0, 2]) for i, j in matched}, poses[there][:, 0, 2].tolist()
+        told.append({(a, b): (depth[a] < depth[b]) == (true[a] < true[b]) for a in depth for b in depth if a < b})
+    return told
+
+
+def same_pairs(one: Sequence[Told], other: Sequence[Told]) -> tuple[int, int, int]:
+    """How many pairs both tell, and how many of these each tells rightly."""
+    both = [(a[pair], b[pair]) for a, b in zip(one, other, strict=True) for pair in a if pair in b]
+    return len(both), sum(a for a, _ in both), sum(b for _, b in both)
+
+
+def on_composed(estimator: PoseEstimator, chapter: Chapter, count: int) -> dict:
+    """Scores of each way on composed validation pictures, the gain on the detector alone picture by picture, and whose
+    order of depth is right where `napa pose` and the student have found the same two people."""
+    drawn = pictures("validation", MEASURED["validation"]).rows(slice(0, count))
+    found: dict[str, list[Found]] = {way: [] for way in WAYS}
+    student: list[Found] = []
+    for image in progress(drawn.images.float() / 255, "composed", count):
+        for way, people in read(estimator, chapter, image).items():
+            found[way].append(as_found(people))
+        student.append(read_squares(chapter, image, whole_square(image))[0][0])
+    ways: dict[str, dict] = {}
+    each = {way: [score_3d([f], drawn.rows(slice(i, i + 1)), CAMERA)["pck"] for i, f in enumerate(some)]
+            for way, some in found.items()}  # fmt: skip
+    for way, some in found.items():
+        gain = results.paired_interval(each["detector"], each[way])
+        scores = score_3d(some, drawn, CAMERA)
+        ways[way] = {key: scores[key] for key in ("pck", "pck_matched", "people", "matched", "false")}
+        ways[way]["gain"] = {"mean": gain.mean, "half_width_95": gain.half}
+    pairs, by_size, by_student = same_pairs(order(found["and student"], drawn), order(student, drawn))
+    return {"ways": ways, "order": {"pairs": pairs, "size": by_size, "student": by_student}}
+
+
+def on_scenes(estimator: PoseEstimator, chapter: Chapter, count: int) -> dict:
+    """Found and false boxes of each way on scenes of four synthetic people of the validation split, 512 px."""
+    clips, total = open_clips("synthetic:validation", 128, "both"), {way: Counts() for way in WAYS}
+    for number in progress(range(count), "scenes"):
+        rows = torch.arange(4 * number, 4 * number + 4) * 7 % len(clips)
+        picture, boxes = scene(list(clips.images[rows, 0] / 255), list(clips.keypoints[rows, 0]), 256)
+        for way, people in read(estimator, chapter, picture).items():
+            total[way] = total[way] + match(within(people, picture), boxes)
+    return {way: asdict(counts) for way, counts in total.items()}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Score all ways on validation pictures and write them."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
+    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
+    parser.add_argument("--composed", type=int, default=COMPOSED, help="composed pictures of chapter 6")
+    parser.add_argument("--scenes", type=int, default=SCENES, help="scenes of four synthetic people")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    estimator, chapter = PoseEstimator.from_pretrained(device="cpu"), load_chapter()
+    estimator.predict(torch.rand(3, 64, 64), many=True)  # loads the detector
+    found = {
+        "composed": on_composed(estimator, chapter, options.composed),
+        "scenes": on_scenes(estimator, chapter, options.scenes),
+    }
+    config = {"composed": options.composed, "scenes": options.scenes}
+    results.write(options.results, found, results.command_line(PROGRAM, arguments), time.monotonic() - started, config)
+    print(found)
+
+
+if __name__ == "__main__":
+    main()

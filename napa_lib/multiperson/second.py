@@ -1,0 +1,95 @@
+"""Is a second stage worth its time? `python -m napa_lib.multiperson.second --row full --seed 0 --results FOLDER`.
+
+H' is H's twin, trained in the same way on as many pictures of single figures, cut out of the training pictures. The
+student of the same row and seed finds people in the test pictures, H' looks at each of them again.
+
+Source: CrossModal, section 5 and fig. 6 (76.9 3DPCK with H', 75.8 without); supplement, section 2 (H' has H's layers).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from napa_lib import results
+from napa_lib.engine import progress
+from napa_lib.files import sha256
+from napa_lib.loop import Setup, command
+from napa_lib.multiperson.composed import Composed
+from napa_lib.multiperson.config import CAMERAS
+from napa_lib.multiperson.evaluate import Found, read_pictures, score_3d
+from napa_lib.multiperson.experiments import FOLDER, MEASURED, ROWS, pictures, seen_pictures
+from napa_lib.multiperson.networks import Lifter, Teacher
+from napa_lib.multiperson.refine import cut_people, refine, single_person
+from napa_lib.multiperson.seen import look
+from napa_lib.multiperson.store import load_network, load_teacher
+from napa_lib.multiperson.train import StudentConfig, train_student
+from napa_lib.sampling import PoseAutoencoder, load_pretrained
+
+PROGRAM = "python -m napa_lib.multiperson.second"
+CAMERA = CAMERAS["tiny"]
+
+
+def single_figures(count: int) -> Composed:
+    """Some of the figures of the training pictures, each alone in the middle of a picture, the same for all seeds."""
+    generator = torch.Generator().manual_seed(4)
+    cut = cut_people(pictures("train", count), CAMERA, generator)
+    return cut.rows(torch.randperm(len(cut), generator=generator)[:count])
+
+
+def train_second(config: StudentConfig, teacher: Teacher, model: PoseAutoencoder, setup: Setup) -> Lifter:
+    """H' of a row: as H, but on single figures."""
+    seen = look(teacher, single_figures(config.pictures), CAMERA, torch.Generator().manual_seed(0), setup)
+    return train_student(config, seen, teacher.decoder, model, setup=setup)[0].lifter
+
+
+def measure(name: str, seed: int, folder: Path, teacher: Teacher, mark: str, setup: Setup) -> dict:
+    """3D measures on the test pictures of H alone, of H' after H, and of H after itself."""
+    config, model = replace(ROWS[name], seed=seed), load_pretrained(ROWS[name].poses)
+    first = cast(Lifter, load_network(folder / f"{name}_{seed}_lifter.safetensors", "lifter"))
+    second = train_second(config, teacher, model, setup)
+    seen = seen_pictures("test", MEASURED["test"], teacher, folder, setup, mark)
+    once = [
+        person
+        for part in seen.latent.split(50)
+        for person in read_pictures(part.float(), teacher.decoder, first, model, CAMERA, setup)
+    ]
+    ways: dict[str, list[Found]] = {"one stage": once}
+    for way, network in (("two stages", second), ("H twice", first)):
+        again = single_person(teacher.encoder, network, model, CAMERA, setup)
+        images = progress(seen.truth.images, way, len(once))
+        ways[way] = [
+            refine(image.float() / 255, found, CAMERA, again) for image, found in zip(images, once, strict=True)
+        ]
+    return {way: score_3d(found, seen.truth, CAMERA) for way, found in ways.items()}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train H' of a row, and measure both stages on the test pictures."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
+    parser.add_argument("--row", choices=tuple(ROWS), required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runs", type=Path, default=Path(FOLDER), help="holds the teacher and the trained students")
+    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    with command():
+        setup = Setup(half=options.half)
+        file = options.runs / "teacher.safetensors"
+        found = measure(options.row, options.seed, options.runs, load_teacher(file), sha256(file)[:8], setup)
+        results.write(
+            options.results / f"second_{options.row}_{options.seed}.json", found,
+            results.command_line(PROGRAM, arguments), time.monotonic() - started,
+            replace(ROWS[options.row], seed=options.seed), options.seed, ROWS[options.row].steps, setup.device,
+        )  # fmt: skip
+    print({way: round(scores["pck"], 1) for way, scores in found.items()})
+
+
+if __name__ == "__main__":
+    main()
