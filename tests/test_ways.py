@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from napa_lib import results
+from napa_lib.data import load_art_figures
 from napa_lib.data.assets import asset_path
 from napa_lib.evaluate import composed, proposals, speed
 from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
@@ -216,3 +217,16 @@ def test_what_the_students_people_bring_is_stored_for_every_way():
     assert set(ways) == set(found["scenes"]) == set(proposals.WAYS) and ways["detector"]["gain"]["mean"] == 0
     assert all(way["matched"] <= way["people"] for way in ways.values())
     assert all(scene["found"] <= scene["there"] == 4 * found["config"]["scenes"] for scene in found["scenes"].values())
+    art = results.read(asset_path("results/multiperson/proposals_art.json"))["annotated"]
+    assert set(art) == set(proposals.WAYS) and all(way["found"] <= way["there"] == 30 for way in art.values())
+
+
+def test_ways_are_counted_on_annotated_figures(chapter, tmp_path, monkeypatch):
+    few = load_art_figures()[:1]
+    monkeypatch.setattr(proposals, "load_art_figures", lambda path: few)
+    monkeypatch.setattr(proposals, "load_chapter", lambda: chapter)
+    written = tmp_path / "found.json"
+    proposals.main(["--composed", "0", "--scenes", "0", "--annotations", "mine.json", "--results", str(written)])
+    found = results.read(written)
+    assert set(found["annotated"]) == set(proposals.WAYS) and not {"composed", "scenes"} & found.keys()
+    assert all(way["there"] == 1 for way in found["annotated"].values())

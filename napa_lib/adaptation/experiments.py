@@ -135,7 +135,7 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
         f"--out {RUNS}/eta_studio50.safetensors --steps 4000",
         f"{RUNS}/eta_studio50.safetensors", 170, after=("studio50",),
     ),
-    "studio_flexpose": in_studio("flexpose", (0, 1)),
+    "studio_flexpose": in_studio("flexpose", (0, 1, 2)),
     "studio_mixup": in_studio("mixup", (0, 1, 2)),
     "shipped": replace(measured("shipped", "--ship", 30, (0,)), after=("warm", "beta", "source")),
 }  # fmt: skip

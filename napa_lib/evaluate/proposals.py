@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from napa_lib import results
+from napa_lib.data import load_art_figures
 from napa_lib.data.crops import square_boxes, to_picture
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import progress
 from napa_lib.evaluate.composed import as_found
-from napa_lib.evaluate.finding import Counts, match, scene, within
+from napa_lib.evaluate.finding import Counts, known_box, match, scene, within
 from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
 from napa_lib.multiperson import Found
 from napa_lib.multiperson.composed import Composed
@@ -127,20 +128,34 @@ def on_scenes(estimator: PoseEstimator, chapter: Chapter, count: int) -> dict:
     return {way: asdict(counts) for way, counts in total.items()}
 
 
+def on_annotated(estimator: PoseEstimator, chapter: Chapter, path: Path) -> dict:
+    """Found and false boxes of each way on annotated figures in art, as `napa_lib.evaluate.finding` counts them."""
+    total = {way: Counts() for way in WAYS}
+    for figure in progress(load_art_figures(path), "figures"):
+        picture = figure.load()
+        for way, people in read(estimator, chapter, picture).items():
+            total[way] = total[way] + match(within(people, picture), known_box(figure)[None])
+    return {way: asdict(counts) for way, counts in total.items()}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Score all ways on validation pictures and write them."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
-    parser.add_argument("--composed", type=int, default=COMPOSED, help="composed pictures of chapter 6")
-    parser.add_argument("--scenes", type=int, default=SCENES, help="scenes of four synthetic people")
+    parser.add_argument("--composed", type=int, default=COMPOSED, help="composed pictures of chapter 6, or 0")
+    parser.add_argument("--scenes", type=int, default=SCENES, help="scenes of four synthetic people, or 0")
+    parser.add_argument("--annotations", type=Path, metavar="FILE", help="annotated figures of one's own")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     estimator, chapter = PoseEstimator.from_pretrained(device="cpu"), load_chapter()
     estimator.predict(torch.rand(3, 64, 64), many=True)  # loads the detector
-    found = {
-        "composed": on_composed(estimator, chapter, options.composed),
-        "scenes": on_scenes(estimator, chapter, options.scenes),
-    }
+    found = {}
+    if options.composed:
+        found["composed"] = on_composed(estimator, chapter, options.composed)
+    if options.scenes:
+        found["scenes"] = on_scenes(estimator, chapter, options.scenes)
+    if options.annotations:
+        found["annotated"] = on_annotated(estimator, chapter, options.annotations)
     config = {"composed": options.composed, "scenes": options.scenes}
     results.write(options.results, found, results.command_line(PROGRAM, arguments), time.monotonic() - started, config)
     print(found)
