@@ -25,14 +25,14 @@ from napa_lib.files import sha256
 from napa_lib.loop import Setup, command
 from napa_lib.multiperson.composed import Composed, compose, join, load_cutouts
 from napa_lib.multiperson.config import CAMERAS, PRESETS
-from napa_lib.multiperson.evaluate import mean_pose, read_pictures, score_2d, score_3d, with_pose
+from napa_lib.multiperson.evaluate import Found, mean_pose, read_pictures, score_2d, score_3d, with_pose
 from napa_lib.multiperson.moves import Move
 from napa_lib.multiperson.networks import Lifter, Teacher
 from napa_lib.multiperson.seen import Seen, look
 from napa_lib.multiperson.store import load_teacher, save_network
 from napa_lib.multiperson.targets import SHARED, render_targets
 from napa_lib.multiperson.train import Student, StudentConfig, train_student, trained_parts
-from napa_lib.sampling import load_pretrained
+from napa_lib.sampling import PoseAutoencoder, load_pretrained
 
 PROGRAM = "python -m napa_lib.multiperson.experiments"
 FOLDER = "runs/multiperson"
@@ -108,14 +108,18 @@ def seen_pictures(split: str, count: int, teacher: Teacher, runs: Path, setup: S
     return Seen(kept["latent"], kept["moved"], move, kept["people"], truth)
 
 
+def read_seen(seen: Seen, teacher: Teacher, lifter: Lifter, model: PoseAutoencoder, setup: Setup) -> list[Found]:
+    """The people that a student finds in each of the pictures, fifty pictures at a time."""
+    return [
+        found
+        for part in seen.latent.split(50)
+        for found in read_pictures(part.float(), teacher.decoder, lifter, model, CAMERAS["tiny"], setup)
+    ]
+
+
 def score(lifter: nn.Module, seen: Seen, teacher: Teacher, model, setup: Setup) -> dict:
     """All measures of a student on a set of pictures: "3d" and "2d"."""
-    camera = CAMERAS["tiny"]
-    found = [
-        person
-        for part in seen.latent.split(50)
-        for person in read_pictures(part.float(), teacher.decoder, cast(Lifter, lifter), model, camera, setup)
-    ]
+    camera, found = CAMERAS["tiny"], read_seen(seen, teacher, cast(Lifter, lifter), model, setup)
     return {
         "3d": score_3d(found, seen.truth, camera),
         "2d": score_2d([one.keypoints for one in found], seen.truth, camera),
@@ -129,12 +133,7 @@ def mean_pose_score(train: Seen, test: Seen, teacher: Teacher, setup: Setup) -> 
     It needs the labels of the training pictures; the rows without supervision do not have them.
     """
     camera, untrained, model = CAMERAS["tiny"], Lifter(PRESETS["tiny"]), load_pretrained()
-    read = [
-        one
-        for part in test.latent.split(50)
-        for one in read_pictures(part.float(), teacher.decoder, untrained, model, camera, setup)
-    ]
-    found = with_pose(read, mean_pose(train.truth), camera)
+    found = with_pose(read_seen(test, teacher, untrained, model, setup), mean_pose(train.truth), camera)
     flat = [one.keypoints for one in found]
     return {"3d": score_3d(found, test.truth, camera), "2d": score_2d(flat, test.truth, camera)}
 

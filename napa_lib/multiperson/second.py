@@ -22,8 +22,8 @@ from napa_lib.files import sha256
 from napa_lib.loop import Setup, command
 from napa_lib.multiperson.composed import Composed
 from napa_lib.multiperson.config import CAMERAS
-from napa_lib.multiperson.evaluate import Found, read_pictures, score_3d
-from napa_lib.multiperson.experiments import FOLDER, MEASURED, ROWS, pictures, seen_pictures
+from napa_lib.multiperson.evaluate import Found, score_3d
+from napa_lib.multiperson.experiments import FOLDER, MEASURED, ROWS, pictures, read_seen, seen_pictures
 from napa_lib.multiperson.networks import Lifter, Teacher
 from napa_lib.multiperson.refine import cut_people, refine, single_person
 from napa_lib.multiperson.seen import look
@@ -54,11 +54,7 @@ def measure(name: str, seed: int, folder: Path, teacher: Teacher, mark: str, set
     first = cast(Lifter, load_network(folder / f"{name}_{seed}_lifter.safetensors", "lifter"))
     second = train_second(config, teacher, model, setup)
     seen = seen_pictures("test", MEASURED["test"], teacher, folder, setup, mark)
-    once = [
-        person
-        for part in seen.latent.split(50)
-        for person in read_pictures(part.float(), teacher.decoder, first, model, CAMERA, setup)
-    ]
+    once = read_seen(seen, teacher, first, model, setup)
     ways: dict[str, list[Found]] = {"one stage": once}
     for way, network in (("two stages", second), ("H twice", first)):
         again = single_person(teacher.encoder, network, model, CAMERA, setup)
