@@ -67,7 +67,7 @@ PLAN = LessonPlan(
         "write a joint loss, and find the term that rules it",
         "read from a matrix which loss reaches which network, and cut a gradient on purpose",
         "train in stages that start from one another's checkpoints, and resume one bit for bit",
-        "say what a measurement is worth whose instrument was trained along, and what labels are that were made up",
+        "say what a measurement is worth whose instrument was trained along, and what made-up labels are worth",
     ),
     prerequisites="lessons 01 and 02: style losses, bone maps, depth from them.",
     minutes=48,
