@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, PoseStyleGAN, experiments, source_poses
+from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, PoseStyleGAN, experiments, measure, source_poses
 from napa_lib.adaptation.detector import DetectorConfig, detector_errors, hide, train_detector
 from napa_lib.adaptation.networks import halvings_for
 from napa_lib.adaptation.store import load_transfer, save_regressor, save_source
@@ -56,15 +56,16 @@ def test_a_halving_a_power_of_two():
 
 def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
     torch.manual_seed(0)
-    for name in ("warm", "source", "warm_artificial"):
+    for name in ("warm", "source", "warm_artificial", "warm_union", "warm_faces"):
         save_source(tmp_path / f"{name}.safetensors", PoseStyleGAN(SMALL))
     save_regressor(tmp_path / "beta.safetensors", KeypointRegressor(3, 8, 1))
+    save_regressor(tmp_path / "beta_faces.safetensors", KeypointRegressor(3, 8, 1, 68))
     for name, value in (
         ("SHIPPED", ("Stand",)), ("CHOSEN_ON", ("Stand",)), ("POOL", 30), ("SAMPLES", 20), ("ANNOTATIONS", 20),
-        ("ADAPTATION", replace(experiments.ADAPTATION, layers=(2, 3), mixed=25, steps=2, batch=4)),
+        ("ADAPTATION", replace(measure.ADAPTATION, mixed=25, steps=2, batch=4)),
         ("SCALES", (5, 10)), ("DETECTOR", DetectorConfig(size=16, width=8, steps=2, batch=4)),
     ):  # fmt: skip
-        monkeypatch.setattr(experiments, name, value)
+        monkeypatch.setattr(measure, name, value)
 
     def run(*what):
         out = tmp_path / "found_0.json"
@@ -76,11 +77,14 @@ def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
     assert set(target["detector"]) == {"direct", "mixup", "ours", "aligned"}
     assert all(np.isfinite(entry["mmd"]) and 0 <= entry["coverage"] <= 1 for entry in target["distances"].values())
     assert set(run("--variant", "layer3")["variant"]) == {"Stand"}
-    assert set(run("--variant", "artificial")["variant"]) == {"Stand"}
+    assert set(run("--variant", "artificial")["variant"]) == set(run("--variant", "union")["variant"]) == {"Stand"}
+    face = run("--target", "face_left")
+    assert set(face["distances"]) == set(target["distances"]) and set(face["detector"]) == set(target["detector"])
+    assert face["config"]["layers"] == [1, 2, 3, 4, 5, 6]  # all that the source has
     with pytest.raises(SystemExit, match="warm_white"):
         run("--variant", "white")
     assert set(run("--scale")["scale"]["Yoga_UpwardSalute"]) == {"5", "10"}
     assert set(run("--ship")["sources"]) == {"warm", "critic"}
-    assert load_transfer(tmp_path / "tau_Stand.safetensors").layers == (2, 3)
+    assert load_transfer(tmp_path / "tau_Stand.safetensors").layers == (1, 2, 3, 4, 5, 6)
     with pytest.raises(SystemExit, match="nowhere"):
         experiments.main(["--ship", "--models", "nowhere", "--out", str(tmp_path / "x.json")])

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.adaptation import StyleTransfer, experiments, fit_square, neighbours, reading, studio
+from napa_lib.adaptation import StyleTransfer, fit_square, measure, neighbours, reading, studio
 from napa_lib.adaptation.detector import DetectorConfig
 from napa_lib.adaptation.functional import told_apart
 from napa_lib.adaptation.reading import ReadingConfig
@@ -145,8 +145,8 @@ def test_main_directions_are_those_of_the_covariance():
 
 
 def test_commands_write_poses_and_what_they_are_worth(tmp_path, monkeypatch):
-    small = replace(experiments.ADAPTATION, mixed=25, steps=2, batch=4)
-    for module in (studio, neighbours, reading, experiments):
+    small = replace(measure.ADAPTATION, mixed=25, steps=2, batch=4)
+    for module in (studio, neighbours, reading, measure):
         for name, value in (("ADAPTATION", small), ("POOL", 30), ("COUNT", 20), ("SAMPLES", 20), ("ANNOTATIONS", 20),
                             ("MEASURED_ON", ("T",))):  # fmt: skip
             if hasattr(module, name):

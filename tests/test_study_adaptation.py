@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from napa_lib import adaptation
 from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, Pool, PoseStyleGAN, StyleTransfer, Target
-from napa_lib.adaptation.experiments import SCALES, VARIANTS
+from napa_lib.adaptation.measure import SCALES, VARIANTS
 from napa_lib.study.exercises import judge
 from napa_lib.study.lessons.lesson_07 import EXERCISES, live, pictures, reading, tables
 

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from napa_lib.adaptation.experiments import SHIPPED
+from napa_lib.adaptation.measure import SHIPPED
 from napa_lib.adaptation.store import (
     TAUGHT,
     load_regressor,

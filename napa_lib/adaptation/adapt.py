@@ -27,7 +27,7 @@ class Pool:
     """Noises of a source and the poses that it makes of them: drawn once, and used for any number of targets."""
 
     noises: Tensor  # (N, latent)
-    poses: Tensor  # (N, 15, 2) in [-1, 1]
+    poses: Tensor  # (N, J, 2) in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Adapted:
     """A target's generator g_t, the mixed poses that it was fitted to, and the record of the fitting."""
 
     generator: AdaptedGenerator
-    mixed: Tensor  # (E, 15, 2) in [-1, 1]
+    mixed: Tensor  # (E, J, 2) in [-1, 1]
     record: Record
 
 
@@ -63,7 +63,7 @@ def adapt(
         config: which layers, how many mixed poses, how long.
         source: g_s; it stays as it is.
         pool: noises to choose from, at least as many as mixed poses, from `draw_pool`.
-        shots: (M, 15, 2) in [-1, 1], at least two poses of the target, no joint missing.
+        shots: (M, J, 2) in [-1, 1], at least two poses of the target, no joint missing.
         features: Gamma of eq. 5; None for the VGG-19 that ships.
         setup: where and how to compute, and the checkpoint.
 
@@ -113,7 +113,7 @@ def paired_noises(pairing: str, pool: Pool, mixed: Tensor) -> Tensor:
 
 @torch.no_grad()
 def read_poses(network: nn.Module, regressor: KeypointRegressor, noises: Tensor, batch: int = BATCH) -> Tensor:
-    """beta(g(z)): the poses that a generator draws, (N, 15, 2) in [-1, 1], on the CPU.
+    """beta(g(z)): the poses that a generator draws, (N, J, 2) in [-1, 1], on the CPU.
 
     Source: FlexPose, eq. 8; `alpha` of it is the re-rendered skeleton image.
     """
@@ -124,7 +124,7 @@ def read_poses(network: nn.Module, regressor: KeypointRegressor, noises: Tensor,
 def sample_poses(
     network: AdaptedGenerator | PoseStyleGAN, regressor: KeypointRegressor, n: int, generator: torch.Generator
 ) -> Tensor:
-    """n poses of a generator's distribution, read through the bottleneck beta, (n, 15, 2) in [-1, 1].
+    """n poses of a generator's distribution, read through the bottleneck beta, (n, J, 2) in [-1, 1].
 
     Raises:
         ValueError: for n < 1.

@@ -51,15 +51,15 @@ def hide(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def pictures(poses: Tensor, config: DetectorConfig, generator: torch.Generator) -> Tensor:
-    """What the detector sees of poses (B, 15, 2) in [-1, 1]: (B, 1, S, S)."""
+    """What the detector sees of poses (B, J, 2) in [-1, 1]: (B, 1, S, S)."""
     return hide(alpha(poses, config.size, color=False), generator)
 
 
 def train_detector(config: DetectorConfig, poses: Tensor, setup: Setup = HERE) -> tuple[KeypointRegressor, Record]:
-    """Train a detector with annotations (N, 15, 2) in [-1, 1]; in evaluation mode, with its record."""
+    """Train a detector with annotations (N, J, 2) in [-1, 1]; in evaluation mode, with its record."""
     check_poses("poses", poses)
     generator = seed_everything(config.seed)
-    network = on_device(setup.device, KeypointRegressor(1, config.width, halvings_for(config.size)))
+    network = on_device(setup.device, KeypointRegressor(1, config.width, halvings_for(config.size), poses.shape[1]))
     optimizer = loop.adam(network.parameters(), config.learning_rate, (0.9, 0.999))
 
     def step(number: int) -> Losses:
@@ -80,7 +80,7 @@ def train_detector(config: DetectorConfig, poses: Tensor, setup: Setup = HERE) -
 
 @torch.no_grad()
 def detector_errors(network: KeypointRegressor, config: DetectorConfig, poses: Tensor, seed: int = 0) -> dict:
-    """Its errors on poses (N, 15, 2): `px`, the mean distance on the paper's side, and `pck10` and `pck20`.
+    """Its errors on poses (N, J, 2): `px`, the mean distance on the paper's side, and `pck10` and `pck20`.
 
     A joint is found where it is nearer than 10 or 20 % of the longer side of the figure's box.
     """

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from napa_lib import loop, results
 from napa_lib.adaptation.adapt import draw_pool
-from napa_lib.adaptation.experiments import ADAPTATION, MEASURED_ON, POOL, SAMPLES, Parts, adapt_to
 from napa_lib.adaptation.functional import energy_distance, told_apart
+from napa_lib.adaptation.measure import ADAPTATION, MEASURED_ON, POOL, SAMPLES, Parts, adapt_to
 from napa_lib.adaptation.store import load_pretrained
 from napa_lib.adaptation.targets import recorded_target
 from napa_lib.loop import Setup

@@ -16,7 +16,6 @@ from torch.nn.functional import avg_pool2d, group_norm, interpolate, leaky_relu
 
 from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.bottleneck.networks import expected_position
-from napa_lib.skeletons import SHARED15
 
 SLOPE = 0.2
 FAINTEST = 0.1  # of white: an image without anything brighter shows no figure
@@ -161,7 +160,7 @@ class Discriminator(nn.Module):
 
 
 class KeypointRegressor(nn.Module):
-    """beta: skeleton images (B, planes, S, S) to the 15 joints (B, 15, 2) in [-1, 1].
+    """beta: skeleton images (B, planes, S, S) to their joints (B, J, 2) in [-1, 1].
 
     Convolutions of stride 2, context from dilated ones, then the expectation of one heat map a joint.
 
@@ -169,13 +168,14 @@ class KeypointRegressor(nn.Module):
         planes: channels of the pictures.
         width: channels of the first layer; each halving doubles them.
         halvings: how often the side is halved; `halvings_for` says how often it may be.
+        joints: J, 15 of a body or 68 of a face.
 
     Source: FlexPose, section 3.4 (beta; the paper gives no layers).
     """
 
-    def __init__(self, planes: int = 3, width: int = 32, halvings: int = 3) -> None:
+    def __init__(self, planes: int = 3, width: int = 32, halvings: int = 3, joints: int = 15) -> None:
         super().__init__()
-        self.planes, self.width, self.halvings = planes, width, halvings
+        self.planes, self.width, self.halvings, self.joints = planes, width, halvings, joints
         widths = [width * 2**i for i in range(halvings)]
         into, last = (planes, *widths[:-1]), widths[-1]
         self.down = nn.Sequential(
@@ -186,7 +186,7 @@ class KeypointRegressor(nn.Module):
             )
         )
         self.context = nn.ModuleList(nn.Conv2d(last, last, 3, padding=d, dilation=d) for d in (1, 2, 4, 1))
-        self.out = nn.Conv2d(last, SHARED15.num_joints, 1)
+        self.out = nn.Conv2d(last, joints, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.down(image)
@@ -206,7 +206,7 @@ def halvings_for(size: int) -> int:
 
 @torch.no_grad()
 def read_images(regressor: KeypointRegressor, images: Tensor, batch: int = 32) -> Tensor:
-    """beta(y) of skeleton images that somebody brings, (N, 15, 2) in [-1, 1].
+    """beta(y) of skeleton images that somebody brings, (N, J, 2) in [-1, 1].
 
     Args:
         regressor: beta.

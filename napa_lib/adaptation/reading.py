@@ -4,8 +4,8 @@
 
 The paper's beta has seen the source alone. Where a target's limbs lie as no limb of the source does, it puts joints
 where the source would have had them. But each mixed pose has a noise of its own, and so beta can be taught by the
-adapted generator's drawings what they are to be read as: nothing but the shots is used. It starts from the networks
-that ship.
+adapted generator's drawings what they are to be read as: nothing but the shots is used. Bodies start from the networks
+that ship, faces from those of `--models`.
 """
 
 from __future__ import annotations
@@ -22,24 +22,28 @@ from torch import Tensor
 from napa_lib import loop, results
 from napa_lib.adaptation.adapt import Adapted, draw_pool, paired_noises, read_poses, sample_poses
 from napa_lib.adaptation.detector import detector_errors, train_detector
-from napa_lib.adaptation.experiments import (
+from napa_lib.adaptation.faces import TURNED
+from napa_lib.adaptation.functional import nearest_share, pose_mixup, widened
+from napa_lib.adaptation.measure import (
     ADAPTATION,
     ANNOTATIONS,
     DETECTOR,
     MEASURED_ON,
+    NETWORKS,
     POOL,
     SAMPLES,
     SHOTS,
     Parts,
     adapt_to,
     distances,
+    open_parts,
+    open_target,
 )
-from napa_lib.adaptation.functional import nearest_share, pose_mixup, widened
 from napa_lib.adaptation.networks import KeypointRegressor, read_images
 from napa_lib.adaptation.sticks import alpha
 from napa_lib.adaptation.store import load_pretrained, load_pretrained_transfer, save_regressor
-from napa_lib.adaptation.targets import Target, choose_shots, recorded_target, source_poses
-from napa_lib.adaptation.train import CLIP, deformed, worn
+from napa_lib.adaptation.targets import Target, choose_shots, recorded_target
+from napa_lib.adaptation.train import CLIP, deformed, known_poses, worn
 from napa_lib.adaptation.transfer import AdaptedGenerator
 from napa_lib.engine import learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
@@ -79,7 +83,7 @@ def refine_regressor(
         regressor: beta; it stays as it is.
         adapted: what `adapt` made.
         noises: (E, latent), of each of its mixed poses, from `paired_noises`.
-        poses: (K, 15, 2) in [-1, 1], of the source; deformed and drawn by alpha they are half of each batch.
+        poses: (K, J, 2) in [-1, 1], of the source; deformed and drawn by alpha they are half of each batch.
         setup: where and how to compute, and the checkpoint.
 
     Returns:
@@ -138,12 +142,12 @@ def measure(name: str, parts: Parts, config: ReadingConfig) -> dict:
     from the noises that were paired with them. `adapted`: from any noises. `taught`: the same by the target's own beta.
     `wide`: of these the share that lies near to mixed poses, as wide as the shots are; and the mixed poses likewise.
     """
-    target, seed = recorded_target(name), config.seed
+    target, seed = open_target(name), config.seed
     shots = shots_of(target, seed)
     adapted, sampled = adapt_to(target, parts, seed)
     mixed = adapted.mixed[:SAMPLES]
     noises = paired_noises(ADAPTATION.pairing, parts.pool, adapted.mixed)
-    known = source_poses(KEPT, torch.Generator().manual_seed(seed))
+    known = known_poses(parts.regressor, KEPT, torch.Generator().manual_seed(seed))
     beta, record = refine_regressor(config, parts.regressor, adapted, noises, known, parts.setup)
     drawn = alpha(mixed, parts.source.config.size)
     with torch.no_grad():
@@ -181,7 +185,7 @@ def teach_shipped(name: str, parts: Parts, config: ReadingConfig) -> tuple[Keypo
     mixed = pose_mixup(shots, ADAPTATION.mixed, seed_everything(config.seed))  # as `adapt` draws them
     generator = AdaptedGenerator(parts.source, load_pretrained_transfer(name)).eval()
     noises = paired_noises(ADAPTATION.pairing, parts.pool, mixed)
-    known = source_poses(KEPT, torch.Generator().manual_seed(config.seed))
+    known = known_poses(parts.regressor, KEPT, torch.Generator().manual_seed(config.seed))
     beta, _ = refine_regressor(config, parts.regressor, Adapted(generator, mixed, []), noises, known, parts.setup)
     fresh = parts.source.noise(SAMPLES, torch.Generator().manual_seed(config.seed + 1))
     read = {"adapted": parts.regressor, "taught": beta}
@@ -192,7 +196,11 @@ def teach_shipped(name: str, parts: Parts, config: ReadingConfig) -> tuple[Keypo
 def main(arguments: list[str] | None = None) -> None:
     """Adapt to a target, teach beta its drawings, and measure the poses step by step."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--target", choices=MEASURED_ON, required=True, help="one of the targets that are measured on")
+    parser.add_argument("--target", choices=(*MEASURED_ON, *TURNED), required=True,
+                        help="one of the targets that are measured on")  # fmt: skip
+    parser.add_argument(
+        "--models", type=Path, default=Path("runs/flexpose"), help="folder of the faces' source and beta"
+    )
     parser.add_argument("--ship", action="store_true", help="teach beta the tau that ships, and write it beside --out")
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and trainings")
     parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
@@ -200,7 +208,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with loop.command():
-        config, parts = ReadingConfig(seed=options.seed), open_shipped(options.seed, not options.full)
+        config, half = ReadingConfig(seed=options.seed), not options.full
+        if options.target in NETWORKS:
+            parts = open_parts(options.models, options.seed, half, NETWORKS[options.target])
+        else:
+            parts = open_shipped(options.seed, half)
         if options.ship:
             beta, found = teach_shipped(options.target, parts, config)
             save_regressor(options.out.with_suffix(".safetensors"), beta)

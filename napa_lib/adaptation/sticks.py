@@ -1,4 +1,4 @@
-"""Poses as FlexPose lays them out: 15 shared joints in a square, and alpha, which draws them."""
+"""Poses as FlexPose lays them out, bodies of 15 joints or faces of 68 points in a square; and alpha, their drawing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from napa_lib.rendering import render_stick_figure
-from napa_lib.skeletons import SHARED15, Skeleton
+from napa_lib.skeletons import FACE68, SHARED15, Skeleton
 
 FILL = 0.8  # of the picture's side that the longer side of a pose's box takes
-STROKE = 1 / 16  # of the picture's side: the width of a bone
 FINER = 2  # times as many pixels a side are drawn and averaged: a generator learns soft edges sooner than stairs
 
 
@@ -27,16 +26,19 @@ def _unlike(count: int) -> tuple[tuple[int, int, int], ...]:
 
 # "each bone in the skeleton image is assigned with an unique color" (section 3.2)
 STICKS: Skeleton = replace(SHARED15, name="FlexPose15", colors=_unlike(len(SHARED15.bones)))
+FACE: Skeleton = replace(FACE68, name="FlexPose68", colors=_unlike(len(FACE68.bones)))
+DRAWN = {STICKS.num_joints: STICKS, FACE.num_joints: FACE}  # what so many points are
+STROKES = {STICKS.num_joints: 1 / 16, FACE.num_joints: 1 / 40}  # width of a bone, of the picture's side
 
 
 def fit_square(poses: Tensor) -> Tensor:
     """Centre each pose's box in the square [-1, 1]² and scale it until its longer side takes `FILL` of the side.
 
     Args:
-        poses: (N, 15, 2) in any units, no joint missing.
+        poses: (N, J, 2) in any units, J 15 or 68, no joint missing.
 
     Returns:
-        (N, 15, 2) in [-1, 1].
+        (N, J, 2) in [-1, 1].
 
     Raises:
         ValueError: for another shape, a missing joint, or a pose that is a single point.
@@ -55,7 +57,7 @@ def alpha(poses: Tensor, size: int, color: bool = True) -> Tensor:
     """Skeleton images: straight bones on black, their edges soft.
 
     Args:
-        poses: (N, 15, 2) in [-1, 1], the centres of the outermost pixels.
+        poses: (N, J, 2) in [-1, 1], the centres of the outermost pixels; J 15 or 68.
         size: side in pixels.
         color: a colour for each bone, or white ones in one channel.
 
@@ -67,16 +69,17 @@ def alpha(poses: Tensor, size: int, color: bool = True) -> Tensor:
     check_poses("poses", poses)
     fine = FINER * size
     places = (poses + 1) * (size - 1) / 2 * FINER + (FINER - 1) / 2
-    pictures = render_stick_figure(places, STICKS, fine, fine * STROKE)
+    joints = poses.shape[1]
+    pictures = render_stick_figure(places, DRAWN[joints], fine, fine * STROKES[joints])
     if not color:
         pictures = (pictures.amax(1, keepdim=True) > 0).to(pictures.dtype)
     return avg_pool2d(pictures, FINER)
 
 
 def check_poses(name: str, poses: Tensor) -> Tensor:
-    """The poses, if they are (N, 15, 2) and whole; ValueError if not."""
-    if poses.ndim != 3 or tuple(poses.shape[1:]) != (SHARED15.num_joints, 2):
-        raise ValueError(f"{name} must be (N, {SHARED15.num_joints}, 2), got {tuple(poses.shape)}")
+    """The poses, if they are (N, 15, 2), bodies, or (N, 68, 2), faces, and whole; ValueError if not."""
+    if poses.ndim != 3 or poses.shape[1] not in DRAWN or poses.shape[2] != 2:
+        raise ValueError(f"{name} must be (N, 15, 2) or (N, 68, 2), got {tuple(poses.shape)}")
     bad = ~torch.isfinite(poses).flatten(1).all(1)
     if bool(bad.any()):
         raise ValueError(f"{name} must have no missing joint, pose {int(bad.nonzero()[0])} has one")

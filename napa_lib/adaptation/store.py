@@ -29,7 +29,7 @@ def save_source(path: str | Path, network: PoseStyleGAN, small: bool = False) ->
 
 def save_regressor(path: str | Path, network: KeypointRegressor, small: bool = False) -> None:
     """Write beta, likewise."""
-    config = {"planes": network.planes, "width": network.width, "halvings": network.halvings}
+    config = {name: getattr(network, name) for name in ("planes", "width", "halvings", "joints")}
     _save(path, network.state_dict(), "beta", config, small)
 
 

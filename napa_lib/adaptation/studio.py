@@ -18,8 +18,8 @@ from torch import Tensor
 
 from napa_lib import loop, results
 from napa_lib.adaptation.adapt import adapt, draw_pool, sample_poses
-from napa_lib.adaptation.experiments import ADAPTATION, POOL, distances
 from napa_lib.adaptation.functional import pose_mixup
+from napa_lib.adaptation.measure import ADAPTATION, POOL, distances
 from napa_lib.adaptation.sticks import check_poses, fit_square
 from napa_lib.adaptation.store import load_pretrained
 from napa_lib.data.clips import halves, unpaired_poses

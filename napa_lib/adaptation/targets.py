@@ -51,6 +51,15 @@ def artificial_poses(count: int, generator: torch.Generator) -> Tensor:
     return fit_square(seen[..., :2] / (seen[..., 2:] + uniform(3000.0, 8000.0, 1, 1)))
 
 
+def union_poses(count: int, generator: torch.Generator) -> Tensor:
+    """Half of them motion capture, half artificial, in this order; (count, 15, 2) in [-1, 1].
+
+    Source: FlexPose, table 2, rows 11 and 12 (unions of sources).
+    """
+    half = count // 2
+    return torch.cat([source_poses(count - half, generator), artificial_poses(half, generator)])
+
+
 def recorded_target(label: str) -> Target:
     """One class of the recorded 2D poses, "Yoga_Warrior2_left" for example; only poses with all 15 joints.
 

@@ -19,11 +19,12 @@ from torch.nn.functional import interpolate
 
 from napa_lib import loop, results
 from napa_lib.adaptation.config import PRESETS, SourceConfig
+from napa_lib.adaptation.faces import source_faces
 from napa_lib.adaptation.losses import gradient_penalty
 from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN, halvings_for, read_images
-from napa_lib.adaptation.sticks import alpha, check_poses
+from napa_lib.adaptation.sticks import FACE, STROKES, alpha, check_poses
 from napa_lib.adaptation.store import load_source, save_regressor, save_source
-from napa_lib.adaptation.targets import artificial_poses, source_poses
+from napa_lib.adaptation.targets import artificial_poses, source_poses, union_poses
 from napa_lib.adaptation.warm import warm_source
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
@@ -31,7 +32,7 @@ from napa_lib.networks.gan import bce_discriminator_loss, bce_generator_loss
 
 PROGRAM = "python -m napa_lib.adaptation.train"
 SCALE = 32_000  # poses of the source, as many as the paper has of COCO
-SOURCES = {"mocap": source_poses, "artificial": artificial_poses}
+SOURCES = {"mocap": source_poses, "artificial": artificial_poses, "union": union_poses, "faces": source_faces}
 CLIP = 100.0  # largest norm of a network's gradient: stops what is not sound, and nothing else
 
 
@@ -42,7 +43,7 @@ def train_source(
 
     Args:
         config: what to train and how.
-        poses: (K, 15, 2) in [-1, 1], the annotations S.
+        poses: (K, J, 2) in [-1, 1], the annotations S.
         setup: where and how to compute, and the checkpoint.
         start: a generator to begin with, such as `warm_source` makes; it stays as it is.
 
@@ -98,7 +99,7 @@ def train_regressor(config: SourceConfig, poses: Tensor, setup: Setup = HERE) ->
 
     Args:
         config: what to train and how; `penalty`, `lazy` and `average` play no part.
-        poses: (K, 15, 2) in [-1, 1], the annotations S. They are mirrored, moved and stretched, so that beta does not
+        poses: (K, J, 2) in [-1, 1], the annotations S. They are mirrored, moved and stretched, so that beta does not
             lean on what the source's poses look like.
         setup: where and how to compute, and the checkpoint.
 
@@ -109,7 +110,10 @@ def train_regressor(config: SourceConfig, poses: Tensor, setup: Setup = HERE) ->
     """
     check_source(poses)
     generator = seed_everything(config.seed)
-    network = on_device(setup.device, KeypointRegressor(config.model.planes, halvings=halvings_for(config.model.size)))
+    network = on_device(
+        setup.device,
+        KeypointRegressor(config.model.planes, halvings=halvings_for(config.model.size), joints=poses.shape[1]),
+    )
     optimizer = loop.adam(network.parameters(), config.learning_rate, (0.9, 0.999))
 
     def step(number: int) -> Losses:
@@ -144,7 +148,8 @@ def draw(poses: Tensor, config: SourceConfig, generator: torch.Generator) -> Ten
 def deformed(poses: Tensor, generator: torch.Generator) -> Tensor:
     """Each pose stretched by up to 30 % along both axes, each joint moved a little, and the whole within [-1, 1]."""
     stretch = 0.7 + 0.6 * torch.rand(len(poses), 1, 2, generator=generator)
-    moved = poses * stretch + 0.05 * torch.randn(poses.shape, generator=generator)
+    aside = 0.8 * STROKES[poses.shape[1]]
+    moved = poses * stretch + aside * torch.randn(poses.shape, generator=generator)
     return (moved + 0.2 * (torch.rand(len(poses), 1, 2, generator=generator) - 0.5)).clamp(-1, 1)
 
 
@@ -158,9 +163,15 @@ def worn(images: Tensor, generator: torch.Generator) -> Tensor:
     return (images.lerp(soft, share) * light + noise).clamp(0, 1)
 
 
+def known_poses(network: KeypointRegressor, count: int, generator: torch.Generator, split: str = "train") -> Tensor:
+    """Poses of the source that a beta has learnt to read, bodies or faces."""
+    source = source_faces if network.joints == FACE.num_joints else source_poses
+    return source(count, generator, split)
+
+
 def held_out_distance(network: KeypointRegressor, size: int, count: int = 1000) -> float:
-    """beta's mean distance on stick figures of motion capture held out, a joint, as a share of the picture's side."""
-    poses = source_poses(count, torch.Generator().manual_seed(1), "validation")
+    """beta's mean distance on skeleton images of poses held out, a joint, as a share of the picture's side."""
+    poses = known_poses(network, count, torch.Generator().manual_seed(1), "validation")
     found = read_images(network, alpha(poses, size, network.planes == 3))
     return float((found - poses).norm(dim=-1).mean()) / 2
 

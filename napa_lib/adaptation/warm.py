@@ -20,7 +20,7 @@ from napa_lib.adaptation.sticks import alpha, check_poses
 from napa_lib.engine import learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 
-COMPONENTS = 28  # of the 30 numbers of a pose; the box that it is fitted into takes the freedom of two
+COMPONENTS = 28  # of a body's 30 numbers; the box that it is fitted into takes the freedom of two
 SHARPNESS = 0.1  # weight of the absolute difference beside the squared one
 
 
@@ -31,7 +31,7 @@ def pose_codes(poses: Tensor, latent: int, generator: torch.Generator) -> Tensor
     are random, as long as they must be.
 
     Args:
-        poses: (K, 15, 2), K at least 2.
+        poses: (K, J, 2), K at least 2.
         latent: of the generator, more than `COMPONENTS`.
         generator: source of the random numbers.
 
@@ -56,7 +56,7 @@ def warm_source(config: SourceConfig, poses: Tensor, setup: Setup = HERE) -> tup
 
     Args:
         config: what to train and how; what is the critic's plays no part.
-        poses: (K, 15, 2) in [-1, 1].
+        poses: (K, J, 2) in [-1, 1].
         setup: where and how to compute, and the checkpoint.
 
     Returns:

@@ -18,7 +18,7 @@ from napa_lib.adaptation import (
     energy_distance,
     nearest_pairs,
 )
-from napa_lib.adaptation.experiments import ADAPTATION
+from napa_lib.adaptation.measure import ADAPTATION
 from napa_lib.adaptation.studio import SIZE, complete, fit_layout, place
 from napa_lib.bottleneck import load_pretrained
 from napa_lib.data.clips import to_float, unpaired_poses

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from napa_lib.adaptation.experiments import MEASURED_ON, SCALES
+from napa_lib.adaptation.measure import MEASURED_ON, SCALES
 from napa_lib.results import text_table
 from napa_lib.study.lessons.lesson_07.tables import Runs, change_of, mean_of, over_targets
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from napa_lib.adaptation.experiments import MEASURED_ON
+from napa_lib.adaptation.measure import MEASURED_ON
 from napa_lib.results import interval, paired_interval, text_table
 
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]  # target or variant -> the results of its seeds
