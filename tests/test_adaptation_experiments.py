@@ -61,11 +61,12 @@ def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
     save_regressor(tmp_path / "beta.safetensors", KeypointRegressor(3, 8, 1))
     save_regressor(tmp_path / "beta_faces.safetensors", KeypointRegressor(3, 8, 1, 68))
     for name, value in (
-        ("SHIPPED", ("Stand",)), ("CHOSEN_ON", ("Stand",)), ("POOL", 30), ("SAMPLES", 20), ("ANNOTATIONS", 20),
+        ("CHOSEN_ON", ("Stand",)), ("POOL", 30), ("SAMPLES", 20), ("ANNOTATIONS", 20),
         ("ADAPTATION", replace(measure.ADAPTATION, mixed=25, steps=2, batch=4)),
         ("SCALES", (5, 10)), ("DETECTOR", DetectorConfig(size=16, width=8, steps=2, batch=4)),
     ):  # fmt: skip
         monkeypatch.setattr(measure, name, value)
+    monkeypatch.setattr(experiments, "SHIPPED", {"bodies": ("Stand",), "faces": ("face_up",)})
 
     def run(*what):
         out = tmp_path / "found_0.json"
@@ -86,5 +87,6 @@ def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
     assert set(run("--scale")["scale"]["Yoga_UpwardSalute"]) == {"5", "10"}
     assert set(run("--ship")["sources"]) == {"warm", "critic"}
     assert load_transfer(tmp_path / "tau_Stand.safetensors").layers == (1, 2, 3, 4, 5, 6)
+    assert set(run("--ship", "faces")) >= {"shipped"} and (tmp_path / "tau_face_up.safetensors").exists()
     with pytest.raises(SystemExit, match="nowhere"):
         experiments.main(["--ship", "--models", "nowhere", "--out", str(tmp_path / "x.json")])

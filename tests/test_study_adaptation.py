@@ -13,9 +13,10 @@ import matplotlib.pyplot as plt
 
 from napa_lib import adaptation
 from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, Pool, PoseStyleGAN, StyleTransfer, Target
+from napa_lib.adaptation.faces import TURNED
 from napa_lib.adaptation.measure import SCALES, VARIANTS
 from napa_lib.study.exercises import judge
-from napa_lib.study.lessons.lesson_07 import EXERCISES, live, pictures, reading, tables
+from napa_lib.study.lessons.lesson_07 import EXERCISES, faces, live, pictures, reading, tables
 
 RNG = np.random.default_rng(0)
 BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
@@ -261,7 +262,40 @@ def test_the_table_of_ways_is_paired_with_our_own():
     runs = {name: other for name in tables.WAYS} | {"all": base}
     text = tables.variants_table(runs, "layer 3")
     assert "+0.100 ± 0.000 *" in text and "2.0" in text and "4.50" in text
-    assert text.count("◆") == 1 and "layer 3 ◆" in text and set(tables.WAYS) == set(VARIANTS)
+    assert text.count("◆") == 1 and "layer 3 ◆" in text
+    assert set(VARIANTS) - set(tables.WAYS) == {f"layer{number}" for number in range(1, 9)} - {"layer3"}
+
+
+def test_the_curve_has_a_point_a_layer_and_its_interval_over_seeds():
+    def run(loss):
+        return {"variant": {"a": {"loss": loss, "energy": loss / 10}, "b": {"loss": loss + 2, "energy": loss / 10}}}
+
+    runs = {f"layer{n}": [run(10 * n + d) for d in (-1, 0, 1)] for n in range(1, 9)} | {"all": [run(5)]}
+    assert tables.curve(runs, "loss") == [[10 * n, 10 * n + 1, 10 * n + 2] for n in range(1, 9)]
+    left, right = pictures.layers_figure(runs).axes
+    np.testing.assert_allclose(left.containers[0].lines[0].get_ydata(orig=False), [10 * n + 1 for n in range(1, 9)])
+    np.testing.assert_allclose(right.containers[0].lines[0].get_ydata(orig=False), range(1, 9))
+    bars = left.containers[0].lines[2][0].get_segments()[0]
+    assert bars[1, 1] - bars[0, 1] == pytest.approx(2 * 4.302653 / np.sqrt(3))  # Student's t of two degrees
+
+
+def test_faces_are_paired_target_by_target():
+    def run(kinds, shift):
+        return [{
+            "distances": {poses: {"mmd": mmd + shift} for poses, _, mmd, _ in kinds},
+            "detector": {notes: {"px": px + shift, "pck10": 0.5} for _, notes, _, px in kinds},
+        }]  # fmt: skip
+
+    plain = (("source", "direct", 0.9, 8.0), ("mixup", "mixup", 0.4, 5.0), ("adapted", "ours", 0.3, 6.0),
+             ("pool", "aligned", 0.1, 4.0))  # fmt: skip
+    runs = {name: run(plain, 0.1 * i) for i, name in enumerate(TURNED)}
+    runs |= {f"reading_{name}": run((("wide", "wide", 0.2, 5.5),), 0.1 * i) for i, name in enumerate(TURNED)}
+    rows = {line.split("  ")[0]: line for line in faces.faces_table(runs).splitlines()}
+    assert "+0.500 ± 0.000 *" in rows["Direct: the source, with mixed"]
+    assert (
+        "-0.200 ± 0.000 *" in rows["Ours: taught and widened"] and "-2.50 ± 0.00 *" in rows["Ours: taught and widened"]
+    )
+    assert "11.64, 0.482" in rows["Ours: adapted, with mixed"] and len(rows) == 1 + len(faces.ROWS)
 
 
 def test_more_adapted_poses_are_compared_with_the_fewest():

@@ -11,8 +11,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from napa_lib.adaptation.measure import SHIPPED
 from napa_lib.adaptation.store import (
+    FACES,
+    TARGETS,
     TAUGHT,
     load_regressor,
     load_source,
@@ -32,10 +33,11 @@ def main(folder: Path) -> None:
         read(path)  # raises where it is no result
         shutil.copyfile(path, results / path.name)
     save_source(weights / "flexpose_source.safetensors", load_source(folder / "warm.safetensors"), small=True)
+    save_source(weights / "flexpose_faces.safetensors", load_source(folder / "warm_faces.safetensors"), small=True)
     save_regressor(weights / "flexpose_beta.safetensors", load_regressor(folder / "beta.safetensors"), small=True)
     taught = load_regressor(folder / "taught.safetensors")
     save_regressor(weights / f"flexpose_beta_{TAUGHT}.safetensors", taught, small=True)
-    for name in SHIPPED:
+    for name in (*TARGETS, FACES):
         transfer = load_transfer(folder / f"tau_{name}.safetensors")
         save_transfer(weights / f"flexpose_tau_{name}.safetensors", transfer, small=True)
 

@@ -18,7 +18,12 @@ from napa_lib.adaptation.networks import (
     read_images,
 )
 from napa_lib.adaptation.sticks import STICKS, alpha, fit_square
-from napa_lib.adaptation.store import load_pretrained, load_pretrained_reader, load_pretrained_transfer
+from napa_lib.adaptation.store import (
+    load_pretrained,
+    load_pretrained_faces,
+    load_pretrained_reader,
+    load_pretrained_transfer,
+)
 from napa_lib.adaptation.targets import Target, choose_shots, recorded_target, source_poses, synthetic_target
 from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
 
@@ -46,6 +51,7 @@ __all__ = [
     "fit_square",
     "gradient_penalty",
     "load_pretrained",
+    "load_pretrained_faces",
     "load_pretrained_reader",
     "load_pretrained_transfer",
     "maximum_mean_discrepancy",

@@ -3,7 +3,7 @@
 `--target NAME`: how far the source's poses, pose-mixup's and the adapted generator's are from held-out poses of a
 target, and what a detector is worth that was trained with each. `--variant NAME`: another way to adapt, on the targets
 that everything was chosen on. `--scale`: a detector trained with more of the adapted poses. `--ship`: the adaptations
-that ship, and what the critic did to the source.
+that ship, of bodies or of faces, and what the critic did to the source of bodies.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from napa_lib.adaptation.measure import (
     MEASURED_ON,
     NETWORKS,
     VARIANTS,
+    judge_sources,
     measure_scale,
     measure_target,
     measure_variant,
@@ -27,9 +28,10 @@ from napa_lib.adaptation.measure import (
     settings_for,
     ship,
 )
-from napa_lib.adaptation.store import TAUGHT
+from napa_lib.adaptation.store import FACES, TARGETS, TAUGHT
 from napa_lib.experiments import Experiment
 
+SHIPPED = {"bodies": TARGETS, "faces": (FACES,)}  # the targets whose tau ships
 PROGRAM = "python -m napa_lib.adaptation.experiments"
 RUNS = "runs/flexpose"
 TRAIN = "napa_lib.adaptation.train --half"
@@ -99,6 +101,9 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
     ),
     **{name: measured(name, f"--target {name}", 60, (0, 1, 2)) for name in TURNED},
     **{f"reading_{name}": taught(name) for name in TURNED},
+    "shipped_faces": replace(
+        measured("shipped_faces", "--ship faces", 60, (0,)), after=("warm_faces", "beta_faces")
+    ),
     "taught": Experiment(
         f"napa_lib.adaptation.reading --target {TAUGHT} --ship --out {RUNS}/taught.json", f"{RUNS}/taught.json", 30
     ),
@@ -128,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     what.add_argument("--target", choices=(*MEASURED_ON, *TURNED), help="one of the targets that are measured on")
     what.add_argument("--variant", choices=tuple(VARIANTS), help="another way to adapt")
     what.add_argument("--scale", action="store_true", help="a detector trained with more of the adapted poses")
-    what.add_argument("--ship", action="store_true", help="the adaptations that ship")
+    what.add_argument("--ship", nargs="?", const="bodies", choices=tuple(SHIPPED), help="the adaptations that ship")
     parser.add_argument("--models", type=Path, default=Path(RUNS), help="folder of source and beta")
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and trainings")
     parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
@@ -140,7 +145,8 @@ def main(arguments: list[str] | None = None) -> None:
         if options.scale:
             found = measure_scale(options.seed)
         else:
-            networks = NETWORKS.get(options.target or options.variant, ("warm", "beta"))
+            name = options.target or options.variant or SHIPPED[options.ship][0]
+            networks = NETWORKS.get(name, ("warm", "beta"))
             parts = open_parts(options.models, options.seed, half, networks)
             config = settings_for(parts.source)
             if options.target:
@@ -148,7 +154,9 @@ def main(arguments: list[str] | None = None) -> None:
             elif options.variant:
                 found = measure_variant(options.variant, parts, options.seed)
             else:
-                found = ship(parts, options.seed, options.models)
+                found = {"shipped": ship(SHIPPED[options.ship], parts, options.seed, options.models)}
+                if options.ship == "bodies":
+                    found["sources"] = judge_sources(parts, options.seed, options.models)
         command = results.command_line(PROGRAM, arguments)
         results.write(options.out, found, command, time.monotonic() - started, config, options.seed,
                       config.steps)  # fmt: skip

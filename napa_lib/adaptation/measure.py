@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +33,6 @@ MEASURED_ON = (
     "MilitarySalute", "Seated", "Squat", "Stand_LeftArmRaised", "T", "Traffic_AllStop", "Traffic_LeftTurn",
     "Yoga_Tree_right", "Yoga_UpwardSalute", "Yoga_Warrior2_left",
 )  # fmt: skip
-SHIPPED = TARGETS  # whose tau ships
 SHOTS = 12
 SAMPLES = 500  # poses of a generator that are compared with the target's
 POOL = 2000  # noises of the source to pair with
@@ -164,16 +164,20 @@ def measure_scale(seed: int) -> dict:
     return {"scale": found}
 
 
-def ship(parts: Parts, seed: int, models: Path) -> dict:
-    """Adapt to the targets whose tau ships, and write these beside the networks; measure source and critic's source."""
+def ship(names: Sequence[str], parts: Parts, seed: int, models: Path) -> dict:
+    """Adapt to the targets whose tau ships, and write these beside the networks; how far their poses are."""
     found = {}
-    for name in SHIPPED:
-        target = recorded_target(name)
+    for name in names:
+        target = open_target(name)
         adapted, sampled = adapt_to(target, parts, seed)
         save_transfer(models / f"tau_{name}.safetensors", adapted.generator.transfer)
         found[name] = distances(sampled, target.held_out)
+    return found
+
+
+def judge_sources(parts: Parts, seed: int, models: Path) -> dict:
+    """How far the source's poses are from motion capture, and those of the source that a critic went on with."""
     real = source_poses(SAMPLES, torch.Generator().manual_seed(seed + 1))
     after = draw_pool(load_source(models / "source.safetensors"), parts.regressor, SAMPLES,
                       torch.Generator().manual_seed(seed))  # fmt: skip
-    sources = {"warm": distances(parts.pool.poses, real), "critic": distances(after.poses, real)}
-    return {"shipped": found, "sources": sources}
+    return {"warm": distances(parts.pool.poses, real), "critic": distances(after.poses, real)}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
-from napa_lib.adaptation.transfer import StyleTransfer
+from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
 from napa_lib.quantization import dequantize, quantize
@@ -20,6 +20,7 @@ from napa_lib.quantization import dequantize, quantize
 FORMAT = "napa-flexpose-1"
 TARGETS = ("Yoga_UpwardSalute", "Yoga_Warrior2_left")  # whose tau ships
 TAUGHT = "Yoga_Warrior2_left"  # the one of them whose own beta ships
+FACES = "face_left"  # the target of faces whose tau ships
 
 
 def save_source(path: str | Path, network: PoseStyleGAN, small: bool = False) -> None:
@@ -86,6 +87,17 @@ def load_pretrained_transfer(target: str = TARGETS[0]) -> StyleTransfer:
     if target not in TARGETS:
         raise ValueError(f"target must be one of {TARGETS}, got {target!r}")
     return load_transfer(asset_path(f"weights/flexpose_tau_{target}.safetensors"))
+
+
+def load_pretrained_faces() -> AdaptedGenerator:
+    """The generator of faces that look to their left; its `source` draws faces that look ahead, 64 pixels, `tiny`.
+
+    Raises:
+        ValueError: if a file is missing or damaged.
+    """
+    source = load_source(asset_path("weights/flexpose_faces.safetensors"))
+    transfer = load_transfer(asset_path(f"weights/flexpose_tau_{FACES}.safetensors"))
+    return AdaptedGenerator(source, transfer).eval()
 
 
 def load_pretrained_reader() -> KeypointRegressor:

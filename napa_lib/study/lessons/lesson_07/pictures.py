@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from napa_lib.adaptation import KeypointRegressor, PoseStyleGAN, StyleTransfer, Target, alpha, coverage, read_poses
 from napa_lib.adaptation.neighbours import main_directions
+from napa_lib.results import interval
 from napa_lib.skeletons import SHARED15
 from napa_lib.study.guesses import mark_guess
 from napa_lib.study.lessons.lesson_07 import tables
@@ -213,6 +214,23 @@ def distances_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
     axis.set_yticklabels(names, fontsize=8)
     axis.legend(fontsize=8)
     mark_guess(axis, x=guess)
+    return page
+
+
+def layers_figure(runs: tables.Runs) -> Figure:
+    """Adapting one layer alone: the loss that is left, and the poses' distance; means of the seeds with intervals.
+
+    Source: FlexPose, fig. 4 (the loss).
+    """
+    page, axes = plt.subplots(1, 2, figsize=(7.2, 2.6), layout="constrained")
+    names = {"loss": "perceptual loss at the end", "energy": "energy distance (half sides)"}
+    for axis, (key, name) in zip(axes, names.items(), strict=True):
+        means, halves = zip(*(interval(found) for found in tables.curve(runs, key)), strict=True)
+        axis.errorbar(range(1, 9), means, yerr=halves, fmt="o-", color=COLORS["adapted"], capsize=3)
+        whole = fmean(tables.variant_values(runs, "all", key))
+        axis.axhline(whole, color=COLORS["target"], linestyle="--")
+        axis.annotate("all layers", (8, whole), xytext=(0, 4), textcoords="offset points", ha="right", fontsize=8)
+        axis.set(xlabel="the one layer that is adapted", ylabel=name, xticks=range(1, 9), ylim=(0, None))
     return page
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -27,6 +27,7 @@ WAYS = {
     "shots24": ("24 shots", "3.80"),
     "shots48": ("48 shots", "3.73"),
     "artificial": ("source: artificial poses", "-"),
+    "union": ("source: half of each", "-"),
     "white": ("white bones, one channel", "4.15"),
 }
 LAYERS = [WAYS[name][0] for name in ("all", "layer3", "layers13", "layers35")]  # to choose from
@@ -56,9 +57,14 @@ def values(runs: Runs, target: str, *path: str) -> list[float]:
     return found
 
 
-def over_targets(runs: Runs, *path: str) -> list[float]:
+def over(targets: Iterable[str], runs: Runs, *path: str) -> list[float]:
     """The mean over seeds of one number, target by target."""
-    return [fmean(values(runs, target, *path)) for target in targets_of(runs)]
+    return [fmean(values(runs, target, *path)) for target in targets]
+
+
+def over_targets(runs: Runs, *path: str) -> list[float]:
+    """As `over`, of the ten targets."""
+    return over(targets_of(runs), runs, *path)
 
 
 def nearer(runs: Runs, than: str, measure: str = "energy") -> tuple[int, int]:
@@ -145,6 +151,11 @@ def variants_table(runs: Runs, guess: str | None = None) -> str:
         loss = f"{fmean(variant_values(runs, variant, 'loss')):.1f}"
         lines.append([_marked(name, guess), *cells, loss, paper])
     return text_table(lines)
+
+
+def curve(runs: Runs, key: str) -> list[list[float]]:
+    """One number, "loss" or "energy", of adaptations of one layer alone: layer by layer the values of the seeds."""
+    return [variant_values(runs, f"layer{number}", key) for number in range(1, 9)]
 
 
 def variant_values(runs: Runs, variant: str, key: str) -> list[float]:

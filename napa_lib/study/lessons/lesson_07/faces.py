@@ -1,0 +1,35 @@
+"""Lesson 07's table of faces: the same system with 68 points."""
+
+from __future__ import annotations
+
+from napa_lib.adaptation.faces import TURNED
+from napa_lib.results import text_table
+from napa_lib.study.lessons.lesson_07.tables import Runs, change_of, mean_of, over
+
+ROWS = {  # name -> the set of poses, what a detector learns from, the paper's px and PCK
+    "Direct: the source, with mixed": ("source", "direct", "18.78, 0.101"),
+    "mixed alone": ("mixup", "mixup", "-"),
+    "Ours: adapted, with mixed": ("adapted", "ours", "11.64, 0.482"),
+    "Ours: taught and widened": ("wide", "wide", "-"),
+    "Aligned: all of the target": ("pool", "aligned", "8.25, 0.425"),
+}
+TAUGHT = "wide"  # measured by `napa_lib.adaptation.reading`
+
+
+def faces_table(runs: Runs) -> str:
+    """Six targets: how far each set of faces is from held-out ones, paired with the mixed, and a detector's errors."""
+    reading = {name: runs[f"reading_{name}"] for name in TURNED}
+    lines = [["faces", "squared MMD", "minus the mixed's", "error (px)", "minus Direct's", "PCK@10 (%)",
+              "paper: px, PCK"]]  # fmt: skip
+    mixed = over(TURNED, runs, "distances", "mixup", "mmd")
+    direct = over(TURNED, runs, "detector", "direct", "px")
+    for name, (poses, learnt, paper) in ROWS.items():
+        of = reading if poses == TAUGHT else runs
+        mmd = over(TURNED, of, "distances", poses, "mmd")
+        pixels = over(TURNED, of, "detector", learnt, "px")
+        rate = [100 * v for v in over(TURNED, of, "detector", learnt, "pck10")]
+        lines.append([
+            name, mean_of(mmd, 3), "-" if poses == "mixup" else change_of(mixed, mmd, 3), mean_of(pixels, 1),
+            "-" if learnt == "direct" else change_of(direct, pixels, 2), mean_of(rate, 0), paper,
+        ])  # fmt: skip
+    return text_table(lines)
