@@ -15,6 +15,7 @@ from napa_lib import adaptation
 from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, Pool, PoseStyleGAN, StyleTransfer, Target
 from napa_lib.adaptation.faces import TURNED
 from napa_lib.adaptation.measure import SCALES, VARIANTS
+from napa_lib.skeletons import FACE68
 from napa_lib.study.exercises import judge
 from napa_lib.study.lessons.lesson_07 import EXERCISES, faces, live, pictures, reading, tables
 
@@ -272,7 +273,8 @@ def test_the_curve_has_a_point_a_layer_and_its_interval_over_seeds():
 
     runs = {f"layer{n}": [run(10 * n + d) for d in (-1, 0, 1)] for n in range(1, 9)} | {"all": [run(5)]}
     assert tables.curve(runs, "loss") == [[10 * n, 10 * n + 1, 10 * n + 2] for n in range(1, 9)]
-    left, right = pictures.layers_figure(runs).axes
+    left, right = pictures.layers_figure(runs, 6.0).axes
+    assert any(np.allclose(line.get_xdata(), 6.0) for line in left.lines)
     np.testing.assert_allclose(left.containers[0].lines[0].get_ydata(orig=False), [10 * n + 1 for n in range(1, 9)])
     np.testing.assert_allclose(right.containers[0].lines[0].get_ydata(orig=False), range(1, 9))
     bars = left.containers[0].lines[2][0].get_segments()[0]
@@ -296,6 +298,21 @@ def test_faces_are_paired_target_by_target():
         "-0.200 ± 0.000 *" in rows["Ours: taught and widened"] and "-2.50 ± 0.00 *" in rows["Ours: taught and widened"]
     )
     assert "11.64, 0.482" in rows["Ours: adapted, with mixed"] and len(rows) == 1 + len(faces.ROWS)
+
+
+def test_faces_that_ship_turn_and_are_drawn_in_three_rows():
+    network, regressor = adaptation.load_pretrained_faces()
+    noises = network.source.noise(6, torch.Generator().manual_seed(1))
+    page = pictures.faces_figure(network, regressor, noises)
+    assert len(page.axes) == 3 * 6
+    poses = {name: adaptation.read_poses(model, regressor, noises) for name, model in
+             (("ahead", network.source), ("left", network))}  # fmt: skip
+    tip, chin = FACE68.index("nose_tip"), FACE68.index("chin")
+    cheeks = [FACE68.index(f"{side}_jaw_0") for side in ("l", "r")]
+    for name, low, high in (("ahead", 0.4, 0.6), ("left", 0.0, 0.35)):  # how near the nose is to the left cheek
+        left, right = ((poses[name][:, tip, 0] - poses[name][:, cheek, 0]).abs() for cheek in cheeks)
+        assert low < float((left / (left + right)).mean()) < high
+        assert bool((poses[name][:, chin, 1] > poses[name][:, tip, 1]).all())
 
 
 def test_more_adapted_poses_are_compared_with_the_fewest():

@@ -32,11 +32,13 @@ def main(folder: Path) -> None:
     for path in sorted(folder.glob("*.json")):
         read(path)  # raises where it is no result
         shutil.copyfile(path, results / path.name)
-    save_source(weights / "flexpose_source.safetensors", load_source(folder / "warm.safetensors"), small=True)
-    save_source(weights / "flexpose_faces.safetensors", load_source(folder / "warm_faces.safetensors"), small=True)
-    save_regressor(weights / "flexpose_beta.safetensors", load_regressor(folder / "beta.safetensors"), small=True)
-    taught = load_regressor(folder / "taught.safetensors")
-    save_regressor(weights / f"flexpose_beta_{TAUGHT}.safetensors", taught, small=True)
+    for name, trained in (("source", "warm"), ("faces_source", "warm_faces")):
+        save_source(
+            weights / f"flexpose_{name}.safetensors", load_source(folder / f"{trained}.safetensors"), small=True
+        )
+    for name, trained in (("beta", "beta"), ("faces_beta", "beta_faces"), (f"beta_{TAUGHT}", "taught")):
+        network = load_regressor(folder / f"{trained}.safetensors")
+        save_regressor(weights / f"flexpose_{name}.safetensors", network, small=True)
     for name in (*TARGETS, FACES):
         transfer = load_transfer(folder / f"tau_{name}.safetensors")
         save_transfer(weights / f"flexpose_tau_{name}.safetensors", transfer, small=True)

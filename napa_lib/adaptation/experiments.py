@@ -97,7 +97,7 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
     # faces (table 3)
     "warm_faces": trained("warm_faces", "--stage warm --steps 2500 --poses faces", 500, "tiny"),
     "beta_faces": trained(
-        "beta_faces", "--stage beta --steps 2500 --batch 32 --learning-rate 3e-3 --poses faces", 500, "tiny"
+        "beta_faces", "--stage beta --steps 1500 --batch 32 --learning-rate 3e-3 --poses faces", 500, "tiny"
     ),
     **{name: measured(name, f"--target {name}", 60, (0, 1, 2)) for name in TURNED},
     **{f"reading_{name}": taught(name) for name in TURNED},

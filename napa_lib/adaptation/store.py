@@ -89,15 +89,19 @@ def load_pretrained_transfer(target: str = TARGETS[0]) -> StyleTransfer:
     return load_transfer(asset_path(f"weights/flexpose_tau_{target}.safetensors"))
 
 
-def load_pretrained_faces() -> AdaptedGenerator:
-    """The generator of faces that look to their left; its `source` draws faces that look ahead, 64 pixels, `tiny`.
+def load_pretrained_faces() -> tuple[AdaptedGenerator, KeypointRegressor]:
+    """The generator of faces that look to their left, 64 pixels, `tiny`, and the beta of faces.
+
+    The generator's `source` draws faces that look ahead.
 
     Raises:
         ValueError: if a file is missing or damaged.
     """
-    source = load_source(asset_path("weights/flexpose_faces.safetensors"))
+    source = load_source(asset_path("weights/flexpose_faces_source.safetensors"))
     transfer = load_transfer(asset_path(f"weights/flexpose_tau_{FACES}.safetensors"))
-    return AdaptedGenerator(source, transfer).eval()
+    return AdaptedGenerator(source, transfer).eval(), load_regressor(
+        asset_path("weights/flexpose_faces_beta.safetensors")
+    )
 
 
 def load_pretrained_reader() -> KeypointRegressor:

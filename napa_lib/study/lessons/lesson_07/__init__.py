@@ -78,6 +78,8 @@ PLAN = LessonPlan(
     data=("poses2d", "mocap", "weights/flexpose_source.safetensors", "weights/flexpose_beta.safetensors",
           "weights/flexpose_beta_Yoga_Warrior2_left.safetensors",
           "weights/flexpose_tau_Yoga_UpwardSalute.safetensors", "weights/flexpose_tau_Yoga_Warrior2_left.safetensors",
+          "weights/flexpose_faces_source.safetensors", "weights/flexpose_faces_beta.safetensors",
+          "weights/flexpose_tau_face_left.safetensors",
           "weights/vgg19_q8.safetensors", "studio", "weights/keypointgan_ours.safetensors",
           "weights/keypointgan_cyclegan.safetensors", "results/adaptation", "results/bottleneck"),
     prelude="import torch\nfrom napa_lib import adaptation, study",

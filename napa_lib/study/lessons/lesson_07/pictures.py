@@ -13,7 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from napa_lib.adaptation import KeypointRegressor, PoseStyleGAN, StyleTransfer, Target, alpha, coverage, read_poses
+from napa_lib.adaptation import (
+    AdaptedGenerator,
+    KeypointRegressor,
+    PoseStyleGAN,
+    StyleTransfer,
+    Target,
+    alpha,
+    coverage,
+    read_poses,
+)
 from napa_lib.adaptation.neighbours import main_directions
 from napa_lib.results import interval
 from napa_lib.skeletons import SHARED15
@@ -84,6 +93,20 @@ def bottleneck_figure(network: PoseStyleGAN, regressor: KeypointRegressor, noise
         draw_picture(above, y)
         draw_figure(middle, pose)
         draw_picture(below, again)
+    return page
+
+
+@torch.no_grad()
+def faces_figure(network: AdaptedGenerator, regressor: KeypointRegressor, noises: Tensor) -> Figure:
+    """Three rows of one noise a column: the source's drawings, the adapted ones, and these read by beta, drawn anew."""
+    names = ("the source looks ahead", "the same noises, adapted to twelve faces turned to their left",
+             "read by beta, drawn anew")  # fmt: skip
+    adapted = network(noises)
+    again = alpha(regressor(adapted), 96)
+    page, lines = rows_of_panels(names, len(noises), 0.95)
+    for line, drawn in zip(lines, (network.source(noises), adapted, again), strict=True):
+        for axis, picture in zip(line, drawn, strict=True):
+            draw_picture(axis, picture)
     return page
 
 
@@ -217,8 +240,12 @@ def distances_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
     return page
 
 
-def layers_figure(runs: tables.Runs) -> Figure:
+def layers_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
     """Adapting one layer alone: the loss that is left, and the poses' distance; means of the seeds with intervals.
+
+    Args:
+        runs: of the chapter.
+        guess: the layer that a reader predicted, drawn as a line.
 
     Source: FlexPose, fig. 4 (the loss).
     """
@@ -231,6 +258,7 @@ def layers_figure(runs: tables.Runs) -> Figure:
         axis.axhline(whole, color=COLORS["target"], linestyle="--")
         axis.annotate("all layers", (8, whole), xytext=(0, 4), textcoords="offset points", ha="right", fontsize=8)
         axis.set(xlabel="the one layer that is adapted", ylabel=name, xticks=range(1, 9), ylim=(0, None))
+        mark_guess(axis, x=guess)
     return page
 
 
