@@ -63,7 +63,7 @@ def taught(name: str) -> Experiment:
     )
     if name not in NETWORKS:
         return Experiment(f"{command} --out {out}", out, 55, (0, 1, 2))
-    return Experiment(f"{command} --models {RUNS} --out {out}", out, 120, (0, 1, 2), NETWORKS[name])
+    return Experiment(f"{command} --models {RUNS} --out {out}", out, 90, (0, 1), NETWORKS[name])
 
 
 def in_studio(kind: str, seeds: tuple[int, ...]) -> Experiment:
@@ -99,7 +99,7 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
     "beta_faces": trained(
         "beta_faces", "--stage beta --steps 1500 --batch 32 --learning-rate 3e-3 --poses faces", 500, "tiny"
     ),
-    **{name: measured(name, f"--target {name}", 60, (0, 1, 2)) for name in TURNED},
+    **{name: measured(name, f"--target {name}", 60, (0, 1)) for name in TURNED},
     **{f"reading_{name}": taught(name) for name in TURNED},
     "shipped_faces": replace(
         measured("shipped_faces", "--ship faces", 60, (0,)), after=("warm_faces", "beta_faces")

@@ -17,14 +17,17 @@ TAUGHT = "wide"  # measured by `napa_lib.adaptation.reading`
 
 
 def faces_table(runs: Runs) -> str:
-    """Six targets: how far each set of faces is from held-out ones, paired with the mixed, and a detector's errors."""
+    """Six targets: how far each set of faces is from held-out ones, paired with the mixed, and a detector's errors.
+
+    What was measured with a taught beta is paired with the mixed and with Direct of the same runs.
+    """
     reading = {name: runs[f"reading_{name}"] for name in TURNED}
     lines = [["faces", "squared MMD", "minus the mixed's", "error (px)", "minus Direct's", "PCK@10 (%)",
               "paper: px, PCK"]]  # fmt: skip
-    mixed = over(TURNED, runs, "distances", "mixup", "mmd")
-    direct = over(TURNED, runs, "detector", "direct", "px")
     for name, (poses, learnt, paper) in ROWS.items():
         of = reading if poses == TAUGHT else runs
+        mixed = over(TURNED, of, "distances", "mixup", "mmd")
+        direct = over(TURNED, of, "detector", "direct", "px")
         mmd = over(TURNED, of, "distances", poses, "mmd")
         pixels = over(TURNED, of, "detector", learnt, "px")
         rate = [100 * v for v in over(TURNED, of, "detector", learnt, "pck10")]
