@@ -331,7 +331,7 @@ def test_a_page_shows_any_box_in_little_memory(tmp_path, box):
     """Within a pixel, far outside the picture, a thousand times as large as it: a square of one size, white outside."""
     Image.new("RGB", (60, 80), "red").save(tmp_path / "a.png")
     (figure,) = load_art_figures(annotated(tmp_path, {**entry("a.png"), "box": box}))
-    picture = overlay(figure, torch.full((14, 2), 1e9), torch.full((14,), 1e9))
+    picture = overlay(figure, torch.full((14, 2), 9e4), torch.full((14,), 9e4))
     assert picture.size == (420, 420)
     inside = {(5, 5, 5.0001, 5.0001): "red", (-60, -80, 120, 160): "red"}.get(box, "white")
     colors = dict((c, n) for n, c in picture.getcolors(420 * 420))
