@@ -240,10 +240,10 @@ def test_intervals_of_infinite_errors_are_infinite():
 
 
 UNFIT = {
-    "8 bits": (lambda x: x.to(torch.float8_e4m3fn), "of 16 bits or more, got torch.float8_e4m3fn"),
-    "whole numbers": (lambda x: x.int(), "floating, of 16 bits or more, got torch.int32"),
-    "sparse": (lambda x: x.to_sparse(), "dense tensor.*got torch.sparse_coo"),
-    "without numbers": (lambda x: x.to("meta"), "holds numbers.*on meta"),
+    "8 bits": (lambda x: x.to(torch.float8_e4m3fn), "16 bits or more, got torch.float8_e4m3fn"),
+    "whole numbers": (lambda x: x.int(), "must be floating, got torch.int32"),
+    "sparse": (lambda x: x.to_sparse(), "dense tensor.*torch.sparse_coo"),
+    "without numbers": (lambda x: x.to("meta"), "of numbers.*on meta"),
     "a list": (lambda x: x.tolist(), "floating tensor, got list"),
 }
 TAKERS = {

@@ -83,5 +83,6 @@ def local_to_global(local: Tensor, lengths: Tensor, rotation: Tensor, root: Tens
 
 def _check(pose: Tensor, name: str) -> None:
     check_floating(name, pose)
-    if pose.shape[-2:] != (SKELETON.num_joints, 3):
-        raise ValueError(f"{name} must be floating (..., {SKELETON.num_joints}, 3), got {tuple(pose.shape)}")
+    shape = tuple(pose.shape)
+    if shape[-2:] != (SKELETON.num_joints, 3):
+        raise ValueError(f"{name} must be floating (..., {SKELETON.num_joints}, 3), got {pose.dtype} {shape}")
