@@ -1,4 +1,4 @@
-"""Depth of figures in art, with and without pseudo-3D labels: `python -m napa_lib.training.art_depths --results FOLDER`.
+"""Figures in art, lifted with and without pseudo-3D labels: `python -m napa_lib.training.art_depths --results FOLDER`.
 
 Two depth networks of `pseudo_labels`, one that saw everyday motion alone and one that was also shown pictures of wilder
 poses with made-up depth, look at the annotated joints of figures in art. Nobody knows these figures' true depth: they
