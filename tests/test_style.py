@@ -100,7 +100,7 @@ def test_jensen_shannon_does_not_care_how_maps_lie_in_memory():
     found = []
     for layout in (torch.contiguous_format, torch.channels_last):
         for other in (torch.contiguous_format, torch.channels_last):
-            leaf = a.contiguous(memory_format=layout).requires_grad_()
+            leaf = a.clone(memory_format=layout).requires_grad_()
             value = style.jensen_shannon(leaf, b.contiguous(memory_format=other))
             value.sum().backward()
             found.append((value.detach(), leaf.grad))

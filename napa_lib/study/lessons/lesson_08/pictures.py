@@ -172,6 +172,7 @@ def judge_figure(seen: Record, guess: float | None = None) -> Figure:
     axis.plot(steps, [entry["untouched"] for entry in seen], marker="s", label="an untouched VGG")
     axis.plot(steps, [entry["own"] for entry in seen], marker="o", label="the VGG that learns along")
     axis.set(xlabel="steps of stage 1", ylabel="L_cos")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_ylim(0, 1.15 * max(max(entry["own"], entry["untouched"], guess or 0) for entry in seen))
     mark_guess(axis, y=guess)
     axis.legend(fontsize=9)
