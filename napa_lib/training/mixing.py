@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Train one head a mixture of real and stylised pictures, and measure each on both and on art."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/claim"), help="keeps the stylised pictures")
-    add_comparison(parser, "mixing", 600)
+    add_comparison(parser, "mixing", 1500)
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with command():

@@ -228,11 +228,11 @@ def labels_figure(guess: float | None = None) -> Figure:
     return page
 
 
-def depths_figure(angle: float = 70.0) -> Figure:
-    """Figures in art, and their poses from the side as two depth networks see them: without and with made-up labels."""
+def depths_figure(angle: float = 50.0) -> Figure:
+    """Figures in art, and their poses half turned as two depth networks see them: without and with made-up labels."""
     found = shipped_runs("training")["art_depths"][0]["figures"]
     art = {figure.name: figure for figure in load_art_figures()}
-    page, axes = plt.subplots(3, len(found), figsize=(2.4 * len(found), 6.6), layout="constrained")
+    page, axes = plt.subplots(3, len(found), figsize=(2.4 * len(found), 6.0), layout="constrained")
     for column, entry in zip(axes.T, found, strict=True):
         figure = art[entry["name"]]
         x0, y0, x1, y1 = figure.box
@@ -242,8 +242,9 @@ def depths_figure(angle: float = 70.0) -> Figure:
         column[0].axis("off")
         for axis, name in zip(column[1:], ("none", "pseudo"), strict=True):
             draw_pose_3d(axis, torch.tensor(entry[name], dtype=torch.float32), NAPA18, angle)
-        column[1].set_title(f"without, from the side ({entry['apart']:.0f} mm apart)", fontsize=8)
-        column[2].set_title("with made-up labels, from the side", fontsize=8)
+            axis.set_aspect("equal", adjustable="datalim")
+        column[1].set_title("without such labels", fontsize=9)
+        column[2].set_title(f"with them: {entry['apart']:.0f} mm from it", fontsize=9)
     return page
 
 
