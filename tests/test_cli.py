@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from napa_lib import cli, console, doctor
+from napa_lib.cli import pose
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -240,3 +241,12 @@ def test_constraints_are_exact_and_installed():
     names = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
     asked = {line.partition(">=")[0].lower() for line in listed("requirements.txt") + listed("requirements-dev.txt")}
     assert asked <= names
+
+
+def test_a_picture_whose_name_begins_with_a_dash_is_a_picture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-x.png").write_bytes(b"")
+    words = ["pose", "-x.png", "--box", "-5,0,9,9", "-y.png", "--out", "here"]
+    assert pose.joined(words) == ["pose", "./-x.png", "--box=-5,0,9,9", "-y.png", "--out", "here"]
+    options = cli.build_parser().parse_args(pose.joined(words[:-3]))
+    assert options.pictures == ["./-x.png"] and options.box == [[-5, 0, 9, 9]]

@@ -314,12 +314,28 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
         ({"joints": [[10**400, 2, 1]] * 14}, "OverflowError"),
         ({"box": [5, 5, 5, 9]}, "box must be"), ({"joints": [[float("nan"), 2, 1]] * 14}, "finite"),
         ({"head_box": [0, 0, 0, 0]}, "head_box must be"), ({"head_size": 0}, "head_size must be positive"),
+        ({"joints": [[1e9, 2, 0]] * 14}, r"joints must lie within 100000 pixels, got 1e\+09"),
+        ({"box": [5, 5, 1e9, 1e9]}, "box must be.*within 100000"), ({"head_box": [5, 5, 1e300, 1e9]}, "within 100000"),
     ],
 )  # fmt: skip
 def test_odd_annotations_are_named(tmp_path, change, words):
     Image.new("RGB", (60, 80)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=words):
         load_art_figures(annotated(tmp_path, {**entry("a.png"), **change}))
+
+
+@pytest.mark.parametrize(
+    "box", [(5, 5, 5.0001, 5.0001), (-9e4, -9e4, -8e4, -8e4), (0, 0, 9e4, 9e4), (-60, -80, 120, 160)]
+)
+def test_a_page_shows_any_box_in_little_memory(tmp_path, box):
+    """Within a pixel, far outside the picture, a thousand times as large as it: a square of one size, white outside."""
+    Image.new("RGB", (60, 80), "red").save(tmp_path / "a.png")
+    (figure,) = load_art_figures(annotated(tmp_path, {**entry("a.png"), "box": box}))
+    picture = overlay(figure, torch.full((14, 2), 9e4), torch.full((14,), 9e4))
+    assert picture.size == (420, 420)
+    inside = {(5, 5, 5.0001, 5.0001): "red", (-60, -80, 120, 160): "red"}.get(box, "white")
+    colors = dict((c, n) for n, c in picture.getcolors(420 * 420))
+    assert colors.get((255, 0, 0) if inside == "red" else (255, 255, 255), 0) > 100
 
 
 def test_each_figure_has_a_name_of_its_own(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napa_lib import geometry, metrics
+from napa_lib import geometry, metrics, style
+from napa_lib.adversarial import geometric_descriptor
 from napa_lib.bottleneck import load_pretrained
 from napa_lib.bottleneck.probes import fit_ridge
 from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop, to_picture
@@ -17,6 +18,7 @@ from napa_lib.lifting.functional import bone_vectors, joints_from_bone_vectors
 from napa_lib.networks import local_soft_argmax, soft_argmax
 from napa_lib.pose import PoseEstimator
 from napa_lib.rendering import render_blobs, render_skeleton
+from napa_lib.sampling import global_to_relative
 from napa_lib.skeletons import NAPA18, SHARED15, convert
 
 DRAW = torch.Generator().manual_seed(0)
@@ -235,3 +237,67 @@ def test_intervals_of_infinite_errors_are_infinite():
     values = torch.tensor([1.0, torch.inf, 2.0, torch.nan])
     mean, low, high = metrics.bootstrap_interval(values, torch.Generator().manual_seed(0))
     assert mean == high == float("inf") and low == low
+
+
+UNFIT = {
+    "8 bits": (lambda x: x.to(torch.float8_e4m3fn), "16 bits or more, got torch.float8_e4m3fn"),
+    "whole numbers": (lambda x: x.int(), "must be floating, got torch.int32"),
+    "sparse": (lambda x: x.to_sparse(), "dense tensor.*torch.sparse_coo"),
+    "without numbers": (lambda x: x.to("meta"), "of numbers.*on meta"),
+    "a list": (lambda x: x.tolist(), "floating tensor, got list"),
+}
+TAKERS = {
+    "metrics": lambda x: metrics.mpjpe(x, x),
+    "alignment": lambda x: geometry.procrustes_align(x, x),
+    "kinematics": lambda x: geometry.to_canonical(x, NAPA18),
+    "cameras": lambda x: geometry.project_perspective(x, CAMERAS[0]),
+    "rotations": geometry.rotation_from_euler,
+    "renderers": lambda x: render_blobs(x, 8),
+    "descriptor": geometric_descriptor,
+    "sampling": global_to_relative,
+    "style": style.total_variation_loss,
+}
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_tensors_that_nothing_can_be_computed_with_are_told(taker, kind):
+    change, words = UNFIT[kind]
+    with pytest.raises(ValueError, match=words):
+        TAKERS[taker](change(POSE))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_millimetres_in_half_precision_keep_their_frame(dtype):
+    """Squares of millimetres are beyond 65504, where float16 ends."""
+    pose = BODY.double() + torch.tensor([100.0, -50.0, 4000.0], dtype=torch.float64)
+    coarse = pose.to(dtype)
+    step = 4 * 4000 * torch.finfo(dtype).eps  # a few roundings
+    canonical, rotation = geometry.to_canonical(coarse, SHARED15)
+    expected, turn = geometry.to_canonical(coarse.double(), SHARED15)
+    assert (canonical - expected).abs().max() < step and (rotation - turn).abs().max() < 8 * torch.finfo(dtype).eps
+    back = geometry.local_to_canonical(geometry.canonical_to_local(canonical, SHARED15), SHARED15)
+    assert (back - expected).abs().max() < step
+
+
+def test_losses_of_half_precision_maps_are_those_of_the_numbers_in_them():
+    """A layer's sums, and squares of differences above 255, are beyond 65504."""
+    draw = torch.Generator().manual_seed(0)
+    one, other = (400 * torch.rand(2, 48, 40, 40, generator=draw).half() for _ in range(2))
+    picture, second = (torch.rand(1, 3, 500, 500, generator=draw).half() for _ in range(2))
+    losses = {
+        "style": (lambda a, b: style.style_loss([a], [b]), one, other),
+        "feature": (style.feature_loss, one, other),
+        "content": (style.content_loss, 60 * one, other),
+        "cosine": (style.cosine_loss, one, other),
+        "style entropy": (lambda a, b: style.style_entropy_loss([a], [b]), one, other),
+        "total variation": (lambda a, b: style.total_variation_loss(a), picture, second),
+        "srgb": (style.srgb_loss, picture, second),
+        "hsv": (style.hsv_loss, picture, second),
+    }
+    for name, (loss, a, b) in losses.items():
+        found, exact = loss(a, b), loss(a.double(), b.double())
+        assert found.dtype == torch.float32, name
+        torch.testing.assert_close(found.double(), exact, rtol=1e-3, atol=1e-9, msg=name)
+    gradient = torch.autograd.grad(style.style_loss([one.requires_grad_()], [other]).sum(), one)[0]
+    assert gradient.dtype == torch.float16 and bool(gradient.isfinite().all())

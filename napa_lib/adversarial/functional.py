@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import check_floating
 from napa_lib.networks.heatmaps import STRIDE, cells_to_pixels, local_soft_argmax
 
 FAINT = 1e-3  # what a heat map's cell counts at least: the logarithm of less has a gradient that throws training off
@@ -19,7 +20,8 @@ def geometric_descriptor(pose: Tensor) -> Tensor:
     sum is the squared distance of the two joints, which does not change when it is turned.
 
     Args:
-        pose: (B, J, 3), J >= 2, in any unit; a network wants one in which limbs are about 1 long, not millimetres.
+        pose: (B, J, 3), J >= 2, in any unit; a network wants one in which limbs are about 1 long, not millimetres
+            (nor would float16 hold squares above 65504).
             A missing joint is NaN: all its pairs are 0 in all six channels, as is every joint's with itself.
 
     Returns:
@@ -34,8 +36,9 @@ def geometric_descriptor(pose: Tensor) -> Tensor:
     >>> geometric_descriptor(pose)[0, :, 1, 0].tolist()
     [3.0, 0.0, -4.0, 9.0, 0.0, 16.0]
     """
-    if pose.ndim != 3 or pose.shape[1] < 2 or pose.shape[2] != 3 or not pose.is_floating_point():
-        raise ValueError(f"pose must be floating (B, J, 3) with J >= 2, got {pose.dtype} {tuple(pose.shape)}")
+    check_floating("pose", pose)
+    if pose.ndim != 3 or pose.shape[1] < 2 or pose.shape[2] != 3:
+        raise ValueError(f"pose must be floating (B, J, 3) with J >= 2, got {tuple(pose.shape)}")
     missing = pose.isnan().any(-1)
     known = pose.masked_fill(missing[..., None], 0.0).mT.contiguous()  # (B, 3, J): pairs then lie along memory
     return _Descriptor.apply(known, ~missing if bool(missing.any()) else None)

@@ -18,12 +18,12 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from napa_lib.data.art_figures import FARTHEST
 from napa_lib.skeletons import NAPA18
 
 NAME = "annotations.jsonl"
 ABSENT, HIDDEN, SEEN = 0, 1, 2  # as COCO flags joints
 MOST_FIGURES = 100  # of one picture
-FARTHEST = 1e5  # pixels: what lies farther out is a mistake
 
 
 class JournalError(ValueError):

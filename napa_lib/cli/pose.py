@@ -75,9 +75,10 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
 
 
 def joined(words: Sequence[str]) -> list[str]:
-    """`--box -5,0,90,90` as `--box=-5,0,90,90`, which argparse would otherwise take for an option -5."""
+    """What argparse would take for an option: `--box -5,0,9,9` as `--box=-5,0,9,9`, a picture -x.png as ./-x.png."""
     parts = iter(words)
-    return [f"--box={next(parts, '')}" if part == "--box" else part for part in parts]
+    whole = [f"--box={next(parts, '')}" if part == "--box" else part for part in parts]
+    return [f"./{part}" if part[:1] == "-" and Path(part).suffix and Path(part).is_file() else part for part in whole]
 
 
 def numbers(text: str) -> list[float]:

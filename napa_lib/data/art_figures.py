@@ -18,6 +18,8 @@ from napa_lib.data.decoding import stored_size
 from napa_lib.data.images import load_image
 from napa_lib.skeletons import ART14
 
+FARTHEST = 1e5  # pixels: what lies farther out is a mistake
+
 
 @dataclass(frozen=True, eq=False)
 class ArtFigure:
@@ -170,6 +172,8 @@ def _figure(record: dict, name: str) -> ArtFigure:
     joints = torch.tensor(record["joints"], dtype=torch.float32)
     if joints.shape != (ART14.num_joints, 3) or not bool(joints.isfinite().all()):
         raise ValueError(f"joints must be (14, 3) finite numbers x, y, visible, got {tuple(joints.shape)}")
+    if bool((joints[:, :2].abs() > FARTHEST).any()):
+        raise ValueError(f"joints must lie within {FARTHEST:.0f} pixels, got {joints[:, :2].abs().max():.4g}")
     head_box = _box(record["head_box"], "head_box")
     diagonal = math.hypot(head_box[2] - head_box[0], head_box[3] - head_box[1])
     head_size = float(record.get("head_size", 0.6 * diagonal))
@@ -193,6 +197,6 @@ def _figure(record: dict, name: str) -> ArtFigure:
 
 def _box(values: list[float], name: str) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = (float(value) for value in values)
-    if not (x1 > x0 and y1 > y0 and math.isfinite(x1 - x0 + y1 - y0)):
-        raise ValueError(f"{name} must be x0, y0, x1, y1 with x1 > x0 and y1 > y0, got {values}")
+    if not (-FARTHEST <= x0 < x1 <= FARTHEST and -FARTHEST <= y0 < y1 <= FARTHEST):
+        raise ValueError(f"{name} must be x0, y0, x1, y1 with x1 > x0, y1 > y0, within {FARTHEST:.0f}, got {values}")
     return x0, y0, x1, y1

@@ -108,14 +108,17 @@ def overlay(figure: ArtFigure, keypoints: Tensor, errors: Tensor) -> Image.Image
         errors: (14,) in head sizes, NaN where not counted.
     """
     side = SIDE * FINER
-    x0, y0, x1, _ = figure.box
-    scale = side / (x1 - x0)
+    x0, y0, x1, y1 = figure.box
+    scale = side / max(x1 - x0, 1)
     with Image.open(figure.path) as file:
         picture = file.convert("RGBA")
-    size = round(picture.width * scale), round(picture.height * scale)
-    picture = picture.resize(size, Image.Resampling.LANCZOS)
     canvas = Image.new("RGB", (side, side), "white")
-    canvas.paste(picture, (round(-x0 * scale), round(-y0 * scale)), picture)
+    left, right = (min(max(round(x), 0), picture.width) for x in (x0 - 1, x1 + 1))
+    top, bottom = (min(max(round(y), 0), picture.height) for y in (y0 - 1, y1 + 1))
+    if right > left and bottom > top:
+        size = [max(round(pixels * scale), 1) for pixels in (right - left, bottom - top)]
+        part = picture.crop((left, top, right, bottom)).resize(size, Image.Resampling.LANCZOS)
+        canvas.paste(part, (round((left - x0) * scale), round((top - y0) * scale)), part)
     corner = torch.tensor([x0, y0])
     estimate, truth = (((points - corner + 0.5) * scale).tolist() for points in (keypoints, figure.keypoints))
     _draw_bones(ImageDraw.Draw(canvas), estimate, keypoints.isfinite().all(-1).tolist())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from napa_lib.geometry.precision import common_precision, in_full_precision, widened
+from napa_lib.geometry.precision import check_floating, common_precision, in_full_precision, widened
 
 
 def _matmul(a: Tensor, b: Tensor) -> Tensor:
@@ -99,7 +99,8 @@ def _refine(rotation: Tensor, h: Tensor) -> Tensor:
 
 def _check_pair(prediction: Tensor, target: Tensor) -> None:
     for name, value in (("prediction", prediction), ("target", target)):
-        if not value.is_floating_point() or value.ndim < 2 or value.shape[-1] != 3:
+        check_floating(name, value)
+        if value.ndim < 2 or value.shape[-1] != 3:
             raise ValueError(f"{name} must be floating (..., J, 3), got {value.dtype} {tuple(value.shape)}")
     if prediction.shape != target.shape:
         shapes = f"{tuple(prediction.shape)} and {tuple(target.shape)}"

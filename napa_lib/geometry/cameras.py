@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napa_lib.geometry.precision import in_full_precision, widened
+from napa_lib.geometry.precision import check_floating, in_full_precision, widened
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,8 @@ class Camera:
 
 
 def _check_points(points: Tensor, name: str, last: int) -> None:
-    if not points.is_floating_point() or points.ndim < 2 or points.shape[-1] != last:
+    check_floating(name, points)
+    if points.ndim < 2 or points.shape[-1] != last:
         raise ValueError(f"{name} must be floating (..., N, {last}), got {points.dtype} {tuple(points.shape)}")
 
 

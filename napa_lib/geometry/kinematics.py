@@ -19,7 +19,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from napa_lib.geometry.precision import in_full_precision
+from napa_lib.geometry.precision import check_floating, in_full_precision
 from napa_lib.skeletons import Skeleton, check_pose
 
 CHUNK = 4096  # poses at a time
@@ -28,12 +28,13 @@ CHUNK = 4096  # poses at a time
 def _unit(vector: Tensor) -> tuple[Tensor, Tensor]:
     """Unit vectors along the last dimension, and where there is none: (..., 1) True for zero and NaN vectors."""
     clean = vector.masked_fill(vector.isnan().any(-1, keepdim=True), 0.0)  # before the NaN gets a gradient
-    squared = clean.square().sum(-1, keepdim=True)
-    none = squared == 0
-    return clean * squared.masked_fill(none, 1.0).rsqrt(), none
+    length = torch.linalg.vector_norm(clean, dim=-1, keepdim=True)  # no squares: of millimetres they overflow float16
+    none = length == 0
+    return clean / length.masked_fill(none, 1.0), none
 
 
 def _check_3d(pose: Tensor, skeleton: Skeleton, name: str) -> None:
+    check_floating(name, pose)
     check_pose(pose, skeleton, name)
     if pose.shape[-1] != 3:
         raise ValueError(f"{name} must be 3D, (..., {skeleton.num_joints}, 3), got {tuple(pose.shape)}")
@@ -105,9 +106,9 @@ def _local_axes(bone: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Where the parent bone runs along the canonical x axis, y takes its place; below a bone of zero length the frame is
     the canonical one.
     """
-    squared = bone.square().sum(0)
-    none = squared == 0
-    z = bone * squared.masked_fill(none, 1.0).rsqrt()
+    length = torch.linalg.vector_norm(bone, dim=0)
+    none = length == 0
+    z = bone / length.masked_fill(none, 1.0)
     along_x = (z[0].abs() > 1 - 1e-6) | none
     across = (z[1].square() + z[2].square()).masked_fill(along_x, 1.0).sqrt()
     p, q = z[1] / across, z[2] / across

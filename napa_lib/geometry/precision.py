@@ -40,6 +40,17 @@ def _tensors(values: tuple) -> Iterator[Tensor]:
             yield from _tensors(tuple(value))
 
 
+def check_floating(name: str, value: Tensor) -> None:
+    """ValueError unless `value` is a tensor to compute with: floating, of 16 bits or more, dense, and not on "meta"."""
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name} must be a floating tensor, got {type(value).__name__}")
+    if not value.is_floating_point():
+        raise ValueError(f"{name} must be floating, got {value.dtype}")
+    if value.element_size() < 2 or value.layout is not torch.strided or value.is_meta:
+        found = f"{value.dtype}, {value.layout}, on {value.device}"
+        raise ValueError(f"{name} must be a dense tensor of numbers of 16 bits or more, got {found}")
+
+
 def widest(device: torch.device | str) -> torch.dtype:
     """float64 where the device has it, else float32: Apple's GPUs do not.
 

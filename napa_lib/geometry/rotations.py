@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import check_floating
+
 
 def _check(value: Tensor, name: str, last: int) -> None:
-    if not value.is_floating_point() or value.ndim < 1 or value.shape[-1] != last:
+    check_floating(name, value)
+    if value.ndim < 1 or value.shape[-1] != last:
         raise ValueError(f"{name} must be floating (..., {last}), got {value.dtype} {tuple(value.shape)}")
 
 

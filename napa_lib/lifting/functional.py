@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from napa_lib.geometry.precision import in_full_precision
+from napa_lib.geometry.precision import check_floating, in_full_precision
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose
 
 THORAX, PELVIS = NAPA18.index("thorax"), NAPA18.index("pelvis")
@@ -135,9 +135,12 @@ def bone_loop(start: Tensor, end: Tensor, width: float, n_loops: int, n_points: 
     >>> bone_loop(torch.tensor([0.0, 0.0]), torch.tensor([8.0, 0.0]), 6.0, 1, 5).tolist()
     [[[0.0, 0.0], [4.0, 3.0], [8.0, 0.0], [4.0, -3.0], [0.0, 0.0]]]
     """
-    if start.shape != end.shape or start.ndim < 1 or start.shape[-1] != 2 or not start.is_floating_point():
-        found = f"{start.dtype} {tuple(start.shape)} and {end.dtype} {tuple(end.shape)}"
-        raise ValueError(f"start and end must both be floating (..., 2), got {found}")
+    check_floating("start", start)
+    check_floating("end", end)
+    if start.shape != end.shape or start.ndim < 1 or start.shape[-1] != 2:
+        raise ValueError(
+            f"start and end must both be floating (..., 2), got {tuple(start.shape)} and {tuple(end.shape)}"
+        )
     if not width > 0 or n_loops < 1 or n_points < 2:
         raise ValueError(f"width must be > 0, n_loops >= 1, n_points >= 2, got {width}, {n_loops}, {n_points}")
     semi_axes = torch.linspace(width / 2, 0.0, n_loops, dtype=start.dtype, device=start.device).flip(0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napa_lib.geometry.precision import common_precision
+from napa_lib.geometry.precision import check_floating, common_precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,8 @@ class MetricResult:
 
 def check_pair(prediction: Tensor, target: Tensor) -> None:
     for name, value in (("prediction", prediction), ("target", target)):
-        if not value.is_floating_point() or value.ndim < 2 or value.shape[-1] not in (2, 3):
+        check_floating(name, value)
+        if value.ndim < 2 or value.shape[-1] not in (2, 3):
             raise ValueError(f"{name} must be floating (..., J, 2 or 3), got {value.dtype} {tuple(value.shape)}")
     if prediction.shape != target.shape:
         shapes = f"{tuple(prediction.shape)} and {tuple(target.shape)}"

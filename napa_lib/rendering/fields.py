@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
+from napa_lib.geometry.precision import check_floating
 from napa_lib.rendering.inputs import (
     bone_indices,
     check_points,
@@ -153,7 +154,8 @@ def render_depth_maps(keypoints: Tensor, depths: Tensor, size: int | Sequence[in
     [-0.0, -120.0]
     """
     check_points("keypoints", keypoints)
-    if depths.shape != keypoints.shape[:2] or not depths.is_floating_point():
+    check_floating("depths", depths)
+    if depths.shape != keypoints.shape[:2]:
         raise ValueError(f"depths must be floating (B, J) = {tuple(keypoints.shape[:2])}, got {tuple(depths.shape)}")
     known = torch.where(depths.isfinite(), depths, torch.zeros_like(depths))
     maps = render_heatmaps(keypoints.to(working_dtype(keypoints)), size, sigma) * known[..., None, None]

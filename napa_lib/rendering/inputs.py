@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from napa_lib.geometry.precision import check_floating
+
 
 def image_size(size: int | Sequence[int]) -> tuple[int, int]:
     """(height, width) of a picture given as one side or as (height, width); ValueError if a side is not an int > 0."""
@@ -19,9 +21,7 @@ def image_size(size: int | Sequence[int]) -> tuple[int, int]:
 def check_points(name: str, points: Tensor, layout: str = "(B, J, 2)", joints: int | None = None) -> None:
     """ValueError unless `points` is a floating tensor of the given layout and, where told, with that many joints."""
     dims = layout.count(",") + 1
-    if not isinstance(points, Tensor) or not points.is_floating_point():
-        came = getattr(points, "dtype", type(points).__name__)
-        raise ValueError(f"{name} must be a floating-point tensor, got {came}")
+    check_floating(name, points)
     if points.ndim != dims or points.shape[-1] != 2:
         raise ValueError(f"{name} must be {layout}, got {tuple(points.shape)}")
     if joints is not None and points.shape[-2] != joints:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.geometry import canonical_to_local, local_to_canonical, to_canonical
+from napa_lib.geometry.precision import check_floating
 from napa_lib.sampling.limits import SKELETON
 
 
@@ -81,7 +82,7 @@ def local_to_global(local: Tensor, lengths: Tensor, rotation: Tensor, root: Tens
 
 
 def _check(pose: Tensor, name: str) -> None:
-    if not pose.is_floating_point() or pose.shape[-2:] != (SKELETON.num_joints, 3):
-        raise ValueError(
-            f"{name} must be floating (..., {SKELETON.num_joints}, 3), got {pose.dtype} {tuple(pose.shape)}"
-        )
+    check_floating(name, pose)
+    shape = tuple(pose.shape)
+    if shape[-2:] != (SKELETON.num_joints, 3):
+        raise ValueError(f"{name} must be floating (..., {SKELETON.num_joints}, 3), got {pose.dtype} {shape}")

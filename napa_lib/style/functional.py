@@ -2,7 +2,8 @@
 
 The paper gives each term and its ratio (appendix table 2), not the reduction: sum, mean or norm. The reductions here
 are those under which the paper's ratios balance the terms' gradients; each docstring states its own and lesson 01
-shows the balance. Every loss returns one number a sample, (B,), so that a batch can be weighed or averaged at will.
+shows the balance. Every loss returns one number a sample, (B,), so that a batch can be weighed or averaged at will; it
+is float32 where float16 came.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from napa_lib.geometry.precision import check_floating
 
 # Below this chroma (one step of an 8-bit picture) a pixel is grey and its hue is undefined.
 LEAST_CHROMA = 0.999 / 255  # one 8-bit step, less what rounding may take from it
@@ -36,8 +39,7 @@ def gram_matrix(features: Tensor) -> Tensor:
     >>> gram_matrix(torch.ones(1, 2, 4, 4)).tolist()
     [[[0.5, 0.5], [0.5, 0.5]]]
     """
-    _check_maps("features", features)
-    f = features.flatten(2)
+    f = _maps("features", features).flatten(2)
     return _Gram.apply(f) / (f.shape[1] * f.shape[2])
 
 
@@ -66,7 +68,7 @@ def feature_loss(a: Tensor, b: Tensor) -> Tensor:
 
     Source: NAPA, section 3.2, L_feat (Johnson et al., 2016, eq. 2).
     """
-    _check_same("a", a, "b", b)
+    a, b = _alike("a", a, "b", b)
     return (a - b).square().mean((1, 2, 3))
 
 
@@ -84,7 +86,7 @@ def content_loss(a: Tensor, b: Tensor) -> Tensor:
     >>> content_loss(torch.zeros(1, 1, 1, 2), torch.tensor([[[[3.0, 4.0]]]])).tolist()
     [5.0]
     """
-    _check_same("a", a, "b", b)
+    a, b = _alike("a", a, "b", b)
     return torch.linalg.vector_norm(a - b, dim=(1, 2, 3))
 
 
@@ -102,7 +104,7 @@ def cosine_loss(a: Tensor, b: Tensor) -> Tensor:
     >>> cosine_loss(torch.ones(1, 1, 2, 2), 7 * torch.ones(1, 1, 2, 2)).tolist()
     [0.0]
     """
-    _check_same("a", a, "b", b)
+    a, b = _alike("a", a, "b", b)
     return 1 - torch.cosine_similarity(a.flatten(1), b.flatten(1), dim=1)
 
 
@@ -120,7 +122,7 @@ def jensen_shannon(a: Tensor, b: Tensor) -> Tensor:
     Returns:
         (B,) in [0, log 2].
     """
-    _check_same("a", a, "b", b)
+    a, b = _alike("a", a, "b", b)
     last = a.is_contiguous(memory_format=torch.channels_last)
     order = (0, 2, 3, 1) if last else (0, 1, 2, 3)  # as they lie in memory, so that nothing is copied
     return _JensenShannon.apply(a.permute(order).flatten(1), b.permute(order).flatten(1))
@@ -162,7 +164,7 @@ def total_variation_loss(image: Tensor) -> Tensor:
     >>> total_variation_loss(torch.tensor([0.0, 1.0, 1.0]).expand(1, 3, 2, 3)).tolist()
     [6.0]
     """
-    _check_picture("image", image)
+    image = _picture("image", image)
     right = (image[..., :, 1:] - image[..., :, :-1]).square().sum((1, 2, 3))
     down = (image[..., 1:, :] - image[..., :-1, :]).square().sum((1, 2, 3))
     return right + down
@@ -178,8 +180,7 @@ def srgb_loss(output: Tensor, style: Tensor) -> Tensor:
 
     Source: NAPA, section 3.2, L_srgb.
     """
-    _check_picture("output", output)
-    _check_same("output", output, "style", style)
+    output, style = _alike("output", _picture("output", output), "style", style)
     return 1 - torch.cosine_similarity(output.flatten(1), style.flatten(1), dim=1)
 
 
@@ -198,7 +199,7 @@ def rgb_to_hsv(image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     >>> round(hue.item(), 3), saturation.item(), value.item(), coloured.item()
     (0.333, 1.0, 0.5, True)
     """
-    _check_picture("image", image)
+    image = _picture("image", image)
     red, green, blue = image.unbind(1)
     value, strongest = image.max(1)
     chroma = value - image.min(1).values
@@ -223,7 +224,7 @@ def hsv_loss(output: Tensor, style: Tensor) -> Tensor:
 
     Source: NAPA, section 3.2, L_hsv.
     """
-    _check_same("output", output, "style", style)
+    output, style = _alike("output", output, "style", style)
     hue_o, saturation_o, value_o, coloured_o = rgb_to_hsv(output)
     hue_s, saturation_s, value_s, coloured_s = rgb_to_hsv(style)
     apart = (hue_o - hue_s).abs()
@@ -287,22 +288,18 @@ def _hue_sector(red: Tensor, green: Tensor, blue: Tensor, strongest: Tensor) -> 
     return first, second, 2.0 * strongest
 
 
-def _check_maps(name: str, features: Tensor) -> None:
+def _maps(name: str, features: Tensor) -> Tensor:
+    """The maps, once checked; float16 as float32, since sums over a layer are beyond 65504, where float16 ends."""
+    check_floating(name, features)
     if features.ndim != 4 or features.numel() == 0:
         raise ValueError(f"{name} must be (B, C, H, W) with no empty side, got {tuple(features.shape)}")
-    _check_floating(name, features)
+    return features.float() if features.dtype == torch.float16 else features
 
 
-def _check_picture(name: str, image: Tensor) -> None:
-    if image.ndim != 4 or image.shape[1] != 3 or image.numel() == 0:
+def _picture(name: str, image: Tensor) -> Tensor:
+    if image.ndim != 4 or image.shape[1] != 3:
         raise ValueError(f"{name} must be (B, 3, H, W) with no empty side, got {tuple(image.shape)}")
-    _check_floating(name, image)
-
-
-def _check_floating(name: str, values: Tensor) -> None:
-    """Differences and products of bytes wrap round without a word."""
-    if not values.is_floating_point():
-        raise ValueError(f"{name} must be floating, got {values.dtype}")
+    return _maps(name, image)
 
 
 def check_range(name: str, image: Tensor) -> None:
@@ -311,10 +308,12 @@ def check_range(name: str, image: Tensor) -> None:
         raise ValueError(f"{name} must lie in [0, 1], got {image.min().item():.4g} to {image.max().item():.4g}")
 
 
-def _check_same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
-    _check_maps(name_a, a)
+def _alike(name_a: str, a: Tensor, name_b: str, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both maps, once checked."""
+    a, b = _maps(name_a, a), _maps(name_b, b)
     if a.shape != b.shape:
         raise ValueError(f"{name_a} and {name_b} must have one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+    return a, b
 
 
 def _pairs(name_a: str, a: Sequence[Tensor], name_b: str, b: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:

@@ -1,0 +1,329 @@
+"""From bones to a pose in space: standardised bones, scale, the networks, their training, and what is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_lifting import SEEDS, UNREACHED, mocap_views, random_pose
+
+from napa_lib import results
+from napa_lib.data import asset_path, list_mocap_clips, load_mocap
+from napa_lib.engine import save_tensors
+from napa_lib.lifting import (
+    BoneStandardizer,
+    CoordinateNet,
+    DepthNet,
+    TrainingConfig,
+    bone_vectors,
+    compose_pose,
+    exchange_limbs,
+    experiments,
+    lift,
+    load_depth_net,
+    random_views,
+    recover_scale,
+)
+from napa_lib.lifting.evaluate import evaluate
+from napa_lib.lifting.experiments import hidden_share
+from napa_lib.lifting.networks import PRESETS
+from napa_lib.lifting.train import fit_standardizer, train_depth_net
+from napa_lib.loop import Setup
+from napa_lib.skeletons import NAPA18
+
+# Standardised bones, scale, and the pose pieced together ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return torch.cat([load_mocap(clip).frames for clip in list_mocap_clips("train")])
+
+
+@pytest.fixture(scope="module")
+def standardizer(frames):
+    return fit_standardizer(frames, TrainingConfig())
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS, missing=st.integers(0, 40))
+def test_standardized_bones_have_mean_0_and_deviation_1(seed, missing):
+    poses = random_pose(seed, 50) + 500.0
+    poses.view(-1, 3)[np.random.default_rng(seed).choice(900, missing, replace=False)] = torch.nan
+    fitted = BoneStandardizer.fit(poses)
+    bones = bone_vectors(poses)
+    z = fitted.standardize(bones).numpy()
+    np.testing.assert_allclose(np.nanmean(z, 0), 0, atol=1e-9)
+    np.testing.assert_allclose(np.nanstd(z, 0), 1, atol=1e-9)
+    torch.testing.assert_close(fitted.unstandardize(fitted.standardize(bones)), bones, equal_nan=True)
+    np.testing.assert_allclose(fitted.length, np.sqrt(np.nanmean((bones.numpy() ** 2).sum(-1), 0)))
+
+
+def test_standardizer_is_saved_and_loaded(tmp_path, standardizer):
+    standardizer.save(tmp_path / "bones.safetensors")
+    again = BoneStandardizer.load(tmp_path / "bones.safetensors")
+    for name in ("mean", "std", "length"):
+        assert torch.equal(getattr(again, name), getattr(standardizer, name))
+    save_tensors(tmp_path / "other.safetensors", {"bones/mean": torch.zeros(14, 3)})
+    with pytest.raises(ValueError, match=r"bones/mean must be \(15, 3\), got \(14, 3\)"):
+        BoneStandardizer.load(tmp_path / "other.safetensors")
+
+
+def test_standardizer_refuses_what_it_cannot_divide_by():
+    poses = random_pose(0, 5)
+    with pytest.raises(ValueError, match="vary"):
+        BoneStandardizer.fit(poses[:1])
+    poses[:, NAPA18.index("head")] = torch.nan
+    with pytest.raises(ValueError, match="every bone at least once"):
+        BoneStandardizer.fit(poses)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS, scale=st.floats(0.5, 20.0), missing=st.sampled_from([None, "l_wrist", "r_knee", "torso"]))
+def test_scale_and_pose_come_back_from_a_weak_perspective_picture(seed, scale, missing):
+    pose = random_pose(seed, 2)
+    for joint, (a, b) in {"torso": ("pelvis", "thorax"), "nose": ("neck", "head")}.items():
+        pose[:, NAPA18.index(joint), 2] = (pose[:, NAPA18.index(a), 2] + pose[:, NAPA18.index(b), 2]) / 2
+    pose = pose[:1] + 0 * pose  # one body, so that its bones' lengths are known exactly
+    keypoints = pose[..., :2] / scale + torch.tensor([100.0, 80.0])
+    if missing:
+        keypoints[:, NAPA18.index(missing)] = torch.nan
+    depths, length = bone_vectors(pose)[..., 2], bone_vectors(pose[0]).norm(dim=-1)
+    found = recover_scale(keypoints, depths, length)
+    np.testing.assert_allclose(found, scale, rtol=1e-9)
+    expected = (pose - pose[:, :1]).clone()
+    if missing:
+        expected[:, NAPA18.index(missing)] = torch.nan
+    torch.testing.assert_close(compose_pose(keypoints, depths, found), expected, equal_nan=True)
+
+
+def test_a_pose_without_its_pelvis():
+    keypoints = random_pose(1, 1, size=2)
+    keypoints[:, 0] = torch.nan
+    pose = compose_pose(keypoints, torch.zeros(1, 15, dtype=torch.float64), torch.ones(1, dtype=torch.float64))
+    assert pose[0, 0].isnan().all() and pose[0, 1:].isfinite().all()
+    np.testing.assert_allclose(pose[0, 1:, :2].mean(0), 0, atol=1e-9)
+    assert recover_scale(keypoints * torch.nan, torch.zeros(1, 15), torch.ones(15)).isnan().all()
+
+
+class Oracle(torch.nn.Module):
+    """A depth network that knows the answer, to test everything round it."""
+
+    def __init__(self, answer: torch.Tensor) -> None:
+        super().__init__()
+        self.preset, self.answer, self.seen = PRESETS["tiny"], answer, []
+
+    def forward(self, bone_map: torch.Tensor) -> torch.Tensor:
+        self.seen.append(bone_map)
+        return self.answer.expand(len(bone_map), 15)
+
+
+def test_lift_round_a_perfect_network(standardizer):
+    """With true depths, lift returns the pose of a weak-perspective picture, wherever and however large it is."""
+    pose = load_mocap("cartwheel").poses[::20]
+    pose = (pose - pose[:, :1]) @ torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # a camera that looks along -z
+    oracle = Oracle(standardizer.standardize(bone_vectors(pose))[..., 2])
+    chained = [j for j in range(18) if j not in UNREACHED]
+    for scale, shift in [(5.0, 200.0), (9.0, -30.0)]:
+        keypoints = pose[..., :2] / scale + shift
+        lifted = lift(keypoints, oracle, standardizer, scale=torch.full((len(pose),), scale))
+        torch.testing.assert_close(lifted[:, chained], pose[:, chained], rtol=0, atol=0.01)
+        torch.testing.assert_close(lifted[..., :2], pose[..., :2], rtol=0, atol=0.01)
+        by_itself = lift(keypoints, oracle, standardizer)  # the trunk's length changes as it bends, so nearly
+        torch.testing.assert_close(by_itself[..., :2], pose[..., :2], rtol=0.02, atol=0.01)
+    torch.testing.assert_close(oracle.seen[0], oracle.seen[-1], atol=0.05, rtol=0)
+    assert oracle.seen[0].shape == (len(pose), 3, 64, 64)
+
+
+def test_lift_draws_a_missing_nose_between_neck_and_head(standardizer):
+    keypoints = mocap_views(1, 0)
+    without, middle = keypoints.clone(), keypoints.clone()
+    nose, neck, head = (NAPA18.index(joint) for joint in ("nose", "neck", "head"))
+    without[:, nose], middle[:, nose] = torch.nan, (keypoints[:, neck] + keypoints[:, head]) / 2
+    oracle = Oracle(torch.zeros(1, 15))
+    assert lift(without, oracle, standardizer)[0, nose].isnan().all()
+    lift(middle, oracle, standardizer)
+    assert torch.equal(oracle.seen[0], oracle.seen[1])
+
+
+def test_the_shipped_network(tmp_path):
+    """It loads, is small, and lifts unseen poses far better than flat ones."""
+    assert asset_path("weights/depthnet_tiny.safetensors").stat().st_size < 1e6
+    network, standardizer = load_depth_net()
+    score = evaluate(network, standardizer, TrainingConfig(), "validation", views=1)["all"]
+    flat = evaluate(Oracle(torch.zeros(1, 15)), standardizer, TrainingConfig(), "validation", views=1)["all"]
+    assert score["mpjpe"] < 0.7 * flat["mpjpe"] and score["pa_mpjpe"] < 0.7 * flat["pa_mpjpe"]
+    save_tensors(tmp_path / "foreign", {"a": torch.zeros(1)})
+    with pytest.raises(ValueError, match="holds no depth network"):
+        load_depth_net(tmp_path / "foreign")
+
+
+def test_lift_with_a_missing_joint_and_bad_shapes(standardizer):
+    network = DepthNet("tiny").eval()
+    keypoints = mocap_views(2, 0)
+    keypoints[0, NAPA18.index("r_elbow")] = torch.nan
+    pose = lift(keypoints, network, standardizer)
+    assert pose.isnan().any(-1).nonzero().tolist() == [[0, NAPA18.index("r_elbow")]]
+    with pytest.raises(ValueError, match=r"keypoints_2d must be"):
+        lift(keypoints[:, :17], network, standardizer)
+    with pytest.raises(ValueError, match=r"keypoints_2d must be \(B, 18, 2\)"):
+        lift(keypoints[0], network, standardizer)
+
+
+# Networks -----------------------------------------------------------------------------------------------------------
+
+
+def test_depth_net_presets():
+    paper, tiny = DepthNet(), DepthNet("tiny")
+    resnet50_without_head, head = 23_508_032, 2048 * 15 + 15
+    assert sum(p.numel() for p in paper.parameters()) == resnet50_without_head + head
+    assert paper(torch.zeros(2, 3, 224, 224)).shape == (2, 15)
+    assert 2 * sum(v.numel() for v in tiny.state_dict().values()) < 4e6  # bytes in float16
+    with pytest.raises(ValueError, match=r"preset must be one of \['paper', 'tiny'\], got 'huge'"):
+        DepthNet("huge")
+    with pytest.raises(ValueError, match=r"bone_map must be \(B, 3, 64, 64\), got \(1, 3, 224, 224\)"):
+        tiny(torch.zeros(1, 3, 224, 224))
+
+
+def test_coordinate_net_takes_missing_joints():
+    network = CoordinateNet(hidden=8).eval()
+    keypoints = torch.rand(2, 18, 2)
+    keypoints[0, 3] = torch.nan
+    assert network(keypoints).isfinite().all()
+    with pytest.raises(ValueError, match="keypoints must be"):
+        network(keypoints[0])
+
+
+# Motion capture seen by random cameras ------------------------------------------------------------------------------
+
+
+def test_views_are_rigid_and_pinhole(frames):
+    config = TrainingConfig()
+    poses = exchange_limbs(frames, torch.arange(0, 1200, 30), 0.0, torch.Generator())
+    keypoints, seen = random_views(poses, config, torch.Generator().manual_seed(0))
+    distances = lambda p: np.linalg.norm(p[:, :, None] - p[:, None], axis=-1)  # noqa: E731
+    mirror = [NAPA18.index(j.replace("l_", "R_").replace("r_", "l_").replace("R_", "r_")) for j in NAPA18.joints]
+    same = np.abs(distances(seen.numpy()) - distances(poses.numpy())).max((1, 2)) < 0.1
+    swapped = np.abs(distances(seen.numpy()) - distances(poses[:, mirror].numpy())).max((1, 2)) < 0.1
+    assert (same | swapped).all() and 5 < (swapped & ~same).sum() < 35
+    # x = f X / (Z + D): the distance D that each joint implies is one number a view
+    wide = seen[..., :2].abs() > 50
+    implied = 1000 * seen[..., :2].where(wide, torch.nan).numpy() / keypoints.where(wide, 1.0).numpy()
+    implied = implied - seen[..., 2:].numpy()
+    assert np.nanmax(np.nanmax(implied, (1, 2)) - np.nanmin(implied, (1, 2))) < 1.0
+    centre = np.nanmean(implied, (1, 2))
+    assert centre.min() >= config.nearest - 1 and centre.max() <= config.farthest + 1 and np.ptp(centre) > 3000
+
+
+def test_views_turn_up_to_up(frames):
+    """A walker's head is above his feet in every picture, by nearly his height: y points down, cameras tilt little."""
+    walk = load_mocap("walk").poses
+    keypoints, seen = random_views(walk, TrainingConfig(), torch.Generator().manual_seed(1))
+    head, ankle = NAPA18.index("head"), NAPA18.index("l_ankle")
+    assert (seen[:, ankle, 1] - seen[:, head, 1] > 900).all()
+    assert (keypoints[:, ankle, 1] > keypoints[:, head, 1]).all()
+    facing = seen[:, NAPA18.index("nose"), 2] - seen[:, NAPA18.index("neck"), 2]
+    assert (facing > 0).any() and (facing < 0).any()
+
+
+def test_exchanged_limbs_keep_every_bone_and_come_from_other_frames(frames):
+    index = torch.arange(0, 1200, 40)
+    plain = exchange_limbs(frames, index, 0.0, torch.Generator().manual_seed(0))
+    mixed = exchange_limbs(frames, index, 1.0, torch.Generator().manual_seed(0))
+    expected = torch.cat([load_mocap(clip).poses for clip in list_mocap_clips("train")])[index]
+    torch.testing.assert_close(plain, expected)
+    rigid = [b for b in range(15) if b not in (6, 7, 11, 12)]  # the trunk bends between pelvis and thorax
+    lengths = lambda p: bone_vectors(p).norm(dim=-1)[:, rigid]  # noqa: E731
+    torch.testing.assert_close(lengths(mixed), lengths(plain), rtol=1e-4, atol=0.1)
+    assert (mixed - plain).norm(dim=-1)[:, NAPA18.index("l_wrist")].median() > 50
+    torch.testing.assert_close(mixed[:, NAPA18.index("r_hip")], plain[:, NAPA18.index("r_hip")])  # the root stays
+
+
+# Training -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sees", ["bones", "points", "coordinates", "white bones"])
+def test_training_learns_and_repeats(sees):
+    config = TrainingConfig(sees=sees, steps=25, batch=16)
+    trained = train_depth_net(config, every=5)
+    assert trained.record[-1]["depth"] < 0.93 * trained.record[0]["depth"]
+    assert not trained.network.training
+    again = train_depth_net(replace(config, steps=25))
+    for a, b in zip(trained.network.state_dict().values(), again.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_evaluation_against_the_truth_and_the_mean(standardizer):
+    """Mean depth scores as computed by hand; the true depths score (nearly) nothing."""
+    config = TrainingConfig(sees="coordinates")
+
+    class Zero(torch.nn.Module):
+        def forward(self, x):
+            return torch.zeros(len(x), 15)
+
+    scores = evaluate(Zero(), standardizer, config, "validation", views=1)
+    assert list(scores) == ["kick", "spinkick", "all"] and scores["all"]["frames"] == 125
+    generator = torch.Generator().manual_seed(1)
+    keypoints, truth = random_views(load_mocap("kick").poses, config, generator)
+    depths = standardizer.mean[:, 2].expand(len(truth), 15)
+    flat = compose_pose(keypoints, depths, recover_scale(keypoints, depths, standardizer.length)).numpy()
+    by_hand = np.linalg.norm((flat - flat[:, :1]) - truth.numpy(), axis=-1).mean()
+    assert scores["kick"]["mpjpe"] == pytest.approx(by_hand, rel=1e-4)
+    assert scores["kick"]["pa_mpjpe"] < scores["kick"]["mpjpe"]
+    noisy = evaluate(Zero(), standardizer, config, "validation", views=1, jitter=3.0)
+    assert noisy["all"]["mpjpe"] > scores["all"]["mpjpe"]
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    config = TrainingConfig(sees="coordinates", steps=2, batch=4)
+    setup = Setup(checkpoint=tmp_path / "checkpoint")
+    train_depth_net(config, setup)
+    with pytest.raises(ValueError, match="belongs to another training.*batch is 4, expected 8"):
+        train_depth_net(replace(config, batch=8), setup)
+    longer = train_depth_net(replace(config, steps=3), setup)
+    assert [entry["step"] for entry in longer.record] == [1, 2, 3]
+    (tmp_path / "checkpoint").write_bytes(b"cut")
+    with pytest.raises(ValueError, match="checkpoint"):
+        train_depth_net(config, setup)
+
+
+@pytest.mark.parametrize(
+    "change, word",
+    [({"sees": "smoke"}, "sees"), ({"preset": "huge"}, "preset"), ({"steps": 0}, "steps"), ({"batch": 1}, "batch"),
+     ({"exchange": 1.5}, "exchange"), ({"nearest": 100.0}, "nearest")],
+)  # fmt: skip
+def test_bad_configs_are_named(change, word):
+    with pytest.raises(ValueError, match=f"{word}.* got"):
+        TrainingConfig(**change)
+
+
+# What the measurements count -----------------------------------------------------------------------------------------
+
+
+def test_hidden_share_of_sixteen_ovals_on_top_of_each_other():
+    """Joints an even number of bones from the pelvis at one place, the others at another: 15 of 16 ovals are hidden."""
+    place = {0: 0}
+    for _ in NAPA18.bones:
+        for a, b in NAPA18.bones:
+            if a in place:
+                place[b] = 1 - place[a]
+            elif b in place:
+                place[a] = 1 - place[b]
+    ends = torch.tensor([[20.0, 30.0], [45.0, 30.0]])
+    keypoints = torch.stack([ends[place.get(joint, 0)] for joint in range(18)])[None]
+    assert hidden_share(keypoints, 64, 9.0).item() == pytest.approx(15 / 16)
+
+
+def test_the_inputs_are_compared_by_a_command(tmp_path):
+    path, folder = tmp_path / "depth.json", tmp_path / "runs"
+    arguments = ["--steps", "1", "--inputs", "coordinates", "--seeds", "0", "1", "--runs", str(folder)]
+    experiments.main(["depth", *arguments, "--out", str(path)])
+    found = results.read(path)
+    assert found["seed"] == [0, 1] and found["steps"] == 1 and len(list(folder.iterdir())) == 2
+    assert found["command"].startswith("python -m napa_lib.lifting.experiments depth --steps 1")
+    errors = found["inputs"]["coordinates"]["summary"]["clean"]["mpjpe"]
+    expected = results.interval(errors["values"])
+    assert (errors["mean"], errors["half_width_95"]) == expected and len(errors["values"]) == 2
