@@ -148,6 +148,8 @@ def test_sets_of_limits_that_make_no_sense_are_refused():
         sampling.complete_limits(JOINT_LIMITS | {"thorax": JOINT_LIMITS["neck"]})
     with pytest.raises(ValueError, match="l_knee or r_knee|r_knee"):
         sampling.complete_limits({name: value for name, value in JOINT_LIMITS.items() if name != "r_knee"})
+    with pytest.raises(ValueError, match=r"that of r_knee is \(130, 330, 30, 120\)"):
+        sampling.complete_limits({**JOINT_LIMITS, "r_knee": (130, 330, 30, 120)})
     with pytest.raises(ValueError, match="theta 180 to 180"):
         sampling.complete_limits(JOINT_LIMITS | {"r_hip": JointLimits(170, 180, 60, 120)})
     one_sided = sampling.complete_limits(JOINT_LIMITS | {"l_knee": JointLimits(0, 10, 80, 90)})

@@ -232,11 +232,22 @@ def test_known_and_other_figures_are_paired_by_seed():
     assert line.startswith("1,000 pictures") and "+9.5 ± 0.9 *" in line and "45.0" in line and "35.5" in line
 
 
+def test_second_stages_are_paired_by_seed():
+    seeds = [
+        {"one stage": {"pck": 30.0 + i}, "H twice": {"pck": 29.0}, "two stages": {"pck": 31.0 + i}} for i in range(3)
+    ]
+    whole, teacherless = tables.second_table({"second_full": seeds, "second_adapt": seeds[::-1]}).splitlines()[1:]
+    assert whole.startswith(tables.LABELS["full"]) and teacherless.startswith(tables.LABELS["adapt"])
+    assert "+1.0 ± 0.0 *" in whole and "+3.0 ± 2.5 *" in whole  # 3 +- 4.303 / sqrt(3)
+    shipped = tables.runs()
+    assert [report["seed"] for row in ("full", "adapt") for report in shipped[f"second_{row}"]] == [0, 1, 2] * 2
+
+
 def test_stored_results_hold_the_rows_of_the_lesson():
     found = tables.runs()
     assert {"distl", "recon", "adapt", "unsupervised"} <= set(found)
     assert all(len(found[row]) >= 3 for row in ("distl", "recon", "adapt", "unsupervised"))
-    for table in (tables.ladder_table, tables.teacher_table, tables.known_table):
+    for table in (tables.ladder_table, tables.teacher_table, tables.known_table, tables.second_table):
         assert "nan" not in table(found)
     assert len(tables.curves(found).axes[0].lines) >= 12
 

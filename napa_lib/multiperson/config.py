@@ -16,7 +16,7 @@ class NetworkConfig:
 
     The paper gives the pictures' size, the 28 x 28 x 1024 of V, the 28 x 28 x 43 of the maps, the 14 x 14 x 39 of H,
     its 7 x 7 x 128 channel-wise layer and the kernels of G; its E and F are those of Cao et al. (2017), whose widths
-    are these. The widths inside G and H are not published.
+    are these. Its text gives neither the widths inside G and H nor H's kernels: those are ours.
     """
 
     size: int = 224  # side of a picture

@@ -109,12 +109,12 @@ def seen_pictures(split: str, count: int, teacher: Teacher, runs: Path, setup: S
 
 
 def read_seen(seen: Seen, teacher: Teacher, lifter: Lifter, model: PoseAutoencoder, setup: Setup) -> list[Found]:
-    """The people that a student finds in each of the pictures, fifty pictures at a time."""
-    return [
-        found
-        for part in seen.latent.split(50)
-        for found in read_pictures(part.float(), teacher.decoder, lifter, model, CAMERAS["tiny"], setup)
-    ]
+    """The people that a student finds in each of the pictures, fifty pictures at a time; on the CPU."""
+    people: list[Found] = []
+    for part in seen.latent.split(50):
+        latent = part.to(setup.device).float()
+        people += read_pictures(latent, teacher.decoder, lifter, model, CAMERAS["tiny"], setup)
+    return [Found(one.poses.cpu(), one.keypoints.cpu()) for one in people]
 
 
 def score(lifter: nn.Module, seen: Seen, teacher: Teacher, model, setup: Setup) -> dict:
@@ -132,7 +132,8 @@ def mean_pose_score(train: Seen, test: Seen, teacher: Teacher, setup: Setup) -> 
 
     It needs the labels of the training pictures; the rows without supervision do not have them.
     """
-    camera, untrained, model = CAMERAS["tiny"], Lifter(PRESETS["tiny"]), load_pretrained()
+    camera, device = CAMERAS["tiny"], setup.device
+    untrained, model = Lifter(PRESETS["tiny"]).to(device), load_pretrained().to(device)
     found = with_pose(read_seen(test, teacher, untrained, model, setup), mean_pose(train.truth), camera)
     flat = [one.keypoints for one in found]
     return {"3d": score_3d(found, test.truth, camera), "2d": score_2d(flat, test.truth, camera)}
@@ -156,7 +157,7 @@ def gap(student: Student, seen: Seen, setup: Setup) -> dict[str, float]:
     rows = slice(0, 100)
     maps = render_targets(seen.truth.keypoints[rows][:, :, SHARED], student.camera)
     with setup.autocast():
-        made = student.encoder(maps).float()
+        made = student.encoder(maps.to(setup.device)).float().cpu()
     real = seen.latent[rows].float()
     return {
         "distance": float((made - real).abs().mean() / real.abs().mean()),
@@ -182,7 +183,7 @@ def told_apart(one: Tensor, other: Tensor, weight: float = 1.0) -> float:
 
 def run_row(name: str, seed: int, options: argparse.Namespace, setup: Setup) -> dict:
     """Train one row and measure it on the test pictures."""
-    teacher = load_teacher(options.teacher)
+    teacher = load_teacher(options.teacher).to(setup.device)
     mark = sha256(options.teacher)[:8]  # what another teacher saw is another file
     config = replace(ROWS.get(name, DISTL), seed=seed, **({"steps": options.steps} if options.steps else {}))
     train, validation, test = (

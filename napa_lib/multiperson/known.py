@@ -6,25 +6,20 @@ test pictures, whose figures are others. A student that has learned the figures 
 
 from __future__ import annotations
 
-import argparse
-import time
 from pathlib import Path
 
 import torch
 
-from napa_lib import results
-from napa_lib.engine import choose_device
-from napa_lib.files import sha256
-from napa_lib.loop import Setup, command
+from napa_lib.loop import Setup
+from napa_lib.multiperson import afterwards
 from napa_lib.multiperson.composed import Composed, compose, load_cutouts
 from napa_lib.multiperson.config import CAMERAS
-from napa_lib.multiperson.experiments import FOLDER, LEAN, LOOK, MEASURED, ROWS, score, seen_pictures
+from napa_lib.multiperson.experiments import LEAN, LOOK, MEASURED, ROWS, score, seen_pictures
 from napa_lib.multiperson.networks import Teacher
 from napa_lib.multiperson.seen import look
-from napa_lib.multiperson.store import load_network, load_teacher
+from napa_lib.multiperson.store import load_network
 from napa_lib.sampling import load_pretrained
 
-PROGRAM = "python -m napa_lib.multiperson.known"
 SEED = 99  # of the new pictures: no training draws with it
 
 
@@ -47,25 +42,7 @@ def measure(name: str, seed: int, folder: Path, teacher: Teacher, mark: str, set
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure a stored student on figures that it has learned from, and on others."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--row", choices=tuple(ROWS), required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--runs", type=Path, default=Path(FOLDER), help="holds the teacher and the trained students")
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    with command():
-        setup = Setup(choose_device(options.device), options.half)
-        file = options.runs / "teacher.safetensors"
-        found = measure(options.row, options.seed, options.runs, load_teacher(file), sha256(file)[:8], setup)
-        results.write(
-            options.results / f"known_{options.row}_{options.seed}.json", found,
-            results.command_line(PROGRAM, arguments), time.monotonic() - started, ROWS[options.row], options.seed,
-            ROWS[options.row].steps, setup.device,
-        )  # fmt: skip
-    print({key: round(part["pck"], 1) for key, part in found.items()})
+    afterwards.run("known", main.__doc__, measure, arguments)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,8 @@ def pck3d_people(
 ) -> PeopleResult:
     """3DPCK_rel (15 cm, each person's root laid on the truth's) or 3DPCK_abs (25 cm, in the camera's room).
 
+    All joints are counted, the root too, which in 3DPCK_rel is right for everybody who is found.
+
     Args:
         predictions: of each picture, (P, J, 3) in mm, camera axes.
         truths: of each picture, (T, J, 3); NaN joints are not counted.

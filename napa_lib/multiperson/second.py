@@ -8,30 +8,26 @@ Source: CrossModal, section 5 and fig. 6 (76.9 3DPCK with H', 75.8 without); sup
 
 from __future__ import annotations
 
-import argparse
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import torch
 
-from napa_lib import results
 from napa_lib.engine import progress
-from napa_lib.files import sha256
-from napa_lib.loop import Setup, command
+from napa_lib.loop import Setup
+from napa_lib.multiperson import afterwards
 from napa_lib.multiperson.composed import Composed
 from napa_lib.multiperson.config import CAMERAS
 from napa_lib.multiperson.evaluate import Found, score_3d
-from napa_lib.multiperson.experiments import FOLDER, MEASURED, ROWS, pictures, read_seen, seen_pictures
+from napa_lib.multiperson.experiments import MEASURED, ROWS, pictures, read_seen, seen_pictures
 from napa_lib.multiperson.networks import Lifter, Teacher
 from napa_lib.multiperson.refine import cut_people, refine, single_person
 from napa_lib.multiperson.seen import look
-from napa_lib.multiperson.store import load_network, load_teacher
+from napa_lib.multiperson.store import load_network
 from napa_lib.multiperson.train import StudentConfig, train_student
 from napa_lib.sampling import PoseAutoencoder, load_pretrained
 
-PROGRAM = "python -m napa_lib.multiperson.second"
 CAMERA = CAMERAS["tiny"]
 
 
@@ -67,24 +63,7 @@ def measure(name: str, seed: int, folder: Path, teacher: Teacher, mark: str, set
 
 def main(arguments: list[str] | None = None) -> None:
     """Train H' of a row, and measure both stages on the test pictures."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--row", choices=tuple(ROWS), required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--runs", type=Path, default=Path(FOLDER), help="holds the teacher and the trained students")
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    with command():
-        setup = Setup(half=options.half)
-        file = options.runs / "teacher.safetensors"
-        found = measure(options.row, options.seed, options.runs, load_teacher(file), sha256(file)[:8], setup)
-        results.write(
-            options.results / f"second_{options.row}_{options.seed}.json", found,
-            results.command_line(PROGRAM, arguments), time.monotonic() - started,
-            replace(ROWS[options.row], seed=options.seed), options.seed, ROWS[options.row].steps, setup.device,
-        )  # fmt: skip
-    print({way: round(scores["pck"], 1) for way, scores in found.items()})
+    afterwards.run("second", main.__doc__, measure, arguments)
 
 
 if __name__ == "__main__":

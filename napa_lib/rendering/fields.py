@@ -21,6 +21,7 @@ from napa_lib.rendering.painting import bone_axes
 from napa_lib.skeletons import Skeleton
 
 TAIL = 1e-18  # a smaller factor counts as 0: products of such are denormal numbers, which processors are slow with
+LEAST = -60.0  # exponents below it are taken for it: its power counts as 0, and exp is slow where its own underflows
 
 
 def render_heatmaps(keypoints: Tensor, size: int | Sequence[int], sigma: float) -> Tensor:
@@ -61,7 +62,8 @@ def render_heatmaps(keypoints: Tensor, size: int | Sequence[int], sigma: float) 
 def _bump(centre: Tensor, length: int, sigma: float) -> Tensor:
     """exp(-(u - centre)² / (2 sigma²)) along one axis, (..., length); what is below `TAIL` is 0."""
     u = torch.arange(length, dtype=centre.dtype, device=centre.device)
-    return threshold(torch.exp(-0.5 * ((u - centre[..., None]) / sigma) ** 2), TAIL, 0.0)
+    exponent = -0.5 * ((u - centre[..., None]) / sigma) ** 2
+    return threshold(torch.exp(exponent.clamp_min(LEAST)), TAIL, 0.0)
 
 
 def render_part_affinity_fields(
@@ -99,13 +101,13 @@ def render_part_affinity_fields(
     direction, half = axes.direction[who, bone], axes.length[who, bone].detach() / 2
     limb, cell = _on_limbs(axes.centre[who, bone].detach(), direction.detach(), half, width, (height, across))
     place = (who // persons * len(start) + bone)[limb]  # which of the (B K) fields
-    count = clean.new_zeros(batch * len(start) * height * across)
-    index = place * (height * across) + cell
-    share = direction[limb] / count.index_add(0, index, torch.ones_like(index, dtype=count.dtype))[index, None]
-    index = index + place * (height * across)  # of x in (B, K, 2, H, W); y is a map further on
-    total = clean.new_zeros(2 * len(count))
-    for shift, part in enumerate(share.unbind(-1)):
-        total = total.index_add(0, index + shift * height * across, part)
+    area = height * across
+    count, total = (clean.new_zeros(maps * batch * len(start) * area) for maps in (1, 2))
+    index = place * area + cell
+    count.index_add_(0, index, torch.ones_like(index, dtype=count.dtype))
+    share = direction[limb] / count[index, None]
+    index = index + place * area  # of x in (B, K, 2, H, W); y is a map further on
+    total.index_add_(0, torch.cat([index, index + area]), share.T.flatten())
     return total.view(batch, 2 * len(start), height, across).to(keypoints.dtype)
 
 

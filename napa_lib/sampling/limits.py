@@ -129,9 +129,12 @@ def complete_limits(limits: Mapping[str, JointLimits] | None = None) -> dict[str
         limits: by joint; None for `JOINT_LIMITS`. To change one joint: `JOINT_LIMITS | {"r_knee": JointLimits(…)}`.
 
     Raises:
-        ValueError: if a joint is missing, is not free or unknown, or r_hip is not in its plane (theta 180).
+        ValueError: if a joint is missing, is not free or unknown, has something else than `JointLimits`, or r_hip is
+            not in its plane (theta 180).
     """
     given = dict(JOINT_LIMITS if limits is None else limits)
+    if odd := [name for name, limit in given.items() if not isinstance(limit, JointLimits)]:
+        raise ValueError(f"limits must be JointLimits, that of {odd[0]} is {given[odd[0]]!r}")
     if unknown := sorted(given.keys() - set(FREE)):
         raise ValueError(f"limits must be of {', '.join(FREE)}; got {', '.join(unknown)}")
     full = {}

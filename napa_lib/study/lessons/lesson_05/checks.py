@@ -250,15 +250,18 @@ def _same(a, b) -> bool:
     return a.shape == b.shape and bool(np.allclose(a, b, atol=1e-9))
 
 
-def _variant(pose=1.0, embedding=1.0, sign=1, detached=False, swapped=False, squares=False, held=False):
+def _variant(
+    pose=1.0, embedding=1.0, sign=1, detached=False, swapped=False, squares=False, held=False, own=False, again=False
+):  # fmt: skip
     def step(encoder, decoder, critic, poses, prior):
         drawn = decoder(prior)
         power = torch.square if squares else torch.abs
-        seen = drawn.detach() if detached else drawn
-        fooled = (1 - critic(seen)).square().mean() if sign > 0 else critic(seen).square().mean()
-        back = encoder(drawn.detach() if held else drawn)
-        cycle = pose * power(decoder(encoder(poses)) - poses).mean() + embedding * power(back - prior).mean()
-        real, fake = critic(poses), critic(drawn.detach())
+        score = critic(drawn.detach() if detached else drawn)
+        fooled = {1: (1 - score).square().mean(), -1: score.square().mean(), 0: 0.0}[sign]
+        start = encoder(poses) if own else prior
+        back = encoder(decoder(start) if own else drawn.detach() if held else drawn)
+        cycle = pose * power(decoder(encoder(poses)) - poses).mean() + embedding * power(back - start).mean()
+        real, fake = critic(poses), critic((decoder(encoder(poses)) if again else drawn).detach())
         real, fake = (fake, real) if swapped else (real, fake)
         return cycle + fooled, (1 - real).square().mean() + fake.square().mean()
 
@@ -272,9 +275,14 @@ _STEPS = {
     "model: no embedding": (_variant(embedding=0.0), "the embedding is not held: |Phi(Psi(prior)) - prior| is missing, "
                             "and parts of the cube may stay unused."),
     "model: sign": (_variant(sign=-1), "the decoder helps the critic: it wants its poses scored 1, not 0."),
+    "model: silent": (_variant(sign=0), "the critic's word is missing in the model's loss: (1 - D(drawn))^2."),
+    "model: own": (_variant(own=True), "you start from the poses' own embeddings: take |Phi(Psi(prior)) - prior|, so "
+                   "that all of the cube is held."),
     "model: squares": (_variant(squares=True), "L_cyc has absolute differences, yours are squared."),
     "model: held": (_variant(held=True), "the decoder hears nothing of the embedding there and back: in the model's "
                     "loss nothing is detached."),
+    "critic: again": (_variant(again=True), "your critic is shown poses there and back: show it those decoded from the "
+                      "prior."),
     "critic: swapped": (_variant(swapped=True), "the critic's labels are swapped: real poses are scored 1, drawn ones "
                         "0."),
 }  # fmt: skip

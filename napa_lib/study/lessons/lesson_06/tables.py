@@ -77,6 +77,18 @@ def known_table(found: Runs) -> str:
     return text_table(lines)
 
 
+def second_table(found: Runs) -> str:
+    """3DPCK of H alone, of H after itself and of H' after H, and what the second stages change, paired by seed."""
+    ways = ("one stage", "H twice", "two stages")
+    lines = [["trained with", "H alone", "then H again", "then H'", "H' less H alone", "H' less H again"]]
+    for row in ("full", "adapt"):
+        once, again, other = (values(found, f"second_{row}", way, "pck") for way in ways)
+        changes = (paired_interval(before, other) for before in (once, again))
+        words = [f"{c.mean:+.1f} ± {c.half:.1f}{' *' if c.excludes_zero else ''}" for c in changes]
+        lines.append([LABELS[row], cell(once), cell(again), cell(other), *words])
+    return text_table(lines)
+
+
 def gains(found: Runs | None = None) -> dict[str, Interval]:
     """What each added loss changes in 3DPCK, paired by seed."""
     found = runs() if found is None else found
