@@ -10,6 +10,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from napa_lib.data import load_art_figures
@@ -172,7 +173,7 @@ def judge_figure(seen: Record, guess: float | None = None) -> Figure:
     axis.plot(steps, [entry["untouched"] for entry in seen], marker="s", label="an untouched VGG")
     axis.plot(steps, [entry["own"] for entry in seen], marker="o", label="the VGG that learns along")
     axis.set(xlabel="steps of stage 1", ylabel="L_cos")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylim(0, 1.15 * max(max(entry["own"], entry["untouched"], guess or 0) for entry in seen))
     mark_guess(axis, y=guess)
     axis.legend(fontsize=9)
