@@ -44,7 +44,7 @@ def passes(
     model: NapaModel, images: Tensor, statistics: Tensor, content_layers: Sequence[str], style_layers: Sequence[str]
 ) -> dict[str, Callable[[], None]]:
     """What a step cannot do without, by name."""
-    leaf = images.clone().requires_grad_()
+    leaf = images.clone().requires_grad_()  # O, or the bone map: a gradient flows on into what made it
     bones = torch.rand(len(images), 3, model.depth.preset.size, model.depth.preset.size)
     own = (*STYLE_LAYERS, CONTENT_LAYER)
 
@@ -56,7 +56,7 @@ def passes(
         return call
 
     return {
-        "F": backward_of(lambda: restyle(model.stylizer, leaf, statistics)),
+        "F": backward_of(lambda: restyle(model.stylizer, images, statistics)),
         "G": backward_of(lambda: model.pose(leaf).heatmaps),
         "G'": backward_of(lambda: model.depth(bones)),
         "F'": backward_of(lambda: restyle(model.reconstructor, leaf, statistics)),
@@ -74,7 +74,9 @@ def main() -> None:
     figures, styles, model = open_figures(["synthetic:train"], config.size, 64), load_styles(config.size), build_model()
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = model.train_only(trained_in(stage, config))
-    optimizer = torch.optim.RMSprop([p for own in groups.values() for p in own], 1e-6, momentum=0.9)
+    optimizer = torch.optim.RMSprop(
+        [p for own in groups.values() for p in own], 1e-6, momentum=config.momentum, weight_decay=config.weight_decay
+    )
     target, spent = style_target(model, styles, stage, config), {"data": 0.0, "all": 0.0}
     drawn = draw(0, config, len(figures), len(styles.pictures))
     images = (figures.images[drawn.figures].float() / 255).to(memory_format=torch.channels_last)
@@ -94,6 +96,7 @@ def main() -> None:
     best = dict.fromkeys(calls, float("inf"))
     for turn in range(ROUNDS + 1):
         for name, call in calls.items():
+            model.zero_grad()  # nor does a step add to the gradients of the last one
             started = time.process_time()
             call()
             best[name] = min(best[name], time.process_time() - started) if turn else best[name]

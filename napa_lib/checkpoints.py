@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napa_lib.engine import CheckpointError, load_checkpoint, load_tensors, save_checkpoint
+from napa_lib.engine import CheckpointError, load_checkpoint, load_metadata, save_checkpoint
 
 Record = list[dict[str, Any]]
 
@@ -51,11 +51,26 @@ def resume(training: Training, checkpoint: Path | None, steps: int) -> State:
     Raises:
         CheckpointError: if the file is corrupt, belongs to a training with other settings, or is beyond `steps`.
     """
+    state = standing(checkpoint, training.settings, steps)
+    if checkpoint is None or state.kept < 0:
+        return state
+    load_checkpoint(checkpoint, training.models, training.optimizers, training.generator)
+    for optimizer in training.optimizers.values():
+        _match_layout(optimizer)
+    return state
+
+
+def standing(checkpoint: Path | None, settings: Mapping[str, Any], steps: int) -> State:
+    """Where a training stands, by its checkpoint alone, of which no weight is read; at the start where there is none.
+
+    Raises:
+        CheckpointError: if the file is corrupt, belongs to a training with other settings, or is beyond `steps`.
+    """
     if checkpoint is None or not Path(checkpoint).exists():
         return State()
-    header = load_tensors(checkpoint)[1]
+    header = load_metadata(checkpoint)
     found = json.loads(header.get("settings", "{}"))
-    wanted = json.loads(json.dumps(training.settings))  # tuples become lists
+    wanted = json.loads(json.dumps(settings))  # tuples become lists
     if found != wanted:
         names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
         other = ", ".join(f"{name} is {found.get(name)}, expected {wanted.get(name)}" for name in names)
@@ -63,9 +78,6 @@ def resume(training: Training, checkpoint: Path | None, steps: int) -> State:
     state = State(**json.loads(header["state"]))
     if state.step > steps:
         raise CheckpointError(f"{checkpoint} stands at step {state.step}, beyond the {steps} that are asked for")
-    load_checkpoint(checkpoint, training.models, training.optimizers, training.generator)
-    for optimizer in training.optimizers.values():
-        _match_layout(optimizer)
     return state
 
 

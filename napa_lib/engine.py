@@ -151,6 +151,19 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
 
 
+def load_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without its tensors.
+
+    Raises:
+        CheckpointError: if the file is missing, truncated, or no safetensors file.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+
+
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """Copy named tensors into a model, which takes their dtype, float32 at least; or say which names and shapes do not
     fit, and change nothing.

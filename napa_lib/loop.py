@@ -234,9 +234,13 @@ def take_step(optimizer: torch.optim.Optimizer, clip: float) -> None:
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     average_gradients(parameters, join_processes()[1])
-    norm = nn.utils.clip_grad_norm_(parameters, clip)
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
     if not bool(norm.isfinite()):
         raise FloatingPointError(f"the gradient's norm is {float(norm)}")
+    if norm > clip:  # PyTorch's clip_grad_norm_ multiplies in any case, by 1 where nothing is to be clipped
+        for gradient in gradients:
+            gradient.mul_(clip / (norm + 1e-6))
     optimizer.step()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +24,7 @@ def add_setup(parser: argparse.ArgumentParser, every: int) -> None:
         default=every,
         help="steps between two checkpoints",
     )
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    _add_device(parser)
 
 
 def read_setup(options: argparse.Namespace) -> Setup:
@@ -34,6 +34,30 @@ def read_setup(options: argparse.Namespace) -> Setup:
         ValueError: if the machine does not have the device.
     """
     return Setup(choose_device(options.device), options.half, options.checkpoint)
+
+
+def add_comparison(parser: argparse.ArgumentParser, name: str, steps: int) -> None:
+    """Where NAME_SEED.json is written, the seed, the steps of each training, where and how to compute."""
+    parser.add_argument(
+        "--results", type=Path, required=True, metavar="FOLDER", help=f"where to write {name}_SEED.json"
+    )
+    parser.add_argument("--steps", type=int, default=steps, help="of each training (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    _add_device(parser)
+
+
+def read_comparison(options: argparse.Namespace) -> Setup:
+    """What `add_comparison`'s options say of where and how; each row is printed as it is measured.
+
+    Raises:
+        ValueError: if the machine does not have the device.
+    """
+    return Setup(choose_device(options.device), options.half, tell=lambda row: print(json.dumps(row), flush=True))
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
 
 
 def add_config(parser: argparse.ArgumentParser, kind: Any) -> None:

@@ -204,6 +204,9 @@ def test_gradients_are_clipped_to_the_norm():
     optimizer = torch.optim.SGD([weight], lr=1.0)
     loop.descend((10 * weight).square().sum() / 2, optimizer, 1.0, {})
     np.testing.assert_allclose(weight.detach(), [3 - 0.6, 4 - 0.8], atol=1e-5)
+    weight.data = torch.tensor([3.0, 4.0])
+    loop.descend((0.1 * weight).square().sum() / 2, optimizer, 1.0, {})  # short enough as it is
+    np.testing.assert_allclose(weight.detach(), [2.97, 3.96], atol=1e-6)
 
 
 def test_other_settings_are_refused_by_name(tmp_path):

@@ -189,6 +189,23 @@ def test_stages_two_and_three_in_one_folder(tmp_path, small, capsys):
     assert "stage 2, pose" in capsys.readouterr().out
 
 
+def test_a_later_stage_that_does_not_fit_is_refused_before_the_first_one_starts(tmp_path, small):
+    train(wanted(tmp_path, (1, 2)))
+    (tmp_path / "stage_1.safetensors").rename(tmp_path / "kept")
+    for other in ({"seed": 1}, {"half": True}):
+        with pytest.raises(CheckpointError, match="stage_2.safetensors belongs to another training"):
+            train(wanted(tmp_path, (1, 2), **other))
+    shorter = replace(wanted(tmp_path, (1, 2)), config=replace(CONFIG, steps=2))
+    with pytest.raises(CheckpointError, match="stage_2.safetensors stands at step 3, beyond the 2"):
+        train(shorter)
+    with pytest.raises(CheckpointError, match="trained stage 2 on"):
+        train(replace(wanted(tmp_path, (1, 2)), data=("mine",)))
+    (tmp_path / "kept").rename(tmp_path / "stage_2.safetensors")  # of stage 1
+    with pytest.raises(CheckpointError, match="stage is napa 1, expected napa 2"):
+        train(wanted(tmp_path, (1, 2)))
+    assert not (tmp_path / "stage_1.safetensors").exists()
+
+
 def test_a_plan_changes_nothing_and_counts_what_it_says():
     model, styles = small_model(), small_styles()
     before = {n: t.clone() for n, t in model.state_dict().items()}

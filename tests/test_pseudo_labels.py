@@ -7,12 +7,12 @@ import json
 import pytest
 import torch
 
-from napa_lib.data import load_mocap
+from napa_lib.data import load_art_figures, load_mocap
 from napa_lib.data.views import random_views
 from napa_lib.lifting import bone_vectors
 from napa_lib.lifting.config import TrainingConfig
 from napa_lib.lifting.train import fit_standardizer
-from napa_lib.training import pseudo_labels
+from napa_lib.training import art_depths, pseudo_labels
 
 CONFIG = TrainingConfig("coordinates", steps=2, batch=4)
 
@@ -73,3 +73,29 @@ def test_each_kind_of_label_has_its_network(tmp_path, monkeypatch):
         assert not torch.equal(taught[other], taught[other + 1])
     for where in ("rest", "others"):
         assert found[where].keys() == found["others"].keys() and all(0 < e < 1000 for e in found[where].values())
+
+
+def test_figures_in_art_keep_their_joints_and_differ_in_depth_alone(monkeypatch):
+    """The joints are given, so both networks' poses are the picture's up to one scale each; the farthest come first."""
+    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    few = pseudo_labels.pictures_of_others(CONFIG)
+    monkeypatch.setattr(art_depths, "pictures_of_others", lambda config: tuple(part[:4] for part in few))
+    figures = load_art_figures()[:5]
+    found = art_depths.compare(figures, CONFIG)
+    joints = dict(zip([figure.name for figure in figures], art_depths.joints_of(figures), strict=True))
+    apart = [entry["apart"] for entry in found["figures"]]
+    assert len(apart) == art_depths.SHOWN and apart == sorted(apart, reverse=True) and apart[0] >= found["apart"] > 0
+    for entry in found["figures"]:
+        flat = joints[entry["name"]] - joints[entry["name"]][0]
+        poses = [torch.tensor(entry[name]).double() for name in ("none", "pseudo")]
+        for pose in poses:
+            across = pose[:, :2] - pose[0, :2]
+            scale = float((across * flat).sum() / flat.square().sum())
+            assert scale > 0 and float((across - scale * flat).abs().max()) < 2  # whole millimetres
+        assert not torch.equal(poses[0][:, 2], poses[1][:, 2])
+
+
+def test_rows_that_are_most_apart():
+    one = torch.zeros(3, 2, 3)
+    other = torch.stack([one[0] + 1, one[1], torch.tensor([[3.0, 4.0, 0.0], [0.0, 0.0, 0.0]])])
+    assert art_depths.most_apart(one, other, 2) == [(2, 2.5), (0, pytest.approx(3**0.5))]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from napa_lib import results
 from napa_lib.study.lessons.lesson_08 import checks, live, pictures, tables
 from napa_lib.training.objective import SYMBOLS
 from napa_lib.training.stages import STAGES
@@ -129,3 +130,17 @@ def test_labels_are_compared_with_none_seed_by_seed():
     assert tables.labels_errors(runs)["none"] == {"labels": [], "rest": [90.0, 91.0, 92.0], "others": [77.0] * 3}
     lines = tables.labels_table(runs).splitlines()
     assert len(lines) == 6 and "(-10.0 ± 0.0)" in lines[3] and "(+0.0 ± 0.0)" in lines[3]
+
+
+def test_the_figures_in_art_stand_above_both_of_their_poses():
+    stored = results.shipped_runs("training")["art_depths"][0]["figures"]
+    page = pictures.depths_figure()
+    assert (
+        len(page.axes) == 3 * len(stored)
+        and len({tuple(axis.images[0].get_array().shape) for axis in page.axes[:3]}) > 1
+    )
+    said = [axis.get_title() for axis in page.axes[-3:]]
+    assert said == [f"with them: {entry['apart']:.0f} mm from it" for entry in stored]
+    for entry in stored:
+        one, other = (torch.tensor(entry[name], dtype=torch.float64) for name in ("none", "pseudo"))
+        assert float((one - other).norm(dim=-1).mean()) == pytest.approx(entry["apart"], abs=1.0)  # whole millimetres

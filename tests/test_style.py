@@ -95,6 +95,20 @@ def test_jensen_shannon_against_scipy():
     np.testing.assert_allclose(style.jensen_shannon(a, b), expected, rtol=1e-9)
 
 
+def test_jensen_shannon_does_not_care_how_maps_lie_in_memory():
+    a, b = torch.rand(2, 2, 3, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        for other in (torch.contiguous_format, torch.channels_last):
+            leaf = a.clone(memory_format=layout).requires_grad_()
+            value = style.jensen_shannon(leaf, b.contiguous(memory_format=other))
+            value.sum().backward()
+            found.append((value.detach(), leaf.grad))
+    for value, gradient in found[1:]:
+        np.testing.assert_allclose(value, found[0][0], rtol=1e-12)
+        np.testing.assert_allclose(gradient, found[0][1], rtol=1e-9, atol=1e-15)
+
+
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, st.floats(0.1, 50))
 def test_jensen_shannon_is_bounded_symmetric_and_blind_to_strength(seed, strength):

@@ -123,7 +123,9 @@ def jensen_shannon(a: Tensor, b: Tensor) -> Tensor:
         (B,) in [0, log 2].
     """
     a, b = _alike("a", a, "b", b)
-    return _JensenShannon.apply(a.flatten(1), b.flatten(1))
+    last = a.is_contiguous(memory_format=torch.channels_last)
+    order = (0, 2, 3, 1) if last else (0, 1, 2, 3)  # as they lie in memory, so that nothing is copied
+    return _JensenShannon.apply(a.permute(order).flatten(1), b.permute(order).flatten(1))
 
 
 def style_entropy_loss(output_features: Sequence[Tensor], style_features: Sequence[Tensor]) -> Tensor:

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napa_lib.checkpoints import standing
 from napa_lib.console import say
-from napa_lib.engine import choose_device, keep_freed_memory, load_tensors
+from napa_lib.engine import choose_device, keep_freed_memory, load_metadata
 from napa_lib.loop import Setup, laid_out
 from napa_lib.networks.pose_net import save_pose_net
 from napa_lib.processes import join_processes, wait_for_all
@@ -21,7 +22,7 @@ from napa_lib.training.figures import FigureSet, open_figures
 from napa_lib.training.folder import RunFolder
 from napa_lib.training.measure import measure_pose
 from napa_lib.training.plan import plan_stage, plan_table
-from napa_lib.training.run import load_stage, load_styles, run_stage
+from napa_lib.training.run import load_stage, load_styles, run_stage, stage_settings
 from napa_lib.training.stages import TrainingConfig, stage_of
 from napa_lib.training.system import NapaModel, Styles, build_model
 
@@ -58,13 +59,13 @@ def train(command: TrainCommand) -> None:
     keep_freed_memory()
     rank, world = join_processes()
     folder = RunFolder(command.out, command.tensorboard and rank == 0)
+    setup = Setup(choose_device(command.device), command.half)
     if not command.plan:
-        _check_start(command, folder)
+        _check_start(command, folder, setup)
     size = command.config.size
     figures = open_figures(command.data, size, command.most)
     validation = open_figures(command.validation, size, command.most) if command.validation else None
     model, styles = build_model(command.pose, command.depth), load_styles(size)
-    setup = Setup(choose_device(command.device), command.half)
     styles = Styles(styles.pictures.to(setup.device), styles.statistics.to(setup.device))
     if command.plan:
         plans = [plan_stage(n, command.config, model, figures, styles, setup) for n in command.stages]
@@ -82,10 +83,15 @@ def train(command: TrainCommand) -> None:
             _export(model, command, folder)
 
 
-def _check_start(command: TrainCommand, folder: RunFolder) -> None:
-    """Whether the first stage has what it starts from, and every checkpoint that is there is of its stage."""
+def _check_start(command: TrainCommand, folder: RunFolder, setup: Setup) -> None:
+    """Whether the first stage has what it starts from, and every checkpoint that is there belongs to this training.
+
+    All stages are looked at before the first one starts: a last one that does not fit is no news for the day after.
+    """
     for number in command.stages:
-        stage_of(number)
+        settings = stage_settings(number, command.config, setup)
+        standing(folder.checkpoint(number), settings, command.config.steps)
+        folder.check(number, [*command.data])
     first = min(command.stages)
     if first > 1 and not folder.checkpoint(first - 1).exists():
         raise ValueError(f"stage {first} starts from {folder.checkpoint(first - 1)}, which is not there: run stage "
@@ -104,7 +110,7 @@ def _run(
     rank: int,
 ) -> None:
     checkpoint = folder.checkpoint(number)
-    done = int(load_tensors(checkpoint)[1].get("step", "0")) if checkpoint.exists() else 0
+    done = int(load_metadata(checkpoint).get("step", "0")) if checkpoint.exists() else 0
     setup = replace(setup, checkpoint=checkpoint)
     if rank == 0:
         write = folder.begin(number, done)

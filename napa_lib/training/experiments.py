@@ -23,6 +23,10 @@ EXPERIMENTS = {
         "napa_lib.training.pseudo_labels --seed {seed} --results runs/training", "runs/training/pseudo_{seed}.json",
         180, (0, 1, 2),
     ),
+    "art_depths": Experiment(
+        "napa_lib.training.art_depths --seed {seed} --results runs/training", "runs/training/art_depths_{seed}.json",
+        120,
+    ),
     "own_art": Experiment(
         "napa_lib.training.own_art --half --seed {seed} --results runs/training", "runs/training/own_art_{seed}.json",
         270, (0, 1, 2),

@@ -70,22 +70,29 @@ class RunFolder:
         finally:
             os.close(folder)
 
-    def describe(self, stage: int, config: TrainingConfig, data: list[str], device: torch.device) -> None:
-        """Write what a stage is trained with, and where.
+    def check(self, stage: int, data: list[str]) -> dict[str, dict[str, Any]]:
+        """What `config.json` says of each stage.
 
         Raises:
-            CheckpointError: if the folder holds the same stage with other data, or a `config.json` of something else;
-                nothing is written then.
+            CheckpointError: if the folder holds the stage with other data, or a `config.json` of something else.
         """
-        file = self.path / "config.json"
-        known = _stages(file)
+        known = _stages(self.path / "config.json")
         before = known.get(str(stage), {}).get("data", data)
         if before != data and self.checkpoint(stage).exists():
             raise CheckpointError(
                 f"{self.path} trained stage {stage} on {before}, not on {data}; choose another folder"
             )
+        return known
+
+    def describe(self, stage: int, config: TrainingConfig, data: list[str], device: torch.device) -> None:
+        """Write what a stage is trained with, and where.
+
+        Raises:
+            CheckpointError: as `check`; nothing is written then.
+        """
+        known = self.check(stage, data)
         known[str(stage)] = {**asdict(config), "data": data}
-        write_text(file, to_json(known) + "\n")
+        write_text(self.path / "config.json", to_json(known) + "\n")
         versions = {"napa_lib": __version__, "torch": torch.__version__, "python": platform.python_version()}
         found = {"hardware": hardware(device), "threads": torch.get_num_threads(), "processes":
                  int(os.environ.get("WORLD_SIZE", "1")), "platform": platform.platform(), **versions}  # fmt: skip

@@ -9,7 +9,6 @@ Source: NAPA, section 4.5 and table 3.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,9 +18,9 @@ import torch
 
 from napa_lib import results
 from napa_lib.data import ArtFigure, load_art_figures
-from napa_lib.engine import choose_device
 from napa_lib.loop import Setup, command
 from napa_lib.networks.warm_pose_net import load_warm_backbone
+from napa_lib.options import add_comparison, read_comparison
 from napa_lib.training.claim import both_looks
 from napa_lib.training.own_art import LOOK, TUNING, look, rates, score
 from napa_lib.training.pictures import PictureSet
@@ -78,15 +77,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Train one head a mixture of real and stylised pictures, and measure each on both and on art."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/claim"), help="keeps the stylised pictures")
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER", help="where to write mixing_SEED.json")
-    parser.add_argument("--steps", type=int, default=1500, help="of each training; 200 leave the head near its start")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_comparison(parser, "mixing", 1500)
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with command():
-        setup = Setup(choose_device(options.device), options.half, tell=lambda e: print(json.dumps(e), flush=True))
+        setup = read_comparison(options)
         config = replace(TUNING, widths=NARROW, steps=options.steps, seed=options.seed)
         train, validation = (both_looks(split, options.work, setup) for split in ("train", "validation"))
         rows = measure_mixtures(train, [spread(p, PEOPLE) for p in validation], load_art_figures(), config, setup)

@@ -8,7 +8,6 @@ The head is trained, the backbone that photographs made stays as it is; joints t
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,11 +19,11 @@ from torch import Tensor
 from napa_lib import results
 from napa_lib.data import ArtFigure, asset_path, load_art_figures
 from napa_lib.data.crops import crop, crop_matrices, edge_color, to_crop, to_picture
-from napa_lib.engine import choose_device
 from napa_lib.evaluate.art import THRESHOLDS, ArtScore, score_art
 from napa_lib.loop import HERE, Setup, command, laid_out
 from napa_lib.metrics import better_sides
 from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_pose_net
+from napa_lib.options import add_comparison, read_comparison
 from napa_lib.skeletons import ART14, NAPA18, convert
 from napa_lib.training.agree import ROUND, SIDE
 from napa_lib.training.figures import open_figures
@@ -193,20 +192,12 @@ def main(arguments: list[str] | None = None) -> None:
         "--annotations", type=Path, metavar="FILE", help="figures.json of `napa annotate` (default: ours)"
     )
     parser.add_argument("--shots", type=int, nargs="+", default=[0, 3, 6, 12, 24], help="figures to learn from")
-    parser.add_argument("--steps", type=int, default=TUNING.steps)
     parser.add_argument("--learning-rate", type=float, default=TUNING.learning_rate, metavar="RATE")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--results", type=Path, required=True, metavar="FOLDER", help="where to write own_art_SEED.json"
-    )
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_comparison(parser, "own_art", TUNING.steps)
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with command():
-        setup = Setup(
-            choose_device(options.device), options.half, tell=lambda entry: print(json.dumps(entry), flush=True)
-        )
+        setup = read_comparison(options)
         config = replace(TUNING, steps=options.steps, learning_rate=options.learning_rate, seed=options.seed)
         figures = load_art_figures(options.annotations or asset_path(f"{FOLDER}/figures.json"))
         found = measure(figures, options.shots, config, setup)

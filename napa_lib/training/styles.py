@@ -22,10 +22,11 @@ from torch import Tensor
 
 from napa_lib import results
 from napa_lib.data import load_art_figures
-from napa_lib.engine import choose_device, load_tensors, save_tensors
+from napa_lib.engine import load_tensors, save_tensors
 from napa_lib.evaluate.art import GROUPS, ArtScore, score_art
 from napa_lib.loop import Setup, command
 from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_backbone
+from napa_lib.options import add_comparison, read_comparison
 from napa_lib.style import POOL, load_stylizer
 from napa_lib.training.claim import photo_pictures
 from napa_lib.training.mixing import NARROW, spread
@@ -90,15 +91,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("runs/styles"), help="keeps pictures, and each training's end"
     )
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER", help="where to write styles_SEED.json")
-    parser.add_argument("--steps", type=int, default=200, help="of each training; 200 leave the head near its start")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_comparison(parser, "styles", 200)
     options = parser.parse_args(arguments)
     with command():
-        setup = Setup(choose_device(options.device), options.half, tell=lambda e: print(json.dumps(e), flush=True))
-        run_all(options, setup, results.command_line(PROGRAM, arguments))
+        run_all(options, read_comparison(options), results.command_line(PROGRAM, arguments))
 
 
 def run_all(options: argparse.Namespace, setup: Setup, made_by: str) -> None:

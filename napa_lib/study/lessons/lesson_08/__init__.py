@@ -72,7 +72,7 @@ PLAN = LessonPlan(
     prerequisites="lessons 01 and 02: style losses, bone maps, depth from them.",
     minutes=48,
     data=("synthetic", "paintings", "weights/stylizer_pool.safetensors", "weights/pose_net.safetensors",
-          "weights/depthnet_tiny.safetensors", "weights/vgg19_q8.safetensors", "results/training"),
+          "weights/depthnet_tiny.safetensors", "weights/vgg19_q8.safetensors", "art_figures", "results/training"),
     prelude="import torch\nfrom napa_lib import study",
     exercises=EXERCISES,
     quiz=QUIZ,

@@ -70,7 +70,7 @@ def check_joint(my_joint) -> Verdict:
         if not np.isclose(value, expected, rtol=1e-6):
             return wrong(_why_not(value, terms, parts, groups))
         if not isinstance(got, Tensor) or not got.requires_grad:
-            return wrong("the number is right, and nothing can learn from it: sum tensors, without float() or item().")
+            return wrong("the number is right, but nothing can learn from it: sum without float(), item(), detach().")
         slopes = torch.autograd.grad(got, [v for g in groups for v in terms[g].values()])
         if not close(torch.stack(slopes), np.array([ratio for ratio, _ in parts]), 1e-6):
             return wrong("the value is right, but its slope is not the ratio of each term.")
@@ -179,7 +179,9 @@ def check_cut(my_cut) -> Verdict:
     keypoints = (6 * torch.rand(2, 3, 2, generator=torch.Generator().manual_seed(1))).requires_grad_()
     before = keypoints.detach().clone()
     found = my_cut(keypoints)
-    if not isinstance(found, Tensor) or found.shape != keypoints.shape:
+    if not isinstance(found, Tensor):
+        return wrong(f"a tensor is wanted, not {type(found).__name__}: the map is drawn from tensors.")
+    if found.shape != keypoints.shape:
         return wrong("give back keypoints of the same shape, (B, J, 2).")
     if not torch.equal(keypoints.detach(), before):
         return wrong("you changed the keypoints themselves: the loss of the pose needs them.")

@@ -71,7 +71,7 @@ JOINT = Exercise(
         WrongAnswer("no ratio", _joint(_SUM.replace("ratios[name] * ", "")), "no ratio is in it"),
         WrongAnswer("mean", _joint(f"{_SUM} / sum(len(terms[group]) for group in groups)"), "you took the mean"),
         WrongAnswer("ratios alone", _joint(_SUM.replace(" * value", " + 0 * value")), "sum of the ratios"),
-        WrongAnswer("numbers", _joint(_SUM.replace("* value", "* float(value)")), "without float() or item()"),
+        WrongAnswer("numbers", _joint(_SUM.replace("* value", "* float(value)")), "without float(), item()"),
         WrongAnswer("first group", _joint(_SUM.replace("in groups", "in groups[:1]")), "only the first group"),
         WrongAnswer("squares", _joint(_SUM.replace("* value", "* value ** 2")), "for every group of the stage"),
     ),
@@ -239,6 +239,7 @@ CUT = Exercise(
         WrongAnswer("rounded", _CUT.format(value="keypoints.round()"), "have moved"),
         WrongAnswer("nothing", _CUT.format(value="0 * keypoints"), "an empty map"),
         WrongAnswer("for good", _CUT.format(value="keypoints.detach_()"), "needs it"),
+        WrongAnswer("an array", _CUT.format(value="keypoints.detach().numpy()"), "a tensor is wanted"),
         WrongAnswer("one joint", _CUT.format(value="keypoints[:, :1].detach()"), "of the same shape"),
     ),
 )

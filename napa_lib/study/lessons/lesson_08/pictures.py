@@ -6,19 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from napa_lib.data import load_art_figures
 from napa_lib.loop import Record
-from napa_lib.results import interval
-from napa_lib.skeletons import NAPA18
+from napa_lib.results import interval, shipped_runs
+from napa_lib.skeletons import ART14, NAPA18
 from napa_lib.study.figures import PALETTE, to_array
 from napa_lib.study.guesses import mark_guess
 from napa_lib.study.lessons.lesson_08 import tables
 from napa_lib.study.lessons.lesson_08.live import Board, View, reach, system, view
 from napa_lib.study.plots import draw_pose
+from napa_lib.study.poses import draw_pose_3d
 from napa_lib.training.objective import SYMBOLS
 from napa_lib.training.stages import stage_of
 
@@ -169,6 +173,7 @@ def judge_figure(seen: Record, guess: float | None = None) -> Figure:
     axis.plot(steps, [entry["untouched"] for entry in seen], marker="s", label="an untouched VGG")
     axis.plot(steps, [entry["own"] for entry in seen], marker="o", label="the VGG that learns along")
     axis.set(xlabel="steps of stage 1", ylabel="L_cos")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylim(0, 1.15 * max(max(entry["own"], entry["untouched"], guess or 0) for entry in seen))
     mark_guess(axis, y=guess)
     axis.legend(fontsize=9)
@@ -221,6 +226,26 @@ def labels_figure(guess: float | None = None) -> Figure:
     axis.invert_yaxis()
     axis.set(xlabel="PA-MPJPE on what follows in the same clips (mm)", xlim=(0, 100))
     mark_guess(axis, x=guess)
+    return page
+
+
+def depths_figure(angle: float = 50.0) -> Figure:
+    """Figures in art, and their poses half turned as two depth networks see them: without and with made-up labels."""
+    found = shipped_runs("training")["art_depths"][0]["figures"]
+    art = {figure.name: figure for figure in load_art_figures()}
+    page, axes = plt.subplots(3, len(found), figsize=(2.4 * len(found), 6.0), layout="constrained")
+    for column, entry in zip(axes.T, found, strict=True):
+        figure = art[entry["name"]]
+        x0, y0, x1, y1 = figure.box
+        column[0].imshow(to_array(figure.load()))
+        draw_pose(column[0], figure.keypoints, ART14, linewidth=2.0)
+        column[0].set(xlim=(x0, x1), ylim=(y1, y0))
+        column[0].axis("off")
+        for axis, name in zip(column[1:], ("none", "pseudo"), strict=True):
+            draw_pose_3d(axis, torch.tensor(entry[name], dtype=torch.float32), NAPA18, angle)
+            axis.set_aspect("equal", adjustable="datalim")
+        column[1].set_title("without such labels", fontsize=9)
+        column[2].set_title(f"with them: {entry['apart']:.0f} mm from it", fontsize=9)
     return page
 
 

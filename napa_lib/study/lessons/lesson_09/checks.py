@@ -44,6 +44,8 @@ def _interval_hint(low, high, hit, counted, rows, pooled) -> str:
         return "mean and deviation make a bell of the draws; take their percentiles, which need no bell."
     if same(pooled, (5, 95)):
         return "that is the 90 % interval: 2.5 % are left out at each end."
+    if same(pooled, (25, 75)):
+        return "that is the middle half of the draws; 95 % of them are asked for, 2.5 % left out at each end."
     if np.allclose((low, high), (pooled.min(), pooled.max())):
         return "that is the range of all draws; leave out 2.5 % at each end."
     if np.allclose(low, high):

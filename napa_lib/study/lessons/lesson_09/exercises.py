@@ -61,6 +61,7 @@ INTERVAL = Exercise(
         WrongAnswer("shares", _interval("right[rows].sum(1) / counted[rows].sum(1)"), "as a share"),
         WrongAnswer("mean of rates", _interval("100 * (right / counted)[rows].mean(1)"), "mean of the figures' rates"),
         WrongAnswer("90 %", _interval(_POOLED, "np.percentile(pooled, (5, 95))"), "90 % interval"),
+        WrongAnswer("quartiles", _interval(_POOLED, "np.percentile(pooled, (25, 75))"), "middle half"),
         WrongAnswer("fractions", _interval(_POOLED, "np.percentile(pooled, (0.025, 0.975))"), "from 0 to 100"),
         WrongAnswer("a bell", _interval(_POOLED, "pooled.mean() + 1.96 * pooled.std() * np.array([-1, 1])"), "no bell"),
         WrongAnswer("range", _interval(_POOLED, "(pooled.min(), pooled.max())"), "range of all draws"),
