@@ -300,11 +300,11 @@ def test_faces_are_paired_target_by_target():
     assert "11.64, 0.482" in rows["Ours: adapted, with mixed"] and len(rows) == 1 + len(faces.ROWS)
 
 
-def test_faces_that_ship_turn_and_are_drawn_in_three_rows():
+def test_faces_that_ship_turn_and_are_drawn_in_two_rows():
     network, regressor = adaptation.load_pretrained_faces()
     noises = network.source.noise(6, torch.Generator().manual_seed(1))
     page = pictures.faces_figure(network, regressor, noises)
-    assert len(page.axes) == 3 * 6
+    assert len(page.axes) == 2 * 6
     poses = {name: adaptation.read_poses(model, regressor, noises) for name, model in
              (("ahead", network.source), ("left", network))}  # fmt: skip
     tip, chin = FACE68.index("nose_tip"), FACE68.index("chin")

@@ -98,13 +98,14 @@ def bottleneck_figure(network: PoseStyleGAN, regressor: KeypointRegressor, noise
 
 @torch.no_grad()
 def faces_figure(network: AdaptedGenerator, regressor: KeypointRegressor, noises: Tensor) -> Figure:
-    """Three rows of one noise a column: the source's drawings, the adapted ones, and these read by beta, drawn anew."""
-    names = ("the source looks ahead", "the same noises, adapted to twelve faces turned to their left",
-             "read by beta, drawn anew")  # fmt: skip
-    adapted = network(noises)
-    again = alpha(regressor(adapted), 96)
-    page, lines = rows_of_panels(names, len(noises), 0.95)
-    for line, drawn in zip(lines, (network.source(noises), adapted, again), strict=True):
+    """Two rows of one noise a column: the source's drawings, and the adapted ones as beta reads them, drawn anew."""
+    names = (
+        "the source looks ahead",
+        "the same noises, adapted to twelve faces turned to their left; read by beta, drawn anew",
+    )
+    again = alpha(regressor(network(noises)), 96)
+    page, lines = rows_of_panels(names, len(noises), 0.7)
+    for line, drawn in zip(lines, (network.source(noises), again), strict=True):
         for axis, picture in zip(line, drawn, strict=True):
             draw_picture(axis, picture)
     return page
@@ -268,5 +269,5 @@ def crowds_figure(crowds: Mapping[str, Tensor], target: Target) -> Figure:
     for name, poses in crowds.items():
         near = float(torch.cdist(poses.flatten(1), target.held_out.flatten(1)).amin(1).mean())
         words = f"{name}: nearest {near:.2f}, coverage {coverage(poses, target.held_out):.0%}, energy "
-        rows[words + f"{distance_to(poses, target):.2f}"] = poses[:8]
+        rows[words + f"{distance_to(poses, target):.2f}"] = poses[:6]
     return poses_figure(rows)
