@@ -250,7 +250,7 @@ def layers_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
 
     Source: FlexPose, fig. 4 (the loss).
     """
-    page, axes = plt.subplots(1, 2, figsize=(7.2, 2.6), layout="constrained")
+    page, axes = plt.subplots(1, 2, figsize=(6.6, 2.2), layout="constrained")
     names = {"loss": "perceptual loss at the end", "energy": "energy distance (half sides)"}
     for axis, (key, name) in zip(axes, names.items(), strict=True):
         means, halves = zip(*(interval(found) for found in tables.curve(runs, key)), strict=True)
