@@ -297,6 +297,7 @@ def _maps(name: str, features: Tensor) -> Tensor:
 
 
 def _picture(name: str, image: Tensor) -> Tensor:
+    check_floating(name, image)
     if image.ndim != 4 or image.shape[1] != 3:
         raise ValueError(f"{name} must be (B, 3, H, W) with no empty side, got {tuple(image.shape)}")
     return _maps(name, image)
