@@ -118,6 +118,8 @@ def test_beta_learns_what_an_adapted_generators_drawings_are_to_be_read_as(adapt
     for wrong in (noises[:-1], pool.noises):
         with pytest.raises(ValueError, match="one a mixed pose, 30"):
             refine_regressor(ReadingConfig(1), regressor, adapted, wrong, poses)
+    with pytest.raises(ValueError, match="same points, got 15, 68 and 15"):
+        refine_regressor(ReadingConfig(1), regressor, adapted, noises, torch.zeros(4, 68, 2))
     with pytest.raises(ValueError, match="batch >= 2"):
         ReadingConfig(batch=1)
 
@@ -150,6 +152,8 @@ def test_bad_input_to_adapting(adapted_parts, poses):
         adapt(config, source, pool, poses[:0], features)
     with pytest.raises(ValueError, match="missing joint"):
         adapt(config, source, pool, torch.full((3, 15, 2), torch.nan), features)
+    with pytest.raises(ValueError, match="the source's 15 points, got 68"):  # faces, to a source of bodies
+        adapt(replace(config, pairing="random"), source, pool, torch.zeros(3, 68, 2), features)
     with pytest.raises(ValueError, match="layers must be different numbers from 1 to 6"):
         adapt(replace(config, layers=(7,)), source, pool, poses[:3], features)
     with pytest.raises(ValueError, match="a noise for each of 61 mixed poses, got 60"):

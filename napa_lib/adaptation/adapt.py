@@ -71,13 +71,15 @@ def adapt(
         the target's generator, in evaluation mode, with the mixed poses and the record.
 
     Raises:
-        ValueError: for fewer than two shots, missing joints, layers that the source does not have, a pool that is too
-            small, or a checkpoint that does not fit.
+        ValueError: for fewer than two shots, missing joints, other points than the source's, layers that it does not
+            have, a pool that is too small, or a checkpoint that does not fit.
         FloatingPointError: if the loss is not finite; the last checkpoint is kept.
 
     Source: FlexPose, section 3.3 (eq. 4 to 7).
     """
     check_shots(check_poses("shots", shots))
+    if shots.shape[1] != pool.poses.shape[1]:
+        raise ValueError(f"shots must have the source's {pool.poses.shape[1]} points, got {shots.shape[1]}")
     generator = seed_everything(config.seed)
     device = setup.device
     source = on_device(device, copy.deepcopy(source)).eval().requires_grad_(False)

@@ -57,10 +57,8 @@ def trained(name: str, options: str, seconds: float, preset: str = "thumb") -> E
 
 def taught(name: str) -> Experiment:
     """A target read by a beta of its own; bodies with the networks that ship."""
-    out, command = (
-        f"{RUNS}/reading_{name}_{{seed}}.json",
-        f"napa_lib.adaptation.reading --target {name} --seed {{seed}}",
-    )
+    out = f"{RUNS}/reading_{name}_{{seed}}.json"
+    command = f"napa_lib.adaptation.reading --target {name} --seed {{seed}}"
     if name not in NETWORKS:
         return Experiment(f"{command} --out {out}", out, 55, (0, 1, 2))
     return Experiment(f"{command} --models {RUNS} --out {out}", out, 90, (0, 1), NETWORKS[name])

@@ -90,9 +90,12 @@ def refine_regressor(
         a beta of the target, in evaluation mode, and the record.
 
     Raises:
-        ValueError: if there is not one noise a mixed pose.
+        ValueError: if there is not one noise a mixed pose, or if bodies and faces are mixed up.
     """
     mixed, size = adapted.mixed, adapted.generator.source.config.size
+    if not mixed.shape[1] == poses.shape[1] == regressor.joints:
+        counts = f"{mixed.shape[1]}, {poses.shape[1]} and {regressor.joints}"
+        raise ValueError(f"mixed poses, poses and beta must have the same points, got {counts}")
     if len(noises) != len(mixed):
         raise ValueError(f"noises must be one a mixed pose, {len(mixed)}, got {len(noises)}")
     generator = seed_everything(config.seed)

@@ -18,7 +18,7 @@ from napa_lib.adaptation import (
     energy_distance,
     nearest_pairs,
 )
-from napa_lib.adaptation.measure import ADAPTATION
+from napa_lib.adaptation.measure import settings_for
 from napa_lib.adaptation.studio import SIZE, complete, fit_layout, place
 from napa_lib.bottleneck import load_pretrained
 from napa_lib.data.clips import to_float, unpaired_poses
@@ -50,8 +50,7 @@ def distance_to(poses: Tensor, target: Target) -> float:
 
 def adapt_here(source: PoseStyleGAN, pool: Pool, shots: Tensor, steps: int, seed: int = 0) -> Adapted:
     """A short adaptation of all layers: half as many mixed poses as the pool has noises."""
-    config = replace(ADAPTATION, mixed=len(pool.noises) // 2, steps=steps, seed=seed)
-    config = replace(config, layers=tuple(range(1, len(source.widths) + 1)))
+    config = replace(settings_for(source), mixed=len(pool.noises) // 2, steps=steps, seed=seed)
     return adapt(config, source, pool, shots, setup=Setup(half=True))
 
 
