@@ -9,10 +9,8 @@ Source: NAPA, section 4.4.3 and figure 9.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -25,7 +23,7 @@ from napa_lib.lifting.lift import fill_between
 from napa_lib.lifting.train import fit_standardizer
 from napa_lib.loop import command
 from napa_lib.skeletons import ART14, NAPA18, convert
-from napa_lib.training.pseudo_labels import everyday_frames, made_up, pictures_of_others, train_depth
+from napa_lib.training.pseudo_labels import everyday_frames, made_up, pictures_of_others, read_options, train_depth
 
 PROGRAM = "python -m napa_lib.training.art_depths"
 SHOWN = 3  # figures, as many as the paper shows
@@ -68,13 +66,9 @@ def compare(figures: Sequence[ArtFigure], config: TrainingConfig) -> dict:
 
 def main(arguments: list[str] | None = None) -> None:
     """Lift figures in art by a network that learned from made-up depths and by one that did not."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER", help="for art_depths_SEED.json")
-    parser.add_argument("--steps", type=int, default=4000, help="of each training (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    options, started = parser.parse_args(arguments), time.monotonic()
+    options, config = read_options(PROGRAM, main.__doc__, "art_depths", arguments)
+    started = time.monotonic()
     with command():
-        config = TrainingConfig("coordinates", steps=options.steps, learning_rate=1e-3, seed=options.seed)
         found = compare(load_art_figures(), config)
         results.write(
             options.results / f"art_depths_{options.seed}.json", found, results.command_line(PROGRAM, arguments),

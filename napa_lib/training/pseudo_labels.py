@@ -140,15 +140,26 @@ def error(poses: Tensor, truth: Tensor) -> float:
     return round(float(pa_mpjpe(poses, truth).total), 2)
 
 
+def read_options(
+    program: str, about: str | None, name: str, arguments: list[str] | None
+) -> tuple[argparse.Namespace, TrainingConfig]:
+    """What is asked for, with `results`, the folder for NAME_SEED.json; and how each network is trained."""
+    parser = argparse.ArgumentParser(prog=program, description=about)
+    parser.add_argument(
+        "--results", type=Path, required=True, metavar="FOLDER", help=f"where to write {name}_SEED.json"
+    )
+    parser.add_argument("--steps", type=int, default=4000, help="of each training (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    with command():
+        return options, TrainingConfig("coordinates", steps=options.steps, learning_rate=1e-3, seed=options.seed)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train one network a kind of label, and measure each on held-out motion."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER", help="where to write pseudo_SEED.json")
-    parser.add_argument("--steps", type=int, default=4000, help="of each training")
-    parser.add_argument("--seed", type=int, default=0)
-    options, started = parser.parse_args(arguments), time.monotonic()
+    options, config = read_options(PROGRAM, main.__doc__, "pseudo", arguments)
+    started = time.monotonic()
     with command():
-        config = TrainingConfig("coordinates", steps=options.steps, learning_rate=1e-3, seed=options.seed)
         found = compare(config)
         print(json.dumps(found))
         results.write(
