@@ -18,6 +18,7 @@ from napa_lib.rendering import (
     render_depth_maps,
     render_heatmaps,
     render_part_affinity_fields,
+    render_people_maps,
     render_skeleton,
     render_stick_figure,
 )
@@ -378,6 +379,21 @@ def test_affinity_fields_average_the_limbs_of_several_people():
     assert overlaps > 10
 
 
+def test_the_maps_of_people_are_heat_maps_and_fields(rng):
+    people = torch.tensor(rng.uniform(-3, 16, (2, 3, 4, 2)), requires_grad=True)
+    with torch.no_grad():
+        people[0, 1, 2], people[1, 0, 3, 1] = NAN, torch.inf
+    whole = render_people_maps(people, CHAIN, (14, 12), 1.3, 3.0)
+    parts = render_heatmaps(people, (14, 12), 1.3), render_part_affinity_fields(people, CHAIN, (14, 12), 3.0)
+    assert (whole == torch.cat(parts, 1)).all()
+    weights = torch.tensor(rng.normal(size=whole.shape))
+    (whole_grad,) = torch.autograd.grad((weights * whole).sum(), people)
+    (parts_grad,) = torch.autograd.grad((weights * torch.cat(parts, 1)).sum(), people)
+    assert whole_grad.abs().sum() > 0
+    torch.testing.assert_close(whole_grad, parts_grad)
+    assert (whole_grad[0, 1, 2] == 0).all() and (whole_grad[1, 0, 3] == 0).all()
+
+
 def test_depth_maps_hold_the_depth_where_the_joint_is():
     pose = torch.tensor([[[3.0, 2.0], [5.0, 1.0], [NAN, 1.0], [2.0, 2.0]]])
     depths = torch.tensor([[-80.0, 40.0, 9.0, NAN]])
@@ -395,9 +411,12 @@ RENDERERS = {
     "blobs": lambda p: render_blobs(p / 20 - 1, (9, 40), 0.3),
     "heatmaps": lambda p: render_heatmaps(p, (9, 40), 2.0),
     "fields": lambda p: render_part_affinity_fields(p, CHAIN, (9, 40), 3.0),
+    "people": lambda p: render_people_maps(p, CHAIN, (9, 40), 2.0, 3.0),
     "depth": lambda p: render_depth_maps(p, p[..., 0], (9, 40), 2.0),
 }
-CHANNELS = {"hard": 3, "soft": 3, "sticks": 3, "skeleton": 1, "blobs": 1, "heatmaps": 4, "fields": 6, "depth": 4}
+CHANNELS = {
+    "hard": 3, "soft": 3, "sticks": 3, "skeleton": 1, "blobs": 1, "heatmaps": 4, "fields": 6, "people": 10, "depth": 4
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
@@ -457,6 +476,8 @@ def test_a_picture_of_one_pixel():
         ("sigma", lambda p: render_heatmaps(p, 9, -1.0)),
         ("keypoints", lambda p: render_heatmaps(p[:, None][:, :0], 9, 1.0)),
         ("width", lambda p: render_part_affinity_fields(p, CHAIN, 9, 0.0)),
+        ("sigma", lambda p: render_people_maps(p, CHAIN, 9, 0.0, 3.0)),
+        ("width", lambda p: render_people_maps(p, CHAIN, 9, 1.0, -3.0)),
         ("depths", lambda p: render_depth_maps(p, p[:, :2, 0], 9, 1.0)),
     ],
 )

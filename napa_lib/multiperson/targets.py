@@ -12,7 +12,7 @@ from torch import Tensor
 
 from napa_lib.multiperson.config import CELLS
 from napa_lib.multiperson.scenes import Camera, Scene
-from napa_lib.rendering import render_heatmaps, render_part_affinity_fields
+from napa_lib.rendering import render_people_maps
 from napa_lib.sampling import SKELETON, PoseAutoencoder
 from napa_lib.skeletons import CROSSMODAL15
 
@@ -37,8 +37,7 @@ def render_targets(keypoints: Tensor, camera: Camera, cells: int = CELLS) -> Ten
     if keypoints.ndim != 4 or keypoints.shape[2:] != (JOINTS.num_joints, 2):
         raise ValueError(f"keypoints must be (B, P, {JOINTS.num_joints}, 2), got {tuple(keypoints.shape)}")
     places = (keypoints + 0.5) * cells / camera.size - 0.5
-    heat = render_heatmaps(places, cells, SIGMA)
-    return torch.cat([heat, render_part_affinity_fields(places, JOINTS, cells, LIMB)], 1)
+    return render_people_maps(places, JOINTS, cells, SIGMA, LIMB)
 
 
 @torch.no_grad()

@@ -5,7 +5,12 @@ what is missing (NaN) without spoiling a gradient, and returns an empty picture 
 """
 
 from napa_lib.rendering.distance import render_blobs, render_skeleton
-from napa_lib.rendering.fields import render_depth_maps, render_heatmaps, render_part_affinity_fields
+from napa_lib.rendering.fields import (
+    render_depth_maps,
+    render_heatmaps,
+    render_part_affinity_fields,
+    render_people_maps,
+)
 from napa_lib.rendering.ovals import oval_coordinates, render_bone_map
 from napa_lib.rendering.sticks import render_stick_figure
 
@@ -16,6 +21,7 @@ __all__ = [
     "render_depth_maps",
     "render_heatmaps",
     "render_part_affinity_fields",
+    "render_people_maps",
     "render_skeleton",
     "render_stick_figure",
 ]

@@ -14,13 +14,13 @@ from napa_lib.rendering.inputs import (
     check_points,
     check_positive,
     image_size,
-    without_missing,
     working_dtype,
 )
-from napa_lib.rendering.painting import bone_axes
+from napa_lib.rendering.painting import SHORTEST
 from napa_lib.skeletons import Skeleton
 
 TAIL = 1e-18  # a smaller factor counts as 0: products of such are denormal numbers, which processors are slow with
+AWAY = 1e9  # pixels: where a missing joint's bump is 0 on every map
 LEAST = -60.0  # exponents below it are taken for it: its power counts as 0, and exp is slow where its own underflows
 
 
@@ -47,16 +47,19 @@ def render_heatmaps(keypoints: Tensor, size: int | Sequence[int], sigma: float) 
     >>> render_heatmaps(torch.tensor([[[1.0, 0.0]]]), (1, 3), 1.0).log()[0, 0, 0].tolist()
     [-0.5, 0.0, -0.5]
     """
-    height, width = image_size(size)
     people = _by_person(keypoints)
     check_positive("sigma", sigma)
-    clean, present = without_missing(people.to(working_dtype(people)))
-    columns, rows = (_bump(clean[..., i], n, sigma) for i, n in ((0, width), (1, height)))
-    rows = rows * present[..., None]  # (B, P, J, H)
+    return _strongest_bumps(people.to(working_dtype(people)), image_size(size), sigma).to(keypoints.dtype)
+
+
+def _strongest_bumps(people: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
+    """Heat maps (B, J, H, W) of (B, P, J, 2)."""
+    bumps = _bump(people.nan_to_num(AWAY, AWAY, AWAY), max(size), sigma)
+    columns, rows = bumps[..., 0, : size[1]], bumps[..., 1, : size[0]]  # (B, P, J, W) and (B, P, J, H)
     merged = rows[:, 0, :, :, None] * columns[:, 0, :, None]
     for person in range(1, people.shape[1]):  # a handful, one map at a time: all maps at once leave the cache
         merged = torch.maximum(merged, rows[:, person, :, :, None] * columns[:, person, :, None])
-    return merged.to(keypoints.dtype)
+    return merged
 
 
 def _bump(centre: Tensor, length: int, sigma: float) -> Tensor:
@@ -90,25 +93,62 @@ def render_part_affinity_fields(
 
     Source: CrossModal, section 3.2 (PAF of K = 14 limbs, 28 channels, after Cao et al., 2017).
     """
-    height, across = image_size(size)
     people = _by_person(keypoints, skeleton.num_joints)
     check_positive("width", width)
-    clean, present = without_missing(people.to(working_dtype(people)))
-    start, end = bone_indices(skeleton.bones, skeleton.num_joints, clean.device)
-    axes = bone_axes(clean.flatten(0, 1), present.flatten(0, 1), start, end)
-    who, bone = axes.visible.nonzero(as_tuple=True)  # N limbs
-    batch, persons = people.shape[:2]
-    direction, half = axes.direction[who, bone], axes.length[who, bone].detach() / 2
-    limb, cell = _on_limbs(axes.centre[who, bone].detach(), direction.detach(), half, width, (height, across))
-    place = (who // persons * len(start) + bone)[limb]  # which of the (B K) fields
-    area = height * across
-    count, total = (clean.new_zeros(maps * batch * len(start) * area) for maps in (1, 2))
-    index = place * area + cell
-    count.index_add_(0, index, torch.ones_like(index, dtype=count.dtype))
-    share = direction[limb] / count[index, None]
-    index = index + place * area  # of x in (B, K, 2, H, W); y is a map further on
-    total.index_add_(0, torch.cat([index, index + area]), share.T.flatten())
-    return total.view(batch, 2 * len(start), height, across).to(keypoints.dtype)
+    people, size = people.to(working_dtype(people)), image_size(size)
+    fields = people.new_zeros(len(people), 2 * len(skeleton.bones), *size)
+    return _add_fields(fields, people, skeleton.bones, width).to(keypoints.dtype)
+
+
+def render_people_maps(
+    keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], sigma: float, width: float
+) -> Tensor:
+    """`render_heatmaps` and `render_part_affinity_fields` in one tensor: what a bottom-up network learns to predict.
+
+    Args:
+        keypoints: (B, J, 2) in pixels of the map, or (B, P, J, 2) for P people; missing joints are NaN.
+        skeleton: its joints have bumps, its bones fields.
+        size: side, or (height, width), in pixels.
+        sigma: standard deviation of a bump in pixels.
+        width: of a limb in pixels, edge to edge.
+
+    Returns:
+        (B, J + 2 K, H, W): the heat maps, then x and y of each bone's field.
+
+    Raises:
+        ValueError: if a shape, a size, sigma or the width is not as said.
+
+    Source: CrossModal, section 3.2 (28 x 28 x 43).
+    """
+    people = _by_person(keypoints, skeleton.num_joints)
+    check_positive("sigma", sigma)
+    check_positive("width", width)
+    people, size, joints = people.to(working_dtype(people)), image_size(size), skeleton.num_joints
+    maps = people.new_zeros(len(people), joints + 2 * len(skeleton.bones), *size)
+    maps[:, :joints] = _strongest_bumps(people, size, sigma)
+    return _add_fields(maps, people, skeleton.bones, width).to(keypoints.dtype)
+
+
+def _add_fields(maps: Tensor, people: Tensor, bones: Sequence[tuple[int, int]], width: float) -> Tensor:
+    """Write the fields of (B, P, J, 2) into the last 2 K of (B, C, H, W) maps, which are zero there."""
+    batch, channels, *size = maps.shape
+    ends = people[:, :, torch.stack(bone_indices(bones, people.shape[2], people.device), 1)]  # (B, P, K, 2, 2)
+    length = torch.hypot(*(ends[..., 1, :] - ends[..., 0, :]).detach().unbind(-1))
+    picture, person, bone = ((length > SHORTEST) & (length < torch.inf)).nonzero(as_tuple=True)  # N limbs; NaN is none
+    begin, finish = ends[picture, person, bone].unbind(1)
+    direction = finish - begin
+    length = torch.hypot(*direction.unbind(-1))
+    direction = direction / length[:, None]
+    centre = 0.5 * (begin + finish).detach()
+    limb, cell = _on_limbs(centre, direction.detach(), length.detach() / 2, width, (size[0], size[1]))
+    area, kinds = size[0] * size[1], len(bones)
+    count = maps.new_zeros(batch * kinds * area)  # limbs of one kind on a cell
+    shared = ((picture * kinds + bone) * area)[limb] + cell
+    count.index_add_(0, shared, count.new_ones(()).expand(len(shared)))
+    share = direction[limb] / count[shared, None]
+    x = ((picture * channels + channels - 2 * kinds + 2 * bone) * area)[limb] + cell  # y is a map further on
+    maps.view(-1).index_add_(0, torch.cat([x, x + area]), share.T.flatten())
+    return maps
 
 
 def _on_limbs(
@@ -118,18 +158,25 @@ def _on_limbs(
 
     A limb covers few cells of a map: only those of a window as large as the largest limb are looked at.
     """
-    height, across = size
-    reach = direction.abs() * half[:, None] + direction.abs().flip(-1) * width / 2  # (N, 2)
-    side = min(int(2 * reach.max()) + 3, max(size)) if len(reach) else 1
-    first = (centre - reach).floor().clamp(min=0, max=max(size))
-    x, y = (first[:, None] + torch.arange(side, dtype=centre.dtype, device=centre.device)[:, None]).unbind(-1)
-    (mx, my), (ex, ey) = centre[:, None].unbind(-1), direction[:, None].unbind(-1)
-    along = ((x - mx) * ex)[:, None] + ((y - my) * ey)[..., None]  # (N, side, side)
-    off = ((y - my) * ex)[..., None] - ((x - mx) * ey)[:, None]
-    inside = (along.abs() <= half[:, None, None]) & (off.abs() <= 0.5 * width)
-    inside &= (x < across)[:, None] & (y < height)[..., None]
-    limb, row, column = inside.nonzero(as_tuple=True)
-    return limb, (y[limb, row] * across + x[limb, column]).long()
+    if not len(centre):
+        return (centre.new_zeros(0, dtype=torch.long),) * 2
+    (ex, ey), (cx, cy) = direction.T, centre.T
+    across, down = ex.abs() * half + ey.abs() * width / 2, ey.abs() * half + ex.abs() * width / 2  # to either side
+    left, x = _window(cx, across, size[1])
+    top, y = _window(cy, down, size[0])
+    along = x * ex + (y * ey)[:, None]  # (rows, columns, N): the limbs last, where memory is walked along
+    off = (y * ex)[:, None] - x * ey
+    inside = (along.abs_() <= half) & (off.abs_() <= 0.5 * width)
+    row, column, limb = inside.nonzero(as_tuple=True)
+    return limb, (top * size[1] + left)[limb] + row * size[1] + column
+
+
+def _window(centre: Tensor, reach: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Where N windows on an axis begin, each over its limb, and their cells' distances from the centres (cells, N)."""
+    side = min(int(2 * reach.max().clamp_max(length)) + 3, length)
+    first = (centre - reach).floor_().clamp_(0, length - side)
+    cells = torch.arange(side, dtype=centre.dtype, device=centre.device)
+    return first.long(), cells[:, None] + (first - centre)
 
 
 def render_depth_maps(keypoints: Tensor, depths: Tensor, size: int | Sequence[int], sigma: float) -> Tensor:
