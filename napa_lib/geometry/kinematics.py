@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -198,19 +199,34 @@ def local_to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
 
 def _to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
     vectors, missing = _components(local)
-    lost: list[Tensor] = []
-    for level in _levels(skeleton):
-        for j in level:
-            above = lost[_order(skeleton).index(skeleton.parents[j])] if lost else torch.zeros_like(missing[j])
-            lost.append(above | missing[j] if lost else above)
-    back = [_order(skeleton).index(j) for j in range(skeleton.num_joints)]
-    return _poses(assemble_bones(vectors, skeleton), torch.stack(lost)[back], local.shape)
+    steps, back = _assembly(skeleton, local.device)
+    lost = torch.zeros_like(missing[:1])
+    for step in steps:
+        lost = torch.cat([lost, lost[step.above] | missing[step.joints]])
+    return _poses(assemble_bones(vectors, skeleton), lost[back], local.shape)
+
+
+class _Step(NamedTuple):
+    """The joints of one level, placed after all that are nearer to the root."""
+
+    joints: Tensor  # their numbers in the skeleton
+    above: Tensor  # of each its parent, as the how manieth that was placed
+    inner: Tensor  # the parents, each once
+    place: Tensor  # of each joint its parent among `inner`
 
 
 @cache
-def _order(skeleton: Skeleton) -> tuple[int, ...]:
-    """The joints from the root outwards."""
-    return tuple(j for level in _levels(skeleton) for j in level)
+def _assembly(skeleton: Skeleton, device: torch.device) -> tuple[list[_Step], Tensor]:
+    """How a skeleton is put together from the root outwards, and how to find its own order again."""
+    levels = _levels(skeleton)
+    order = [j for level in levels for j in level]
+    steps = []
+    for level in levels[1:]:
+        above = [order.index(skeleton.parents[j]) for j in level]
+        inner = sorted(set(above))
+        lists = (list(level), above, inner, [inner.index(parent) for parent in above])
+        steps.append(_Step(*(torch.tensor(numbers, device=device) for numbers in lists)))
+    return steps, torch.tensor([order.index(j) for j in range(skeleton.num_joints)], device=device)
 
 
 def assemble_bones(bones: Tensor, skeleton: Skeleton) -> Tensor:
@@ -223,19 +239,17 @@ def assemble_bones(bones: Tensor, skeleton: Skeleton) -> Tensor:
     Returns:
         (3, J, N) the canonical poses.
     """
-    order = _order(skeleton)
+    steps, back = _assembly(skeleton, bones.device)
     joints = torch.zeros_like(bones[:, :1])
     placed = joints
-    for level in _levels(skeleton)[1:]:  # a handful of steps: the depth of the tree
-        above = [order.index(skeleton.parents[j]) for j in level]
-        inner = sorted(set(above))
-        place = [inner.index(parent) for parent in above]
-        along = bones[:, list(level)]
-        x, y, z = (axis[:, place] for axis in _local_axes(placed[:, inner]))
-        bone = along[0] * x + along[1] * y + along[2] * z
-        joints = torch.cat([joints, joints[:, above] + bone], 1)
+    for step in steps:  # a handful: the depth of the tree
+        bone = bones[:, step.joints]
+        if joints.shape[1] > 1:  # bones that start at the root stay in the canonical frame
+            x, y, z = (axis[:, step.place] for axis in _local_axes(placed[:, step.inner]))
+            bone = bone[0] * x + bone[1] * y + bone[2] * z
+        joints = torch.cat([joints, joints[:, step.above] + bone], 1)
         placed = torch.cat([placed, bone], 1)
-    return joints[:, [order.index(j) for j in range(skeleton.num_joints)]]
+    return joints[:, back]
 
 
 def _in_chunks(poses: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:

@@ -82,6 +82,8 @@ class TreeDecoder(nn.Module):
 
 
 COLUMNS = (*TRUNK_JOINTS, *(name for part in LIMB_JOINTS for name in part))
+CANDIDATES = ("pelvis", "thorax", *COLUMNS, *(f"opposite {name}" for name in COLUMNS))
+ROWS = [CANDIDATES.index(f"opposite {OPPOSITE[name]}" if name in OPPOSITE else name) for name in SKELETON.joints]
 
 
 def place_directions(vectors: Tensor) -> Tensor:
@@ -93,11 +95,8 @@ def place_directions(vectors: Tensor) -> Tensor:
     height = vectors[..., 0, 2]
     hip = torch.stack([torch.zeros_like(height), -torch.ones_like(height), height], -1)
     directions = normalize(torch.cat([hip[..., None, :], vectors[..., 1:, :]], -2), dim=-1)
-    units = dict(zip(COLUMNS, directions.unbind(-2), strict=True))
-    none = torch.zeros_like(hip)
-    units |= {"pelvis": none, "thorax": none + none.new_tensor([0.0, 0.0, 1.0])}
-    units |= {left: -units[right] for left, right in OPPOSITE.items()}
-    return torch.stack([units[name] for name in SKELETON.joints], -2)
+    fixed = directions.new_tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]).expand(*directions.shape[:-2], 2, 3)
+    return torch.cat([fixed, directions, -directions], -2)[..., ROWS, :]
 
 
 class PoseAutoencoder(nn.Module):
