@@ -1,4 +1,4 @@
-"""A step of NAPA's stage 4 beside the passes of its networks, and the share of a step that waits for data.
+"""A step of NAPA's stage 4 beside the passes of its networks, its wait for data, and what a second process brings.
 
 A step cannot do without: F, G, G' and F' forward and backward, VGG once on I, and on O forward and backward to the
 picture, VGG' once on O, and on O' forward and backward. Each is timed alone on the same pictures; what the step takes
@@ -10,8 +10,14 @@ least of several interleaved rounds: on a shared machine, others' work then coun
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +33,7 @@ from napa_lib.training.stages import stage_of, trained_in
 from napa_lib.training.system import NapaModel, restyle
 
 ROUNDS = 4
+STEPS, BATCH = 8, 4  # of the trainings in one process and in two
 
 
 def backward_of(call: Callable[[], Tensor | Sequence[Tensor]]) -> Callable[[], None]:
@@ -107,11 +114,36 @@ def bench_step(preset: str) -> None:
           f"{spent['data'] / spent['all']:.1%} of it is spent on data")  # fmt: skip
 
 
+def seconds_a_step(folder: Path, processes: int, threads: int) -> float:
+    """Of `napa train`'s stage 1 with a batch of `BATCH`, without what comes before the first steps."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+        "-m", "napa_lib.cli", "train", "--out", str(folder), "--stage", "1", "--steps", str(STEPS), "--every", "2",
+        "--batch", str(BATCH), "--most", "64", "--device", "cpu",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    first, *_, last = [line for line in lines if "seconds" in line]
+    return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
+
+
+def bench_processes() -> None:
+    """Pictures a second of one process and of two that share each batch, with the same threads in all."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {(n, t): seconds_a_step(Path(folder) / f"{n}_{t}", n, t) for n, t in ((1, 1), (1, 2), (2, 1))}
+    print_table(f"`napa train`, stage 1, {BATCH} pictures of 96 px a step", [
+        {"processes": n, "threads each": t, "pictures a second": BATCH / seconds, "x one thread": found[1, 1] / seconds}
+        for (n, t), seconds in found.items()
+    ])  # fmt: skip
+
+
 def main() -> None:
     """The papers' size of pictures, and the laptop's."""
     keep_freed_memory()
     for preset in ("paper", "tiny"):
         bench_step(preset)
+    bench_processes()
 
 
 if __name__ == "__main__":

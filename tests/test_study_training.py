@@ -144,3 +144,21 @@ def test_the_figures_in_art_stand_above_both_of_their_poses():
     for entry in stored:
         one, other = (torch.tensor(entry[name], dtype=torch.float64) for name in ("none", "pseudo"))
         assert float((one - other).norm(dim=-1).mean()) == pytest.approx(entry["apart"], abs=1.0)  # whole millimetres
+
+
+def test_the_table_of_mixtures_pairs_the_seeds():
+    def mixed(seed: int) -> dict:
+        rows = [
+            {"real": share, "on": {"real": {"near": 0.2 + 0.01 * seed + 0.1 * share}, "stylised": {"near": 0.3}},
+             "art": {"0.25": 50.0 - seed - share}}
+            for share in tables.MIXED
+        ]  # fmt: skip
+        return {"rows": rows}
+
+    runs = {"mixing": [mixed(seed) for seed in range(3)]}
+    rates = tables.mixing_rates(runs)
+    np.testing.assert_allclose(rates["real"][1.0], [30, 31, 32])
+    lines = tables.mixing_table(runs).splitlines()
+    half = next(line for line in lines if line.startswith("50 %"))
+    assert "(+5.0 ± 0.0)" in half and "(+0.0 ± 0.0)" in half and "(-0.5 ± 0.0)" in half
+    assert half.split()[-2:] == ["63.5", "45.5"] and "(" not in next(line for line in lines if line.startswith("0 %"))

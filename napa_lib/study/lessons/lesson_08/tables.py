@@ -23,6 +23,11 @@ STYLES = {  # stored training -> its words, and the paper's total in table 1
     "3": ("3 networks averaged", "36.9"), "5": ("5", "37.4"), "9": ("9", "37.6"), "12": ("12", "37.9"),
     "pool": ("one network, mixed styles", "44.4, the whole pipeline"),
 }  # fmt: skip
+MIXING_LOOKS = {"real": "people, real (%)", "stylised": "people, stylised (%)", "art": "art (%)"}
+MIXED = {  # share of real pictures -> NAPA, table 3: PA-MPJPE on Human3.6M (mm), PCKh@0.25 on its works of art (%)
+    0.0: ("", ""), 0.1: ("91.6", "41.8"), 0.3: ("71.8", "44.5"), 0.5: ("63.5", "45.5"), 0.7: ("67.4", "42.7"),
+    1.0: ("", ""),
+}  # fmt: skip
 LABELS = {  # stored name -> what the depth of the wilder poses' pictures is
     "none": "no such pictures", "guess": "as the network guesses", "pseudo": "made up",
     "revised": "made up, turned right", "true": "measured",
@@ -96,6 +101,34 @@ def styles_table(runs: Runs | None = None) -> str:
         change = paired_interval(found["untouched"], found[name])
         less = "" if name == "untouched" else f"{change.mean:+.1f} ± {change.half:.1f}"
         lines.append([words, _cell(found[name]), less, paper])
+    return text_table(lines)
+
+
+def mixing_rates(runs: Runs | None = None) -> dict[str, dict[float, list[float]]]:
+    """Joints found, in per cent and seed by seed, by the share of real pictures that a head learned from.
+
+    "real" and "stylised" are validation people, joints within 2 % of the box's side; "art" is `PCKh@0.25` on figures in
+    art.
+    """
+    rows = [row for run in (shipped_runs("training") if runs is None else runs)["mixing"] for row in run["rows"]]
+    found: dict[str, dict[float, list[float]]] = {look: {share: [] for share in MIXED} for look in MIXING_LOOKS}
+    for row in rows:
+        for look in ("real", "stylised"):
+            found[look][row["real"]].append(100 * row["on"][look]["near"])
+        found["art"][row["real"]].append(row["art"]["0.25"])
+    return found
+
+
+def mixing_table(runs: Runs | None = None) -> str:
+    """NAPA's table 3 and ours: what is found by the share of real pictures, and the change against none of them."""
+    rates = mixing_rates(runs)
+    lines = [["real", *MIXING_LOOKS.values(), "the paper's: real (mm)", "art (%)"]]
+    for share, paper in MIXED.items():
+        cells = [f"{100 * share:.0f} %"]
+        for found in rates.values():
+            change = paired_interval(found[0.0], found[share])
+            cells.append(_cell(found[share]) + (f" ({change.mean:+.1f} ± {change.half:.1f})" if share else ""))
+        lines.append([*cells, *paper])
     return text_table(lines)
 
 
