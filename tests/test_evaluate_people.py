@@ -1,0 +1,137 @@
+"""People of COCO and MPII: made-up predictions with known answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.io import savemat
+
+from napa_lib import cli
+from napa_lib.evaluate.people import coco_truth, measure_coco, measure_mpii
+from napa_lib.pose import PoseEstimator
+from napa_lib.skeletons import COCO17, MPII16, NAPA18, convert
+
+
+class Knows:
+    """An estimator that knows where people are: of each box, the figure in its middle, moved to the right."""
+
+    def __init__(self, people: torch.Tensor, joint_set, shift: float = 0.0) -> None:
+        self.people, self.joint_set, self.shift = people, joint_set, shift
+
+    def predict(self, image, boxes=None, joint_set=None, crops=1):
+        assert joint_set is self.joint_set and image.shape == (3, 80, 120)
+        middles = torch.tensor([[60.0, 40.0]]) if boxes is None else (boxes[:, :2] + boxes[:, 2:]) / 2
+        nearest = torch.cdist(middles, self.people.mean(1)).argmin(1)
+        known = convert(torch.zeros(18, 2), NAPA18, joint_set) + torch.tensor([self.shift, 0.0])
+        return [SimpleNamespace(keypoints=self.people[k] + known, mean_confidence=0.9) for k in nearest.tolist()]
+
+
+def coco_file(folder: Path, people: torch.Tensor, **changes) -> Path:
+    """Two people on the first of two pictures, one on the second."""
+    for name in ("1.png", "2.png"):
+        Image.new("RGB", (120, 80)).save(folder / name)
+    annotations = []
+    for k, points in enumerate(people.tolist()):
+        x, y = zip(*points, strict=True)
+        person = {"id": k, "image_id": 1 + k // 2, "category_id": 1, "iscrowd": 0, "area": 900.0, "num_keypoints": 17,
+                  "bbox": [min(x), min(y), max(x) - min(x), max(y) - min(y)],
+                  "keypoints": [v for p in points for v in (*p, 2)]}  # fmt: skip
+        annotations.append({name: value for name, value in {**person, **changes}.items() if value is not None})
+    images = [{"id": k, "file_name": f"{k}.png", "width": 120, "height": 80} for k in (1, 2)]
+    names = [{"l_": "left_", "r_": "right_"}.get(n[:2], n[:2]) + n[2:] for n in COCO17.joints]
+    content = {"images": images, "annotations": annotations,
+               "categories": [{"id": 1, "name": "person", "keypoints": names}]}  # fmt: skip
+    file = folder / "people.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.fixture
+def three(rng) -> torch.Tensor:
+    """(3, 17, 2) people about 30 px high, apart from each other."""
+    places = torch.tensor([[20.0, 40.0], [90.0, 40.0], [60.0, 40.0]])
+    return places[:, None] + torch.from_numpy(rng.uniform(-15, 15, (3, 17, 2))).float()
+
+
+def test_coco_of_exact_poses(three, tmp_path):
+    """All thirteen joints right: 1. Of seventeen, thirteen are right and four not given: a similarity of 13 / 17."""
+    file = coco_file(tmp_path, three)
+    scores = measure_coco(Knows(three, COCO17), file, tmp_path, boxes=True)
+    assert scores["13 joints"]["AP"] == pytest.approx(1.0) and scores["13 joints"]["AR"] == pytest.approx(1.0)
+    right = [t <= 13 / 17 for t in np.arange(0.5, 1, 0.05)]
+    assert scores["17 joints"]["AP"] == pytest.approx(np.mean(right)) and scores["17 joints"]["AP75"] == 1.0
+
+
+@pytest.mark.parametrize("shift", [2.0, 4.0])
+def test_coco_is_what_the_similarity_says(three, tmp_path, shift):
+    """Every joint off by the same distance: OKS from its definition, with COCO's own constants of the joints."""
+    sigmas = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
+    kept = sigmas[[0, *range(5, 17)]]
+    similarity = np.exp(-(shift**2) / (2 * 900 * (2 * kept) ** 2)).mean()
+    expected = np.mean([similarity >= t for t in np.arange(0.5, 1, 0.05)])
+    scores = measure_coco(Knows(three, COCO17, shift), coco_file(tmp_path, three), tmp_path, boxes=True)
+    assert scores["13 joints"]["AP"] == pytest.approx(expected) and 0 < expected < 1
+
+
+def test_coco_without_boxes_and_from_the_wild(three, tmp_path):
+    """One figure a picture is found: of three people one, and one wrongly. Missing boxes and areas are made up for."""
+    lone = measure_coco(Knows(three, COCO17), coco_file(tmp_path, three), tmp_path, boxes=False)
+    assert lone["13 joints"]["AR"] == pytest.approx(1 / 3)
+    bare = coco_file(tmp_path, three, bbox=None, area=None, num_keypoints=None, iscrowd=None)
+    assert measure_coco(Knows(three, COCO17), bare, tmp_path, boxes=True)["13 joints"]["AP"] == pytest.approx(1.0)
+
+
+def test_what_the_reader_leaves_out_of_a_coco_file_is_counted_or_named(three):
+    person = {"id": 7, "image_id": 1, "keypoints": [v for x, y in three[0, :17].tolist() for v in (x, y, 2)]}
+    picture = {"id": 1, "file_name": "a.png"}
+    content = {"images": [picture, "x", {"file_name": "a.png"}], "annotations": [person, {**person, "keypoints": 3}]}
+    (one,), numbers = coco_truth(content, ("a.png",))
+    assert numbers == {"a.png": 1} and one["area"] > 0 and one["iscrowd"] == 0
+    for odd in ({"bbox": [1, 2, 3]}, {"bbox": 5.0}, {"area": [1]}, {"iscrowd": [1]}, {"keypoints": [[1]] * 51}):
+        with pytest.raises(ValueError, match="annotation 7 cannot be counted"):
+            coco_truth({**content, "annotations": [{**person, **odd}]}, ("a.png",))
+
+
+def mpii_folder(root: Path, people: torch.Tensor, head: float) -> None:
+    (root / "annot").mkdir(), (root / "images").mkdir()
+    Image.new("RGB", (120, 80)).save(root / "images" / "a.png")
+    listed = [{"image": "a.png", "joints": (p + 1).tolist(), "joints_vis": [1] * 16,
+               "center": (p.mean(0) + 1).tolist(), "scale": 0.2} for p in people]  # fmt: skip
+    (root / "annot" / "valid.json").write_text(json.dumps(listed))
+    corners = np.zeros((2, 2, len(people)))
+    corners[1, 0] = head / 0.6
+    joints = (people + 1).numpy().transpose(1, 2, 0)
+    savemat(root / "annot" / "gt_valid.mat", {"headboxes_src": corners, "pos_gt_src": joints})
+
+
+@pytest.mark.parametrize(("shift", "rate"), [(4.9, 1.0), (5.1, 0.0)])
+def test_mpii_counts_half_a_head(three, tmp_path, shift, rate, capsys, monkeypatch):
+    people = three[:, :16]
+    mpii_folder(tmp_path, people, head=10.0)
+    found = measure_mpii(Knows(people, MPII16, shift), tmp_path, "valid", boxes=True)
+    given = 16 - 2 - int(convert(torch.zeros(18, 2), NAPA18, MPII16).isnan().any(-1).sum())
+    assert found.total == rate and found.joint_counts[MPII16.index("pelvis")] == 0 and found.counted == 3 * given
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda *_: Knows(people, MPII16, shift))
+    assert cli.main(["evaluate", "--mpii", str(tmp_path), "--json", str(tmp_path / "r.json")]) == 0
+    assert re.search(rf"all joints +{100 * rate:.1f} +{3 * given}", capsys.readouterr().out)
+    assert json.loads((tmp_path / "r.json").read_text())["PCKh@0.5"] == rate
+    (tmp_path / "annot" / "gt_valid.mat").unlink()
+    assert cli.main(["evaluate", "--mpii", str(tmp_path)]) == 1
+    assert "put gt_valid.mat into" in capsys.readouterr().err
+
+
+def test_coco_by_the_command(three, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda *_: Knows(three, COCO17))
+    words = ["evaluate", "--coco", str(coco_file(tmp_path, three)), "--pictures", str(tmp_path)]
+    assert cli.main([*words, "--json", str(tmp_path / "r.json")]) == 0
+    assert re.search(r"13 joints +100\.0", capsys.readouterr().out)
+    assert json.loads((tmp_path / "r.json").read_text())["oks"]["13 joints"]["AP"] == 1.0
+    assert cli.main(["evaluate", "--coco", str(tmp_path / "no.json"), "--pictures", str(tmp_path)]) == 1
+    assert "no.json" in capsys.readouterr().err
