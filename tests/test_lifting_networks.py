@@ -327,3 +327,15 @@ def test_the_inputs_are_compared_by_a_command(tmp_path):
     errors = found["inputs"]["coordinates"]["summary"]["clean"]["mpjpe"]
     expected = results.interval(errors["values"])
     assert (errors["mean"], errors["half_width_95"]) == expected and len(errors["values"]) == 2
+
+
+def test_a_longer_training_is_scored_likewise(tmp_path, monkeypatch):
+    monkeypatch.setitem(experiments.LONGER, "bones_longer_wider", {"sees": "bones", "steps": 1, "preset": "wide"})
+    path = tmp_path / "wider.json"
+    arguments = ["longer", "--training", "bones_longer_wider", "--seeds", "3", "--half", "--runs", str(tmp_path)]
+    experiments.main([*arguments, "--out", str(path)])
+    found = results.read(path)
+    assert (found["seed"], found["steps"], found["config"]["preset"]) == (3, 1, "wide")
+    wide, tiny = (sum(p.numel() for p in DepthNet(preset).parameters()) for preset in ("wide", "tiny"))
+    assert found["parameters"] == wide > 3.5 * tiny
+    assert found["clean"]["all"]["frames"] == 287 and found["noisy"]["all"]["mpjpe"] > 0

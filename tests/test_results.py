@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shlex
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +114,13 @@ def test_runs_come_by_name_in_the_order_of_their_seeds(tmp_path):
     assert {name: [r["n"] for r in reports] for name, reports in runs.items()} == {
         "ours": [0, 2, 10], "ours_longer": [1],
     }  # fmt: skip
+
+
+def test_stored_commands_name_no_folder_of_a_machine():
+    stored = list((Path(results.__file__).parents[1] / "assets/results").rglob("*.json"))
+    assert len(stored) > 100
+    for path in stored:
+        assert not re.search(r"(^|[ =])/\w", json.loads(path.read_text()).get("command", "")), path.name
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=40))

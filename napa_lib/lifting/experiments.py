@@ -1,4 +1,4 @@
-"""The measurements of lesson 02: `python -m napa_lib.lifting.experiments depth | why | fit | reach --out FILE.json`."""
+"""The measurements of lesson 02: `python -m napa_lib.lifting.experiments EXPERIMENT --out FILE.json`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ from napa_lib.skeletons import NAPA18, convert
 SIZE, WIDTH = 224, 20.0  # the paper's map and bone width, in pixels
 PROGRAM = "python -m napa_lib.lifting.experiments"
 MODULE = "napa_lib.lifting.experiments"
+LONGER: dict[str, dict] = {  # is the bone map the worse input, or what reads it too small and too briefly trained?
+    "bones_longer": {"sees": "bones", "steps": 16_000},
+    "bones_longer_wider": {"sees": "bones", "steps": 16_000, "preset": "wide"},
+    "coordinates_longer": {"sees": "coordinates", "steps": 16_000},
+}
+LONGER_SECONDS = {"bones_longer": 1000, "bones_longer_wider": 2100, "coordinates_longer": 70}
 EXPERIMENTS = {
     "weights": Experiment(
         "napa_lib.lifting.train --small --out runs/lifting/depthnet_tiny.safetensors "
@@ -39,6 +45,13 @@ EXPERIMENTS = {
     ),
     "depth": Experiment(f"{MODULE} depth --out runs/lifting/depth.json", "runs/lifting/depth.json", 1100),
     "why": Experiment(f"{MODULE} why --out runs/lifting/why.json", "runs/lifting/why.json", 10, after=("depth",)),
+    **{
+        name: Experiment(
+            f"{MODULE} longer --training {name} --seeds {{seed}} --half --out runs/lifting/{name}_{{seed}}.json",
+            f"runs/lifting/{name}_{{seed}}.json", seconds, (0, 1, 2),
+        )
+        for name, seconds in LONGER_SECONDS.items()
+    },
     "fit": Experiment(f"{MODULE} fit --out runs/lifting/fit.json", "runs/lifting/fit.json", 90),
     "reach": Experiment(
         f"{MODULE} reach --poses 16 --out runs/lifting/reach.json", "runs/lifting/reach.json", 140
@@ -72,9 +85,18 @@ def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path,
     return results
 
 
-def depth_config(sees: str, steps: int, seed: int) -> TrainingConfig:
+def depth_config(sees: str, steps: int, seed: int, preset: str = "tiny") -> TrainingConfig:
     """The compared trainings: all see the same views; the perceptron likes a smaller step."""
-    return TrainingConfig(sees=sees, steps=steps, seed=seed, learning_rate=1e-3 if sees == "coordinates" else 3e-3)
+    rate = 1e-3 if sees == "coordinates" else 3e-3
+    return TrainingConfig(sees=sees, preset=preset, steps=steps, seed=seed, learning_rate=rate)
+
+
+def measure_longer(training: str, seed: int, folder: Path, setup: Setup) -> dict:
+    """One training of `LONGER` and its scores, as `measure_depth` has them."""
+    config = depth_config(seed=seed, **LONGER[training])
+    trained = train_depth_net(config, replace(setup, checkpoint=folder / f"{training}_{seed}.checkpoint"))
+    parameters = sum(p.numel() for p in trained.network.parameters())
+    return {"parameters": parameters} | score_depth(trained.network, trained.standardizer, config)
 
 
 def score_depth(network: nn.Module, standardizer, config: TrainingConfig) -> dict:
@@ -212,28 +234,36 @@ def push(keypoints: Tensor, distance: float, generator: torch.Generator) -> Tens
 def main(arguments: list[str] | None = None) -> None:
     """Run one measurement and write its result, with the command that made it."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("experiment", choices=("depth", "why", "fit", "reach"))
+    parser.add_argument("experiment", choices=("depth", "longer", "why", "fit", "reach"))
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--inputs", nargs="+", default=INPUTS[:3], help=f"depth: of {', '.join(INPUTS)}")
     parser.add_argument("--steps", type=int, default=4000, help="depth, why: training steps")
-    parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="depth, why: folder for checkpoints")
-    parser.add_argument("--device", default="cpu", help="depth, why: where to train (default: %(default)s)")
+    parser.add_argument("--training", choices=tuple(LONGER), default="bones_longer", help="longer: which, for one seed")
+    parser.add_argument("--half", action="store_true", help="longer: compute in bfloat16 where that is safe")
+    parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="folder for checkpoints of trainings")
+    parser.add_argument("--device", default="cpu", help="where to train (default: %(default)s)")
     parser.add_argument("--poses", type=int, default=32, help="fit, reach: poses a seed")
     parser.add_argument("--distances", type=float, nargs="+", default=[5, 10, 15, 20, 25, 30, 40], help="reach: pixels")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, start = parser.parse_args(arguments), time.monotonic()
-    trains = options.experiment in ("depth", "why")
+    config = {
+        "depth": TrainingConfig(steps=options.steps), "why": TrainingConfig(steps=options.steps),
+        "longer": depth_config(seed=options.seeds[0], **LONGER[options.training]),
+    }.get(options.experiment)  # fmt: skip
     with command():
         result = _measure(options)
         write(
-            options.out, result, command_line(PROGRAM, arguments), time.monotonic() - start,
-            TrainingConfig(steps=options.steps) if trains else None, options.seeds, options.steps if trains else None,
+            options.out, result, command_line(PROGRAM, arguments), time.monotonic() - start, config,
+            options.seeds if len(options.seeds) > 1 else options.seeds[0], config.steps if config else None,
             choose_device(options.device),
         )  # fmt: skip
 
 
 def _measure(options: argparse.Namespace) -> dict:
+    if options.experiment == "longer":
+        setup = Setup(choose_device(options.device), options.half)
+        return measure_longer(options.training, options.seeds[0], options.runs, setup)
     if options.experiment == "depth":
         return measure_depth(options.inputs, options.seeds, options.steps, options.runs, choose_device(options.device))
     if options.experiment == "fit":

@@ -24,6 +24,7 @@ class MapPreset:
 PRESETS = {
     "paper": MapPreset(size=224, bone_width=20.0, backbone="resnet50", channels=64),
     "tiny": MapPreset(size=64, bone_width=20.0 * 64 / 224, backbone="resnet18", channels=16),
+    "wide": MapPreset(size=64, bone_width=20.0 * 64 / 224, backbone="resnet18", channels=32),
 }
 
 
@@ -36,7 +37,8 @@ class DepthNet(nn.Module):
 
     Args:
         preset: "paper", ResNet-50 with one FC head on 224 x 224 pixels and bones 20 px wide; or "tiny", a ResNet-18 a
-            quarter as wide on 64 x 64 pixels, with bones as wide for the map's size, which trains on a CPU.
+            quarter as wide on 64 x 64 pixels, with bones as wide for the map's size, which trains on a CPU; or "wide",
+            the same with a ResNet-18 half as wide as it usually is.
 
     Source: NAPA, section 3 (Pose Regression) and appendix A.
 
