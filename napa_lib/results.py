@@ -171,6 +171,18 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(fmean(values), student_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values)))
 
 
+def seeds_text(values: Sequence[float], digits: int = 1) -> str:
+    """Mean ± half of the 95 % interval over seeds; of fewer than three seeds, or if all are equal, the values.
+
+    >>> seeds_text([1.0, 2.0, 3.0]), seeds_text([1.0, 2.5]), seeds_text([4.0, 4.0, 4.0])
+    ('2.0 ± 2.5', '1.0 and 2.5', '4.0')
+    """
+    mean, half = interval(values)
+    if len(values) < 3 or half == 0:  # too few for an interval that says something, or nothing random in them
+        return " and ".join(f"{value:.{digits}f}" for value in dict.fromkeys(values))
+    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+
+
 def paired_interval(before: Sequence[float], after: Sequence[float]) -> Interval:
     """Interval of the change from `before` to `after`, seed by seed, in which what both have in common is no noise.
 

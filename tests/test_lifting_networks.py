@@ -182,7 +182,7 @@ def test_depth_net_presets():
     assert sum(p.numel() for p in paper.parameters()) == resnet50_without_head + head
     assert paper(torch.zeros(2, 3, 224, 224)).shape == (2, 15)
     assert 2 * sum(v.numel() for v in tiny.state_dict().values()) < 4e6  # bytes in float16
-    with pytest.raises(ValueError, match=r"preset must be one of \['paper', 'tiny'\], got 'huge'"):
+    with pytest.raises(ValueError, match=r"preset must be one of \['paper', 'tiny', 'wide'\], got 'huge'"):
         DepthNet("huge")
     with pytest.raises(ValueError, match=r"bone_map must be \(B, 3, 64, 64\), got \(1, 3, 224, 224\)"):
         tiny(torch.zeros(1, 3, 224, 224))

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from napa_lib.results import shipped
+from napa_lib.results import seeds_text, shipped, shipped_runs, text_table
+
+CASES = {
+    "clean": "clean (mm)",
+    "noisy": "2 % noise",
+    "incomplete": "4 joints missing",
+    "training_clips": "training clips",
+}
+LONGER = {  # stored trainings -> what they are
+    "bones_longer": "bones, 16,000 steps", "bones_longer_wider": "bones, 16,000 steps, twice as wide",
+    "coordinates_longer": "coordinates, 16,000 steps",
+}  # fmt: skip
 
 
 def stored(name: str) -> dict[str, Any]:
@@ -42,3 +53,17 @@ def depth_table() -> str:
         error, aligned = (mean_and_half(entry["summary"]["clean"][m], " mm") for m in ("mpjpe", "pa_mpjpe"))
         lines.append(f"{name + ':':13} MPJPE {error}, PA-MPJPE {aligned}")
     return "\n".join(lines)
+
+
+def longer_table() -> str:
+    """MPJPE of bone maps and of coordinates after four times as many steps, and of a network twice as wide."""
+    short = {name: entry["summary"] for name, entry in stored("depth")["inputs"].items() if name != "points"}
+    rows = {
+        f"{name}, 4,000 steps": [summary[case]["mpjpe"]["values"] for case in CASES] for name, summary in short.items()
+    }
+    runs = shipped_runs("lifting")
+    rows |= {
+        words: [[run[case]["all"]["mpjpe"] for run in runs[name]] for case in CASES] for name, words in LONGER.items()
+    }
+    lines = [["MPJPE in mm of", *CASES.values()]]
+    return text_table(lines + [[words, *map(seeds_text, rows[words])] for words in sorted(rows)])

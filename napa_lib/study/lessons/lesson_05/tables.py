@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from napa_lib.results import interval, shipped, text_table
+from napa_lib.results import seeds_text, shipped, text_table
 
 NAMES = {
     "limits": "joint limits (the paper's Psi_arti)",
     "conditioned": "limits, impossible limbs drawn anew",
     "mocap": "motion capture (Psi_mocap)",
 }
-
-
-def _cell(values: Sequence[float], digits: int) -> str:
-    mean, half = interval(values)
-    if len(values) < 3:  # too few for an interval that says something
-        return " and ".join(f"{value:.{digits}f}" for value in values)
-    return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
 def autoencoder_table(runs: Mapping[str, Sequence[dict]]) -> str:
@@ -33,9 +26,9 @@ def autoencoder_table(runs: Mapping[str, Sequence[dict]]) -> str:
         tests = [run["test"] for run in runs[name]]
         lines.append([
             words,
-            _cell([t["reconstruction_mm"] for t in tests], 1),
-            _cell([100 * t["inside"] for t in tests], 1),
-            _cell([100 * (1 - t["implausible"]["either"]) for t in tests], 1),
+            seeds_text([t["reconstruction_mm"] for t in tests]),
+            seeds_text([100 * t["inside"] for t in tests]),
+            seeds_text([100 * (1 - t["implausible"]["either"]) for t in tests]),
         ])  # fmt: skip
     return text_table(lines)
 
@@ -47,8 +40,8 @@ def baseline_table() -> str:
     for name, row in found.items():
         lines.append([
             name,
-            _cell([100 * v for v in row["inside"]], 1),
-            _cell([100 * (1 - v) for v in row["implausible"]], 1),
-            _cell(row["nearest_mm"], 0),
+            seeds_text([100 * v for v in row["inside"]]),
+            seeds_text([100 * (1 - v) for v in row["implausible"]]),
+            seeds_text(row["nearest_mm"], 0),
         ])  # fmt: skip
     return text_table(lines)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from napa_lib.results import Interval, interval, paired_interval, shipped_runs, text_table
+from napa_lib.results import Interval, paired_interval, seeds_text, shipped_runs, text_table
 from napa_lib.study.guesses import mark_guess
 
 Runs = Mapping[str, Sequence[dict]]
@@ -45,13 +45,8 @@ def values(found: Runs, row: str, *path: str) -> list[float]:
 
 
 def cell(numbers: Sequence[float], digits: int = 1) -> str:
-    """Mean ± half of the 95 % interval over seeds; fewer than three seeds each by itself."""
-    if not numbers:
-        return "not trained"
-    mean, half = interval(numbers)
-    if len(numbers) < 3:  # too few for an interval that says something
-        return " and ".join(f"{value:.{digits}f}" for value in numbers)
-    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+    """As `seeds_text`, or what to say where there is nothing."""
+    return seeds_text(numbers, digits) if numbers else "not trained"
 
 
 def ladder_table(found: Runs) -> str:

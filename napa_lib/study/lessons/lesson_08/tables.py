@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from napa_lib.results import interval, paired_interval, shipped_runs, text_table
+from napa_lib.results import paired_interval, seeds_text, shipped_runs, text_table
 
 PAPER = {  # NAPA, table 2: PCKh@0.25 without and with self supervision
     "ankle": (28.9, 29.4), "knee": (30.7, 31.1), "wrist": (34.7, 38.7), "elbow": (41.3, 44.4), "shoulder": (48.1, 49.5),
@@ -36,13 +36,6 @@ LABELS = {  # stored name -> what the depth of the wilder poses' pictures is
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def _cell(values: Sequence[float], digits: int = 1) -> str:
-    mean, half = interval(values)
-    if len(values) < 3 or half == 0:  # too few for an interval that says something, or nothing random in it
-        return " and ".join(f"{value:.{digits}f}" for value in dict.fromkeys(values))
-    return f"{mean:.{digits}f} ± {half:.{digits}f}"
-
-
 def stages_table(runs: Runs | None = None) -> str:
     """The system before its training and after each part of it: joints within 2 % of the picture's side, and depth.
 
@@ -53,7 +46,7 @@ def stages_table(runs: Runs | None = None) -> str:
     for name, words in STAGES.items():
         found = runs[name]
         looks = [[run[look]["near"] for run in found] for look in ("real", "own")]
-        lines.append([words, *map(_cell, looks), _cell([run["real"]["pa_mpjpe"] for run in found], 0)])
+        lines.append([words, *map(seeds_text, looks), seeds_text([run["real"]["pa_mpjpe"] for run in found], 0)])
     return text_table(lines)
 
 
@@ -63,7 +56,7 @@ def judge_table(runs: Runs | None = None) -> str:
     lines = [["stage 1", "L_cos by its own VGG", "L_cos by an untouched VGG"]]
     for name in ("start", "style", "style_fixed"):
         seen = [[run["style"][judge]["cosine"] for run in runs[name]] for judge in ("own", "untouched")]
-        lines.append([STAGES[name].removeprefix("1 style, "), *(_cell(values, 3) for values in seen)])
+        lines.append([STAGES[name].removeprefix("1 style, "), *(seeds_text(values, 3) for values in seen)])
     return text_table(lines)
 
 
@@ -78,7 +71,7 @@ def supervision_table(runs: Runs | None = None) -> str:
         )
         change = paired_interval(before, after)
         words = f"{change.mean:+.1f} ± {change.half:.1f}" if len(before) > 2 else f"{change.mean:+.1f}"
-        lines.append([name, _cell(before), _cell(after), words, f"{supervised - without:+.1f}"])
+        lines.append([name, seeds_text(before), seeds_text(after), words, f"{supervised - without:+.1f}"])
     return text_table(lines)
 
 
@@ -100,7 +93,7 @@ def styles_table(runs: Runs | None = None) -> str:
     for name, (words, paper) in STYLES.items():
         change = paired_interval(found["untouched"], found[name])
         less = "" if name == "untouched" else f"{change.mean:+.1f} ± {change.half:.1f}"
-        lines.append([words, _cell(found[name]), less, paper])
+        lines.append([words, seeds_text(found[name]), less, paper])
     return text_table(lines)
 
 
@@ -127,7 +120,7 @@ def mixing_table(runs: Runs | None = None) -> str:
         cells = [f"{100 * share:.0f} %"]
         for found in rates.values():
             change = paired_interval(found[0.0], found[share])
-            cells.append(_cell(found[share]) + (f" ({change.mean:+.1f} ± {change.half:.1f})" if share else ""))
+            cells.append(seeds_text(found[share]) + (f" ({change.mean:+.1f} ± {change.half:.1f})" if share else ""))
         lines.append([*cells, *paper])
     return text_table(lines)
 
@@ -149,9 +142,11 @@ def labels_table(runs: Runs | None = None) -> str:
     errors = labels_errors(runs)
     lines = [["depth of the pictures", "the labels", "on what follows in their clips", "on other clips"]]
     for name, found in errors.items():
-        cells = [LABELS[name], _cell(found["labels"]) if found["labels"] else ""]
+        cells = [LABELS[name], seeds_text(found["labels"]) if found["labels"] else ""]
         for part in ("rest", "others"):
             change = paired_interval(errors["none"][part], found[part])
-            cells.append(_cell(found[part]) + ("" if name == "none" else f" ({change.mean:+.1f} ± {change.half:.1f})"))
+            cells.append(
+                seeds_text(found[part]) + ("" if name == "none" else f" ({change.mean:+.1f} ± {change.half:.1f})")
+            )
         lines.append(cells)
     return text_table(lines)
