@@ -50,8 +50,8 @@ class InvertedResidual(nn.Module):
         super().__init__()
         self.residual = stride == 1 and before == after
         self.layers = nn.Sequential(
-            nn.Conv2d(before, inside, 1), nn.ReLU6(),
-            nn.Conv2d(inside, inside, kernel, stride, kernel // 2, groups=inside), nn.ReLU6(),
+            nn.Conv2d(before, inside, 1), nn.ReLU6(inplace=True),
+            nn.Conv2d(inside, inside, kernel, stride, kernel // 2, groups=inside), nn.ReLU6(inplace=True),
             nn.Conv2d(inside, after, 1),
         )  # fmt: skip
 
@@ -64,7 +64,8 @@ class Separable(nn.Sequential):
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(
-            nn.Conv2d(before, before, 3, padding=1, groups=before), nn.ReLU6(), nn.Conv2d(before, after, 1), nn.ReLU6()
+            nn.Conv2d(before, before, 3, padding=1, groups=before), nn.ReLU6(inplace=True),
+            nn.Conv2d(before, after, 1), nn.ReLU6(inplace=True),
         )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ class BlazeBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.stride == 1 else pad(max_pool2d(x, 2), (0, 0, 0, 0, 0, self.new))
         padded = x if self.stride == 1 else pad(x, (0, 1, 0, 1))
-        return relu6(shortcut + self.across(relu6(self.each(padded))))
+        return relu6(shortcut + self.across(relu6(self.each(padded), inplace=True)), inplace=True)
 
 
 class BlazePose(nn.Module):
@@ -101,8 +102,8 @@ class BlazePose(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(3, 24, 3, 2, 1), nn.ReLU6(),
-            nn.Conv2d(24, 24, 3, padding=1, groups=24), nn.ReLU6(), nn.Conv2d(24, 24, 1),
+            nn.Conv2d(3, 24, 3, 2, 1), nn.ReLU6(inplace=True),
+            nn.Conv2d(24, 24, 3, padding=1, groups=24), nn.ReLU6(inplace=True), nn.Conv2d(24, 24, 1),
         )  # fmt: skip
         self.stage4 = _stage(24, STAGE4)
         self.lateral4 = Separable(32, NARROW)
@@ -112,8 +113,8 @@ class BlazePose(nn.Module):
         self.lateral16 = Separable(160, NARROW)
         self.stage32 = _stage(160, STAGE32)
         self.top = nn.Sequential(
-            nn.Conv2d(272, 1632, 1), nn.ReLU6(),
-            nn.Conv2d(1632, 1632, 3, padding=1, groups=1632), nn.ReLU6(),
+            nn.Conv2d(272, 1632, 1), nn.ReLU6(inplace=True),
+            nn.Conv2d(1632, 1632, 3, padding=1, groups=1632), nn.ReLU6(inplace=True),
         )  # fmt: skip
         self.lateral32 = Separable(1632, NARROW)
         self.out = nn.Conv2d(NARROW, LANDMARKS, 1)
