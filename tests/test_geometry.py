@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -233,6 +235,18 @@ def test_bones_along_the_x_axis_and_of_zero_length_have_a_frame():
     torch.testing.assert_close(local_to_canonical(local, SHARED15), canonical)
     local.square().sum().backward()
     assert canonical.grad is not None and canonical.grad.isfinite().all()
+
+
+def test_a_skeleton_first_met_in_inference_mode_has_gradients_later():
+    met = replace(SHARED15, name="first met here")
+    local = normal(3, 15, 3)
+    with torch.inference_mode():
+        expected = local_to_canonical(local.clone(), met)
+    local.requires_grad_()
+    canonical = local_to_canonical(local, met)
+    canonical.square().sum().backward()
+    torch.testing.assert_close(canonical.detach(), expected.clone())
+    assert local.grad is not None and local.grad[1:].abs().sum() > 0
 
 
 def test_kinematics_gradients():

@@ -210,12 +210,13 @@ class _Step(NamedTuple):
     """The joints of one level, placed after all that are nearer to the root."""
 
     joints: Tensor  # their numbers in the skeleton
-    above: Tensor  # of each its parent, as the how manieth that was placed
+    above: Tensor  # of each its parent's place among those that are placed before
     inner: Tensor  # the parents, each once
     place: Tensor  # of each joint its parent among `inner`
 
 
 @cache
+@torch.inference_mode(False)  # what is made in that mode could not be used in a gradient later on
 def _assembly(skeleton: Skeleton, device: torch.device) -> tuple[list[_Step], Tensor]:
     """How a skeleton is put together from the root outwards, and how to find its own order again."""
     levels = _levels(skeleton)

@@ -124,8 +124,8 @@ def render_people_maps(
     check_positive("sigma", sigma)
     check_positive("width", width)
     people, size, joints = people.to(working_dtype(people)), image_size(size), skeleton.num_joints
-    maps = people.new_zeros(len(people), joints + 2 * len(skeleton.bones), *size)
-    maps[:, :joints] = _strongest_bumps(people, size, sigma)
+    maps = people.new_empty(len(people), joints + 2 * len(skeleton.bones), *size)
+    maps[:, :joints], maps[:, joints:] = _strongest_bumps(people, size, sigma), 0.0
     return _add_fields(maps, people, skeleton.bones, width).to(keypoints.dtype)
 
 
