@@ -36,7 +36,9 @@ LONGER: dict[str, dict] = {  # is the bone map the worse input, or what reads it
     "bones_longer_wider": {"sees": "bones", "steps": 16_000, "preset": "wide"},
     "coordinates_longer": {"sees": "coordinates", "steps": 16_000},
 }
-LONGER_SECONDS = {"bones_longer": 1000, "bones_longer_wider": 2100, "coordinates_longer": 70}
+LONGER_RUNS: dict[str, tuple[float, tuple[int, ...]]] = {  # seconds, and seeds
+    "bones_longer": (1000, (0,)), "bones_longer_wider": (2100, (0,)), "coordinates_longer": (70, (0, 1, 2)),
+}  # fmt: skip
 EXPERIMENTS = {
     "weights": Experiment(
         "napa_lib.lifting.train --small --out runs/lifting/depthnet_tiny.safetensors "
@@ -48,9 +50,9 @@ EXPERIMENTS = {
     **{
         name: Experiment(
             f"{MODULE} longer --training {name} --seeds {{seed}} --half --out runs/lifting/{name}_{{seed}}.json",
-            f"runs/lifting/{name}_{{seed}}.json", seconds, (0, 1, 2),
+            f"runs/lifting/{name}_{{seed}}.json", *run,
         )
-        for name, seconds in LONGER_SECONDS.items()
+        for name, run in LONGER_RUNS.items()
     },
     "fit": Experiment(f"{MODULE} fit --out runs/lifting/fit.json", "runs/lifting/fit.json", 90),
     "reach": Experiment(
@@ -95,8 +97,9 @@ def measure_longer(training: str, seed: int, folder: Path, setup: Setup) -> dict
     """One training of `LONGER` and its scores, as `measure_depth` has them."""
     config = depth_config(seed=seed, **LONGER[training])
     trained = train_depth_net(config, replace(setup, checkpoint=folder / f"{training}_{seed}.checkpoint"))
-    parameters = sum(p.numel() for p in trained.network.parameters())
-    return {"parameters": parameters} | score_depth(trained.network, trained.standardizer, config)
+    size = sum(p.numel() for p in trained.network.parameters())
+    facts = {"parameters": size, "training_seconds": trained.record[-1]["seconds"]}
+    return facts | score_depth(trained.network, trained.standardizer, config)
 
 
 def score_depth(network: nn.Module, standardizer, config: TrainingConfig) -> dict:
