@@ -12,8 +12,8 @@ EXPERIMENTS = {
         "runs/training/unsupervised_{seed}.json", 600, (0, 1, 2),
     ),
     "mixing": Experiment(
-        "napa_lib.training.mixing --half --seed {seed} --results runs/training",
-        "runs/training/mixing_{seed}.json", 3200, (0, 1, 2),
+        "napa_lib.training.mixing --half --steps 600 --seed {seed} --results runs/training",
+        "runs/training/mixing_{seed}.json", 1300, (0, 1, 2),
     ),
     "styles": Experiment(
         "napa_lib.training.styles --half --seed {seed} --results runs/training", "runs/training/styles_{seed}.json",

@@ -8,11 +8,8 @@ from typing import Any
 from napa_lib.results import seeds_text, shipped, shipped_runs, text_table
 
 CASES = {
-    "clean": "clean (mm)",
-    "noisy": "2 % noise",
-    "incomplete": "4 joints missing",
-    "training_clips": "training clips",
-}
+    "clean": "clean", "noisy": "2 % noise", "incomplete": "4 joints missing", "training_clips": "training clips",
+}  # fmt: skip
 LONGER = {  # stored trainings -> what they are
     "bones_longer": "bones, 16,000 steps", "bones_longer_wider": "bones, 16,000 steps, twice as wide",
     "coordinates_longer": "coordinates, 16,000 steps",
