@@ -212,24 +212,6 @@ def stages_figure(records: Mapping[int, Record]) -> Figure:
     return page
 
 
-def mixing_figure(guess: float | None = None) -> Figure:
-    """Joints found against the share of real pictures, on people and on art, and a guess of the share best for art."""
-    page, axes = plt.subplots(1, 2, figsize=(7.2, 2.6), layout="constrained")
-    for (look, found), marker in zip(tables.mixing_rates().items(), "so^", strict=True):
-        axis, means = axes[int(look == "art")], [interval(values) for values in found.values()]
-        axis.errorbar([100 * share for share in found], [m.mean for m in means], [m.half for m in means],
-                      marker=marker, capsize=3, label=tables.MIXING_LOOKS[look].removesuffix(" (%)"))  # fmt: skip
-    paper = {100 * share: float(art) for share, (_, art) in tables.MIXED.items() if art}
-    axes[1].plot(list(paper), list(paper.values()), "D:", color="0.4", label="the paper, its art")
-    for axis, title in zip(axes, ("joints within 2 % of the side, %", "PCKh@0.25, %"), strict=True):
-        axis.set(xlabel="real pictures, %", xticks=[0, 10, 30, 50, 70, 100], ylim=(0, 1.3 * axis.dataLim.y1))
-        axis.set_title(title, fontsize=9)
-    mark_guess(axes[1], x=guess)
-    for axis in axes:
-        axis.legend(fontsize=8, loc="lower center", ncols=2)
-    return page
-
-
 def labels_figure(guess: float | None = None) -> Figure:
     """How wrong depth is on poses like the pictures', by what their labels were; a guess for the made-up ones."""
     errors = tables.labels_errors()
