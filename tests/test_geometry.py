@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from napa_lib.geometry import (
@@ -41,6 +40,19 @@ def normal(seed: int, *shape: int) -> torch.Tensor:
 
 def random_rotation(seed: int, *batch: int) -> torch.Tensor:
     return torch.tensor(Rotation.random(int(np.prod(batch)), random_state=seed).as_matrix()).reshape(*batch, 3, 3)
+
+
+def random_cameras(seed: int, count: int) -> list[Camera]:
+    """Cameras three metres or so away from the origin, that look at it, with lenses like the videos'."""
+    rng = np.random.default_rng(seed)
+    cameras = []
+    for _ in range(count):
+        position = rng.normal(size=3)
+        position *= rng.uniform(2500, 4000) / np.linalg.norm(position)
+        origin, up = torch.zeros(3).double(), torch.tensor([0.0, 0.0, 1.0]).double()
+        ideal = look_at(torch.tensor(position), origin, up, focal=900.0, size=(640, 480))
+        cameras.append(Camera(ideal.K, ideal.R, ideal.t, DISTORTION, ideal.size))
+    return cameras
 
 
 # Rotations --------------------------------------------------------------------------------------------------------
@@ -267,181 +279,6 @@ def test_kinematics_refuse_bad_input():
     with pytest.raises(ValueError, match=r"bone_lengths must be \(\.\.\., 18\) for NAPA18, got \(17,\)"):
         forward_kinematics(torch.zeros(18, 3), NAPA18, torch.zeros(17))
     assert to_canonical(torch.zeros(0, 18, 3), NAPA18)[0].shape == (0, 18, 3)
-
-
-# Cameras ----------------------------------------------------------------------------------------------------------
-
-
-def random_cameras(seed: int, count: int) -> list[Camera]:
-    """Cameras three metres or so away from the origin, that look at it, with lenses like the videos'."""
-    rng = np.random.default_rng(seed)
-    cameras = []
-    for _ in range(count):
-        position = rng.normal(size=3)
-        position *= rng.uniform(2500, 4000) / np.linalg.norm(position)
-        origin, up = torch.zeros(3).double(), torch.tensor([0.0, 0.0, 1.0]).double()
-        ideal = look_at(torch.tensor(position), origin, up, focal=900.0, size=(640, 480))
-        cameras.append(Camera(ideal.K, ideal.R, ideal.t, DISTORTION, ideal.size))
-    return cameras
-
-
-def project_by_hand(point: np.ndarray, camera: Camera) -> np.ndarray:
-    """Brown's model in polar words: radial stretch and decentring, then the intrinsics, one point at a time."""
-    x, y, z = camera.R.numpy() @ point + camera.t.numpy()
-    x, y = x / z, y / z
-    k1, k2, p1, p2 = camera.distortion
-    r2 = np.hypot(x, y) ** 2
-    shift = np.array([p2, p1]) * r2 + 2 * (p1 * y + p2 * x) * np.array([x, y])
-    xd, yd = np.array([x, y]) * (1 + k1 * r2 + k2 * r2**2) + shift
-    u, v, w = camera.K.numpy() @ [xd, yd, 1.0]
-    return np.array([u / w, v / w])
-
-
-@given(SEEDS)
-@settings(max_examples=15, deadline=None)
-def test_projection_by_hand_and_its_inverse(seed):
-    camera = random_cameras(seed, 1)[0]
-    points = 300 * normal(seed, 2, 4, 3)
-    pixels = project_perspective(points, camera)
-    for index in np.ndindex(2, 4):
-        np.testing.assert_allclose(pixels[index], project_by_hand(points[index].numpy(), camera), rtol=1e-10, atol=1e-8)
-    in_camera = points @ camera.R.mT + camera.t
-    sight = in_camera[..., :2] / in_camera[..., 2:]
-    torch.testing.assert_close(undistort(pixels, camera), sight, rtol=1e-9, atol=1e-12)
-
-
-def test_a_batch_of_cameras_is_each_camera():
-    position = torch.tensor([[3000.0, 0.0, 0.0], [0.0, 2000.0, 500.0]])
-    cameras = look_at(position, torch.zeros(3), torch.tensor([0.0, 0.0, 1.0]), 500.0, (100, 100))
-    points = 200 * torch.randn(2, 18, 3, generator=torch.Generator().manual_seed(0))
-    together = project_perspective(points, cameras)
-    for i in range(2):
-        one = Camera(cameras.K[i], cameras.R[i], cameras.t[i], cameras.distortion, cameras.size)
-        torch.testing.assert_close(project_perspective(points[i], one), together[i])
-
-
-def test_points_behind_the_camera_and_nan_points_are_missing():
-    camera = random_cameras(0, 1)[0]
-    centre = -camera.R.mT @ camera.t
-    points = torch.stack([torch.zeros(3).double(), 2 * centre, 1.01 * centre, torch.full((3,), torch.nan).double()])
-    points.requires_grad_()
-    pixels = project_perspective(points, camera)
-    assert pixels.isnan().any(-1).tolist() == [False, True, True, True]
-    pixels.nansum().backward()
-    assert points.grad is not None and points.grad.isfinite().all()
-    at_the_centre = Camera(torch.eye(3), torch.eye(3), torch.zeros(3), DISTORTION, (9, 9))
-    assert project_perspective(torch.tensor([[0.0, 0.0, 0.0], [5.0, 5.0, 0.0]]), at_the_centre).isnan().all()
-
-
-@given(SEEDS)
-@settings(max_examples=20, deadline=None)
-def test_look_at_sees_its_target_upright_in_the_middle(seed):
-    position, target = 2000 * normal(seed, 3), 500 * normal(seed + 1, 3)
-    up = torch.tensor([0.0, 1.0, 0.0]).double()
-    camera = look_at(position, target, up, 800.0, (640, 480))
-    torch.testing.assert_close(camera.R @ camera.R.T, torch.eye(3).double())
-    assert torch.linalg.det(camera.R) > 0
-    torch.testing.assert_close(-camera.R.T @ camera.t, position, rtol=1e-9, atol=1e-6)
-    middle, above = project_perspective(torch.stack([target, target + 10 * up]), camera)
-    torch.testing.assert_close(middle, torch.tensor([319.5, 239.5]).double(), rtol=0, atol=1e-6)
-    torch.testing.assert_close(above[0], middle[0], rtol=0, atol=1e-6)
-    assert above[1] < middle[1]
-
-
-def test_look_at_straight_down():
-    camera = look_at(torch.tensor([0.0, 0.0, 3000.0]), torch.zeros(3), torch.tensor([0.0, 0.0, 1.0]), 500.0, (11, 11))
-    torch.testing.assert_close(camera.R @ camera.R.T, torch.eye(3))
-    torch.testing.assert_close(project_perspective(torch.zeros(1, 3), camera), torch.tensor([[5.0, 5.0]]))
-
-
-@given(SEEDS)
-@settings(max_examples=20, deadline=None)
-def test_weak_perspective_is_the_far_limit_of_perspective(seed):
-    """From a million metres, focal length grown to match, the perspective picture is the weak one."""
-    points, distance = 300 * normal(seed, 18, 3), 1e9
-    camera = Camera(
-        torch.tensor([[0.3 * distance, 0, 50.0], [0, 0.3 * distance, 40.0], [0, 0, 1]]).double(),
-        torch.eye(3).double(), torch.tensor([0, 0, distance]).double(), (0.0, 0.0, 0.0, 0.0), (100, 80),
-    )  # fmt: skip
-    weak = project_weak_perspective(points, 0.3, torch.tensor([50.0, 40.0]).double())
-    torch.testing.assert_close(project_perspective(points, camera), weak, rtol=1e-5, atol=1e-3)
-
-
-def test_weak_perspective_batched_scale_and_missing_points():
-    points = torch.ones(2, 3, 3)
-    points[0, 1] = torch.nan
-    out = project_weak_perspective(points, torch.tensor([2.0, 3.0]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
-    assert out[1, 0].tolist() == [3.0, 4.0] and out[0, 0].tolist() == [3.0, 2.0] and out[0, 1].isnan().all()
-
-
-@given(SEEDS, st.integers(2, 5))
-@settings(max_examples=15, deadline=None)
-def test_triangulation_undoes_projection(seed, views):
-    cameras = random_cameras(seed, views)
-    points = 300 * normal(seed, 2, 6, 3)
-    pixels = torch.stack([project_perspective(points, camera) for camera in cameras])
-    torch.testing.assert_close(triangulate(pixels, cameras), points, rtol=1e-5, atol=1e-3)
-
-
-def test_triangulation_leaves_out_missing_views():
-    cameras = random_cameras(1, 3)
-    points = 300 * normal(0, 4, 3)
-    pixels = torch.stack([project_perspective(points, camera) for camera in cameras])
-    pixels[0, 0] = pixels[:2, 1] = pixels[:, 2] = torch.nan
-    found = triangulate(pixels, cameras)
-    torch.testing.assert_close(found[[0, 3]], points[[0, 3]], rtol=1e-5, atol=1e-3)
-    assert found[1:3].isnan().all()
-    twice = triangulate(pixels[[2, 2]], [cameras[2], cameras[2]])  # two views from one place: no depth
-    assert twice.isnan().all()
-
-
-def test_triangulation_with_noise_is_near_the_best_reprojection():
-    cameras = random_cameras(2, 4)
-    point = 300 * normal(0, 1, 3)
-    pixels = torch.stack([project_perspective(point, camera) for camera in cameras])
-    pixels = pixels + normal(1, *pixels.shape)
-
-    def cost(x: np.ndarray) -> float:
-        pairs = zip(cameras, pixels[:, 0].numpy(), strict=True)
-        return sum(float(((project_by_hand(x, camera) - pixel) ** 2).sum()) for camera, pixel in pairs)
-
-    best = minimize(cost, point[0].numpy(), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
-    found = triangulate(pixels, cameras)[0].numpy()
-    assert cost(found) < 1.01 * best.fun
-    assert np.linalg.norm(found - best.x) < 0.1 * np.linalg.norm(best.x - point[0].numpy())
-
-
-def test_camera_gradients():
-    camera = random_cameras(0, 1)[0]
-    points = (100 * normal(0, 3, 3)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda p: project_perspective(p, camera), points)
-    cameras = random_cameras(3, 3)
-    pixels = torch.stack([project_perspective(points.detach(), c) for c in cameras]).requires_grad_()
-    assert torch.autograd.gradcheck(lambda p: triangulate(p, cameras), pixels, atol=1e-3)
-
-
-def test_cameras_refuse_bad_input():
-    eye, zero = torch.eye(3), torch.zeros(3)
-    none = (0.0, 0.0, 0.0, 0.0)
-    with pytest.raises(ValueError, match=r"R must end in \(3, 3\), got \(3,\)"):
-        Camera(eye, zero, zero, none, (10, 10))
-    with pytest.raises(ValueError, match="distortion must be"):
-        Camera(eye, eye, zero, (0.0,), (10, 10))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="size must be"):
-        Camera(eye, eye, zero, none, (0, 10))
-    camera = Camera(eye, eye, zero, none, (10, 10))
-    with pytest.raises(ValueError, match="points must be floating"):
-        project_perspective(torch.zeros(4, 2), camera)
-    with pytest.raises(ValueError, match="points must be floating"):
-        project_weak_perspective(torch.zeros(4, 2), 1.0)
-    with pytest.raises(ValueError, match="pixels must be floating"):
-        undistort(torch.zeros(4, 3), camera)
-    with pytest.raises(ValueError, match="cameras must be as many as views"):
-        triangulate(torch.zeros(2, 4, 2), [camera])
-    with pytest.raises(ValueError, match="position and target must differ"):
-        look_at(zero, zero, torch.ones(3), 1.0, (10, 10))
-    with pytest.raises(ValueError, match="focal must be positive, got 0"):
-        look_at(torch.ones(3), zero, torch.ones(3), 0.0, (10, 10))
 
 
 # Alignment --------------------------------------------------------------------------------------------------------
