@@ -98,6 +98,7 @@ class PersonDetector(nn.Module):
     (torch.Size([1, 2254]), torch.Size([1, 2254, 4]))
     """
 
+    size = SIZE
     centers: Tensor
 
     def __init__(self) -> None:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from napa_lib.data.crops import square_boxes
 from napa_lib.engine import choose_device, load_tensors
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
+from napa_lib.networks.movenet import PeopleDetector, load_movenet
 from napa_lib.networks.person_detector import load_detector
 from napa_lib.networks.pose_net import load_pose_net
-from napa_lib.networks.pose_pair import load_pose_pair
+from napa_lib.networks.pose_ensemble import PoseEnsemble, load_pose_ensemble
 from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
 from napa_lib.pose.finding import find_figures
 from napa_lib.pose.people import find_people, refine, with_margin
@@ -46,11 +47,12 @@ class PoseEstimator:
 
     Args:
         network: from crops (B, 3, size, size), and whether to look at their mirror images, too, to a
-            `PosePrediction`, as `PosePair`, `WarmPoseNet` and `PoseNet2D`.
+            `PosePrediction`, as `PoseEnsemble`, `WarmPoseNet` and `PoseNet2D`.
         depth_net, standardizer: what `napa_lib.lifting.lift` needs.
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
-        detector: finds every figure of a picture, a `PersonDetector`; by default the one that ships, once it is needed.
+        detectors: propose figures, the first also where one is looked for; by default, once they are needed, those
+            that ship: a `PeopleDetector` and a `PersonDetector`.
 
     >>> estimator = PoseEstimator.from_pretrained(device="cpu")  # doctest: +SKIP
     >>> estimator.predict("painting.jpg")[0].keypoints.shape  # doctest: +SKIP
@@ -64,10 +66,10 @@ class PoseEstimator:
         standardizer: BoneStandardizer,
         size: int = 128,
         device: str = "auto",
-        detector: nn.Module | None = None,
+        detectors: Sequence[nn.Module] | None = None,
     ) -> None:
         place = choose_device(device)
-        self.detector = None if detector is None else detector.to(place).eval()
+        self._detectors = None if detectors is None else [d.to(place).eval() for d in detectors]
         self.network = network.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.depth_net, self.standardizer, self.size = depth_net.eval(), standardizer, size
 
@@ -79,13 +81,22 @@ class PoseEstimator:
             ValueError: if the file is missing, corrupt or holds something else, or the device is not on this machine.
         """
         if path is None:
-            return cls(load_pose_pair(), *load_depth_net(), size=SIZE, device=device)
+            return cls(load_pose_ensemble(), *load_depth_net(), size=SIZE, device=device)
         file = Path(path)
         metadata = load_tensors(file)[1]
         if metadata.get("format") == FORMAT:
             return cls(load_warm_pose_net(file), *load_depth_net(), SIZE, device)
         config = json.loads(metadata.get("config", "{}"))
         return cls(load_pose_net(file), *load_depth_net(), config.get("size", 128), device)
+
+    @property
+    def detectors(self) -> list[nn.Module]:
+        """What proposes figures, loaded at its first use."""
+        if self._detectors is None:
+            third = self.network.third if isinstance(self.network, PoseEnsemble) else load_movenet()
+            place = next(self.network.parameters()).device
+            self._detectors = [d.to(place).eval() for d in (PeopleDetector(third), load_detector())]
+        return self._detectors
 
     def predict(
         self,
@@ -174,13 +185,11 @@ class PoseEstimator:
         """
         if not pictures:
             return []
-        likeliest = find_figures(self.network, pictures, self.size)
         if not many:
-            return likeliest
-        if self.detector is None:
-            self.detector = load_detector().to(next(self.network.parameters()).device)
-        proposed = [square_boxes(with_margin(boxes)) for boxes, _ in find_people(self.detector, pictures)]
-        candidates = [torch.cat(boxes) for boxes in zip(proposed, likeliest, strict=True)]
+            return find_figures(self.network, pictures, self.size, _proposed(self.detectors[0], pictures, False))
+        proposed = [_proposed(detector, pictures) for detector in self.detectors]
+        likeliest = find_figures(self.network, pictures, self.size)
+        candidates = [torch.cat(boxes) for boxes in zip(*proposed, likeliest, strict=True)]
         people = refine(self.network, pictures, candidates, self.size)
         return [boxes if len(boxes) else one for boxes, one in zip(people, likeliest, strict=True)]
 
@@ -195,6 +204,11 @@ class PoseEstimator:
             PoseResult(k, p, c, tuple(box), skeleton)  # type: ignore[arg-type]
             for k, p, c, box in zip(*parts, boxes.tolist(), strict=True)
         ]
+
+
+def _proposed(detector: nn.Module, pictures: Sequence[Picture], closely: bool = True) -> list[Tensor]:
+    """Square boxes (N, 4) with room to spare round what a detector finds in each picture."""
+    return [square_boxes(with_margin(boxes)) for boxes, _ in find_people(detector, pictures, closely)]
 
 
 class _Results(Iterator[list[PoseResult]]):

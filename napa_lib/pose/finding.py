@@ -19,7 +19,9 @@ REFINEMENTS = 2
 LOSS = 0.9  # a closer look that keeps less than this share of the confidence is not taken
 
 
-def find_figures(network: nn.Module, pictures: Sequence[Picture], size: int) -> list[Tensor]:
+def find_figures(
+    network: nn.Module, pictures: Sequence[Picture], size: int, proposed: Sequence[Tensor] | None = None
+) -> list[Tensor]:
     """The square box of the most likely single figure of each picture.
 
     1. The network looks at the whole picture and at overlapping square windows at up to three scales
@@ -34,12 +36,15 @@ def find_figures(network: nn.Module, pictures: Sequence[Picture], size: int) -> 
         network: from crops to a `PosePrediction`.
         pictures: opened pictures.
         size: side of the crops that the network looks at.
+        proposed: for each picture more square boxes (K, 4) to look at in step 1.
 
     Returns:
         for each picture a box (1, 4) in its original's pixels. There always is one, also where nobody is: the pose's
         confidences say so.
     """
     windows = [search_windows(*picture.size) for picture in pictures]
+    if proposed is not None:
+        windows = [torch.cat(boxes) for boxes in zip(windows, proposed, strict=True)]
     seen = [(k, c, w) for (k, c), w in zip(look(network, pictures, windows, size), windows, strict=True)]
     best = [(k[i], c[i], w[i]) for k, c, w in seen for i in [int(c.mean(-1).argmax())]]
     for _ in range(REFINEMENTS):
@@ -100,10 +105,19 @@ def box_round(keypoints: Tensor, confidence: Tensor, before: Tensor) -> Tensor:
     Returns:
         (4,).
     """
-    sure = keypoints[confidence >= 0.5 * confidence.max()]
-    low, high = sure.amin(0), sure.amax(0)
+    low, high = extent(keypoints, confidence).chunk(2)
     middle, half = (low + high) / 2, MARGIN * (high - low).amax() / 2
     return torch.cat([middle - half, middle + half]) if half > 0.05 * (before[2] - before[0]) else before
+
+
+def extent(keypoints: Tensor, confidence: Tensor) -> Tensor:
+    """Corners (4,) of the smallest box that holds the joints that are at least half as sure as the surest.
+
+    >>> extent(torch.tensor([[0.0, 5.0], [2.0, 1.0], [9.0, 9.0]]), torch.tensor([0.9, 0.5, 0.2])).tolist()
+    [0.0, 1.0, 2.0, 5.0]
+    """
+    sure = keypoints[confidence >= 0.5 * confidence.max()]
+    return torch.cat([sure.amin(0), sure.amax(0)])
 
 
 def _count(length: int, side: float) -> int:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from napa_lib.networks.person_detector import SIZE
-from napa_lib.pose.finding import MARGIN, box_round, tiles
+from napa_lib.pose.finding import MARGIN, box_round, extent, tiles
 from napa_lib.pose.pictures import Picture
 from napa_lib.pose.views import cut, look
 
-THRESHOLD = 0.3  # a box is looked at closer from this score on; chosen on validation pictures, see the detector's card
+# A box is looked at closer from this score on; chosen on validation pictures, see the detector's card.
+THRESHOLDS = {"PersonDetector": 0.3, "PeopleDetector": 0.5}
 OVERLAP = 0.45  # of two boxes with a larger intersection over union the likelier one is kept
 MOST = 40  # figures of one picture, the likeliest
 SURE, RELATIVE = 0.3, 0.6  # mean confidence of a figure's joints: least, and as a share of the surest figure's
@@ -21,7 +21,9 @@ EDGE = 0.02  # share of a window's side: a box nearer than this to an inner edge
 
 
 @torch.no_grad()
-def find_people(detector: nn.Module, pictures: Sequence[Picture]) -> list[tuple[Tensor, Tensor]]:
+def find_people(
+    detector: nn.Module, pictures: Sequence[Picture], closely: bool = True
+) -> list[tuple[Tensor, Tensor]]:
     """The figures of each picture.
 
     The detector looks at the whole picture, in a square, and at overlapping tiles half as large, in which a figure
@@ -29,38 +31,39 @@ def find_people(detector: nn.Module, pictures: Sequence[Picture]) -> list[tuple[
     other tiles; of boxes of one figure the likeliest stays.
 
     Args:
-        detector: a `PersonDetector`.
+        detector: a `PersonDetector` or a `PeopleDetector`.
         pictures: opened pictures.
+        closely: look at the tiles, too.
 
     Returns:
         for each picture boxes (N, 4) as x0, y0, x1, y1 in its original's pixels and scores (N,) in [0, 1], the
         likeliest first; N is 0 where nobody is found, and at most `MOST`.
     """
-    return [_of_picture(detector, picture) for picture in pictures]
+    return [_of_picture(detector, picture, closely) for picture in pictures]
 
 
-def _of_picture(detector: nn.Module, picture: Picture) -> tuple[Tensor, Tensor]:
-    windows = tiles(*picture.size)
-    device = next(detector.parameters()).device
-    crops = [cut(picture, window[None], SIZE)[0] for window in windows]  # one by one: each touches its part alone
+def _of_picture(detector: nn.Module, picture: Picture, closely: bool) -> tuple[Tensor, Tensor]:
+    windows = tiles(*picture.size) if closely else tiles(*picture.size)[:1]
+    device, size = next(detector.parameters()).device, int(detector.size)  # type: ignore[arg-type]
+    crops = [cut(picture, window[None], size)[0] for window in windows]  # one by one: each touches its part alone
     scores, boxes = (x.cpu() for x in detector(torch.cat(crops).to(device)))
     scores = scores.sigmoid()
     side = windows[:, 2] - windows[:, 0]
     centre, extent = boxes.chunk(2, -1)
     corners = torch.cat([centre - extent / 2, centre + extent / 2], -1)  # (W, A, 4) in pixels of the crops' edges
-    whole = ~_cut_off(corners, windows, picture.size)
-    likely = (scores >= THRESHOLD) & whole & (extent > 0).all(-1)
+    whole = ~_cut_off(corners / size, windows, picture.size)
+    likely = (scores >= THRESHOLDS[type(detector).__name__]) & whole & (extent > 0).all(-1)
     window, anchor = likely.nonzero(as_tuple=True)
-    placed = corners[window, anchor] * side[window, None] / SIZE + windows[window, :2].repeat(1, 2)
+    placed = corners[window, anchor] * side[window, None] / size + windows[window, :2].repeat(1, 2)
     kept = suppress(placed, scores[window, anchor])[:MOST]
     return placed[kept], scores[window, anchor][kept]
 
 
 def _cut_off(corners: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
-    """Which boxes (W, A, 4) reach an edge of their window inside the picture, (W, A)."""
+    """Which boxes (W, A, 4), in shares of their window's side, reach an edge of it inside the picture, (W, A)."""
     width, height = size
-    low = corners[..., :2] < EDGE * SIZE
-    high = corners[..., 2:] > (1 - EDGE) * SIZE
+    low = corners[..., :2] < EDGE
+    high = corners[..., 2:] > 1 - EDGE
     inner_low = windows[:, None, :2] > 0
     inner_high = windows[:, None, 2:] < windows.new_tensor([width, height])
     return (low & inner_low).any(-1) | (high & inner_high).any(-1)
@@ -97,7 +100,8 @@ def _surest(keypoints: Tensor, confidence: Tensor, boxes: Tensor) -> tuple[Tenso
     Returns:
         their boxes (M, 4), boxes drawn anew round their joints (M, 4), and how sure it is (M,).
     """
-    figures = torch.stack([box_round(*row) for row in zip(keypoints, confidence, boxes, strict=True)])
+    redrawn = torch.stack([box_round(*row) for row in zip(keypoints, confidence, boxes, strict=True)])
+    figures = torch.stack([extent(*row) for row in zip(keypoints, confidence, strict=True)])
     sure = confidence.mean(1)
     order = [i for i in suppress(figures, sure).tolist() if sure[i] >= max(SURE, RELATIVE * float(sure.max()))]
     kept: list[int] = []
@@ -106,13 +110,13 @@ def _surest(keypoints: Tensor, confidence: Tensor, boxes: Tensor) -> tuple[Tenso
         if not inside or max(inside) < INSIDE:
             kept.append(i)
     chosen = torch.tensor(kept, dtype=torch.long)
-    return boxes[chosen], figures[chosen], sure[chosen]
+    return boxes[chosen], redrawn[chosen], sure[chosen]
 
 
 def _share_inside(box: Tensor, other: Tensor) -> float:
     """The share of a box's area that lies in another."""
     common = (torch.minimum(box[2:], other[2:]) - torch.maximum(box[:2], other[:2])).clamp_min(0).prod()
-    return float(common / (box[2:] - box[:2]).prod())
+    return float(common / (box[2:] - box[:2]).prod().clamp_min(1e-9))
 
 
 def with_margin(boxes: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Calibrate the warm-started network's confidence: `python -m napa_lib.training.calibrate --help`.
+"""Calibrate the estimator's confidence: `python -m napa_lib.training.calibrate --help`.
 
-    logit = scale * certainty + weight * presence + shift
+    logit = weights . evidence, what `PoseEnsemble.weigh` gives beside its heat maps
 
 is fitted by logistic regression to whether a joint is right to half a head's size, on annotated figures that nothing
 was trained on, and on pictures without anybody, where no joint is. How good that is is measured on what was left out
@@ -23,30 +23,18 @@ from napa_lib.data import ArtFigure, load_art_figures
 from napa_lib.data.crops import crop, crop_matrices, to_picture
 from napa_lib.data.images import load_image
 from napa_lib.evaluate import score_art
-from napa_lib.networks.pose_net import load_pose_net
-from napa_lib.networks.pose_pair import PosePair
-from napa_lib.networks.warm_pose_net import SIZE, VIEWS, WarmPoseNet, load_warm_pose_net, save_warm_pose_net
+from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
+from napa_lib.networks.pose_ensemble import PoseEnsemble, load_pose_ensemble, save_calibration
+from napa_lib.networks.warm_pose_net import SIZE
 from napa_lib.skeletons import ART14, NAPA18, convert
 
 RIGHT = 0.5  # of the head's size
 BINS = 10
 
 
-@torch.no_grad()
-def evidence(network: WarmPoseNet, crops: Tensor) -> Tensor:
-    """(B, 18, 3) what `calibrated` weighs: certainty, presence and 1, means over all views."""
-    before = network.calibration.clone()
-    columns = []
-    for weights in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
-        network.calibration.copy_(torch.tensor(weights))
-        columns.append(torch.stack([network.opinion(crops, *view)[1] for view in VIEWS]).mean(0))
-    network.calibration.copy_(before)
-    return torch.stack(columns, -1)
-
-
 def fit(evidence: Tensor, right: Tensor) -> Tensor:
-    """(3,) the weights of logistic regression: (N, 3) evidence, (N,) whether the joint is right."""
-    weights = torch.zeros(3, requires_grad=True)
+    """(K,) the weights of logistic regression: (N, K) evidence, (N,) whether the joint is right."""
+    weights = torch.zeros(evidence.shape[1], requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
@@ -84,20 +72,20 @@ def expected_error(curve: Sequence[dict[str, float]]) -> float:
     return round(gaps / sum(row["joints"] for row in curve), 4)
 
 
-def figure_evidence(network: WarmPoseNet, figures: Sequence[ArtFigure]) -> tuple[Tensor, Tensor]:
+@torch.no_grad()
+def figure_evidence(network: PoseEnsemble, figures: Sequence[ArtFigure]) -> tuple[Tensor, Tensor]:
     """(F, 14, 3) evidence of the joints of `ART14`, and (F, 14) whether each is right; NaN where nobody can see it."""
-    boxes = torch.tensor([figure.box for figure in figures])
-    matrices = crop_matrices(boxes, SIZE)
+    matrices = crop_matrices(torch.tensor([figure.box for figure in figures]), SIZE)
     crops = torch.cat([crop(f.load(), m[None], SIZE) for f, m in zip(figures, matrices, strict=True)])
-    with torch.no_grad():
-        answers = PosePair(network, load_pose_net())(crops, mirror=True)
-        points = to_picture(answers.keypoints, matrices)
+    heatmaps, evidence = network.weigh(crops, mirror=True)
+    points = to_picture(cells_to_pixels(local_soft_argmax(heatmaps)), matrices)
     found = {f.name: p for f, p in zip(figures, convert(points, NAPA18, ART14), strict=True)}
     errors = score_art(found, figures).errors
-    return _art_joints(evidence(network, crops)), (errors < RIGHT).float().masked_fill(errors.isnan(), torch.nan)
+    return _art_joints(evidence), (errors < RIGHT).float().masked_fill(errors.isnan(), torch.nan)
 
 
-def nobody_evidence(network: WarmPoseNet, pictures: Sequence[Path]) -> Tensor:
+@torch.no_grad()
+def nobody_evidence(network: PoseEnsemble, pictures: Sequence[Path]) -> Tensor:
     """(N, 14, 3) evidence of pictures without anybody, each looked at as if a figure filled it."""
     found = []
     for path in pictures:
@@ -105,7 +93,7 @@ def nobody_evidence(network: WarmPoseNet, pictures: Sequence[Path]) -> Tensor:
         height, width = picture.shape[1:]
         half, x, y = 1.25 * max(height, width) / 2, width / 2, height / 2
         matrices = crop_matrices(torch.tensor([[x - half, y - half, x + half, y + half]]), SIZE)
-        found.append(_art_joints(evidence(network, crop(picture, matrices, SIZE))))
+        found.append(_art_joints(network.weigh(crop(picture, matrices, SIZE), mirror=True)[1]))
     return torch.cat(found)
 
 
@@ -144,16 +132,15 @@ def _art_joints(values: Tensor) -> Tensor:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Fit the confidence's calibration, write the network with it, and what was measured."""
+    """Fit the confidence's calibration, write it, and what was measured."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.calibrate", description=main.__doc__)
-    parser.add_argument("--weights", type=Path, required=True, help="a trained network")
     parser.add_argument("--annotations", type=Path, required=True, help="figures to fit on, never trained on")
     parser.add_argument("--nobody", type=Path, required=True, help="folder of pictures without a person")
     parser.add_argument("--unlikely", type=float, default=0.2, help="mean confidence below which nobody is likely")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--json", type=Path, help="file for what was measured")
     options = parser.parse_args(arguments)
-    start, network = time.monotonic(), load_warm_pose_net(options.weights)
+    start, network = time.monotonic(), load_pose_ensemble()
     figures, right = figure_evidence(network, load_art_figures(options.annotations))
     nobody = nobody_evidence(network, sorted(p for p in options.nobody.iterdir() if p.is_file()))
     weights, measured = calibrate(figures, right, nobody)
@@ -166,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     }
     print(results.to_json(measured))
     network.calibration.copy_(weights)
-    save_warm_pose_net(options.out, network)
+    save_calibration(options.out, network)
     if options.json:
         command = results.command_line(parser.prog, arguments)
         results.write(options.json, measured, command, time.monotonic() - start)

@@ -1,0 +1,112 @@
+"""Three networks that look at the same crop, and their answers multiplied: the estimator that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, logsigmoid
+
+from napa_lib.data import asset_path
+from napa_lib.engine import CheckpointError, load_tensors, save_tensors
+from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
+from napa_lib.networks.movenet import MoveNet, load_movenet
+from napa_lib.networks.pose_net import MIRRORED, PoseNet2D, PosePrediction, load_pose_net
+from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_pose_net
+from napa_lib.skeletons import COCO17, NAPA18
+
+FORMAT = "napa-pose-ensemble-1"
+CALIBRATION = "weights/pose_ensemble.safetensors"
+SECOND_WEIGHT, THIRD_WEIGHT = 0.5, 1.5  # exponents of the heat maps beside the first's; chosen on validation figures
+SECOND_SIZE = 128  # pixels of the crops that the second network was trained on
+THIRD_SIZE = 192  # of those that the third looks at; chosen with the weights
+KNOWN = tuple(j for j, name in enumerate(NAPA18.joints) if name in COCO17.joints)  # with a heat map of the third's
+THEIRS = tuple(COCO17.index(NAPA18.joints[j]) for j in KNOWN)
+SWAPPED = tuple(KNOWN.index(int(MIRRORED[j])) for j in KNOWN)  # the other side's joint, among `KNOWN`
+
+
+class PoseEnsemble(nn.Module):
+    """The warm-started network; the one over frozen ImageNet features, which knows drawn and stick figures; MoveNet.
+
+    Their errors are not the same ones. Where one is sure and the others in doubt, the product of their heat maps
+    follows the sure one; where each names several places, it takes what they share. A mean of points would be none.
+
+        log p = log p_warm + SECOND_WEIGHT log p_second + THIRD_WEIGHT log sigmoid(z)
+
+    with z MoveNet's logits, which it has for thirteen of the joints. The confidence weighs what the warm-started
+    network says and z where the joint is found, for the other five joints its mean:
+
+        logit = calibration . (warm, z, 1)
+
+    Args:
+        warm: the network of the views, the sizes and the confidence that the others add to.
+        second: its opinion is asked where all views are.
+        third: looks once, or, where all views are asked for, at the mirror image too.
+    """
+
+    calibration: Tensor
+
+    def __init__(self, warm: WarmPoseNet, second: PoseNet2D, third: MoveNet) -> None:
+        super().__init__()
+        self.warm, self.second, self.third = warm, second, third
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0, 0.0]))
+
+    def forward(self, images: Tensor, mirror: bool = False) -> PosePrediction:
+        """As `WarmPoseNet.forward`; without `mirror` the second network is not asked."""
+        heatmaps, evidence = self.weigh(images, mirror)
+        return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), evidence @ self.calibration, heatmaps)
+
+    def weigh(self, images: Tensor, mirror: bool) -> tuple[Tensor, Tensor]:
+        """The product's log heat maps (B, 18, S / 4, S / 4), and what the confidence weighs, (B, 18, 3)."""
+        found = self.warm(images, mirror)
+        logits = self._third_opinion(images, found.heatmaps.shape[-1], mirror)
+        heatmaps = found.heatmaps.clone()
+        heatmaps[:, KNOWN] += THIRD_WEIGHT * logsigmoid(logits)
+        if mirror:
+            heatmaps += SECOND_WEIGHT * self._second_opinion(images, heatmaps.shape[-1])
+        p = heatmaps[:, KNOWN].flatten(2).softmax(-1)
+        there = (p * logits.flatten(2)).sum(-1)  # (B, 13)
+        at_joint = there.mean(1, keepdim=True).expand(-1, NAPA18.num_joints).clone()
+        at_joint[:, KNOWN] = there
+        return heatmaps, torch.stack([found.confidence, at_joint, torch.ones_like(at_joint)], -1)
+
+    def _second_opinion(self, images: Tensor, cells: int) -> Tensor:
+        """Log probabilities (B, 18, cells, cells)."""
+        maps = self.second(_sized(images, SECOND_SIZE)).heatmaps
+        maps = maps.flatten(2).log_softmax(-1).view_as(maps)
+        return interpolate(maps, (cells, cells), mode="bilinear", align_corners=False)
+
+    def _third_opinion(self, images: Tensor, cells: int, mirror: bool) -> Tensor:
+        """MoveNet's logits (B, 13, cells, cells) of the `KNOWN` joints, the mean of its looks."""
+        shown = _sized(images, THIRD_SIZE)
+        maps = self.third(shown).heatmaps[:, THEIRS]
+        if mirror:
+            turned = self.third(shown.flip(-1)).heatmaps[:, THEIRS]
+            maps = (maps + turned.flip(-1)[:, SWAPPED]) / 2
+        return interpolate(maps.float(), (cells, cells), mode="bilinear", align_corners=False)
+
+
+def _sized(images: Tensor, size: int) -> Tensor:
+    return interpolate(images, (size, size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def save_calibration(path: str | Path, network: PoseEnsemble, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the confidence's calibration; the networks have files of their own."""
+    save_tensors(path, {"calibration": network.calibration}, {**(metadata or {}), "format": FORMAT})
+
+
+def load_pose_ensemble(path: str | Path | None = None) -> PoseEnsemble:
+    """The three networks that ship, in `eval()` mode, calibrated as the file says, by default as ships.
+
+    Raises:
+        ValueError: if a file is corrupt or holds something else.
+    """
+    file = asset_path(CALIBRATION) if path is None else Path(path)
+    tensors, header = load_tensors(file)
+    network = PoseEnsemble(load_warm_pose_net(), load_pose_net(), load_movenet())
+    if header.get("format") != FORMAT or tensors["calibration"].shape != network.calibration.shape:
+        raise CheckpointError(f"{file} holds no calibration of the estimator: its format is {header.get('format')!r}")
+    network.calibration.copy_(tensors["calibration"])
+    return network.eval()
