@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napa_lib.networks.warm_pose_net import VIEWS, WarmPoseNet
-from napa_lib.training.calibrate import _art_joints, calibrate, evidence, expected_error, fit, reliability
+from napa_lib.training.calibrate import _art_joints, calibrate, expected_error, fit, reliability
 
 
 def test_the_fit_finds_planted_weights(rng):
@@ -22,16 +21,6 @@ def test_a_calibrated_confidence_has_a_small_error_and_an_overconfident_one_has_
     right = (torch.tensor(rng.random(20_000)) < chance).float()
     assert expected_error(reliability(chance, right)) < 0.02
     assert expected_error(reliability(chance.clamp_min(0.9), right)) == pytest.approx(0.405, abs=0.02)
-
-
-def test_the_evidence_is_what_the_network_weighs():
-    torch.manual_seed(0)
-    network = WarmPoseNet((16, 16, 16, 16)).eval()
-    network.calibration.copy_(torch.tensor([0.7, 0.2, -0.4]))
-    crops = torch.rand(1, 3, 224, 224)
-    with torch.no_grad():
-        expected = torch.stack([network.opinion(crops, *view)[1] for view in VIEWS]).mean(0)
-        np.testing.assert_allclose(evidence(network, crops) @ network.calibration, expected, atol=1e-4)
 
 
 def test_what_is_left_out_decides_how_good_it_is():

@@ -181,6 +181,8 @@ def test_training_goes_on_bit_for_bit(tmp_path):
 class Finds(torch.nn.Module):
     """Finds every pure red pixel's square: an anchor for each known figure, told by its colour."""
 
+    size, threshold = SIZE, 0.3
+
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))

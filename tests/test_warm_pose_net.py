@@ -13,8 +13,7 @@ from napa_lib.data import load_paintings
 from napa_lib.data.paintings import list_paintings
 from napa_lib.engine import save_tensors
 from napa_lib.networks.blazepose import BlazeBlock, BlazePose
-from napa_lib.networks.pose_net import MIRRORED, PosePrediction
-from napa_lib.networks.pose_pair import PosePair
+from napa_lib.networks.pose_net import MIRRORED
 from napa_lib.networks.warm_pose_net import (
     FORMAT,
     SIZE,
@@ -96,26 +95,6 @@ def test_an_opinion_of_the_mirror_image_is_that_of_the_picture():
     np.testing.assert_allclose(turned[0].flip(-1)[:, MIRRORED], plain[0], atol=1e-3)
     np.testing.assert_allclose(turned[1][:, MIRRORED], plain[1], atol=1e-3)
     assert {mirrored for _, mirrored in VIEWS} == {False, True}
-
-
-def test_a_pair_multiplies_its_opinions():
-    """Of two places that one network holds equally likely, the other's opinion decides."""
-
-    class One(torch.nn.Module):
-        def __init__(self, cells: int, *peaks: tuple[int, int]) -> None:
-            super().__init__()
-            self.maps = torch.full((1, 18, cells, cells), -20.0)
-            for row, column in peaks:
-                self.maps[:, :, row, column] = 0.0
-
-        def forward(self, images, mirror=False):
-            return PosePrediction(torch.zeros(1, 18, 2), torch.ones(1, 18), self.maps)
-
-    pair = PosePair(One(56, (7, 7), (42, 21)), One(32, (24, 12)))
-    found = pair(torch.zeros(1, 3, SIZE, SIZE), mirror=True)
-    np.testing.assert_allclose(found.keypoints[0, 0], [21 * 4 + 1.5, 42 * 4 + 1.5], atol=1.0)
-    assert found.confidence.eq(1.0).all()
-    assert pair(torch.zeros(1, 3, SIZE, SIZE)).keypoints.eq(0.0).all()  # alone
 
 
 def test_the_confidence_is_a_weighted_sum():

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from napa_lib.networks.movenet import MoveNet, save_movenet
 
+
 def convolutions(*modules: nn.Module) -> list[nn.Conv2d]:
     """Those of some modules, one after the other."""
     return [m for module in modules for m in module.modules() if isinstance(m, nn.Conv2d)]

@@ -1,7 +1,7 @@
 """Would the student help `napa pose --people many`? `python -m napa_lib.evaluate.proposals --results FILE`.
 
 Of the paper's two stages the first finds people and says how far away they are, the second looks at each again. In
-`napa pose` a detector of boxes finds them. Here the student's people are further candidates beside the detector's, and
+`napa pose` a detector of boxes finds them. Here the student's people are further candidates beside the detectors', and
 its depths stand beside those of the sizes of bodies; on validation pictures alone, for it is a choice.
 
 Source: CrossModal, section 5 (two-stage refinement) and fig. 6.
@@ -14,14 +14,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from napa_lib import results
 from napa_lib.data import load_art_figures
-from napa_lib.data.crops import square_boxes, to_picture
+from napa_lib.data.crops import to_picture
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import progress
 from napa_lib.evaluate.composed import as_found
@@ -32,11 +31,10 @@ from napa_lib.multiperson.composed import Composed
 from napa_lib.multiperson.evaluate import match_all, score_3d
 from napa_lib.multiperson.experiments import MEASURED, pictures
 from napa_lib.multiperson.refine import figure_boxes
-from napa_lib.networks.person_detector import PersonDetector
 from napa_lib.pose import PoseEstimator
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.pose.finding import find_figures
-from napa_lib.pose.people import find_people, refine, with_margin
+from napa_lib.pose.people import proposed, refine
 from napa_lib.pose.pictures import Picture, open_picture
 from napa_lib.skeletons import NAPA18
 
@@ -56,8 +54,7 @@ def student_boxes(chapter: Chapter, picture: Tensor) -> Tensor:
 def candidates(estimator: PoseEstimator, chapter: Chapter, picture: Tensor, opened: Picture) -> dict[str, Tensor]:
     """Square boxes (N, 4) of each of `WAYS`; the one figure that the pose network finds by itself is always there."""
     likeliest = find_figures(estimator.network, [opened], estimator.size)[0]
-    boxes, _ = find_people(cast(PersonDetector, estimator.detector), [opened])[0]
-    detected = torch.cat([square_boxes(with_margin(boxes)), likeliest])
+    detected = torch.cat([*(proposed(detector, [opened])[0] for detector in estimator.detectors), likeliest])
     whole = student_boxes(chapter, picture)
     return {
         "detector": detected,
@@ -148,7 +145,6 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     estimator, chapter = PoseEstimator.from_pretrained(device="cpu"), load_chapter()
-    estimator.predict(torch.rand(3, 64, 64), many=True)  # loads the detector
     found = {}
     if options.composed:
         found["composed"] = on_composed(estimator, chapter, options.composed)

@@ -91,10 +91,10 @@ def numbers_in_use(chapter: Chapter, estimator: PoseEstimator) -> dict[str, int]
     whole, lifter = parameters_in_use(chapter.teacher), count(chapter.lifter)
     student = whole - count(chapter.teacher.decoder.second[1]) + lifter + count(chapter.model.decoder)
     single = count(estimator.network, estimator.depth_net)
-    assert estimator.detector is not None  # it has looked at pictures by now
+    _, detector = estimator.detectors  # the first is one of the estimator's own networks
     return {
         "teacher": whole, "student": student, "student, second stage": student + lifter, "single": single,
-        "many": single + count(estimator.detector),
+        "many": single + count(detector),
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ FORMAT = "napa-movenet-1"
 WEIGHTS = "weights/movenet.safetensors"
 STRIDE = 4  # px of the picture, side of a cell of what it says
 SIZE = 256  # px, side of the pictures in which people are looked for
+THRESHOLD = 0.5  # a person is looked at closer from this score on; chosen on validation pictures
 MULTIPLE = 32  # the sides of a picture are multiples of this
 JOINTS = 17  # heat maps, in the order of COCO
 
@@ -64,9 +65,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         inside = before * expansion
         up = [nn.Conv2d(before, inside, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
-        self.layers = nn.Sequential(
-            *up, Depthwise(inside, stride), nn.ReLU6(inplace=True), nn.Conv2d(inside, after, 1)
-        )
+        self.layers = nn.Sequential(*up, Depthwise(inside, stride), nn.ReLU6(inplace=True), nn.Conv2d(inside, after, 1))
         self.residual = stride == 1 and before == after
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,9 +99,7 @@ class MoveNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 48, 3, 2)
-        self.to_4 = nn.Sequential(
-            nn.ReLU6(inplace=True), InvertedResidual(48, 24, expansion=1), stage(24, *STAGE4)
-        )
+        self.to_4 = nn.Sequential(nn.ReLU6(inplace=True), InvertedResidual(48, 24, expansion=1), stage(24, *STAGE4))
         self.to_8 = stage(STAGE4[0], *STAGE8)
         self.to_16 = stage(STAGE8[0], *STAGE16)
         self.to_32 = nn.Sequential(
@@ -148,7 +145,7 @@ class PeopleDetector(nn.Module):
     (torch.Size([1, 4096]), torch.Size([1, 4096, 4]))
     """
 
-    size = SIZE
+    size, threshold = SIZE, THRESHOLD
 
     def __init__(self, network: MoveNet) -> None:
         super().__init__()

@@ -21,6 +21,7 @@ FORMAT = "napa-person-detector-1"
 WEIGHTS = "weights/person_detector.safetensors"
 SIZE = 224  # px, side of the pictures that the detector looks at
 GRIDS = ((28, 2), (14, 2), (7, 6))  # cells a side, anchors a cell
+THRESHOLD = 0.3  # a box is looked at closer from this score on; chosen on validation pictures
 VALUES = 4  # an anchor: the centre, width and height of a figure's box
 UNIT = 32.0  # px that the layers' values are in: about 1 then, so that all layers learn at one rate
 
@@ -98,7 +99,7 @@ class PersonDetector(nn.Module):
     (torch.Size([1, 2254]), torch.Size([1, 2254, 4]))
     """
 
-    size = SIZE
+    size, threshold = SIZE, THRESHOLD
     centers: Tensor
 
     def __init__(self) -> None:

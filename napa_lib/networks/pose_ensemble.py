@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, logsigmoid
+from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
@@ -19,7 +19,8 @@ from napa_lib.skeletons import COCO17, NAPA18
 
 FORMAT = "napa-pose-ensemble-1"
 CALIBRATION = "weights/pose_ensemble.safetensors"
-SECOND_WEIGHT, THIRD_WEIGHT = 0.5, 1.5  # exponents of the heat maps beside the first's; chosen on validation figures
+SECOND_WEIGHT, THIRD_WEIGHT = 0.5, 2.0  # exponents of the heat maps beside the first's; chosen on validation figures
+FLOOR = 0.01  # chance of a joint where the third sees none: it may know nothing of such a figure; chosen with them
 SECOND_SIZE = 128  # pixels of the crops that the second network was trained on
 THIRD_SIZE = 192  # of those that the third looks at; chosen with the weights
 KNOWN = tuple(j for j, name in enumerate(NAPA18.joints) if name in COCO17.joints)  # with a heat map of the third's
@@ -33,7 +34,7 @@ class PoseEnsemble(nn.Module):
     Their errors are not the same ones. Where one is sure and the others in doubt, the product of their heat maps
     follows the sure one; where each names several places, it takes what they share. A mean of points would be none.
 
-        log p = log p_warm + SECOND_WEIGHT log p_second + THIRD_WEIGHT log sigmoid(z)
+        log p = log p_warm + SECOND_WEIGHT log p_second + THIRD_WEIGHT log((1 - FLOOR) sigmoid(z) + FLOOR)
 
     with z MoveNet's logits, which it has for thirteen of the joints. The confidence weighs what the warm-started
     network says and z where the joint is found, for the other five joints its mean:
@@ -63,7 +64,7 @@ class PoseEnsemble(nn.Module):
         found = self.warm(images, mirror)
         logits = self._third_opinion(images, found.heatmaps.shape[-1], mirror)
         heatmaps = found.heatmaps.clone()
-        heatmaps[:, KNOWN] += THIRD_WEIGHT * logsigmoid(logits)
+        heatmaps[:, KNOWN] += THIRD_WEIGHT * ((1 - FLOOR) * logits.sigmoid() + FLOOR).log()
         if mirror:
             heatmaps += SECOND_WEIGHT * self._second_opinion(images, heatmaps.shape[-1])
         p = heatmaps[:, KNOWN].flatten(2).softmax(-1)

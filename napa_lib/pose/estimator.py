@@ -16,11 +16,11 @@ from napa_lib.engine import choose_device, load_tensors
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
 from napa_lib.networks.movenet import PeopleDetector, load_movenet
 from napa_lib.networks.person_detector import load_detector
-from napa_lib.networks.pose_net import load_pose_net
 from napa_lib.networks.pose_ensemble import PoseEnsemble, load_pose_ensemble
+from napa_lib.networks.pose_net import load_pose_net
 from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
 from napa_lib.pose.finding import find_figures
-from napa_lib.pose.people import find_people, refine, with_margin
+from napa_lib.pose.people import proposed, refine
 from napa_lib.pose.pictures import ImageLike, Picture, open_picture, opened
 from napa_lib.pose.views import fuse, look, shifted
 from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
@@ -186,10 +186,10 @@ class PoseEstimator:
         if not pictures:
             return []
         if not many:
-            return find_figures(self.network, pictures, self.size, _proposed(self.detectors[0], pictures, False))
-        proposed = [_proposed(detector, pictures) for detector in self.detectors]
+            return find_figures(self.network, pictures, self.size, proposed(self.detectors[0], pictures, False))
+        found = [proposed(detector, pictures) for detector in self.detectors]
         likeliest = find_figures(self.network, pictures, self.size)
-        candidates = [torch.cat(boxes) for boxes in zip(*proposed, likeliest, strict=True)]
+        candidates = [torch.cat(boxes) for boxes in zip(*found, likeliest, strict=True)]
         people = refine(self.network, pictures, candidates, self.size)
         return [boxes if len(boxes) else one for boxes, one in zip(people, likeliest, strict=True)]
 
@@ -204,11 +204,6 @@ class PoseEstimator:
             PoseResult(k, p, c, tuple(box), skeleton)  # type: ignore[arg-type]
             for k, p, c, box in zip(*parts, boxes.tolist(), strict=True)
         ]
-
-
-def _proposed(detector: nn.Module, pictures: Sequence[Picture], closely: bool = True) -> list[Tensor]:
-    """Square boxes (N, 4) with room to spare round what a detector finds in each picture."""
-    return [square_boxes(with_margin(boxes)) for boxes, _ in find_people(detector, pictures, closely)]
 
 
 class _Results(Iterator[list[PoseResult]]):

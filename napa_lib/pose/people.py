@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from napa_lib.data.crops import square_boxes
 from napa_lib.pose.finding import MARGIN, box_round, extent, tiles
 from napa_lib.pose.pictures import Picture
 from napa_lib.pose.views import cut, look
 
-# A box is looked at closer from this score on; chosen on validation pictures, see the detector's card.
-THRESHOLDS = {"PersonDetector": 0.3, "PeopleDetector": 0.5}
 OVERLAP = 0.45  # of two boxes with a larger intersection over union the likelier one is kept
 MOST = 40  # figures of one picture, the likeliest
 SURE, RELATIVE = 0.3, 0.6  # mean confidence of a figure's joints: least, and as a share of the surest figure's
@@ -21,9 +20,7 @@ EDGE = 0.02  # share of a window's side: a box nearer than this to an inner edge
 
 
 @torch.no_grad()
-def find_people(
-    detector: nn.Module, pictures: Sequence[Picture], closely: bool = True
-) -> list[tuple[Tensor, Tensor]]:
+def find_people(detector: nn.Module, pictures: Sequence[Picture], closely: bool = True) -> list[tuple[Tensor, Tensor]]:
     """The figures of each picture.
 
     The detector looks at the whole picture, in a square, and at overlapping tiles half as large, in which a figure
@@ -42,17 +39,23 @@ def find_people(
     return [_of_picture(detector, picture, closely) for picture in pictures]
 
 
+def proposed(detector: nn.Module, pictures: Sequence[Picture], closely: bool = True) -> list[Tensor]:
+    """Square boxes (N, 4) with room to spare round what `find_people` finds in each picture."""
+    return [square_boxes(with_margin(boxes)) for boxes, _ in find_people(detector, pictures, closely)]
+
+
 def _of_picture(detector: nn.Module, picture: Picture, closely: bool) -> tuple[Tensor, Tensor]:
     windows = tiles(*picture.size) if closely else tiles(*picture.size)[:1]
     device, size = next(detector.parameters()).device, int(detector.size)  # type: ignore[arg-type]
+    threshold = float(detector.threshold)  # type: ignore[arg-type]
     crops = [cut(picture, window[None], size)[0] for window in windows]  # one by one: each touches its part alone
     scores, boxes = (x.cpu() for x in detector(torch.cat(crops).to(device)))
     scores = scores.sigmoid()
     side = windows[:, 2] - windows[:, 0]
-    centre, extent = boxes.chunk(2, -1)
-    corners = torch.cat([centre - extent / 2, centre + extent / 2], -1)  # (W, A, 4) in pixels of the crops' edges
+    centre, sides = boxes.chunk(2, -1)
+    corners = torch.cat([centre - sides / 2, centre + sides / 2], -1)  # (W, A, 4) in pixels of the crops' edges
     whole = ~_cut_off(corners / size, windows, picture.size)
-    likely = (scores >= THRESHOLDS[type(detector).__name__]) & whole & (extent > 0).all(-1)
+    likely = (scores >= threshold) & whole & (sides > 0).all(-1)
     window, anchor = likely.nonzero(as_tuple=True)
     placed = corners[window, anchor] * side[window, None] / size + windows[window, :2].repeat(1, 2)
     kept = suppress(placed, scores[window, anchor])[:MOST]

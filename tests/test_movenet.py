@@ -1,0 +1,161 @@
+"""MoveNet answers as the original does; its middles become boxes; and the ensemble multiplies what its networks say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napa_lib.data import load_paintings
+from napa_lib.data.paintings import list_paintings
+from napa_lib.engine import CheckpointError, save_tensors
+from napa_lib.networks.movenet import MoveNet, PeopleDetector, load_movenet, save_movenet
+from napa_lib.networks.pose_ensemble import (
+    KNOWN,
+    SWAPPED,
+    THEIRS,
+    PoseEnsemble,
+    load_pose_ensemble,
+    save_calibration,
+)
+from napa_lib.networks.pose_net import MIRRORED, PosePrediction
+from napa_lib.skeletons import COCO17, NAPA18
+
+REFERENCE = Path(__file__).parent / "movenet_reference.npz"
+
+
+@pytest.fixture(scope="module")
+def movenet() -> MoveNet:
+    return load_movenet()
+
+
+def test_it_answers_as_the_original_program(movenet):
+    """`tools/reference_movenet.mjs` ran that on ten paintings; every second cell is kept, in 16 bits."""
+    reference = torch.tensor(np.load(REFERENCE)["answers"]).float()
+    names = [painting.name for painting in list_paintings()][:10]
+    pictures = torch.stack([(p * 255).round() / 255 for p in load_paintings(128, names)])
+    with torch.no_grad():
+        people = movenet(pictures)
+    assert (people.centres[:, ::2, ::2] - reference[:, 0]).abs().max() < 0.02  # of a range of 17
+    assert (people.heatmaps[:, :, ::2, ::2] - reference[:, 1:18]).abs().max() < 0.02
+    low, high = people.boxes[:, ::2, ::2].chunk(2, -1)
+    cells = torch.arange(0, 32, 2)
+    for axis, place in ((0, cells[None, None, :]), (1, cells[None, :, None])):  # x, then y; the original has y first
+        size, shift = reference[:, 19 - axis].clamp_min(0), reference[:, 21 - axis]
+        np.testing.assert_allclose(((low + high) / 2)[..., axis], 4 * (place + shift), atol=0.1)
+        np.testing.assert_allclose((high - low)[..., axis], 4 * size, rtol=0.01, atol=0.1)
+
+
+def test_pictures_have_sides_of_whole_cells():
+    for shape in ((1, 3, 64, 60), (3, 64, 64), (1, 1, 64, 64), (1, 3, 0, 64)):
+        with pytest.raises(ValueError, match="images must be"):
+            MoveNet()(torch.zeros(shape))
+
+
+def test_every_layer_takes_part():
+    torch.manual_seed(0)
+    network = MoveNet()
+    people = network(torch.rand(1, 3, 64, 64))
+    (people.centres.sum() + people.boxes.sum() + people.heatmaps.sum()).backward()
+    silent = {name for name, p in network.named_parameters() if p.grad is None}
+    assert not silent
+
+
+def test_only_the_highest_middle_of_its_neighbours_is_a_person(movenet):
+    detector = PeopleDetector(movenet)
+    picture = torch.stack(load_paintings(256, [list_paintings()[0].name]))
+    with torch.no_grad():
+        people, (scores, boxes) = movenet(picture), detector(picture)
+    kept = scores[0].isfinite().nonzero()[:, 0]
+    assert 0 < len(kept) < 64 * 64 / 9
+    grid = people.centres[0]
+    for index in kept.tolist():
+        y, x = divmod(index, 64)
+        around = grid[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
+        assert grid[y, x] == around.max() == scores[0, index]
+    low, high = people.boxes[0].flatten(0, 1)[kept].chunk(2, 1)
+    np.testing.assert_allclose(boxes[0, kept], torch.cat([(low + high) / 2, high - low], 1), atol=1e-4)
+
+
+def test_saved_and_loaded(tmp_path, movenet):
+    save_movenet(tmp_path / "m.safetensors", movenet)
+    again = load_movenet(tmp_path / "m.safetensors").state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in movenet.state_dict().items())
+    save_tensors(tmp_path / "other.safetensors", {"x": torch.zeros(1)}, {"format": "something"})
+    for load in (load_movenet, load_pose_ensemble):
+        with pytest.raises(CheckpointError, match="its format is 'something'"):
+            load(tmp_path / "other.safetensors")
+
+
+def test_the_joints_that_movenet_knows():
+    names = [NAPA18.joints[j] for j in KNOWN]
+    assert names == [COCO17.joints[j] for j in THEIRS] and len(names) == 13
+    assert [KNOWN[i] for i in SWAPPED] == [int(MIRRORED[j]) for j in KNOWN]
+
+
+class One(torch.nn.Module):
+    """A pose network that always says the same."""
+
+    def __init__(self, cells: int, *peaks: tuple[int, int]) -> None:
+        super().__init__()
+        self.maps = torch.full((1, 18, cells, cells), -20.0)
+        for row, column in peaks:
+            self.maps[:, :, row, column] = 0.0
+
+    def forward(self, images, mirror=False):
+        return PosePrediction(torch.zeros(1, 18, 2), torch.full((1, 18), 2.0), self.maps)
+
+
+class Three(torch.nn.Module):
+    """A MoveNet that sees every joint in the same columns, and in a mirror image in their mirror images."""
+
+    def __init__(self, *columns: int) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def forward(self, images):
+        maps = torch.full((1, 17, 48, 48), -9.0)
+        for column in self.columns:
+            maps[:, :, :, column] = 3.0
+        turned = bool(images[0, 0, 0, 0] < images[0, 0, 0, -1])  # the left is brighter in the picture itself
+
+        class Found:
+            heatmaps = maps.flip(-1) if turned else maps
+
+        return Found
+
+
+def crops() -> torch.Tensor:
+    return torch.linspace(1, 0, 224).expand(1, 3, 224, 224).clone()
+
+
+def test_an_ensemble_multiplies_its_opinions():
+    """Of four places that the first holds equally likely, the second's opinion leaves two, the third's one of these."""
+    first = One(56, (7, 7), (42, 21), (42, 49), (14, 49))
+    network = PoseEnsemble(first, One(32, (24, 12), (24, 28)), Three(42, 6))
+    found = network(crops(), mirror=True)
+    known, others = list(KNOWN), [j for j in range(18) if j not in KNOWN]
+    place = np.array([49 * 4 + 1.5, 42 * 4 + 1.5])
+    np.testing.assert_allclose(found.keypoints[0, known], np.tile(place, (13, 1)), atol=1.5)
+    assert (found.keypoints[0, others, 1] - 42 * 4).abs().max() < 4  # as the second says
+    alone = network(crops())  # the second is not asked: two places of the third's column are left
+    assert (alone.keypoints[0, known, 0] - place[0]).abs().max() < 1.5
+
+
+def test_the_confidence_weighs_what_movenet_sees_where_the_joint_is():
+    network = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three(4, 5, 6, 7, 8))
+    network.calibration.copy_(torch.tensor([0.5, 2.0, -1.0]))
+    found = network(crops(), mirror=True)
+    np.testing.assert_allclose(found.confidence, 0.5 * 2.0 + 2.0 * 3.0 - 1.0, atol=0.2)  # 3.0 in the joint's column
+    nowhere = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three())
+    nowhere.calibration.copy_(network.calibration)
+    np.testing.assert_allclose(nowhere(crops(), mirror=True).confidence, 1.0 - 18.0 - 1.0, atol=0.2)
+
+
+def test_a_calibration_is_saved_and_loaded(tmp_path):
+    network = PoseEnsemble(One(4), One(4), Three())
+    network.calibration.copy_(torch.tensor([0.5, 2.0, -1.0]))
+    save_calibration(tmp_path / "c.safetensors", network)
+    assert load_pose_ensemble(tmp_path / "c.safetensors").calibration.tolist() == [0.5, 2.0, -1.0]
