@@ -79,7 +79,7 @@ PLAN = LessonPlan(
         "weights/vgg19_q8.safetensors",
         "weights/movenet.safetensors",
         "weights/depthnet_tiny.safetensors",
-    ),
+    ),  # fmt: skip
     prelude="import numpy as np\nimport torch\nfrom napa_lib import study",
     exercises=EXERCISES,
     quiz=QUIZ,
