@@ -14,7 +14,7 @@ from torch import Tensor
 from napa_lib.checkpoints import Record, Training
 from napa_lib.data import load_paintings
 from napa_lib.engine import CHECKPOINT_FORMAT, CheckpointError, load_tensors, load_weights, seed_everything
-from napa_lib.loop import HERE, Losses, Setup, go_back, laid_out, run, take_step
+from napa_lib.loop import HERE, Losses, Setup, go_back, laid_out, on_device, run, take_step
 from napa_lib.networks import VGG19Features
 from napa_lib.processes import average_losses, join_processes, step_seed
 from napa_lib.style import POOL, Measured, StylizationLoss
@@ -51,8 +51,9 @@ class Draw:
 
 def load_styles(size: int, device: torch.device | str = "cpu") -> Styles:
     """The pool of style pictures, and what the untouched VGG says of them: F's style codes start from that."""
-    pictures = torch.stack(load_paintings(size, POOL))
-    return Styles(pictures.to(device), style_statistics(pictures, VGG19Features()).to(device))
+    pictures, here = torch.stack(load_paintings(size, POOL)), torch.device("cpu")
+    statistics = style_statistics(laid_out(pictures, here), on_device(here, VGG19Features()))
+    return Styles(pictures.to(device), statistics.to(device))
 
 
 def draw(step: int, config: TrainingConfig, figures: int, styles: int, rank: int = 0, world: int = 1) -> Draw:
