@@ -72,8 +72,8 @@ def run_command(name: str, command: Callable[[], int]) -> int:
             close_quietly()
         say(f"{name}: {error}", error=True)
         return 1
-    except KeyboardInterrupt:
-        say(f"{name}: interrupted", error=True)
+    except KeyboardInterrupt as stopped:  # a training's says what is kept
+        say(f"{name}: {str(stopped) or 'interrupted'}", error=True)
         return INTERRUPTED
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("napa_lib"):

@@ -102,7 +102,7 @@ def run(
     """
     if steps < 1 or every < 1:
         raise ValueError(f"steps and every must be at least 1, got {steps} and {every}")
-    rank, world = join_processes()
+    rank, world = join_processes(setup.device)
     seed = training.generator.initial_seed()
     groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
     for group in groups:
@@ -110,6 +110,15 @@ def run(
     state = resume(training, setup.checkpoint, steps)
     groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
     clock = time.monotonic() - state.seconds
+
+    def enter() -> str:
+        settle()
+        return _words(_note(state, setup if rank == 0 else HERE, model or next(iter(training.models.values()))))
+
+    if state.step == steps and state.count:  # it was stopped here, on its way to more steps: its last entry is missing
+        enter()
+        if rank == 0:
+            keep(state, training, setup.checkpoint)
     with _signals() as asked, progress_bar(label, steps, state.step) as bar:
         while state.step < steps:
             if rate is not None:
@@ -124,9 +133,7 @@ def run(
             stop = any_process(bool(asked), world)
             due = state.step % every == 0 or state.step == steps
             if due:
-                settle()
-                measured = model or next(iter(training.models.values()))
-                bar.set_postfix_str(_words(_note(state, setup if rank == 0 else HERE, measured)))
+                bar.set_postfix_str(enter())
             if rank == 0 and (due or stop):
                 keep(state, training, setup.checkpoint)
             if stop and state.step < steps:
@@ -233,7 +240,7 @@ def take_step(optimizer: torch.optim.Optimizer, clip: float) -> None:
         FloatingPointError: if their norm is not finite, before any weight is changed.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    average_gradients(parameters, join_processes()[1])
+    average_gradients(parameters, join_processes(parameters[0].device)[1])
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
     if not bool(norm.isfinite()):
@@ -284,5 +291,5 @@ def command() -> Iterator[None]:
     except (ValueError, FloatingPointError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt as error:
-        print(error or "stopped", file=sys.stderr)
+        print(str(error) or "stopped", file=sys.stderr)
         raise SystemExit(130) from None

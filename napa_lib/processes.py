@@ -9,12 +9,32 @@ import torch
 from torch import Tensor, distributed, nn
 
 
-def join_processes() -> tuple[int, int]:
-    """This process's number and how many there are, as `torchrun` says; (0, 1) if it is run without."""
+def join_processes(device: torch.device) -> tuple[int, int]:
+    """This process's number and how many there are, as `torchrun` says; (0, 1) if it is run without.
+
+    With several processes, "cuda" is from then on a GPU of its own in each, that of its number on this machine.
+
+    Args:
+        device: where this process computes; it decides by what they exchange tensors: NCCL or Gloo.
+
+    Raises:
+        ValueError: if several processes would have to share a GPU.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        if device.type == "cuda":
+            _take_own_gpu(device)
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return int(os.environ.get("RANK", "0")), world
+
+
+def _take_own_gpu(device: torch.device) -> None:
+    place, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if device.index is not None:
+        raise ValueError(f"several processes cannot share {device}: say cuda, and each takes one of its own")
+    if place >= gpus:
+        raise ValueError(f"process {place + 1} of this machine needs a GPU of its own, and it has {gpus}: start fewer")
+    torch.cuda.set_device(place)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter], world: int) -> None:

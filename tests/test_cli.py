@@ -178,6 +178,8 @@ def test_ctrl_c_and_a_closed_pipe_of_any_command(monkeypatch, capsys):
         return cli.main(["doctor"])
 
     assert stop(KeyboardInterrupt()) == 130 and capsys.readouterr().err == "napa doctor: interrupted\n"
+    assert stop(KeyboardInterrupt("step 2 is kept")) == 130
+    assert capsys.readouterr().err == "napa doctor: step 2 is kept\n"
     monkeypatch.setattr(console, "close_quietly", lambda: None)
     assert stop(BrokenPipeError()) == 141 and capsys.readouterr().err == ""
 

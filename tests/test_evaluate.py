@@ -224,6 +224,14 @@ def test_commands_report_what_is_wrong(what, tmp_path, capsys):
     assert "there is no folder" in capsys.readouterr().err
 
 
+def test_another_depth_network_goes_with_video(tmp_path, capsys):
+    assert cli.main(["evaluate", "--video", "--depth", str(tmp_path / "none.safetensors")]) == 1
+    assert "none.safetensors is not a readable" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "--art", "--depth", str(tmp_path / "none.safetensors")])
+    assert "--depth goes with --video" in capsys.readouterr().err
+
+
 def test_a_record_is_written_as_a_file_and_to_a_pipe(tmp_path):
     write_record(tmp_path / "r.json", ["napa", "evaluate", "--json", "a b.json"], {"rate": 1}, 0.0)
     record = json.loads((tmp_path / "r.json").read_text("utf-8"))
@@ -251,7 +259,7 @@ def test_what_cannot_be_written_is_found_before_the_measurement(tmp_path, monkey
 
 def test_the_command_prints_and_writes(figures, tmp_path, capsys, monkeypatch):
     oracle = Oracle(truth(figures))
-    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device: oracle)
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device, depth: oracle)
     assert (
         cli.main(["evaluate", "--art", "--json", str(tmp_path / "art.json"), "--page", str(tmp_path / "page.html")])
         == 0

@@ -43,7 +43,7 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
     assert figures[1].head_size == pytest.approx(0.6 * 50) and figures[2].head_size == 25
     assert figures[0].load().shape == (3, 80, 60) and figures[1].path == folder / "b.jpg"
     oracle = Oracle({"a": figures[0].keypoints, "b": figures[1].keypoints})
-    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device: oracle)
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device, depth: oracle)
     page = tmp_path / "page.html"
     assert cli.main(["evaluate", "--annotations", str(file), "--page", str(page)]) == 0
     said = capsys.readouterr().out

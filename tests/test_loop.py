@@ -282,7 +282,7 @@ from pathlib import Path
 from torch import nn
 from napa_lib import loop
 from napa_lib.processes import join_processes
-rank, _ = join_processes()
+rank, _ = join_processes(torch.device("cpu"))
 out = Path(sys.argv[1])
 for steps in (2, 5):
     generator = torch.Generator().manual_seed(0)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,16 +140,16 @@ def test_the_record_of_a_killed_run_is_cut_at_its_checkpoint(tmp_path):
 
 def test_a_stage_on_other_data_needs_another_folder(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.describe(1, CONFIG, ["a"], torch.device("cpu"))
-    folder.describe(1, CONFIG, ["b"], torch.device("cpu"))  # nothing trained yet
+    folder.describe(1, CONFIG, {"data": ["a"]}, torch.device("cpu"))
+    folder.describe(1, CONFIG, {"data": ["b"]}, torch.device("cpu"))  # nothing trained yet
     folder.checkpoint(1).touch()
-    with pytest.raises(CheckpointError, match="trained stage 1 on"):
-        folder.describe(1, CONFIG, ["c"], torch.device("cpu"))
+    with pytest.raises(CheckpointError, match="trained stage 1 with --data b, not with --data c; choose another"):
+        folder.describe(1, CONFIG, {"data": ["c"]}, torch.device("cpu"))
     assert json.loads((tmp_path / "config.json").read_text())["1"]["data"] == ["b"]
     for foreign in ("[]", "{", '{"1": 7}'):
         (tmp_path / "config.json").write_text(foreign)
         with pytest.raises(CheckpointError, match="config.json is not of napa train"):
-            folder.describe(1, CONFIG, ["b"], torch.device("cpu"))
+            folder.describe(1, CONFIG, {"data": ["b"]}, torch.device("cpu"))
         assert (tmp_path / "config.json").read_text() == foreign
     assert {"torch", "hardware", "processes"} <= json.loads((tmp_path / "environment.json").read_text()).keys()
 
@@ -198,7 +199,7 @@ def test_a_later_stage_that_does_not_fit_is_refused_before_the_first_one_starts(
     shorter = replace(wanted(tmp_path, (1, 2)), config=replace(CONFIG, steps=2))
     with pytest.raises(CheckpointError, match="stage_2.safetensors stands at step 3, beyond the 2"):
         train(shorter)
-    with pytest.raises(CheckpointError, match="trained stage 2 on"):
+    with pytest.raises(CheckpointError, match="trained stage 2 with --data synthetic:train, not with --data mine"):
         train(replace(wanted(tmp_path, (1, 2)), data=("mine",)))
     (tmp_path / "kept").rename(tmp_path / "stage_2.safetensors")  # of stage 1
     with pytest.raises(CheckpointError, match="stage is napa 1, expected napa 2"):
@@ -243,6 +244,8 @@ def test_pictures_of_the_system():
     (["--stage", "3"], "run stage 2 first"), (["--steps", "0"], "at least 1"),
     (["--supervision", "-1"], "finite number"), (["--real", "2"], "must be shares"),
     (["--device", "cuda:9"], "not on this machine"), (["--most", "-1"], "most must be at least 1"),
+    (["--every", "0"], "every must be at least 1"), (["--seed", "-1"], "seed must be an integer from 0"),
+    (["--passes", "3"], "passes must share 2 pictures evenly"), (["--depth", "nowhere"], "nowhere"),
 ])  # fmt: skip
 def test_what_cannot_be_trained_is_one_line(words, said, tmp_path, capsys):
     assert cli.main(["train", "--out", str(tmp_path / "run"), "--most", "2", *words]) == 1
@@ -268,6 +271,9 @@ def test_tensorboard_gets_scalars_and_pictures(tmp_path, monkeypatch):
     seen = []
 
     class Board:
+        def __init__(self, folder):
+            seen.append(Path(folder).name)
+
         def add_scalar(self, name, value, step):
             seen.append((name, value, step))
 
@@ -277,11 +283,13 @@ def test_tensorboard_gets_scalars_and_pictures(tmp_path, monkeypatch):
         def flush(self):
             seen.append("flush")
 
-    monkeypatch.setattr("napa_lib.training.folder._board", lambda path: Board())
+    monkeypatch.setattr("napa_lib.training.folder._summary_writer", lambda: Board)
     folder = RunFolder(tmp_path, tensorboard=True)
+    assert seen == []  # nothing is written for a run that is refused
     folder.begin(3, 0)({"step": 5, "total": 1.5})
     folder.picture(3, 5, torch.rand(3, 8, 8))
-    assert seen == [("stage 3/step", 5, 5), ("stage 3/total", 1.5, 5), "flush", ("stage 3", (3, 8, 8), 5)]
+    scalars = [("stage 3/step", 5, 5), ("stage 3/total", 1.5, 5)]
+    assert seen == ["tensorboard", *scalars, "flush", ("stage 3", (3, 8, 8), 5)]
 
 
 # --- what each stage adds --------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from torch import nn
 
 import napa_lib.pose
 from napa_lib.data import PictureError
-from napa_lib.lifting import load_depth_net
+from napa_lib.lifting import DepthNet, load_depth_net
+from napa_lib.lifting.lift import save_depth_net
 from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, save_pose_net
 from napa_lib.pose import PoseEstimator, PoseResult, open_picture
 from napa_lib.pose.estimator import least_sure
@@ -315,6 +316,15 @@ def test_weights_and_devices_are_checked(tmp_path):
         PoseEstimator.from_pretrained(tmp_path / "nowhere.safetensors")
     with pytest.raises(ValueError, match="device"):
         PoseEstimator(TwoDots(), *load_depth_net(), device="abacus")
+
+
+def test_a_depth_network_of_ones_own_is_used(tmp_path):
+    _, standardizer = load_depth_net()
+    torch.manual_seed(0)
+    save_depth_net(tmp_path / "own.safetensors", DepthNet("tiny"), standardizer, {"sees": "bones", "preset": "tiny"})
+    own = PoseEstimator.from_pretrained(device="cpu", depth=tmp_path / "own.safetensors").predict(IMAGE, [BOX])[0]
+    shipped = PoseEstimator.from_pretrained(device="cpu").predict(IMAGE, [BOX])[0]
+    assert torch.equal(own.keypoints, shipped.keypoints) and not torch.equal(own.pose[:, 2], shipped.pose[:, 2])
 
 
 def test_a_network_of_ones_own_is_loaded(tmp_path):

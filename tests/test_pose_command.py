@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 
 from napa_lib import cli, console
+from napa_lib.data import asset_path
 from napa_lib.pose import PoseEstimator, PoseResult, fetch, files, formats
 from napa_lib.pose.pictures import Picture
 from napa_lib.skeletons import BODY25, COCO17, NAPA18
@@ -47,7 +48,7 @@ class Everywhere(PoseEstimator):
 @pytest.fixture
 def napa_pose(monkeypatch, tmp_path, capsys):
     """Run `napa pose` in an empty folder; exit status, standard output, standard error."""
-    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda path, device: Everywhere())
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda path, device, depth: Everywhere())
     monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.chdir(tmp_path)
@@ -230,6 +231,15 @@ def test_quiet_and_json(napa_pose):
     for record in records:
         folder = record.pop("folder")
         assert json.loads(Path(folder, "pose.json").read_text("utf-8")) == record and record["joint_set"] == "COCO17"
+
+
+def test_a_depth_network_that_is_none_is_one_line(monkeypatch, tmp_path, capsys):
+    weights = asset_path("weights/pose_net.safetensors")
+    for file, said in ((tmp_path / "none", "not a readable safetensors file"), (weights, "holds no depth network")):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["pose", str(picture(tmp_path / "a.png")), "--out", str(tmp_path / "out"), "--depth", str(file)])
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert stop.value.code == 2 and str(file) in error and said in error and len(error) < 300
 
 
 def test_the_joint_sets_are_named(napa_pose):
@@ -426,7 +436,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_pose_command import Everywhere
 from napa_lib.pose import PoseEstimator
-PoseEstimator.from_pretrained = lambda path, device: Everywhere()
+PoseEstimator.from_pretrained = lambda path, device, depth: Everywhere()
 {more}
 from napa_lib.cli import main
 sys.exit(main())

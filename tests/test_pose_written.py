@@ -173,7 +173,7 @@ def test_doubtful_joints_are_those_of_less_than_half_confidence(figure):
 @pytest.fixture
 def napa_pose(estimator, monkeypatch, tmp_path, capsys):
     """Run `napa pose` with the estimator of these tests; exit status, standard output, standard error."""
-    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda path, device: estimator)
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda path, device, depth: estimator)
     monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.chdir(tmp_path)
 

@@ -226,7 +226,7 @@ PROCESS = """
 import os, sys, torch
 from torch import nn
 from napa_lib.processes import average_gradients, join_processes
-rank, world = join_processes()
+rank, world = join_processes(torch.device("cpu"))
 weight, bias = nn.Parameter(torch.ones(2, 3)), nn.Parameter(torch.ones(1))
 ((rank + 1.0) * weight.sum() + 10.0 * rank * bias.sum()).backward()
 average_gradients([weight, bias], world)
@@ -275,6 +275,17 @@ def test_stylised_copies_keep_labels_and_differ(tmp_path):
     (tmp_path / "styled" / "a.safetensors").unlink()
     stylize.main(["--data", str(tmp_path / "raw"), "--out", str(tmp_path / "styled")])
     assert (tmp_path / "styled" / "a.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--data", "nowhere"], "nowhere"), (["--stylizer", "nobody"], "stylizer_nobody"),
+    (["--stylizer", "none.safetensors"], "none.safetensors"), (["--device", "abacus"], "device must be"),
+])  # fmt: skip
+def test_what_cannot_be_stylised_is_one_line(words, said, tmp_path):
+    write_pictures(tmp_path / "raw" / "a.safetensors", dots(1, size=64))
+    with pytest.raises(SystemExit, match=said) as stop:
+        stylize.main(["--data", str(tmp_path / "raw"), "--out", str(tmp_path / "styled"), *words])
+    assert "\n" not in str(stop.value) and not (tmp_path / "styled").exists()
 
 
 def test_the_claim_is_measured_run_by_run(tmp_path, monkeypatch):

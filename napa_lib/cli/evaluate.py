@@ -34,6 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="where the pictures of --coco lie")
     parser.add_argument("--split", choices=("train", "valid", "trainval"), help="of --mpii (default: valid)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a trained network instead of the one that ships")
+    parser.add_argument("--depth", type=Path, metavar="FILE", help="with --video: another depth network")
     parser.add_argument("--no-boxes", action="store_true", help="let the estimator look for the figure itself")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, mps (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result with command and versions")
@@ -51,11 +52,13 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
         options.parser.error("--coco FILE and --pictures FOLDER go together")
     if options.split and not options.mpii:
         options.parser.error("--split goes with --mpii")
+    if options.depth and not options.video:
+        options.parser.error("--depth goes with --video: nothing else is measured in depth")
     from napa_lib.evaluate import command
 
     measurement = command.Measurement(
-        weights=options.weights, device=options.device, boxes=not options.no_boxes, crops=options.crops,
-        json=options.json, page=options.page, command=("napa", *words),
+        weights=options.weights, depth=options.depth, device=options.device, boxes=not options.no_boxes,
+        crops=options.crops, json=options.json, page=options.page, command=("napa", *words),
     )  # fmt: skip
     if options.coco:
         return command.measure_people_of_coco(measurement, options.coco, options.pictures)

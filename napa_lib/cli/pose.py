@@ -52,6 +52,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, mps")
     parser.add_argument("--batch", type=positive, default=8, metavar="N", help="pictures at once; 8 by default")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a pose network of your own training")
+    parser.add_argument("--depth", type=Path, metavar="FILE", help="a depth network of your own training")
     said = parser.add_mutually_exclusive_group()
     said.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
     said.add_argument("--json", action="store_true", help="a line of JSON a figure on standard output, nothing else")
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
         pictures=tuple(options.pictures), out=options.out, boxes=options.box, many=options.people == "many",
         joint_set=options.joint_set,
         formats=options.format, device=options.device, batch=options.batch, weights=options.weights,
-        quiet=options.quiet or options.json, json_lines=options.json,
+        depth=options.depth,        quiet=options.quiet or options.json, json_lines=options.json,
     )  # fmt: skip
     try:
         return pose_pictures(command)

@@ -18,8 +18,8 @@ Both launchers give the losses that one process gets; torchrun comes with PyTorc
 Hugging Face Accelerate starts a function that calls `napa_lib.training.run_stage` in several processes.
 
 A run that was interrupted goes on from its last checkpoint when the same command is given again. The folder gets a
-checkpoint a stage, config.json, environment.json, metrics.jsonl, pictures/, and pose_net.safetensors, which
-`napa pose --weights` takes."""
+checkpoint a stage, config.json, environment.json, metrics.jsonl, pictures/, and, from stage 2 on, pose_net.safetensors
+and depth_net.safetensors, which `napa pose --weights` and `--depth` take."""
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

@@ -26,6 +26,7 @@ class Measurement:
     """What is measured how, and where the results go."""
 
     weights: Path | None = None  # a trained network; None for the one that ships
+    depth: Path | None = None  # a trained depth network, likewise
     device: str = "auto"
     boxes: bool = True  # give the estimator the figures' boxes, or let it look for the figure
     crops: int = 1  # from 1 to 5, to average over
@@ -97,7 +98,8 @@ def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -
     start = time.monotonic()
     try:
         check_writable(measurement.json, measurement.page and page_file(measurement.page))
-        result = measure(PoseEstimator.from_pretrained(measurement.weights, measurement.device))
+        networks = measurement.weights, measurement.device, measurement.depth
+        result = measure(PoseEstimator.from_pretrained(*networks))
         print(result.text)
         if measurement.json:
             device = choose_device(measurement.device)

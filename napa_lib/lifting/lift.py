@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
 from napa_lib.lifting.networks import DepthNet
-from napa_lib.quantization import dequantize
+from napa_lib.quantization import dequantize, quantize
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose
 
@@ -108,12 +110,35 @@ def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStanda
     path = asset_path("weights/depthnet_tiny.safetensors") if path is None else Path(path)
     tensors, metadata = load_tensors(path)
     config = json.loads(metadata.get("config", "{}"))
-    if config.get("sees") != "bones":
-        raise CheckpointError(f"{path} holds no depth network on bone maps: its config is {config}")
+    sees = config.get("sees")
+    if sees != "bones":
+        raise CheckpointError(f"{path} holds no depth network on bone maps{f', but one that sees {sees}' * bool(sees)}")
     network = DepthNet(config["preset"])
     weights = {n[len("network/") :]: t for n, t in tensors.items() if n.startswith("network/")}
     load_weights(network, dequantize(weights), str(path))
     return network.eval(), BoneStandardizer.load(path)
+
+
+def save_depth_net(
+    path: str | Path,
+    network: nn.Module,
+    standardizer: BoneStandardizer,
+    config: Mapping[str, Any],
+    small: bool = False,
+) -> None:
+    """Write network, bone statistics and config to one safetensors file.
+
+    Args:
+        path: the file.
+        network: trained.
+        standardizer: the bone statistics that it was trained with.
+        config: what it was trained with; "sees" and "preset" say which network to build again.
+        small: a quarter of the file, in 8 bits.
+    """
+    weights = {f"network/{name}": value for name, value in network.state_dict().items()}
+    if small:
+        weights = quantize(weights)
+    save_tensors(path, weights | standardizer.tensors(), {"config": json.dumps(dict(config))})
 
 
 def recover_scale(keypoints: Tensor, depths: Tensor, length: Tensor) -> Tensor:

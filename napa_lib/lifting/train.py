@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.data.views import exchange_limbs, random_views
-from napa_lib.engine import learning_rate_factor, save_tensors, seed_everything
+from napa_lib.engine import learning_rate_factor, seed_everything
 from napa_lib.lifting.config import TrainingConfig
 from napa_lib.lifting.drawing import network_input
 from napa_lib.lifting.functional import bone_vectors, depth_loss
-from napa_lib.lifting.lift import BoneStandardizer
+from napa_lib.lifting.lift import BoneStandardizer, save_depth_net
 from napa_lib.lifting.networks import CoordinateNet, DepthNet
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, command, descend, run, settings_of
 from napa_lib.options import add_config, add_setup, read_config, read_setup
-from napa_lib.quantization import quantize
 
 
 @dataclass(frozen=True)
@@ -96,14 +93,6 @@ def fit_standardizer(frames: Tensor, config: TrainingConfig) -> BoneStandardizer
     return BoneStandardizer.fit(random_views(poses, config, generator)[1])
 
 
-def save_depth_net(path: str | Path, trained: TrainedDepth, config: TrainingConfig, small: bool = False) -> None:
-    """Write network, bone statistics and config to one safetensors file; `small` is a quarter of it, in 8 bits."""
-    weights = {f"network/{name}": value for name, value in trained.network.state_dict().items()}
-    if small:
-        weights = quantize(weights)
-    save_tensors(path, weights | trained.standardizer.tensors(), {"config": json.dumps(asdict(config))})
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Train one network and write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.lifting.train", description=main.__doc__)
@@ -115,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     with command():
         config = read_config(options, TrainingConfig)
         trained = train_depth_net(config, read_setup(options), options.every)
-        save_depth_net(options.out, trained, config, options.small)
+        save_depth_net(options.out, trained.network, trained.standardizer, asdict(config), options.small)
     print(f"wrote {options.out}")
 
 

@@ -45,6 +45,7 @@ class PoseCommand:
     device: str = "auto"
     batch: int = 8
     weights: Path | None = None
+    depth: Path | None = None
     quiet: bool = False  # nothing on standard output, no progress bar
     json_lines: bool = False  # a record a line on standard output
 
@@ -63,7 +64,8 @@ def pose_pictures(command: PoseCommand) -> int:
             if boxes is not None and len(sources) > 1:
                 raise ValueError(f"--box needs exactly one picture, got {len(sources)}")
             prepare(command.out)
-            estimator = PoseEstimator.from_pretrained(command.weights, command.device) if sources else None
+            networks = command.weights, command.device, command.depth
+            estimator = PoseEstimator.from_pretrained(*networks) if sources else None
         except OSError as error:
             reason = f"results cannot be written there: {error.strerror or error}"
             raise WrongCommandError(f"--out {shown(command.out)}: {reason}") from None

@@ -74,20 +74,27 @@ class PoseEstimator:
         self.depth_net, self.standardizer, self.size = depth_net.eval(), standardizer, size
 
     @classmethod
-    def from_pretrained(cls, path: str | Path | None = None, device: str = "auto") -> PoseEstimator:
-        """The estimator that ships, or one with a network that `save_warm_pose_net` or `save_pose_net` wrote.
+    def from_pretrained(
+        cls, path: str | Path | None = None, device: str = "auto", depth: str | Path | None = None
+    ) -> PoseEstimator:
+        """The estimator that ships, or one with networks of one's own training.
+
+        Args:
+            path: a pose network that `save_warm_pose_net` or `save_pose_net` wrote, such as `napa train` leaves.
+            device: as for the class.
+            depth: a depth network that `napa_lib.lifting.train` or `napa train` wrote.
 
         Raises:
             ValueError: if the file is missing, corrupt or holds something else, or the device is not on this machine.
         """
         if path is None:
-            return cls(load_pose_ensemble(), *load_depth_net(), size=SIZE, device=device)
+            return cls(load_pose_ensemble(), *load_depth_net(depth), size=SIZE, device=device)
         file = Path(path)
         metadata = load_tensors(file)[1]
         if metadata.get("format") == FORMAT:
-            return cls(load_warm_pose_net(file), *load_depth_net(), SIZE, device)
+            return cls(load_warm_pose_net(file), *load_depth_net(depth), SIZE, device)
         config = json.loads(metadata.get("config", "{}"))
-        return cls(load_pose_net(file), *load_depth_net(), config.get("size", 128), device)
+        return cls(load_pose_net(file), *load_depth_net(depth), config.get("size", 128), device)
 
     @property
     def detectors(self) -> list[nn.Module]:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from napa_lib.checkpoints import standing
 from napa_lib.console import say
-from napa_lib.engine import choose_device, keep_freed_memory, load_metadata
+from napa_lib.engine import choose_device, keep_freed_memory
+from napa_lib.lifting.lift import save_depth_net
+from napa_lib.lifting.networks import PRESETS
 from napa_lib.loop import Setup, laid_out
 from napa_lib.networks.pose_net import save_pose_net
 from napa_lib.processes import join_processes, wait_for_all
 from napa_lib.style import POOL, save_stylizer
 from napa_lib.training.figures import FigureSet, open_figures
-from napa_lib.training.folder import RunFolder
+from napa_lib.training.folder import RunFolder, file_mark
 from napa_lib.training.measure import measure_pose
 from napa_lib.training.plan import plan_stage, plan_table
-from napa_lib.training.run import load_stage, load_styles, run_stage, stage_settings
-from napa_lib.training.stages import TrainingConfig, stage_of
+from napa_lib.training.run import draw, load_stage, load_styles, run_stage, stage_settings
+from napa_lib.training.stages import STAGES, TrainingConfig, stage_of
 from napa_lib.training.system import NapaModel, Styles, build_model
 
 SHOWN = 4  # figures of a strip of pictures
@@ -57,11 +60,12 @@ def train(command: TrainCommand) -> None:
         OSError: if the folder cannot be written.
     """
     keep_freed_memory()
-    rank, world = join_processes()
-    folder = RunFolder(command.out, command.tensorboard and rank == 0)
     setup = Setup(choose_device(command.device), command.half)
+    rank, world = join_processes(setup.device)
+    folder = RunFolder(command.out, command.tensorboard and rank == 0)
+    matters = {number: _matters(number, command) for number in command.stages}
     if not command.plan:
-        _check_start(command, folder, setup)
+        _check_start(command, folder, matters, setup, rank, world)
     size = command.config.size
     figures = open_figures(command.data, size, command.most)
     validation = open_figures(command.validation, size, command.most) if command.validation else None
@@ -71,31 +75,42 @@ def train(command: TrainCommand) -> None:
         plans = [plan_stage(n, command.config, model, figures, styles, setup) for n in command.stages]
         say(f"{len(figures)} figures of {size} pixels, {command.config.batch} a step\n{plan_table(plans)}")
         return
+    more = {"validation": [*command.validation], "every": command.every, "half": command.half}
     with folder.held() if rank == 0 else nullcontext():
         for number in command.stages:
             if number > 1:
                 load_stage(model, folder.checkpoint(number - 1), number - 1)
             if rank == 0:
-                folder.describe(number, command.config, [*command.data], setup.device)
+                folder.describe(number, command.config, matters[number], setup.device, **more)
             _run(number, command, folder, model, figures, validation, styles, setup, rank)
             wait_for_all(world)
         if rank == 0:
             _export(model, command, folder)
 
 
-def _check_start(command: TrainCommand, folder: RunFolder, setup: Setup) -> None:
+def _matters(number: int, command: TrainCommand) -> dict[str, Any]:
+    """What a stage's weights come from beside its configuration: its figures, and the networks that it began with."""
+    figures = {"data": [*command.data], "most": command.most}
+    if "G" not in stage_of(number).networks:
+        return figures
+    return {**figures, "pose": file_mark(command.pose), "depth": file_mark(command.depth)}
+
+
+def _check_start(
+    command: TrainCommand, folder: RunFolder, matters: dict[int, dict[str, Any]], setup: Setup, rank: int, world: int
+) -> None:
     """Whether the first stage has what it starts from, and every checkpoint that is there belongs to this training.
 
     All stages are looked at before the first one starts: a last one that does not fit is no news for the day after.
     """
+    if command.every < 1:
+        raise ValueError(f"every must be at least 1 step, got {command.every}")
+    draw(0, command.config, 1, 1, rank, world).parts(command.config.passes)  # a batch that can be shared out
     for number in command.stages:
         settings = stage_settings(number, command.config, setup)
         standing(folder.checkpoint(number), settings, command.config.steps)
-        folder.check(number, [*command.data])
-    first = min(command.stages)
-    if first > 1 and not folder.checkpoint(first - 1).exists():
-        raise ValueError(f"stage {first} starts from {folder.checkpoint(first - 1)}, which is not there: run stage "
-                         f"{first - 1} first")  # fmt: skip
+        folder.check(number, matters[number])
+    folder.check_order(command.stages, command.config.steps, matters[command.stages[0]])
 
 
 def _run(
@@ -109,9 +124,8 @@ def _run(
     setup: Setup,
     rank: int,
 ) -> None:
-    checkpoint = folder.checkpoint(number)
-    done = int(load_metadata(checkpoint).get("step", "0")) if checkpoint.exists() else 0
-    setup = replace(setup, checkpoint=checkpoint)
+    done = folder.step(number)
+    setup = replace(setup, checkpoint=folder.checkpoint(number))
     if rank == 0:
         write = folder.begin(number, done)
 
@@ -145,11 +159,25 @@ def strip(model: NapaModel, figures: FigureSet, styles: Styles, setup: Setup, co
 
 
 def _export(model: NapaModel, command: TrainCommand, folder: RunFolder) -> None:
-    """Write what other commands take: the pose network for `napa pose --weights`, the stylizer."""
-    data = {"data": " ".join(command.data), "stage": str(max(command.stages))}
-    save_pose_net(folder.path / "pose_net.safetensors", model.pose, data)
+    """Write what other commands take: the stylizer, and from stage 2 on the pose and the depth network.
+
+    Where a later stage than those of this command is there, its networks are the ones to use, and they stay.
+    """
+    last = max(stage.number for stage in STAGES if folder.checkpoint(stage.number).exists())
+    if last > command.stages[-1]:
+        say(f"{folder.path} holds stage {last}: its networks stay as they are")
+        return
+    config, data = command.config, [*command.data]
     save_stylizer(folder.path / "stylizer.safetensors", model.stylizer, POOL)
-    say(f"wrote {folder.path / 'pose_net.safetensors'} and stylizer.safetensors beside it")
+    written = ["stylizer.safetensors"]
+    if "G" in stage_of(last).networks:
+        settings = json.dumps({**asdict(config), "size": config.size, "stage": last})
+        save_pose_net(folder.path / "pose_net.safetensors", model.pose, {"config": settings, "data": " ".join(data)})
+        preset = next(name for name, preset in PRESETS.items() if preset == model.depth.preset)
+        seen = {"sees": "bones", "preset": preset, "stage": last, "steps": config.steps, "data": data}
+        save_depth_net(folder.path / "depth_net.safetensors", model.depth, model.standardizer, seen)
+        written = ["pose_net.safetensors", "depth_net.safetensors", *written]
+    say(f"wrote {', '.join(written)} into {folder.path}")
 
 
 def stages_from(words: Sequence[str]) -> tuple[int, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from PIL import Image
 from torch import Tensor
 
 from napa_lib import __version__
-from napa_lib.engine import CheckpointError
-from napa_lib.files import write_text
+from napa_lib.engine import CheckpointError, load_metadata
+from napa_lib.files import sha256, write_text
 from napa_lib.results import hardware, to_json
 from napa_lib.training.measure import flat
 from napa_lib.training.stages import TrainingConfig
@@ -37,11 +38,25 @@ class RunFolder:
     def __init__(self, path: str | Path, tensorboard: bool = False) -> None:
         self.path = Path(path)
         self.metrics = self.path / "metrics.jsonl"
-        self.board: Any = _board(self.path / "tensorboard") if tensorboard else None
+        self._writer = _summary_writer() if tensorboard else None
+
+    @cached_property
+    def board(self) -> Any:
+        """What writes for TensorBoard, made when it is first needed; None where it is not asked for."""
+        return None if self._writer is None else self._writer(str(self.path / "tensorboard"))
 
     def checkpoint(self, stage: int) -> Path:
         """Where a stage's state is kept."""
         return self.path / f"stage_{stage}.safetensors"
+
+    def step(self, stage: int) -> int:
+        """Steps that a stage has done, by its checkpoint; 0 without one.
+
+        Raises:
+            CheckpointError: if the file is no checkpoint.
+        """
+        file = self.checkpoint(stage)
+        return int(load_metadata(file).get("step", "0")) if file.exists() else 0
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -70,28 +85,90 @@ class RunFolder:
         finally:
             os.close(folder)
 
-    def check(self, stage: int, data: list[str]) -> dict[str, dict[str, Any]]:
+    def check(self, stage: int, matters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """What `config.json` says of each stage.
 
+        Args:
+            stage: the one to train, or to go on with.
+            matters: what it is trained with beside its configuration, by the options' names: a checkpoint that was made
+                with other data, figures or networks is another training's.
+
         Raises:
-            CheckpointError: if the folder holds the stage with other data, or a `config.json` of something else.
+            CheckpointError: if the folder holds the stage with others, or a `config.json` of something else.
         """
         known = _stages(self.path / "config.json")
-        before = known.get(str(stage), {}).get("data", data)
-        if before != data and self.checkpoint(stage).exists():
-            raise CheckpointError(
-                f"{self.path} trained stage {stage} on {before}, not on {data}; choose another folder"
-            )
+        if self.checkpoint(stage).exists():
+            self._compare(known, stage, matters, "choose another folder")
         return known
 
-    def describe(self, stage: int, config: TrainingConfig, data: list[str], device: torch.device) -> None:
-        """Write what a stage is trained with, and where.
+    def check_order(self, stages: Sequence[int], steps: int, matters: Mapping[str, Any]) -> None:
+        """Whether each stage starts, or has started, from where the one before it ends.
+
+        Args:
+            stages: those to train, one after the other.
+            steps: of each of them.
+            matters: as in `check`, of the first stage.
+
+        Raises:
+            CheckpointError: if the first one's start is missing, was stopped on its way, or began with other networks
+                than those named now; or if a later stage has gone on from an earlier state of its start.
+        """
+        known, first = _stages(self.path / "config.json"), stages[0]
+        if first > 1:
+            self._check_first(known, first, matters)
+        for number in (*stages, stages[-1] + 1):
+            if number == 1 or not self.checkpoint(number).exists():
+                continue
+            before = number - 1
+            now = self.step(before)
+            end = steps if before in stages else now
+            start = known.get(str(number), {}).get("start", now or end)
+            if start != end:
+                raise CheckpointError(
+                    f"{self.checkpoint(number)} started from stage {before} at step {start}, and would keep that "
+                    f"stage's networks with stage {before} at step {end}: go on with the last stage alone, or choose "
+                    "another folder"
+                )
+
+    def _check_first(self, known: dict[str, dict[str, Any]], first: int, matters: Mapping[str, Any]) -> None:
+        before = first - 1
+        start = f"stage {first} starts from {self.checkpoint(before)}, which"
+        if not self.checkpoint(before).exists():
+            raise CheckpointError(f"{start} is not there: run stage {before} first")
+        steps, done = known.get(str(before), {}).get("steps", 0), self.step(before)
+        if done < steps:
+            raise CheckpointError(
+                f"{start} was stopped at step {done} of {steps}: finish stage {before} first, or end it there with "
+                f"--stage {before} --steps {done}"
+            )
+        networks = {name: matters[name] for name in ("pose", "depth") if name in matters}
+        self._compare(known, before, networks, f"stage {first} goes on with that: name the same file")
+
+    def _compare(self, known: dict[str, dict[str, Any]], stage: int, wanted: Mapping[str, Any], advice: str) -> None:
+        before = known.get(str(stage), {})
+        for name, value in wanted.items():
+            if _essence(before.get(name, value)) != _essence(value):
+                was, now = _said(name, before[name]), _said(name, value)
+                raise CheckpointError(f"{self.path} trained stage {stage} with {was}, not with {now}; {advice}")
+
+    def describe(
+        self, stage: int, config: TrainingConfig, matters: Mapping[str, Any], device: torch.device, **more: Any
+    ) -> None:
+        """Write what a stage is trained with, the step of the stage before it that it starts from, and where.
+
+        Args:
+            stage: its number.
+            config: how.
+            matters: as in `check`.
+            device: where it is computed.
+            more: what else to keep, such as the data that it is measured on.
 
         Raises:
             CheckpointError: as `check`; nothing is written then.
         """
-        known = self.check(stage, data)
-        known[str(stage)] = {**asdict(config), "data": data}
+        known = self.check(stage, matters)
+        start = {"start": self.step(stage - 1)} if stage > 1 else {}
+        known[str(stage)] = {**asdict(config), **matters, **start, **more}
         write_text(self.path / "config.json", to_json(known) + "\n")
         versions = {"napa_lib": __version__, "torch": torch.__version__, "python": platform.python_version()}
         found = {"hardware": hardware(device), "threads": torch.get_num_threads(), "processes":
@@ -157,7 +234,30 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _board(path: Path) -> Any:
+def file_mark(path: Path | None) -> dict[str, str] | None:
+    """A file by its name and SHA-256, as `config.json` has it; None for None: what ships.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    return None if path is None else {"file": path.name, "sha256": sha256(path)}
+
+
+def _essence(value: Any) -> Any:
+    """What must agree: of a file what is in it, whatever it is called."""
+    return value.get("sha256") if isinstance(value, dict) else value
+
+
+def _said(name: str, value: Any) -> str:
+    """An option and its value, for a message."""
+    if value is None:
+        return f"no --{name}"
+    if isinstance(value, dict):
+        return f"--{name} {value['file']} (SHA-256 {value['sha256'][:12]}…)"
+    return f"--{name} {' '.join(value) if isinstance(value, list) else value}"
+
+
+def _summary_writer() -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(path))
+    return SummaryWriter

@@ -60,7 +60,7 @@ def list_shards(path: str | Path) -> list[Path]:
         ValueError: if there is none.
     """
     path = Path(path)
-    files = files_in(path, *SHARDS) if path.is_dir() else [path]
+    files = files_in(path, *SHARDS) if path.is_dir() else [path] * path.exists()
     if not files:
         raise ValueError(f"{path} holds no shard of pictures ({' or '.join(SHARDS)})")
     return files

@@ -69,7 +69,7 @@ def train_pose_net(
 
     Source: NAPA, sections 3.2 (L_2d) and 3.3 (stage 2).
     """
-    rank, _ = join_processes()
+    rank, _ = join_processes(setup.device)
     generator = seed_everything(config.seed)
     network, average = (build(config, start_from).to(setup.device) for _ in range(2))
     optimizer = torch.optim.AdamW(parameter_groups(network, config), weight_decay=config.weight_decay)
@@ -166,14 +166,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     config = read_config(options, PoseTrainingConfig)
-    rank, world = join_processes()
+    setup = read_setup(options)
+    rank, world = join_processes(setup.device)
     names, shares = zip(*map(split_share, options.data), strict=True)
     side = 3 * config.size // 2  # of pictures cut out of data sets
     network, record = train_pose_net(
         config,
         open_sources(names, side, rank, world),
         shares,
-        replace(read_setup(options), tell=lambda entry: print(json.dumps(entry), flush=True)),
+        replace(setup, tell=lambda entry: print(json.dumps(entry), flush=True)),
         load_pose_net(options.start_from) if options.start_from else None,
         {Path(name).name: open_sources([name], side)[0] for name in options.validation},
         options.every,

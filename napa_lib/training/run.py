@@ -25,7 +25,7 @@ from napa_lib.training.plateau import Plateau
 from napa_lib.training.stages import Stage, TrainingConfig, stage_of, trained_in
 from napa_lib.training.system import NapaModel, Styles
 
-VERSION = 1  # of what a stage's checkpoint holds
+VERSION = 2  # of what a stage's checkpoint holds
 SMOOTHING = 0.99  # of RMSprop's mean square, as PyTorch has it
 
 
@@ -113,7 +113,7 @@ def run_stage(
     stage = stage_of(number)
     if figures.images.shape[2:] != (config.size, config.size):
         raise ValueError(f"figures must be {config.size} pixels wide and high, got {tuple(figures.images.shape[2:])}")
-    rank, world = join_processes()
+    rank, world = join_processes(setup.device)
     generator = seed_everything(config.seed)
     model = model.to(setup.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if number == 4:

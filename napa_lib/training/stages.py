@@ -85,6 +85,8 @@ class TrainingConfig:
             raise ValueError(f"preset must be one of {sorted(SIZES)}, got {self.preset!r}")
         if min(self.steps, self.batch, self.passes, self.patience) < 1:
             raise ValueError(f"steps, batch, passes and patience must be at least 1, got {self}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be an integer from 0 to 2**63 - 1, got {self.seed}")
         if not (0 < self.learning_rate < 1 and 0 <= self.momentum < 1 and self.weight_decay >= 0):
             raise ValueError(f"learning_rate, momentum and weight_decay are out of range in {self}")
         if not (0 < self.next_stage <= 1 and 0 < self.plateau <= 1 and 0 <= self.real <= 1 and self.features_rate > 0):

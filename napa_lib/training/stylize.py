@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napa_lib.data import load_paintings
 from napa_lib.engine import choose_device, progress
+from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
 from napa_lib.style import POOL, load_stylizer
 from napa_lib.style.networks import TransformNet
@@ -73,9 +74,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
     options = parser.parse_args(arguments)
+    with command():
+        _stylize(options)
+
+
+def _stylize(options: argparse.Namespace) -> None:
+    shards = list_shards(options.data)[: options.shards]
     network = load_stylizer(options.stylizer).to(choose_device(options.device))
     codes = style_codes(options.stylizer)
-    for shard in progress(list_shards(options.data)[: options.shards], "stylising"):
+    for shard in progress(shards, "stylising"):
         target = Path(options.out) / (shard.name.removesuffix(".tar.gz").removesuffix(".safetensors") + ".safetensors")
         if target.exists():
             continue

@@ -44,6 +44,19 @@ class Passed:
     reconstruction: Tensor | None = None  # O' (B, 3, S, S)
 
 
+class Bones(nn.Module):
+    """A `BoneStandardizer` in buffers, so that checkpoints hold it beside the depth network that learned with it."""
+
+    mean: Tensor
+    std: Tensor
+    length: Tensor
+
+    def __init__(self, standardizer: BoneStandardizer) -> None:
+        super().__init__()
+        for name in ("mean", "std", "length"):
+            self.register_buffer(name, getattr(standardizer, name).clone())
+
+
 class NapaModel(nn.Module):
     """The six networks of NAPA and the renderer R between them.
 
@@ -72,13 +85,18 @@ class NapaModel(nn.Module):
         if stylizer.norm != "pool":
             raise ValueError(f"stylizer must take a style code (norm='pool'), got norm={stylizer.norm!r}")
         self.stylizer, self.features = stylizer, VGG19Features()
-        self.pose, self.depth, self.standardizer = pose, depth, standardizer
+        self.pose, self.depth, self.bones = pose, depth, Bones(standardizer)
         self.reconstructor, self.own_features = TransformNet("pool"), VGG19Features()
         self.start_reconstructor()
 
     def start_reconstructor(self) -> None:
         """Set F' to the weights that F has now ("initialized to F", section 3)."""
         self.reconstructor.load_state_dict(self.stylizer.state_dict())
+
+    @property
+    def standardizer(self) -> BoneStandardizer:
+        """The bone statistics that G' was trained with."""
+        return BoneStandardizer(self.bones.mean, self.bones.std, self.bones.length)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -89,13 +107,16 @@ class NapaModel(nn.Module):
         }  # fmt: skip
 
     def kept(self, names: tuple[str, ...]) -> dict[str, nn.Module]:
-        """What belongs into a checkpoint of some of the networks: G without the VGG-19 embedded in it."""
-        return {name: Trained(self.pose) if name == "G" else self.networks[name] for name in names}
+        """What belongs into a checkpoint of some of the networks: G without the VGG-19 embedded in it, and with G' the
+        bone statistics."""
+        found = {name: Trained(self.pose) if name == "G" else self.networks[name] for name in names}
+        return found | ({"bones": self.bones} if "G'" in names else {})
 
     def train_only(self, names: tuple[str, ...]) -> dict[str, list[nn.Parameter]]:
         """Let some of the networks learn and no other; the parameters of each.
 
-        Batch normalisation of G' stays in evaluation mode: statistics of two pictures would be noise.
+        Of G the head learns, and its backbone, the embedded VGG-19, stays as ImageNet left it. Batch normalisation of
+        G' stays in evaluation mode: statistics of two pictures would be noise.
         """
         self.eval()
         self.requires_grad_(False)

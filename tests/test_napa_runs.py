@@ -1,0 +1,167 @@
+"""A run's folder, gone on with: what belongs together, what is refused and says why, and what other commands take."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from test_napa import CONFIG, SIZE, quick, small_figures, small_model, small_styles  # noqa: F401
+from test_napa_command import small, wanted  # noqa: F401
+
+from napa_lib import cli
+from napa_lib.engine import CheckpointError, load_tensors
+from napa_lib.files import sha256
+from napa_lib.lifting import BoneStandardizer, DepthNet, load_depth_net
+from napa_lib.lifting.lift import save_depth_net
+from napa_lib.pose import PoseEstimator
+from napa_lib.training import command
+from napa_lib.training.command import TrainCommand, train
+from napa_lib.training.folder import read_metrics
+from napa_lib.training.run import load_stage, run_stage
+from napa_lib.training.system import NapaModel
+
+
+def longer(asked: TrainCommand, steps: int, **more) -> TrainCommand:
+    return replace(asked, config=replace(asked.config, steps=steps), **more)
+
+
+def stop_at(monkeypatch, step: int) -> None:
+    """Ctrl-C in a step of any stage."""
+
+    def listen(number, *rest, stop=command.draw, **named):
+        if number == step - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return stop(number, *rest, **named)
+
+    monkeypatch.setattr("napa_lib.training.run.draw", listen)
+
+
+# --- what other commands take ----------------------------------------------------------------------------------------
+
+
+def test_networks_leave_with_the_size_they_learned_at_and_the_depth_network_that_learned(tmp_path, small):  # noqa: F811
+    train(wanted(tmp_path, (1, 2)))
+    estimator = PoseEstimator.from_pretrained(
+        tmp_path / "pose_net.safetensors", "cpu", tmp_path / "depth_net.safetensors"
+    )
+    assert estimator.size == SIZE
+    trained = small_model()
+    load_stage(trained, tmp_path / "stage_2.safetensors", 2)
+    own, start = estimator.depth_net.state_dict(), small_model().depth.state_dict()
+    assert all(torch.equal(own[name], tensor) for name, tensor in trained.depth.state_dict().items())
+    assert any(not torch.equal(own[name], tensor) for name, tensor in start.items())
+    assert torch.equal(estimator.standardizer.std, trained.standardizer.std)
+    assert float(estimator.standardizer.std[0, 0]) == 100.0  # not that of the network that ships
+    settings = json.loads(load_tensors(tmp_path / "pose_net.safetensors")[1]["config"])
+    assert (settings["size"], settings["stage"], settings["batch"]) == (SIZE, 2, CONFIG.batch)
+
+
+def test_a_stage_without_pose_leaves_no_pose_network(tmp_path, small):  # noqa: F811
+    train(wanted(tmp_path, (1,)))
+    assert {file.name for file in tmp_path.glob("*net.safetensors")} == set()
+    assert (tmp_path / "stylizer.safetensors").exists()
+
+
+def test_what_ships_has_its_depth_network_unless_another_is_named():
+    shipped = load_depth_net()[1]
+    assert torch.equal(PoseEstimator.from_pretrained(device="cpu").standardizer.std, shipped.std)
+
+
+# --- stages in their order -------------------------------------------------------------------------------------------
+
+
+def test_an_earlier_stage_does_not_overwrite_what_a_later_one_left(tmp_path, small, capsys):  # noqa: F811
+    train(wanted(tmp_path, (1, 2)))
+    before = {file.name: file.read_bytes() for file in tmp_path.glob("*.safetensors")}
+    train(wanted(tmp_path, (1,)))  # nothing left to do
+    assert {file.name: file.read_bytes() for file in tmp_path.glob("*.safetensors")} == before
+    assert "holds stage 2: its networks stay as they are" in capsys.readouterr().out
+
+
+def test_a_stage_that_others_started_from_is_not_made_longer(tmp_path, small):  # noqa: F811
+    train(wanted(tmp_path, (1, 2)))
+    before = (tmp_path / "metrics.jsonl").read_text()
+    for stages in ((1,), (1, 2)):
+        with pytest.raises(CheckpointError, match="stage_2.safetensors started from stage 1 at step 3, .* at step 5"):
+            train(longer(wanted(tmp_path, stages), 5))
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+    train(longer(wanted(tmp_path), 5))  # the last one may be
+    train(longer(wanted(tmp_path), 6))
+    assert [e["step"] for e in read_metrics(tmp_path / "metrics.jsonl") if e["stage"] == 2] == [2, 3, 4, 5, 6]
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["2"]["start"] == 3 and config["2"]["steps"] == 6 and "start" not in config["1"]
+
+
+def test_a_stage_that_was_stopped_is_no_start(tmp_path, small, monkeypatch):  # noqa: F811
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        with pytest.raises(KeyboardInterrupt, match="stopped after step 2; .*stage_1.safetensors keeps step 2"):
+            train(wanted(tmp_path, (1, 2)))
+    with pytest.raises(CheckpointError, match="was stopped at step 2 of 3: finish stage 1 first, or .*--steps 2"):
+        train(wanted(tmp_path))
+    train(longer(wanted(tmp_path, (1,)), 2))
+    train(wanted(tmp_path))
+    assert json.loads((tmp_path / "config.json").read_text())["2"]["start"] == 2
+
+
+def test_a_stage_stopped_at_a_step_may_end_there(tmp_path, small, monkeypatch):  # noqa: F811
+    """Its last entry, which the stop left out, is made then: measured, on record and in the checkpoint."""
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_at(patch, 2)
+        train(replace(longer(wanted(tmp_path, (1,)), 9), every=50))
+    for _ in range(2):
+        train(replace(longer(wanted(tmp_path, (1,)), 2), every=50))
+        (entry,) = read_metrics(tmp_path / "metrics.jsonl")
+        assert entry["step"] == 2 and entry["total"] > 0
+    whole = run_stage(1, replace(CONFIG, steps=2), small_model(), small_figures(4), every=50, styles=small_styles())
+    assert entry["total"] == whole[-1]["total"]
+
+
+def test_ctrl_c_says_what_is_kept(tmp_path, small, monkeypatch, capsys):  # noqa: F811
+    stop_at(monkeypatch, 1)
+    assert cli.main(["train", "--out", str(tmp_path), "--stage", "1", "--steps", "3", "--device", "cpu"]) == 130
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("napa train: stopped after step 1; ") and "keeps step 1; the same call goes on" in said
+
+
+# --- what a run was trained with -------------------------------------------------------------------------------------
+
+
+def test_the_folder_says_what_a_stage_was_trained_with(tmp_path, small):  # noqa: F811
+    own = tmp_path / "own.safetensors"
+    save_depth_net(own, DepthNet("tiny"), small_model().standardizer, {"sees": "bones", "preset": "tiny"})
+    run = tmp_path / "run"
+    asked = wanted(run, (1, 2), most=4, validation=("synthetic:validation",), depth=own)
+    train(asked)
+    found = json.loads((run / "config.json").read_text())
+    for stage in ("1", "2"):
+        assert (found[stage]["data"], found[stage]["most"], found[stage]["every"]) == (["synthetic:train"], 4, 2)
+        assert (found[stage]["validation"], found[stage]["half"]) == (["synthetic:validation"], False)
+    assert "depth" not in found["1"]  # which has no part in it
+    assert found["2"]["depth"] == {"file": "own.safetensors", "sha256": sha256(own)} and found["2"]["pose"] is None
+
+    with pytest.raises(CheckpointError, match="trained stage 1 with --most 4, not with --most 5"):
+        train(replace(asked, most=5))
+    with pytest.raises(CheckpointError, match=r"stage 2 with --depth own.safetensors \(SHA-256 .*, not with no --dep"):
+        train(replace(asked, depth=None))
+    with pytest.raises(CheckpointError, match="stage 2 with no --pose, not with --pose own.safetensors"):
+        train(replace(asked, pose=own))
+    with pytest.raises(CheckpointError, match="stage 3 goes on with that: name the same file"):
+        train(replace(asked, stages=(3,), depth=None))
+    own.rename(tmp_path / "renamed.safetensors")
+    train(replace(asked, depth=tmp_path / "renamed.safetensors"))  # what is in it decides
+
+
+def test_bone_statistics_go_with_the_depth_network(tmp_path, small, monkeypatch):  # noqa: F811
+    """A system that was built with other statistics takes those of the stage that it goes on from."""
+    train(wanted(tmp_path, (1, 2)))
+    before = small_model()
+    spread = torch.ones(15, 3)
+    other = NapaModel(before.stylizer, before.pose, before.depth, BoneStandardizer(spread, 7 * spread, spread[:, 0]))
+    load_stage(other, tmp_path / "stage_2.safetensors", 2)
+    assert torch.equal(other.standardizer.std, before.standardizer.std)
+    assert torch.equal(other.standardizer.mean, before.standardizer.mean)

@@ -1,0 +1,75 @@
+"""Section 3.3's schedule: the optimizer, the defaults, the sizes, and a rate that falls where the loss does not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from test_napa import CONFIG, quick, small_figures, small_model, small_styles  # noqa: F401
+
+from napa_lib.loop import HERE
+from napa_lib.training import run as stages_run
+from napa_lib.training.objective import NapaLosses
+from napa_lib.training.run import run_stage
+from napa_lib.training.stages import SIZES, Ratios, TrainingConfig, stage_of, trained_in
+
+FULL_SIZES = dict(SIZES)  # before a fixture puts smaller ones in their place
+
+
+def test_the_defaults_are_section_3_3_s():
+    """A learning rate of 0.0001, weight decay of 0.00001, momentum of 0.9, 224 x 224 pixels, batches from 2 up.
+
+    What the paper leaves open is ours and stands here, too, so that nobody changes it by accident.
+    """
+    assert FULL_SIZES == {"paper": 224, "tiny": 96}
+    config = asdict(TrainingConfig())
+    assert {name: config[name] for name in ("learning_rate", "weight_decay", "momentum")} == {
+        "learning_rate": 1e-4, "weight_decay": 1e-5, "momentum": 0.9,
+    }  # fmt: skip
+    assert config["batch"] == 2  # "2, 3 or 22 depending on the stage"
+    ours = {"preset": "tiny", "steps": 150, "passes": 1, "next_stage": 0.5, "plateau": 0.5, "patience": 500,
+            "real": 0.0, "features_rate": 0.01, "fixed_features": False, "seed": 0}  # fmt: skip
+    assert {name: config[name] for name in ours} == ours and TrainingConfig().ratios == Ratios()
+
+
+def constant(monkeypatch) -> list[torch.optim.Optimizer]:
+    """Every loss 1 with a gradient of 0; the optimizer of each step, as it is when the step is due."""
+    seen = []
+
+    def losses(model, stage, config, *_rest):
+        parameter = next(p for own in map(model.networks.get, trained_in(stage, config)) for p in own.parameters()
+                         if p.requires_grad)  # fmt: skip
+        return NapaLosses({"style": 1.0 + 0.0 * parameter.sum()}, {"style": 1.0})
+
+    monkeypatch.setattr(stages_run, "stage_losses", losses)
+    monkeypatch.setattr(stages_run, "style_target", lambda *_: lambda rows: rows)
+    monkeypatch.setattr(stages_run, "take_step", lambda optimizer, clip: seen.append(
+        [dict(group) for group in optimizer.param_groups]))  # fmt: skip
+    return seen
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_each_stage_descends_by_the_papers_rmsprop(number, monkeypatch):
+    seen, model = constant(monkeypatch), small_model()
+    run_stage(number, replace(CONFIG, steps=1), model, small_figures(2), HERE, 1, small_styles())
+    rate = {1: 1e-4, 2: 5e-5, 3: 2.5e-5, 4: 1.25e-5}[number]
+    names = stage_of(number).trained
+    assert len(seen[0]) == len(names)
+    for name, group in zip(names, seen[0], strict=True):
+        network = model.pose.head if name == "G" else model.networks[name]
+        assert {id(p) for p in group["params"]} == {id(p) for p in network.parameters()}
+        assert (group["momentum"], group["weight_decay"], group["alpha"]) == (0.9, 1e-5, 0.99)
+        assert group["initial_lr"] == pytest.approx(rate * (0.01 if name in ("VGG", "VGG'") else 1.0))
+
+
+def test_the_rate_falls_where_the_loss_does_not(monkeypatch):
+    """A constant loss: after `patience` steps without a fall the rate is halved, again and again, and on record."""
+    seen = constant(monkeypatch)
+    config = replace(CONFIG, steps=13, patience=5)
+    record = run_stage(2, config, small_model(), small_figures(2), HERE, 1, small_styles())
+    factors = [1.0] * 6 + [0.5] * 5 + [0.25] * 2  # of the 7th step and the 12th on: the first one is the best so far
+    for step, (groups, factor) in enumerate(zip(seen, factors, strict=True)):
+        corrected = groups[0]["lr"] / (1 - 0.99 ** (step + 1)) ** 0.5
+        assert corrected == pytest.approx(5e-5 * factor), step
+    assert [entry["rate"] for entry in record] == [*factors[1:], 0.25]  # as it is after the step
