@@ -36,9 +36,9 @@ class DepthNet(nn.Module):
     we leave x and y to the keypoints and let the network say only what they do not.
 
     Args:
-        preset: "paper", ResNet-50 with one FC head on 224 x 224 pixels and bones 20 px wide; or "tiny", a ResNet-18 a
-            quarter as wide on 64 x 64 pixels, with bones as wide for the map's size, which trains on a CPU; or "wide",
-            the same with a ResNet-18 half as wide as it usually is.
+        preset: "paper", ResNet-50 with one FC head on 224 x 224 pixels and bones 20 px wide, the released code's width
+            (the paper gives none); or "tiny", a ResNet-18 a quarter as wide on 64 x 64 pixels, with bones as wide for
+            the map's size, which trains on a CPU; or "wide", the same with a ResNet-18 half as wide as it usually is.
 
     Source: NAPA, section 3 (Pose Regression) and appendix A.
 

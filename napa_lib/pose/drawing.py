@@ -20,7 +20,7 @@ ROOM = 2.5  # a picture more than so many times as long as its figure is cut rou
 FINE = 3  # lines are drawn so many times as large and shrunk
 SURE = 0.5  # a joint of this confidence or more is drawn in full
 FAINT = 0.35  # brightness of a bone map's bones with an end that is less sure
-BONE_WIDTH = 0.1  # of the bone map's ovals, as a share of the figure's extent: NAPA's 20 pixels of 204
+BONE_WIDTH = 0.1  # of the bone map's ovals, as a share of the figure's extent: 20 of 204 px, as in NAPA's code
 # Okabe and Ito's colours: the figure's left in blues, its right in oranges, the middle green.
 SIDES = {"l_arm": (0, 114, 178), "l_leg": (86, 180, 233), "r_arm": (213, 94, 0), "r_leg": (230, 159, 0)}
 MIDDLE, DARK = (0, 178, 130), (16, 16, 20)

@@ -59,7 +59,7 @@ def render_bone_map(
             bone with a missing (NaN) joint or of zero length is not drawn and gets no gradient.
         skeleton: its bones, in drawing order, and their 8-bit colours.
         size: side, or (height, width), in pixels.
-        width: d, the full width of a bone in pixels; 20 at 224 x 224 in NAPA.
+        width: d, the full width of a bone in pixels; 20 at 224 x 224 in NAPA's released code, the paper gives none.
         softness: width of the soft edge in pixels; 0 for the hard map. The time grows with it.
 
     Returns:

@@ -28,7 +28,8 @@ from napa_lib.style.pretrained import POOL, load_stylizer, save_stylizer
 
 @dataclass(frozen=True)
 class StylizerConfig:
-    """One training. The paper's per-style baseline has size 256, batch 4, Adam at 1e-3 and two passes over MPII."""
+    """One training. The paper's per-style baseline has size 256, batch 4 and Adam at 1e-3 on MPII; how long, it does
+    not say, and its released code makes two passes."""
 
     styles: tuple[str, ...] = POOL  # names of paintings; several need norm="pool"
     norm: Norm = "pool"

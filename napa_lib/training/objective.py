@@ -96,9 +96,10 @@ def _pose_terms(model: NapaModel, passed: Passed, figures: FigureSet, size: int)
 
     Table 2 gives their ratios and not their units, and a ratio means nothing without. L_depth is the mean over bones of
     a standardised distance. L_2d is the sum over the 36 coordinates of the distance in pixels, means over what is
-    labelled: then its gradient on O is about as long as L_style's, and on the keypoints some twenty times that of the
-    self supervision, which "slightly refines" them. As a mean share of the picture's side, the way `integral_loss` has
-    it, L_2d would weigh three thousand times less, and G follow the self supervision alone.
+    labelled: then its gradient on O is of the order of L_style's (0.07 to 7.6 times as long, median 0.7, on 16 batches
+    of two pictures before training), and on the keypoints 5 to 47 times that of the self supervision (median 10), which
+    "slightly refines" them. As a mean share of the picture's side, the way `integral_loss` has it, L_2d would weigh
+    three thousand times less, and G follow the self supervision alone.
     """
     assert passed.keypoints is not None and passed.depths is not None
     device = passed.keypoints.device

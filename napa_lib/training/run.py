@@ -59,6 +59,7 @@ def load_styles(size: int, device: torch.device | str = "cpu") -> Styles:
 def draw(step: int, config: TrainingConfig, figures: int, styles: int, rank: int = 0, world: int = 1) -> Draw:
     """What a step sees; it depends on nothing but the seed and the step's number.
 
+    The stage has no part in it: with one batch size, all four see the same figures in the same styles at the same step.
     All processes draw the whole batch and each takes its share, so that together they see what one would see alone.
 
     Raises:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
-from torch import Tensor
+from torch import Tensor, nn
 
 from napa_lib.data import load_art_figures
 from napa_lib.loop import Record
@@ -20,11 +20,11 @@ from napa_lib.skeletons import ART14, NAPA18
 from napa_lib.study.figures import PALETTE, to_array
 from napa_lib.study.guesses import mark_guess
 from napa_lib.study.lessons.lesson_08 import tables
-from napa_lib.study.lessons.lesson_08.live import Board, View, reach, system, view
+from napa_lib.study.lessons.lesson_08.live import CONFIG, Board, View, reach, system, view
 from napa_lib.study.plots import draw_pose
 from napa_lib.study.poses import draw_pose_3d
 from napa_lib.training.objective import SYMBOLS
-from napa_lib.training.stages import stage_of
+from napa_lib.training.stages import stage_of, trained_in
 
 LEARNS, FIXED, DATA = "#9fd0f0", "#d9d9d9", "#fdf3dc"
 PLACES = {  # what the pipeline's picture shows, and where: columns from the left, rows from the top
@@ -61,7 +61,10 @@ def opening_figure(found: View) -> Figure:
 
 
 def pipeline_figure(number: int) -> Figure:
-    """The system as it stands in a stage: every network with its class and parameters, what passes, which losses."""
+    """The system as it stands in a stage: every network with its parameters, what passes, which losses.
+
+    Of a network of which a part is frozen, as of G its backbone, both counts are given: what learns, and all.
+    """
     stage, found = stage_of(number), view(number)
     page, axis = plt.subplots(figsize=(7.2, 3.7))
     there = {name for name in PLACES if _since(name) <= number} - ({"VGG"} if number == 2 else set())
@@ -71,13 +74,13 @@ def pipeline_figure(number: int) -> Figure:
     if number == 4:
         axis.plot([0, 0, 5.2, 5.2], [2.4, 3.0, 3.0, 2.6], linestyle="-", color="0.45", linewidth=1)
     networks, shapes = system().networks, _shapes(found)
+    trained = system().train_only(trained_in(stage, CONFIG))
     for name, place in PLACES.items():
         if name not in there:
             continue
         if name in networks:
-            count = sum(p.numel() for p in networks[name].parameters())
-            learns = name in stage.trained
-            words = f"{name}\n{count / 1e6:.1f} M\n{'learns' if learns else 'fixed'}"
+            learns = name in trained
+            words = f"{name}\n{_parameters(networks[name])}\n{'learns' if learns else 'fixed'}"
             _box(axis, place, words, LEARNS if learns else FIXED, bold=learns)
         else:
             _box(axis, place, f"{name}\n{shapes.get(name, 'renderer')}", "white" if name == "R" else DATA)
@@ -87,6 +90,13 @@ def pipeline_figure(number: int) -> Figure:
     axis.set_title(f"Stage {number}: {stage.title}", fontsize=10)
     axis.axis("off")
     return page
+
+
+def _parameters(network: nn.Module) -> str:
+    """How many, in millions, and of how many where only a part of them learns."""
+    count, learning = (sum(p.numel() for p in network.parameters() if p.requires_grad or not only) / 1e6
+                       for only in (False, True))  # fmt: skip
+    return f"{learning:.1f} of {count:.1f} M" if 0 < learning < count else f"{count:.1f} M"
 
 
 def _since(name: str) -> int:
