@@ -174,6 +174,16 @@ def test_a_pose_can_be_turned_beside_a_still_picture(standing, monkeypatch):
     assert {bone["line"]["color"] for bone in bones[len(drawn) :]} == {turning.FAINT}
 
 
+def test_titles_of_the_three_sides_are_whole(standing):
+    page = turning.three_sides({"lifted, 103 mm off": standing, "": standing}, NAPA18)
+    page.canvas.draw()
+    row = [axis.title.get_window_extent() for axis in page.axes[:3]]
+    assert row[0].x0 >= 0 and row[2].x1 <= page.bbox.width and row[0].y1 <= page.bbox.height
+    assert row[0].x1 < row[1].x0 and row[1].x1 < row[2].x0
+    assert page.axes[0].get_title() == "lifted, 103 mm off\nfrom the front"
+    assert page.axes[5].get_title() == "from the side"
+
+
 def test_poses_stand_upright_side_by_side(standing):
     page = turning.turnable({"a": standing, "b": standing}, NAPA18)
     joints = [trace for trace in page.data if trace.type == "scatter3d" and trace.mode == "markers"]

@@ -66,7 +66,20 @@ def evaluate(
 def estimate_poses(
     network: nn.Module, standardizer: BoneStandardizer, config: TrainingConfig, keypoints: Tensor
 ) -> Tensor:
-    """(N, 18, 2) keypoints to (N, 18, 3) poses through any of the three inputs, as `lift` does through bone maps."""
+    """The 3D poses that a depth network sees in 2D keypoints, shown to it in any of the ways of `config.sees`.
+
+    As `lift`, but for one repair: `lift` draws a missing torso or nose between its neighbours (`fill_between`), here
+    it stays away, so that every input lacks the same joints.
+
+    Args:
+        network: in `eval()` mode.
+        standardizer: the bone statistics it was trained with.
+        config: what it was trained to see.
+        keypoints: (N, 18, 2) NAPA18, pixels; missing joints NaN.
+
+    Returns:
+        (N, 18, 3) mm, camera axes, the pelvis at the origin; see `compose_pose` for missing joints.
+    """
     z = torch.cat([network(network_input(part, config)) for part in keypoints.split(64)])
     depths = z * standardizer.std[:, 2] + standardizer.mean[:, 2]
     return compose_pose(keypoints, depths, recover_scale(keypoints, depths, standardizer.length))

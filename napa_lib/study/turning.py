@@ -59,7 +59,7 @@ def three_sides(poses: Mapping[str, Tensor], skeleton: Skeleton, faint: Sequence
     for row, (name, pose) in zip(axes, poses.items(), strict=True):
         for axis, (view, angle) in zip(row, ANGLES.items(), strict=True):
             draw_pose_3d(axis, pose, skeleton, angle, faint=name in faint)
-            axis.set_title(f"{name}, {view}" if name else view, fontsize=9)
+            axis.set_title(f"{name}\n{view}" if name else view, fontsize=9)
     return page
 
 
