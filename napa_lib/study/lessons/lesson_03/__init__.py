@@ -82,7 +82,7 @@ PLAN = LessonPlan(
     ),
     verbs=(
         "draw a pose as a skeleton image, and read it off again as an expectation",
-        "show that a CycleGAN hides colours in its skeleton image, and measure how much",
+        "show that a CycleGAN hides in its skeleton image what is not pose, and measure how much",
         "close the leak with a bottleneck of keypoints and a second frame",
         "write the least-squares game of critic and generator",
         "draw a person in another's pose, or in one that you edit",

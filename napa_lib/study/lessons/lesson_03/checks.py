@@ -139,11 +139,28 @@ def check_expectation(my_expectation) -> Verdict:
         ((expected + 1) / 2, "coordinates from 0 to 1: here they run from -1 to 1."),
         ((expected + 1) / 2 * [8, 4], "those are cells, from 0 on: the coordinates run from -1 to 1."),
         (expected * [1, -1], "y points up in yours: in pictures it grows downwards."),
+        *((value, "one softmax an axis: a map is one distribution over all its cells. Softmax over rows and columns at "
+           "once, and only then sum over either.") for value in _an_axis_each(array, columns, rows)),
     )  # fmt: skip
     for value, hint in usual:
         if close(got, value):
             return wrong(hint)
     return wrong("softmax over all cells of one map, then sum_u p(u) x(u) and sum_u p(u) y(u).")
+
+
+def _an_axis_each(array, columns, rows):
+    """Keypoints by a softmax over columns and one over rows, in the usual ways."""
+
+    def softmax(scores, axis):
+        e = np.exp(scores - scores.max(axis, keepdims=True))
+        return e / e.sum(axis, keepdims=True)
+
+    for reduce in (np.sum, np.mean, np.max):
+        # first the scores of an axis, then their softmax; or the softmax of each line, then their sum or mean
+        yield np.stack([softmax(reduce(array, 1), 1) @ columns, softmax(reduce(array, 2), 1) @ rows], 1)
+        yield np.stack([reduce(softmax(array, 2), 1) @ columns, reduce(softmax(array, 1), 2) @ rows], 1)
+    yield _mean(softmax(softmax(array, 1), 2), columns, rows)
+    yield _mean(softmax(softmax(array, 2), 1), columns, rows)
 
 
 def _mean(p, columns, rows):

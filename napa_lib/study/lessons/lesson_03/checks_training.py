@@ -139,6 +139,8 @@ SLIPS = {
     "forger alone": "the reconstruction is missing: any drawing would do, whoever is in the frame.",
     "the other frame": "the frame drawn again is compared with x′. It has to be x.",
     "critic joins": "the critic's weights are in the forgers' Adam, too: it learns to be fooled.",
+    "y anew": "the critic judges a new y, which Φ drew after its step. One `forward` a batch: the critic gets that y, "
+    "detached.",
     "first batch": "you stop after the first batch.",
     "half": "your reconstruction's loss counts only half, or the forger's twice: both have the weight 1.",
 }
@@ -168,7 +170,7 @@ def train_toys(one: Toys, rounds: Sequence[Batch], slip: str = "", critic_first:
             _critic_step(one, judge, real, one.phi(x), slip)
         adam.step()
         if slip != "no detach" and not critic_first:
-            _critic_step(one, judge, real, y, slip)
+            _critic_step(one, judge, real, one.phi(x) if slip == "y anew" else y, slip)
         found.append(drawn.item())
     return found
 

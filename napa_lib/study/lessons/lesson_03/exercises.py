@@ -222,6 +222,9 @@ EXPECTATION = Exercise(
             ("raw scores", "heatmaps", "torch.stack([x, y], 1)", "do not sum to 1"),
             ("one softmax", "heatmaps.flatten().softmax(0).view(k, h, w)", "torch.stack([x, y], 1)",
              "one softmax over all maps"),
+            ("a softmax an axis", "heatmaps",
+             "torch.stack([heatmaps.sum(1).softmax(1) @ torch.linspace(-1, 1, w), "
+             "heatmaps.sum(2).softmax(1) @ torch.linspace(-1, 1, h)], 1)", "one softmax an axis"),
             ("0 to 1", "heatmaps.flatten(1).softmax(1).view(k, h, w)", "(torch.stack([x, y], 1) + 1) / 2",
              "coordinates from 0 to 1"),
             ("cells", "heatmaps.flatten(1).softmax(1).view(k, h, w)",
@@ -450,7 +453,7 @@ SECOND = Exercise(
     stub="second = [..., ..., ...]  # Phi, Psi, the error without the second cycle",
     answer="second",
     hints=(
-        "Count the letters in the two chains above.",
+        "Write the network behind each arrow of the two chains above, and count each of the two.",
         "The pose $\\bar y$ is a stranger's: another height, other shoulders. $\\Psi$ has to draw the person of $x'$ "
         "in it so "
         "that one critic takes the picture for that person and $\\Phi$ finds the stranger's pose in it.",

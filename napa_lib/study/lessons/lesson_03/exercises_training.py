@@ -197,6 +197,7 @@ TRAINING = Exercise(
                              ("        adam.step()\n", ""),
                              ("        adam_critic.step()\n", "        adam_critic.step()\n        adam.step()\n")),
                     "is added to what Φ steps along"),
+        _slip("y recomputed", "critic(y.detach())", "critic(forward(x, x_prime)[0].detach())", "a new y"),
         _slip("unfrozen eta", "*phi.parameters(), *psi", "*phi.parameters(), *eta.parameters(), *psi", "η has moved"),
         _slip("Psi forgotten", "[*phi.parameters(), *psi.parameters()]", "phi.parameters()", "Ψ has not moved"),
         _slip("Phi forgotten", "[*phi.parameters(), *psi.parameters()]", "psi.parameters()", "Φ has not moved"),

@@ -51,7 +51,7 @@ def opening_figure(model: KeypointGAN, frames: Tensor, poses: Tensor, people: Te
     """
     body = get_skeleton(model.config.skeleton)
     found = to_pixels(model.predict(people), model.config.size)
-    page, axes = picture_grid(4, len(frames), 5.0)
+    page, axes = picture_grid(4, len(frames), 0.72 * len(frames))
     for column in range(len(frames)):
         show_on(axes[0, column], frames[column])
         axes[1, column].imshow(model.draw(poses[column : column + 1])[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
@@ -65,27 +65,32 @@ def opening_figure(model: KeypointGAN, frames: Tensor, poses: Tensor, people: Te
 
 @torch.no_grad()
 def leak_figure(models: Mapping[str, KeypointGAN], image: Tensor, style: Tensor) -> Figure:
-    """What each generator is given of a picture, and the same with its local contrast brought out (fig. 2).
+    """What each generator is given of a picture, its local contrast brought out, and what it draws (fig. 2).
+
+    A row for each of the three, a column for each model, the picture beside them; large enough to see faint traces.
 
     Args:
         models: name -> model in evaluation mode.
-        image: (N, 3, S, S) in [0, 1], to be reconstructed.
-        style: (N, 3, S, S), another frame of the same people; an unconditional generator does not look at it.
+        image: (1, 3, S, S) in [0, 1], to be reconstructed.
+        style: (1, 3, S, S), another frame of the same person; an unconditional generator does not look at it.
     """
-    titles = ("picture", "reconstruction", "skeleton image", "its local contrast")
-    page, axes = picture_grid(len(image), 1 + 3 * len(models), 6.0)
-    for block, (name, model) in enumerate(models.items()):
+    columns = 1 + len(models)
+    widths = {"width_ratios": [0.5] + [1.0] * len(models)}
+    page, axes = plt.subplots(3, columns, figsize=(6.7, 8.7), squeeze=False, gridspec_kw=widths)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, picture, title in ((axes[0, 0], image, "picture"), (axes[1, 0], style, "another frame,\nfor ours alone")):
+        show_on(axis, picture[0])
+        axis.set_title(title, fontsize=10)
+    for column, (name, model) in enumerate(models.items(), 1):
         one = model(image, style)
-        contrast = local_contrast_normalize(one.seen)
-        for row in range(len(image)):
-            show_on(axes[row, 0], image[row])
-            here = axes[row, 1 + 3 * block : 4 + 3 * block]
-            show_on(here[0], one.image[row])
-            here[1].imshow(one.seen[row, 0].numpy(), cmap="gray", vmin=0, vmax=1)
-            here[2].imshow(contrast[row, 0].numpy(), cmap="gray", vmin=-CONTRAST, vmax=CONTRAST)
-        for axis, title in zip(axes[0, 1 + 3 * block :], titles[1:], strict=False):
-            axis.set_title(f"{name}:\n{title}", fontsize=6.5)
-    axes[0, 0].set_title(titles[0], fontsize=8)
+        grey = {"cmap": "gray", "interpolation": "bilinear"}
+        axes[0, column].imshow(one.seen[0, 0].numpy(), vmin=0, vmax=1, **grey)
+        contrast = local_contrast_normalize(one.seen)[0, 0].numpy()
+        axes[1, column].imshow(contrast, vmin=-CONTRAST, vmax=CONTRAST, **grey)
+        show_on(axes[2, column], one.image[0])
+        for axis, title in zip(axes[:, column], ("skeleton image", "its local contrast", "drawn again"), strict=True):
+            axis.set_title(f"{name}: {title}", fontsize=10)
     return page
 
 

@@ -33,11 +33,12 @@ LADDER = (
     Row("bottleneck", "+ skeleton bottleneck", "3.01"),
     Row("ours", "- second cycle = ours", "2.91"),
 )  # KeypointGAN, table 5, humans
+OURS = Row("ours", "ours", "23.32 / 17.61")
 BASELINES = (
     Row("hourglass", "hourglass, labels", "20.22 / 19.52"),
     Row("supervised", "ours, labels", "22.30 / 19.35"),
     Row("ours_mocap", "ours, other poses", "26.62 / 21.41"),
-    Row("ours", "ours", "23.32 / 17.61"),
+    OURS,
     Row("ours_longer", "ours, the model that ships"),
 )  # KeypointGAN, table 1, all motions
 ERRORS: Mapping[str, Path] = {"no flips (%)": ("all", "percent"), "with flips (%)": ("all", "percent_flips")}
@@ -63,6 +64,7 @@ VIDEO = (
     Row("video_bottleneck", "with the second cycle, trained on"),
     Row("video_ours_longer", "then without it = ours"),
 )
+UNITS = {"percent": "% of the picture's side", "interocular": "% of the distance between the eyes"}
 FACE_GUESS: Mapping[str, Path] = {"mean pose (%)": ("mean pose", "interocular")}
 FACE_ROWS = (
     Row("faces_bottleneck", "with the second cycle", "10.10 / -"),
@@ -179,17 +181,20 @@ def second_cycle_table(results: Results) -> str:
     return table(results, rows, ERRORS, "")
 
 
-def mean_pose_words(results: Results, run: str = "ours") -> str:
-    """How much better than the mean of the unpaired poses, in a sentence; both without flips."""
-    reports = results.get(run, ())
-    here, guess = (values(reports, (part, "percent")) for part in ("all", "mean pose"))
+def mean_pose_words(results: Results, row: Row = OURS, error: str = "percent") -> str:
+    """How much better a table's line is than the mean of the unpaired poses, in a sentence; both without flips.
+
+    `error` is one of `UNITS`: that of the table.
+    """
+    reports = results.get(row.run, ())
+    here, guess = (values(reports, (part, error)) for part in ("all", "mean pose"))
     if not here or len(here) != len(guess):
-        return f"{run}: not measured yet"
+        return f"'{row.label}': not measured yet"
     ratios = [b / a for a, b in zip(here, guess, strict=True)]
     better = f"{summary(ratios, 1)} times better" if np.mean(ratios) > 1 else "worse than not looking at the picture"
     return (
-        f"Always answering the mean of the unpaired poses is {np.mean(guess):.2f} % off, {run} {np.mean(here):.2f} %: "
-        f"{better}."
+        f"Always answering the mean of the unpaired poses is off by {np.mean(guess):.2f} {UNITS[error]}, "
+        f"'{row.label}' by {np.mean(here):.2f}: {better}."
     )
 
 
