@@ -169,12 +169,27 @@ def check_descent(my_descent) -> Verdict:
         (walk(lambda g, m, e: rate * matrix.T @ np.sign(e)), "the differences are squared, not taken absolutely."),
         (walk(lambda g, m, e: g), "each step goes without the rate: it is `rate` times the gradient."),
         (walk(lambda g, m, e: rate * np.sign(g)), "the gradient's sign alone forgets how steep it is."),
+        (
+            _with_adam(draw, torch.tensor(target).float(), torch.tensor(begin).float(), steps, rate),
+            "those are Adam's steps, which divide each slope by its running size. Plain descent: `rate` times the "
+            "gradient.",
+        ),
         (begin, "the pose has not moved: subtract `rate` times the gradient, and keep the result."),
     )
     for value, hint in usual:
         if close(got, value):
             return wrong(hint)
     return wrong("compare one step by hand: pose - rate * gradient of ((draw(pose) - target)²).sum().")
+
+
+def _with_adam(draw, target, begin, steps, rate) -> np.ndarray:
+    pose = begin.clone().requires_grad_()
+    adam = torch.optim.Adam([pose], lr=rate)
+    for _ in range(steps):
+        adam.zero_grad()
+        (draw(pose) - target).square().sum().backward()
+        adam.step()
+    return pose.detach().numpy()
 
 
 def check_bones(my_bone_vectors) -> Verdict:

@@ -395,6 +395,17 @@ DESCENT = Exercise(
         WrongAnswer(
             "sign", _descent(_FRESH, _SUM, _STEP, "pose = pose - rate * gradient.sign()"), "the gradient's sign alone"
         ),
+        WrongAnswer(
+            "Adam",
+            _descent(
+                "adam.zero_grad()",
+                _SUM,
+                "loss.backward()",
+                "adam.step()",
+                before="pose = pose.clone().requires_grad_()\n        adam = torch.optim.Adam([pose], lr=rate)",
+            ),
+            "Adam's steps",
+        ),
         WrongAnswer("still there", _descent("pass"), "has not moved"),
         WrongAnswer(
             "twice as far",
