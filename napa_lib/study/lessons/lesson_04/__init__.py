@@ -41,7 +41,7 @@ QUIZ = (
         "The judge is given pictures, and all true poses are the lab's. What may it learn instead of poses?",
         (
             Option("To tell lab pictures from wild ones", "a picture from the wild never comes with a true pose, so "
-                   "'not a lab' alone is a good reason to say 'estimated'. The lesson measures it.", True),
+                   "'not the lab' alone is a good reason to say 'estimated'. The lesson measures it.", True),
             Option("To estimate poses itself", "nothing in its loss asks for that."),
             Option("Nothing: the picture does not change between true and estimated", "in the lab it does not. In the"
                    " wild there is no true half."),
