@@ -236,9 +236,10 @@ def test_half_way_between_joints_bones_shrink_as_the_prediction_is_told():
     turned = pose * torch.tensor([-1.0, -1.0, 1.0])  # half a turn about the upright: of a bone its height remains
     up = torch.tensor(SKELETON.bones)
     bones = pose[up[:, 1]] - pose[up[:, 0]]
-    assert pictures.most_shrunken(pose, turned) == pytest.approx(
+    assert pictures.most_shrunken((pose + turned) / 2, pose) == pytest.approx(
         100 * float((bones[:, 2].abs() / bones.norm(dim=-1)).min()), abs=1e-3
     )
     page = pictures.interpolation_figure(sampling.load_pretrained("mocap"), pose, turned, 40.0, 3)
     assert "your prediction: 40 %" in page.axes[3].texts[0].get_text()
+    assert page.axes[0].texts[0].get_text() == "embeddings; half way the shortest bone has 100 % of its length"
     plt.close(page)

@@ -229,12 +229,11 @@ def _hanging_shank(raised: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def most_shrunken(first: Tensor, last: Tensor) -> float:
-    """Length of the shortest bone half way between the joints of two poses (17, 3) of one body, in per cent of its
-    own."""
+def most_shrunken(pose: Tensor, body: Tensor) -> float:
+    """Length of that bone of a pose (17, 3) which is shortest beside its own in `body` (17, 3), in per cent of it."""
     ends = torch.tensor(SKELETON.bones)
-    own, between = ((pose[ends[:, 1]] - pose[ends[:, 0]]).norm(dim=-1) for pose in (first, (first + last) / 2))
-    return 100 * float((between / own).min())
+    here, own = ((joints[ends[:, 1]] - joints[ends[:, 0]]).norm(dim=-1) for joints in (pose, body))
+    return 100 * float((here / own).min())
 
 
 def interpolation_figure(
@@ -246,7 +245,7 @@ def interpolation_figure(
         model: the autoencoder.
         first, last: the poses.
         guess: a reader's per cent for the shortest bone half way between the joints.
-        count: figures a row.
+        count: figures a row, an odd number: the middle one is half way.
     """
     ends = model.encode(local_directions(torch.stack([first, last])))
     mix = torch.linspace(0, 1, count)[:, None]
@@ -254,9 +253,11 @@ def interpolation_figure(
     straight = first + mix[..., None] * (last - first)
     page = bodies_figure(torch.cat([decoded, straight]), rows=2)
     said = "" if guess is None else f" (your prediction: {guess:.0f} %)"
-    shortest = f"joints; half way the shortest bone has {most_shrunken(first, last):.0f} % of its length{said}"
-    for axis, name in zip(page.axes[::count], ("embeddings", shortest), strict=False):
-        words = axis.text(0, 1.04, name, fontsize=9, transform=axis.transAxes)
+    rows = {"embeddings": (decoded, ""), "joints": (straight, said)}
+    for axis, (name, (poses, more)) in zip(page.axes[::count], rows.items(), strict=False):
+        shortest = most_shrunken(poses[count // 2], first)
+        title = f"{name}; half way the shortest bone has {shortest:.0f} % of its length{more}"
+        words = axis.text(0, 1.04, title, fontsize=9, transform=axis.transAxes)
         words.set_in_layout(False)  # they are longer than their column is wide
     return page
 
