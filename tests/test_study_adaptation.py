@@ -211,7 +211,9 @@ def test_pictures_have_a_panel_a_pose(parts):
     assert len(pictures.bottleneck_figure(source, regressor, z).axes) == 12
     assert len(pictures.poses_figure({"a": some_poses(3), "b": some_poses(2)}).axes) == 6
     target = some_target()
-    assert len(pictures.map_figure({"source": some_poses(9), "mixup": some_poses(9, 4)}, target.held_out).axes) == 2
+    page = pictures.map_figure({"source": some_poses(9), "mixup": some_poses(9, 4)}, target.held_out)
+    assert [text.get_text() for text in page.legends[0].get_texts()] == ["target", "source", "mixup"]
+    assert len(page.axes) == 2 and not any(axis.get_title() for axis in page.axes)
     title = pictures.crowds_figure({"all": target.held_out}, target).subfigs[0]._suptitle.get_text()
     assert "nearest 0.00" in title and "coverage 100%" in title
 
@@ -273,7 +275,12 @@ def test_the_curve_has_a_point_a_layer_and_its_interval_over_seeds():
 
     runs = {f"layer{n}": [run(10 * n + d) for d in (-1, 0, 1)] for n in range(1, 9)} | {"all": [run(5)]}
     assert tables.curve(runs, "loss") == [[10 * n, 10 * n + 1, 10 * n + 2] for n in range(1, 9)]
-    left, right = pictures.layers_figure(runs, 6.0).axes
+    page = pictures.layers_figure(runs, 6.0)
+    left, right = page.axes
+    page.canvas.draw()
+    for axis in page.axes:  # all words are whole
+        place = axis.get_tightbbox()
+        assert 0 <= place.x0 < place.x1 <= page.bbox.width and 0 <= place.y0 < place.y1 <= page.bbox.height
     assert any(np.allclose(line.get_xdata(), 6.0) for line in left.lines)
     np.testing.assert_allclose(left.containers[0].lines[0].get_ydata(orig=False), [10 * n + 1 for n in range(1, 9)])
     np.testing.assert_allclose(right.containers[0].lines[0].get_ydata(orig=False), range(1, 9))
@@ -297,7 +304,7 @@ def test_faces_are_paired_target_by_target():
     assert "+0.500 ± 0.000 *" in rows["Direct: the source, with mixed"]
     found = rows["Ours: taught and widened"]
     assert "-0.300 ± 0.000 *" in found and "-3.00 ± 0.00 *" in found
-    assert "+0.50 ± 0.00 *" in found  # 5.5 px, where a detector has 5.0 that learnt from mixed faces alone
+    assert "+0.50 ± 0.00 *" in found  # 5.5 px, where a detector has 5.0 that learned from mixed faces alone
     assert "11.64, 0.482" in rows["Ours: adapted, with mixed"] and len(rows) == 1 + len(faces.ROWS)
 
 

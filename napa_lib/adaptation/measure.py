@@ -1,4 +1,4 @@
-"""What is measured of an adaptation: distances between sets of poses, and what a detector is worth that learnt them."""
+"""What is measured of an adaptation: distances between sets of poses, and the worth of a detector that learned them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def adapt_to(target: Target, parts: Parts, seed: int, shots: int = SHOTS, **chan
     """Adapt to shots of a target's pool, drawn with the seed.
 
     Returns:
-        what came out, and as many poses of its generator as are compared or learnt from, whichever is more.
+        what came out, and as many poses of its generator as are compared or learned from, whichever is more.
     """
     generator = torch.Generator().manual_seed(seed)
     chosen = choose_shots(target, shots, generator)

@@ -164,7 +164,7 @@ def worn(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def known_poses(network: KeypointRegressor, count: int, generator: torch.Generator, split: str = "train") -> Tensor:
-    """Poses of the source that a beta has learnt to read, bodies or faces."""
+    """Poses of the source that a beta has learned to read, bodies or faces."""
     source = source_faces if network.joints == FACE.num_joints else source_poses
     return source(count, generator, split)
 

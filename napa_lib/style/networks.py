@@ -98,7 +98,7 @@ class StyleEncoder(nn.Module):
     """From the statistics of a style picture's features to the scale and shift of every normalisation.
 
     One network for many styles differs between them in its normalisations alone (Dumoulin et al., 2017); predicted
-    from the picture instead of learnt as a table, they are defined for a style that was never seen.
+    from the picture instead of learned as a table, they are defined for a style that was never seen.
     """
 
     def __init__(self, width: int = 128) -> None:

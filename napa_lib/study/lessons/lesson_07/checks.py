@@ -165,6 +165,18 @@ def _descend(steps=30, rate=0.5, start=1.0, sign=-1.0, keep=False, total=False, 
     return block.detach().double().numpy()
 
 
+def _with_adam(steps=30, rate=0.5) -> np.ndarray:
+    """The block after as many steps of Adam."""
+    draw, styles, wanted = toy()
+    block = torch.eye(3, requires_grad=True)
+    adam = torch.optim.Adam([block], lr=rate)
+    for _ in range(steps):
+        adam.zero_grad()
+        (draw(styles @ block.T) - wanted).square().mean().backward()
+        adam.step()
+    return block.detach().double().numpy()
+
+
 def check_fit(my_fit) -> Verdict:
     draw, styles, wanted = toy()
     with torch.enable_grad():
@@ -173,14 +185,19 @@ def check_fit(my_fit) -> Verdict:
     if not close(none, np.eye(3), 1e-6):
         return wrong("after no step at all the block must be the identity: start there, so that nothing changes yet.")
     if close(got, _descend(), 1e-3):
-        return right("the generator stayed as it was, and nine numbers learnt what differs.")
+        return right("the generator stayed as it was, and nine numbers learned what differs.")
     usual = (
         (np.eye(3), "the block is still the identity: take the gradient's step, and keep what comes out."),
         (_descend(sign=1.0), "the loss climbs: walk against the gradient."),
         (_descend(keep=True), "gradients pile up: clear them before each backward pass."),
         (_descend(total=True), "that is the sum of the squares, not their mean: steps are 60 times too long."),
-        (_descend(turned=True), "you learnt U transposed: draw from `styles @ U.T`."),
+        (_descend(turned=True), "you learned U transposed: draw from `styles @ U.T`."),
         (_descend(steps=1), "only one step was taken: all of them go into a loop."),
+        (
+            _with_adam(),
+            "those are Adam's steps, which divide each slope by its running size. Plain descent is asked "
+            "for: `rate` times the gradient.",
+        ),
     )
     for value, hint in usual:
         if close(got, value, 1e-3):

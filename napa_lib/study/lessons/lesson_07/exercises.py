@@ -214,7 +214,7 @@ FIT = Exercise(
     task="""
         The adaptation itself. `draw` is the fixed generator: it turns styles (B, C) into pictures (B, P). `styles` and
         `wanted` are float32 tensors, the pictures that those styles are to become. Begin with U = identity and take
-        `steps` steps of gradient descent with the step size `rate` on the **mean** squared difference between the
+        `steps` steps of plain gradient descent with the step size `rate` on the **mean** squared difference between the
         pictures drawn from $U s$ and the wanted ones. Return U, (C, C).
     """,
     stub="""
@@ -244,9 +244,19 @@ FIT = Exercise(
         WrongAnswer("climbs", _fit(update=_UPDATE.replace("U - rate", "U + rate")), "the loss climbs"),
         WrongAnswer("piles up", _fit(gradient=_ADDING, update=_IN_PLACE), "pile up"),
         WrongAnswer("sum", _fit(loss=_LOSS.replace("mean", "sum")), "not their mean"),
-        WrongAnswer("transposed", _fit(loss=_LOSS.replace("U.T", "U")), "learnt U transposed"),
+        WrongAnswer("transposed", _fit(loss=_LOSS.replace("U.T", "U")), "learned U transposed"),
         WrongAnswer("zeros", _fit(start="torch.zeros(3, 3, requires_grad=True)"), "start there"),
         WrongAnswer("one step", _fit(steps="min(steps, 1)"), "only one step"),
+        WrongAnswer("Adam", """
+            def my_fit(draw, styles, wanted, steps, rate):
+                U = torch.eye(styles.shape[1], requires_grad=True)
+                adam = torch.optim.Adam([U], lr=rate)
+                for _ in range(steps):
+                    adam.zero_grad()
+                    (draw(styles @ U.T) - wanted).square().mean().backward()
+                    adam.step()
+                return U
+        """, "Adam's steps"),
         WrongAnswer("forgotten", _fit(update="step = U - rate * slope"), "still the identity"),
         WrongAnswer("absolute", _fit(loss="(draw(styles @ U.T) - wanted).abs().mean()"), "U minus rate times it"),
     ),

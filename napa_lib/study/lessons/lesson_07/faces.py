@@ -20,22 +20,22 @@ def faces_table(runs: Runs) -> str:
     """Six targets: how far each set of faces is from held-out ones, paired with the mixed, and a detector's errors.
 
     What was measured with a taught beta is paired with the mixed and with Direct of the same runs. A detector that
-    learnt from mixed faces alone is of the other runs, with the same shots and seeds.
+    learned from mixed faces alone is of the other runs, with the same shots and seeds.
     """
     alone = over(TURNED, runs, "detector", "mixup", "px")
     reading = {name: runs[f"reading_{name}"] for name in TURNED}
     lines = [["faces", "squared MMD", "minus the mixed's", "error (px)", "minus Direct's", "minus the mixed's",
               "PCK@10 (%)", "paper: px, PCK"]]  # fmt: skip
-    for name, (poses, learnt, paper) in ROWS.items():
+    for name, (poses, learned, paper) in ROWS.items():
         of = reading if poses == TAUGHT else runs
         mixed = over(TURNED, of, "distances", "mixup", "mmd")
         direct = over(TURNED, of, "detector", "direct", "px")
         mmd = over(TURNED, of, "distances", poses, "mmd")
-        pixels = over(TURNED, of, "detector", learnt, "px")
-        rate = [100 * v for v in over(TURNED, of, "detector", learnt, "pck10")]
+        pixels = over(TURNED, of, "detector", learned, "px")
+        rate = [100 * v for v in over(TURNED, of, "detector", learned, "pck10")]
         lines.append([
             name, mean_of(mmd, 3), "-" if poses == "mixup" else change_of(mixed, mmd, 3), mean_of(pixels, 1),
-            "-" if learnt == "direct" else change_of(direct, pixels, 2),
-            "-" if learnt == "mixup" else change_of(alone, pixels, 2), mean_of(rate, 0), paper,
+            "-" if learned == "direct" else change_of(direct, pixels, 2),
+            "-" if learned == "mixup" else change_of(alone, pixels, 2), mean_of(rate, 0), paper,
         ])  # fmt: skip
     return text_table(lines)

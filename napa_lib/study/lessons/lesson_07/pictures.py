@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor, nn
 
 from napa_lib.adaptation import (
@@ -207,13 +208,17 @@ def map_figure(sets: Mapping[str, Tensor], target: Tensor) -> Figure:
     """
     mean, directions, share = main_directions(torch.cat([*sets.values(), target]))
     page, axes = plt.subplots(
-        1, len(sets), figsize=(7.2, 2.5), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        1, len(sets), figsize=(7.2, 2.7), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
+    clouds: dict[str, Line2D] = {}
     for axis, (name, poses) in zip(axes.flat, sets.items(), strict=True):
-        for points, mark, color in ((target, "x", COLORS["target"]), (poses, MARKS[name], COLORS[name])):
-            axis.plot(*((points.flatten(1) - mean) @ directions.T).T, mark, color=color, markersize=3, linestyle="none")
-        axis.set_title(f"{name} ({MARKS[name]}), target (x)", fontsize=9)
+        for points, of, mark in ((target, "target", "x"), (poses, name, MARKS[name])):
+            on_plane = (points.flatten(1) - mean) @ directions.T
+            (clouds[of],) = axis.plot(*on_plane.T, mark, color=COLORS[of], markersize=3, linestyle="none")
         axis.set(xticks=[], yticks=[])
+    page.legend(
+        clouds.values(), clouds, loc="outside upper center", ncols=len(clouds), fontsize=9, markerscale=2, frameon=False
+    )
     page.supxlabel(f"two main directions: {share:.0%} of all variance", fontsize=9)
     return page
 
@@ -258,7 +263,8 @@ def layers_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
         whole = fmean(tables.variant_values(runs, "all", key))
         axis.axhline(whole, color=COLORS["target"], linestyle="--")
         axis.annotate("all layers", (8, whole), xytext=(0, 4), textcoords="offset points", ha="right", fontsize=8)
-        axis.set(xlabel="the one layer that is adapted", ylabel=name, xticks=range(1, 9), ylim=(0, None))
+        axis.set_title(name, fontsize=10)  # on its side it would be longer than the axis
+        axis.set(xlabel="the one layer that is adapted", xticks=range(1, 9), ylim=(0, None))
         mark_guess(axis, x=guess)
     return page
 
