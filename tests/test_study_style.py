@@ -269,3 +269,11 @@ def test_the_stored_comparison_is_shown_as_it_stands():
     copies = [row["stylized"]["content"] for row in held["rows"] if row["network"] == "copy"]
     content = next(line.split() for line in table if line.startswith("content "))
     assert content[1] == "0" and content[2] == f"{sum(copies) / len(copies):.0f}"
+
+
+def test_both_normalisations_are_compared_at_the_thirds_of_their_training():
+    norms = results.shipped("style/norms")
+    head, instance, batch = pictures.norms_table(norms).splitlines()
+    assert head.split("  ")[-5:] == ["step 10", "step 60", "step 110", "step 150", "held out, 95 %"]
+    sixth = {kind: np.mean([curve[5] for curve in norms["training_total"][kind]]) for kind in ("instance", "batch")}
+    assert instance.split()[2] == f"{sixth['instance']:.0f}" and batch.split()[2] == f"{sixth['batch']:.0f}"

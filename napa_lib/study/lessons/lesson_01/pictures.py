@@ -201,7 +201,8 @@ def norms_table(norms: Mapping[str, Any]) -> str:
     """Training loss of either normalisation at some steps and on held-out pictures; a stored result, means of seeds."""
     every, kinds = norms["every"], ("instance", "batch")
     curves = {kind: torch.tensor(norms["training_total"][kind]).mean(0) for kind in kinds}  # (points,)
-    places = [0, len(curves["batch"]) // 2, len(curves["batch"]) - 1]
+    count = len(curves["batch"])
+    places = [0, count // 3, 2 * count // 3, count - 1]
     lines: list[list[object]] = [["", *(f"step {every * (place + 1)}" for place in places), "held out, 95 %"]]
     for kind in kinds:
         mean = norms["mean"][kind]
