@@ -76,7 +76,7 @@ def leak_figure(models: Mapping[str, KeypointGAN], image: Tensor, style: Tensor)
     """
     columns = 1 + len(models)
     widths = {"width_ratios": [0.5] + [1.0] * len(models)}
-    page, axes = plt.subplots(3, columns, figsize=(6.7, 8.7), squeeze=False, gridspec_kw=widths)
+    page, axes = plt.subplots(3, columns, figsize=(6.7, 8.7), squeeze=False, gridspec_kw=widths, layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, picture, title in ((axes[0, 0], image, "picture"), (axes[1, 0], style, "another frame,\nfor ours alone")):
