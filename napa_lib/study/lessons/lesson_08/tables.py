@@ -52,7 +52,7 @@ def stages_table(runs: Runs | None = None) -> str:
 
 
 def judge_table(runs: Runs | None = None) -> str:
-    """L_cos after stage 1, as the VGG that learnt along sees it and as an untouched one does."""
+    """L_cos after stage 1, as the VGG that learned along sees it and as an untouched one does."""
     runs = shipped_runs("training") if runs is None else runs
     lines = [["stage 1", "L_cos by its own VGG", "L_cos by an untouched VGG"]]
     for name in ("start", "style", "style_fixed"):
