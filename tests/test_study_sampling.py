@@ -216,12 +216,14 @@ def test_spheres_show_what_is_near_and_limits_as_patches():
 
 
 def test_tables_hold_means_and_intervals():
-    run = {"test": {"reconstruction_mm": 50.0, "inside": 0.9, "implausible": {"either": 0.25}}}
-    other = {"test": {"reconstruction_mm": 52.0, "inside": 0.9, "implausible": {"either": 0.25}}}
+    run = {"test": {"reconstruction_mm": 50.0, "embedding": 0.2, "inside": 0.9, "implausible": {"either": 0.25}}}
+    other = {"test": {"reconstruction_mm": 52.0, "embedding": 0.2, "inside": 0.9, "implausible": {"either": 0.25}}}
     assert "50.0 and 52.0" in tables.autoencoder_table({"mocap": [run, other]})  # two are no interval yet
     text = tables.autoencoder_table({"mocap": [run, other, run]})
-    last = text.splitlines()[-1].removeprefix("motion capture (Psi_mocap)").split()
-    assert last == ["50.7", "±", "2.9", "90.0", "75.0"]  # values that are all equal have no interval
+    *_, mocap, zero = text.splitlines()
+    numbers = mocap.removeprefix("motion capture (Psi_mocap)").split()
+    assert numbers == ["50.7", "±", "2.9", "0.20", "90.0", "75.0"]  # values that are all equal have no interval
+    assert zero.split()[-4:] == ["-", "0.50", "-", "-"]  # the mean of |u|, u uniform in [-1, 1]
 
 
 def test_the_curve_of_a_training():

@@ -122,21 +122,23 @@ def training_step(
 
         L_cyc = |p_c - FK Psi Phi T_L(p_c)| + |phi - Phi Psi(phi)|,  L_adv = (1 - D(Psi(phi)))^2
 
-    Phi has no part in L_adv, so that it descends L_cyc alone, and Psi the sum.
+    Phi has no part in L_adv, so that it descends L_cyc alone, and Psi the sum. In the paper the phi of the second term
+    is the embedding of a pose, phi_pose. Ours is drawn from the prior, as that of L_adv is: a cycle over embeddings of
+    poses alone would say nothing of the rest of the cube, from which `PoseAutoencoder.sample` draws.
 
     Args:
         model: Phi and Psi.
         critic: the discriminator D of local poses.
         canonical: (B, 17, 3) real poses p_c in mm.
         local: (B, 17, 3) their local directions T_L(p_c).
-        prior: (B, 32) embeddings phi from U[-1, 1]^32: with them, all of the cube must be of use.
+        prior: (B, 32) embeddings phi from U[-1, 1]^32.
         optimizers: "model" and "critic".
         config: weights.
 
     Returns:
         the losses: "pose" (mean distance of a joint in metres), "embedding", "adversarial" and the critic's.
 
-    Source: CrossModal, supplement, eq. 1.
+    Source: CrossModal, supplement, eq. 1 but for the phi of its second term.
     """
     drawn = model.decoder(prior)
     critic_loss = lsgan_discriminator_loss(critic(local), critic(drawn.detach()))

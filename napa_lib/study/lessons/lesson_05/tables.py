@@ -14,12 +14,15 @@ NAMES = {
 
 
 def autoencoder_table(runs: Mapping[str, Sequence[dict]]) -> str:
-    """Of each autoencoder, over its seeds: real test poses there and back, and what random embeddings decode to.
+    """Of each autoencoder, over its seeds: test poses and random embeddings there and back, and what these decode to.
+
+    The last line is what coordinates uniform in [-1, 1] are off, on average, from an answer that is always 0.
 
     Args:
         runs: results by name, one a seed, as `napa_lib.results.shipped_runs("sampling")` gives them.
     """
-    lines = [["trained on", "test pose there and back (mm)", "samples inside limits (%)", "samples possible (%)"]]
+    there = ["test pose there and back (mm)", "random embedding there and back"]
+    lines = [["trained on", *there, "samples inside limits (%)", "samples possible (%)"]]
     for name, words in NAMES.items():
         if name not in runs:
             continue
@@ -27,10 +30,11 @@ def autoencoder_table(runs: Mapping[str, Sequence[dict]]) -> str:
         lines.append([
             words,
             seeds_text([t["reconstruction_mm"] for t in tests]),
+            seeds_text([t["embedding"] for t in tests], 2),
             seeds_text([100 * t["inside"] for t in tests]),
             seeds_text([100 * (1 - t["implausible"]["either"]) for t in tests]),
         ])  # fmt: skip
-    return text_table(lines)
+    return text_table([*lines, ["answering 0 always", "-", "0.50", "-", "-"]])
 
 
 def baseline_table() -> str:
