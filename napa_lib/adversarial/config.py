@@ -77,7 +77,7 @@ class TrainingConfig:
     batch: int = 12  # pictures a step, half of them from the lab
     learning_rate: float = 5e-4  # Adam's, of the estimator; the paper gives none
     critic_learning_rate: float = 2e-4  # Adam's, of the discriminator
-    adversarial: float = 1e-4  # lambda of eq. 5, beside errors that are means over the cells of 64 x 64 maps
+    adversarial: float = 1e-4  # lambda of eq. 5: the paper's number, but beside means, not sums; see `pose_losses`
     depth: float = 0.1  # weight of the depths' squared error beside the maps'; the paper's backbone has 0.1
     clip: float = 1.0  # largest norm of a network's gradient
     every: int = 1000  # steps between two checkpoints, and two records

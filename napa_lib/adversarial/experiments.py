@@ -37,6 +37,10 @@ EXPERIMENTS = {  # estimators of the rows with the 2D module fixed ship
         f"{FOLDER}/{name}_{{seed}}.json", 25 if row.fix_2d else 45, (0, 1, 2),
     )
     for name, row in ALL_ROWS.items()
+} | {
+    "lambdas": Experiment(
+        f"napa_lib.adversarial.lambdas --half --seeds 0 1 2 --out {FOLDER}/lambdas.json", f"{FOLDER}/lambdas.json", 240
+    )
 }  # fmt: skip
 WATCHED = 80  # validation pictures of each world that are measured while training
 
@@ -72,8 +76,12 @@ def train_row(
 
 
 def lambda_of(options: argparse.Namespace) -> float:
-    """The paper's lambda counts beside errors that are means over maps of 64 x 64 cells. A bump of the same width fills
-    16 times as much of a map of 16 x 16, and the errors are as much larger; so is lambda."""
+    """The paper's number, as much larger as the heat maps' errors are: a bump of the same width fills 16 times as much
+    of a map of 16 x 16 cells as of one of 64 x 64.
+
+    That says nothing of the depths, whose errors do not depend on the maps' size. Where the 2D module is fixed, lambda
+    counts beside them alone, and the judge outweighs what the lab has taught: `lambdas` measures it.
+    """
     if options.adversarial is not None:
         return options.adversarial
     return 1e-4 * (PRESETS["paper"].size / PRESETS[options.preset].size) ** 2

@@ -24,7 +24,12 @@ def pose_losses(estimate: Estimate, keypoints: Tensor, depths: Tensor) -> PoseLo
         L_pose = sum_j (sum_{n in N} |S_n^j - S^_n^j|² + sum_{n in N_3D} |z_n^j - z^_n^j|²)
 
     Here both are means, over cells and over joints, so that a loss does not depend on the batch and the picture's size;
-    the depths then need a weight, `TrainingConfig.depth`. Every stack's heat maps are supervised.
+    the depths then need a weight w, `TrainingConfig.depth`. Every stack's heat maps are supervised.
+
+    Lambda of eq. 5 means something else beside means than beside sums. There the judge of N pictures counts lambda N
+    times its mean, and the depths of N_3D pictures count N_3D P times theirs, so that as much beside depths of weight w
+    is w lambda N / (N_3D P): with w = 0.1, P = 17 and half of the pictures from the lab, 1.2e-6 for the paper's 1e-4.
+    The paper does not say in which unit its depths are, nor whether its code sums.
 
     Args:
         estimate: what the generator says of B pictures.
