@@ -281,9 +281,11 @@ def stored(**errors: float) -> dict[str, list[dict]]:
         reports = []
         for seed in range(3):
             limbs = dict.fromkeys((*a.LIMBS, "all"), 100.0 + seed - errors.get(row, 0.0) * (1 + seed / 10))
-            world = {"mpjpe": limbs, "mpjpe_true_2d": limbs, "pckh": 50.0 + seed, "pck": 60.0, "auc": 30.0 + seed,
+            turned = {"all": 80.0 + seed}
+            world = {"mpjpe": limbs, "mpjpe_true_2d": limbs, "pa_mpjpe": turned, "pckh": 50.0 + seed, "pck": 60.0,
+                     "auc": 30.0 + seed,
                      "plausibility": {"impossible": 2.0, "lopsided": 1.2}, "truth": {"impossible": 0.5},
-                     "flat": {"mpjpe": 130.0}}  # fmt: skip
+                     "flat": {"mpjpe": 130.0, "pa_mpjpe": 97.0}}  # fmt: skip
             record = [{"step": s, "mpjpe_true_2d_lab": 90.0, "mpjpe_true_2d_wild": 200.0 - s} for s in (50, 100)]
             errors_of = {"lab": world, "wild": world, "unseen": world, "art": {"pckh": 20.0}}
             reports.append({"errors": errors_of, "record": record, "command": "python"})
@@ -303,7 +305,6 @@ def test_tables_and_curves_hold_every_row():
     found = stored(geo_fix_2d=10.0)
     labels = [line.split("  ")[0] for line in tables.errors_table(found).splitlines()]
     assert {row.label for row in (*a.ROWS.values(), *a.FIXED_ROWS.values())} <= set(labels)
-    assert "64.8" in tables.errors_table(found)
     assert "101 ± 2" in tables.errors_table(found) and "130" in tables.errors_table(found)
     assert "lower legs" in tables.limbs_table(found, "wild") and "0.5" in tables.plausible(found)
     assert "69.0" in tables.unseen_table(found) and "20.0" in tables.keypoints_table(found)
@@ -311,6 +312,26 @@ def test_tables_and_curves_hold_every_row():
     page = tables.curves(found, tables.JOINT, guess=70.0)
     assert any(np.allclose(line.get_ydata(), 70.0) for line in page.axes[1].lines)
     plt.close("all")
+
+
+def test_the_paper_s_errors_stand_beside_their_own_measure_alone():
+    found = stored()
+    assert "64.8" in tables.errors_table(found, "mpjpe") and "paper" in tables.errors_table(found, "mpjpe")
+    for kind, flat in (("mpjpe_true_2d", "130"), ("pa_mpjpe", "97")):
+        text = tables.errors_table(found, kind)
+        assert "paper" not in text and "64.8" not in text
+        assert text.splitlines()[-1].split()[-3:] == [flat] * 3
+    assert "81 ± 2" in tables.procrustes(found) and "Full (fix 2D) - Full" in tables.procrustes(found)
+
+
+def test_lambdas_are_compared_seed_by_seed_with_none():
+    none = {"lambda": 0.0, "lab": [100.0, 120.0, 140.0], "wild": [200.0] * 3, "fooling": [1.0] * 3, "depths": [1.0] * 3}
+    loud = {"lambda": 0.0016, "lab": [110.0, 130.0, 151.0], "wild": [300.0, 200.0, 200.0],
+            "fooling": [2.0, 4.0, 6.0], "depths": [0.02, 0.04, 0.02]}  # fmt: skip
+    first, last = tables.lambda_table({"lambdas": [none, loud], "config": {"depth": 0.1}}).splitlines()[1:]
+    assert "no advice" in first and "120 ± 50" in first
+    assert "the rows above" in last and "+10.3 ± 1.4 *" in last and "+33.3 ± 143.4" in last
+    assert last.split()[-1] == "2.7"  # the mean of 1.6, 1.6 and 4.8
 
 
 def test_what_ships_is_what_the_lesson_asks_for():
