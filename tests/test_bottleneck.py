@@ -256,6 +256,16 @@ def test_perceptual_loss_weighs_layers_by_their_running_mean(vgg):
     loss(first, y)
     assert torch.equal(loss.means, means)
     assert set(loss.state_dict()) == {"means"}  # the VGG-19 stays out of checkpoints
+    assert b.PerceptualLoss(vgg, 16).decay == 0.99  # as the authors' released code has it
+
+
+def test_the_perceptual_loss_goes_down_its_distances_and_takes_the_means_for_constants(vgg):
+    loss, x, y = b.PerceptualLoss(vgg, 16), pictures(2).requires_grad_(), pictures(2, seed=1)
+    (gradient,) = torch.autograd.grad(loss(x, y), x)  # the first means are the distances themselves
+    distances = loss.distances(x, y)
+    (expected,) = torch.autograd.grad((distances / distances.detach()).mean(), x)
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
+    assert float(gradient.abs().max()) > 1e-4
 
 
 # --- the model -------------------------------------------------------------------------------------------------------

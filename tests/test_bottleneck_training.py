@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,6 +151,136 @@ def test_losses_fall_within_twenty_steps(half):
     _, record = run_stage("ours", config, b.Setup(half=half))
     assert record[-1]["perceptual"] < 0.8 * record[0]["perceptual"]
     assert record[-1]["discriminator"] < record[0]["discriminator"]
+
+
+class Noted(nn.Module):
+    """A network that keeps what it was given."""
+
+    def __init__(self, network: Callable[..., Any]) -> None:
+        super().__init__()
+        self.network, self.given = network, []
+
+    def forward(self, *given):
+        self.given.append(given)
+        return self.network(*given)
+
+
+def parts(change: dict, clip: float = 1e9):
+    """A model and its critics, a batch, and a config in which no weight is its default, or another's."""
+    model_config = replace(MODEL, **change)
+    config = replace(CONFIG, model=model_config, adversarial=0.7, second_cycle=3.0, clip=clip)
+    torch.manual_seed(3)
+    model, critics = b.KeypointGAN(model_config), b.Critics(model_config)
+    model.freeze_encoder()
+    image, style = (x / 255.0 for x in stick_clips(4, 2).images.unbind(1))
+    mine = [*model.image_encoder.parameters(), *model.image_generator.parameters()]
+    adams = {"generators": torch.optim.Adam(mine), "critics": torch.optim.Adam(critics.parameters())}
+    return model, critics, adams, (image, style, poses(4, seed=9)), config
+
+
+def apart(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+    return (one - two).abs().mean()
+
+
+def misses(scores: list[torch.Tensor], wanted: float) -> torch.Tensor:
+    return sum(((score - wanted) ** 2).mean() for score in scores) / len(scores)
+
+
+@pytest.mark.parametrize("change", [*b.RUNGS.values(), {"limb_masks": True, "second_cycle": True}], ids=str)
+def test_phi_and_psi_go_down_eq_6_and_the_critics_down_eq_5(change):
+    model, critics, adams, (image, style, pose), config = parts(change)
+    twin, judge = copy.deepcopy(model), copy.deepcopy(critics)
+    other = style if config.model.conditional else None
+    real = render_skeleton(pose, NAPA18.bones, 32, 25.0)
+    limbs = config.model.limb_masks
+    y = twin.image_encoder(image)
+    p = twin.skeleton_encoder(y)
+    clean = b.draw_limbs(p, NAPA18.bones, 32) if limbs else render_skeleton(p, NAPA18.bones, 32, 25.0)
+    found = twin.image_generator(clean if config.model.bottleneck else y, other)
+    total = apart(found, image) + 0.7 * misses(judge.skeletons(y), 1)
+    if config.model.second_cycle:
+        drawn = twin.image_generator(b.draw_limbs(pose, NAPA18.bones, 32) if limbs else real, other)
+        back = (twin.image_encoder(drawn) - real).abs().mean()
+        total = total + 0.7 * misses(judge.pictures(drawn, other), 1) + 3.0 * back
+    total.backward()
+    judge.zero_grad()
+    judged = misses(judge.skeletons(real), 1) + misses(judge.skeletons(y.detach()), 0)
+    if config.model.second_cycle:
+        pair = judge.pictures(image, other), judge.pictures(drawn.detach(), other)
+        judged = judged + misses(pair[0], 1) + misses(pair[1], 0)
+    judged.backward()
+
+    perceptual = Noted(apart)
+    losses = b.ladder.adversarial_step(model, critics, perceptual, adams, (image, style, pose), config)
+    [(reconstruction, target)] = perceptual.given
+    assert torch.equal(target, image) and torch.equal(reconstruction, found)
+    for mine, expected in ((model, twin), (critics, judge)):
+        for (name, one), two in zip(mine.named_parameters(), expected.parameters(), strict=True):
+            if two.grad is None:
+                assert one.grad is None, name
+                continue
+            scale = float(two.grad.abs().max())
+            torch.testing.assert_close(one.grad, two.grad, rtol=1e-3, atol=1e-6 + 1e-3 * scale, msg=name)
+    unweighted = {"perceptual": apart(found, image), "fooling": misses(judge.skeletons(y), 1)}
+    unweighted["discriminator"] = misses(judge.skeletons(real), 1) + misses(judge.skeletons(y), 0)
+    if config.model.second_cycle:
+        unweighted |= {"fooling_pictures": misses(judge.pictures(drawn, other), 1), "second_cycle": back}
+        unweighted["discriminator_pictures"] = misses(pair[0], 1) + misses(pair[1], 0)
+    assert {n: float(v.detach()) for n, v in losses.items()} == pytest.approx(
+        {n: float(v.detach()) for n, v in unweighted.items()}, rel=1e-4
+    )
+
+
+def test_the_critics_see_what_phi_drew_and_not_its_clean_copy():
+    model, critics, adams, (image, style, pose), config = parts(b.RUNGS["bottleneck"])
+    critics.skeletons, critics.pictures = Noted(critics.skeletons), Noted(critics.pictures)
+    with torch.no_grad():
+        twin = copy.deepcopy(model)(image, style)
+        drawn = copy.deepcopy(model).generate(model.draw(pose), style)
+    b.ladder.adversarial_step(model, critics, Noted(apart), adams, (image, style, pose), config)
+    (fooled,), (real,), (judged,) = critics.skeletons.given
+    assert torch.equal(fooled, twin.skeleton) and torch.equal(judged, twin.skeleton)
+    assert fooled.requires_grad and not judged.requires_grad  # the critic's step ends at the drawing
+    assert torch.equal(real, render_skeleton(pose, NAPA18.bones, 32, 25.0))
+    assert all(torch.equal(beside, style) for _, beside in critics.pictures.given)
+    for (judged, _), expected in zip(critics.pictures.given, (drawn, image, drawn), strict=True):
+        assert torch.equal(judged, expected)
+    assert [judged.requires_grad for judged, _ in critics.pictures.given] == [True, False, False]
+
+
+def test_each_gradient_of_a_step_is_clipped():
+    model, critics, adams, batch, config = parts(b.RUNGS["bottleneck"], clip=1e-3)
+    b.ladder.adversarial_step(model, critics, Noted(apart), adams, batch, config)
+    for optimizer in adams.values():
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        assert float(torch.cat([g.flatten() for g in gradients]).norm()) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_a_rung_gives_each_step_pairs_of_frames_unpaired_poses_and_the_papers_optimizers(monkeypatch):
+    given = []
+
+    def noted(*arguments):
+        given.append(arguments)
+        return {"perceptual": torch.zeros(())}
+
+    monkeypatch.setattr("napa_lib.bottleneck.ladder.adversarial_step", noted)
+    clips, heap = stick_clips(), poses(9)
+    config = replace(CONFIG, learning_rate=3e-3, perceptual_size=32)
+    b.train_rung(config, clips, heap, b.SkeletonEncoder(18, 4))
+    assert len(given) == config.steps
+    frames = clips.images / 255
+    for model, critics, perceptual, adams, (image, style, pose), used, _ in given:
+        places = [[(frames == x).all((2, 3, 4)).nonzero().tolist() for x in batch] for batch in (image, style)]
+        for [[clip, frame]], [[same, other]] in zip(*places, strict=True):
+            assert clip == same and frame != other
+        assert all((heap == p).all((1, 2)).any() for p in pose)
+        assert used == config and perceptual.size == 32
+        expected = {"generators": [*model.image_encoder.parameters(), *model.image_generator.parameters()],
+                    "critics": [*critics.parameters()]}  # fmt: skip
+        for name, adam in adams.items():
+            [group] = adam.param_groups
+            assert {id(p) for p in group["params"]} == {id(p) for p in expected[name]}
+            assert (group["lr"], group["betas"]) == (3e-3, (0.5, 0.999))
 
 
 def test_the_ladder_sees_no_label():
