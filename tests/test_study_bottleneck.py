@@ -293,6 +293,8 @@ def test_faces_and_video_come_from_their_own_files(results):
     face = {"errors": {"all": {"interocular": 9.0}, "regressor on top": {"interocular": 6.5}}, "record": [{"step": 7}]}
     assert tables.faces_table({"faces_bottleneck": [face]}).splitlines()[1].split()[4:6] == ["9.00", "(one"]
     assert "6.50 (one run)" in tables.faces_table({"faces_bottleneck": [face]})
+    paper = [line.split()[-3:] for line in tables.faces_table({}).splitlines()[1:]]
+    assert paper == [["10.10", "/", "-"], ["9.85", "/", "5.56"], ["9.85", "/", "5.56"]]
     assert "not measured yet" in tables.faces_table(results) and "not measured yet" in tables.video_table(results)
     lines = tables.video_table({**results, "video_studio": [report(0, 3.0)], "video": [report(0, 2.0)]}).splitlines()
     assert "4.00 (one run)" in lines[1] and "3.00 (one run)" in lines[2] and lines[2].count("20.00 (one run)") == 1
