@@ -257,7 +257,7 @@ def test_the_evaluation_reads_what_comes_out(folder):
     assert figure.keypoints[knee].tolist() == [5.0, 6.0] and not figure.visible[knee] and figure.visible.sum() == 13
     top, neck = figure.keypoints[13], figure.keypoints[12]
     assert figure.head_size == pytest.approx(0.6 * 1.2 * math.sqrt(2) * float((top - neck).norm()), rel=0.02)
-    assert as_art(fold([Edit("a.png", 0, {"nose": (1.0, 1.0, SEEN)})]), sizes) is None
+    assert json.loads(as_art(fold([Edit("a.png", 0, {"nose": (1.0, 1.0, SEEN)})]), sizes))["figures"] == []
 
 
 # ---- the server
@@ -275,10 +275,12 @@ def served(folder):
 
 
 def ask(
-    port: int, path: str, token: str | None, body: object = None, host: str | None = None, length: int | None = None
-):
+    port: int, path: str, token: str | None, body: object = None, host: str | None = None, length: int | None = None,
+    origin: str | None = None,
+):  # fmt: skip
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Host": host or f"127.0.0.1:{port}"} | ({"X-Token": token} if token else {})
+    headers |= {"Origin": origin} if origin else {}
     content = None if body is None else json.dumps(body).encode()
     if length is not None:
         headers["Content-Length"] = str(length)
@@ -299,6 +301,15 @@ def test_only_the_printed_address_opens_it(served):
         ("/pictures", token, "evil.example"), ("/pictures", token[:-1], None),
     ):  # fmt: skip
         assert ask(port, path, sent, host=host)[0] == 403, (path, host)
+
+
+def test_what_another_page_asks_for_is_refused(served, capsys):
+    _, port, token = served
+    assert ask(port, "/write", token, {}, origin=f"http://127.0.0.1:{port}")[0] == 200
+    for origin in ("http://evil.example", "null"):
+        assert ask(port, "/write", token, {}, origin=origin)[0] == 403
+    assert ask(port, "http://[/pictures", token)[0] == 403
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_pictures_by_number_and_nothing_else(served):
@@ -353,7 +364,7 @@ def test_bad_requests_are_sentences(served):
         ("/edit", {"picture": "a.png", "figure": 0, "joints": {"nose": [0, "x", 1]}}, "y of nose"),
         ("/guess", {"picture": 9}, "pictures 0 to 1"), ("/guess", {}, "picture"),
         ("/fit", {"picture": "a.png", "figure": 7}, "no figure 7"), ("/nowhere", {}, "nothing at"),
-        ("/guess", {"picture": math.inf}, "infinity"),
+        ("/guess", {"picture": math.inf}, "infinity"), ("/guess", {"picture": 0, "box": {}}, "box must be"),
         ("/edit", {"picture": "a.png", "figure": 0, "joints": [1]}, "object of joints"),
     ):  # fmt: skip
         status, answer = ask(port, path, token, body)

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from napa_lib.annotate.journal import HIDDEN, SEEN, Edit, Figure, Journal, JournalError, fold
-from napa_lib.annotate.outputs import as_art, as_coco
+from napa_lib.annotate.journal import HIDDEN, NAME, SEEN, Edit, Figure, Journal, JournalError, fold
+from napa_lib.annotate.outputs import art_lacks, as_art, as_coco, is_ours
 from napa_lib.annotate.pseudo_depth import pseudo_depth
 from napa_lib.data import PictureError
 from napa_lib.engine import progress
@@ -39,7 +39,8 @@ class Desk:
         estimator: for guesses; the one that ships, once it is needed.
 
     Raises:
-        ValueError: if the folder is missing or holds no picture, or its journal cannot be read.
+        ValueError: if the folder is missing or holds no picture, its journal cannot be read, or a file of another
+            program's would be written over.
     """
 
     def __init__(self, folder: Path, estimator: PoseEstimator | None = None) -> None:
@@ -58,6 +59,7 @@ class Desk:
                 self.unread.append(str(error))
         if not self.sizes:
             raise JournalError(f"{folder} holds no picture that can be read" + "".join(f"; {e}" for e in self.unread))
+        refuse_foreign(folder)
         self.journal = Journal(folder)
         for name in sorted({figure.picture for figure in self.journal.figures()} - set(self.sizes)):
             self.unread.append(f"{name!r} was marked and cannot be read now: the files leave its figures out")
@@ -94,6 +96,8 @@ class Desk:
     def guess(self, number: int, box: Sequence[float] | None = None) -> int:
         """Let the estimator mark a new figure, in a box if one is given; how many changes there are then."""
         name = self._name(number)
+        if box is not None and (not isinstance(box, (list, tuple)) or len(box) != 4):
+            raise JournalError(f"box must be x0, y0, x1, y1, got {box!r:.80}")
         with self._thinking:
             if self.estimator is None:
                 self.estimator = PoseEstimator.from_pretrained()
@@ -129,17 +133,37 @@ class Desk:
         return load_depth_net()
 
     def write(self) -> list[Path]:
-        """Write what was marked: COCO's file, the one for `napa evaluate`, and a `pose.json` of each fitted figure."""
+        """Write what was marked: COCO's file, the one for `napa evaluate`, and a `pose.json` of each fitted figure.
+
+        What an earlier call wrote and nobody marks any more goes: the two files are then written without a figure,
+        and a figure's `pose.json` is removed.
+        """
         with self._writing:
-            figures = [figure for figure in self.journal.figures() if figure.picture in self.sizes]
-            texts = {COCO: as_coco(figures, self.sizes) if figures else None, ART: as_art(figures, self.sizes)}
+            figures = self._figures()
+            fit = [figure for figure in figures if not art_lacks(figure)]
+            texts = {}
+            for name, marked, write in ((COCO, figures, as_coco), (ART, fit, as_art)):
+                if marked or self.journal.edits and (self.folder / name).exists():
+                    texts[name] = write(marked, self.sizes)
             for figure in figures:
                 if bool(figure.depths[figure.flags > 0].isfinite().any()):
-                    texts[f"{POSES}/{figure.picture}-{figure.number + 1}.json"] = self._pose(figure)
-            paths = [self.folder / name for name, text in texts.items() if text]
-            for path in paths:
-                write_text(path, texts[path.relative_to(self.folder).as_posix()])  # type: ignore[arg-type]
-            return paths
+                    texts[_pose_name(figure)] = self._pose(figure)
+            for name, text in texts.items():
+                write_text(self.folder / name, text)
+            for name in {_pose_name(edit) for edit in self.journal.edits if edit.picture in self.sizes} - set(texts):
+                (self.folder / name).unlink(missing_ok=True)
+            return [self.folder / name for name in texts]
+
+    def left_out(self) -> list[str]:
+        """A sentence for each figure that `napa evaluate` could not measure, so that `figures.json` is without it."""
+        return [
+            f"{figure.picture}, figure {figure.number + 1} is left out of {ART}: it lacks {', '.join(lacking)}"
+            for figure in self._figures()
+            if (lacking := art_lacks(figure))
+        ]
+
+    def _figures(self) -> list[Figure]:
+        return [figure for figure in self.journal.figures() if figure.picture in self.sizes]
 
     def _pose(self, figure: Figure) -> str:
         """A figure as `napa pose` writes it, in mm by the lengths of a body's bones, the pelvis at the origin."""
@@ -154,3 +178,18 @@ class Desk:
         result = PoseResult(figure.keypoints, (body - root) * scale, sure, box, NAPA18)
         picture = describe_picture(self.folder / figure.picture, self.sizes[figure.picture])
         return json.dumps(describe(result, picture, found=False), ensure_ascii=False, indent=1) + "\n"
+
+
+def refuse_foreign(folder: Path) -> None:
+    """JournalError where a folder in which nobody has marked anything holds another program's file of our names."""
+    journal = folder / NAME
+    if journal.is_file() and journal.stat().st_size:
+        return
+    for name in (COCO, ART):
+        if (folder / name).exists() and not is_ours(folder / name):
+            raise JournalError(f"{folder / name} is not of napa annotate's making and would be written over; move it")
+
+
+def _pose_name(figure: Figure | Edit) -> str:
+    number = figure.number if isinstance(figure, Figure) else figure.figure
+    return f"{POSES}/{figure.picture}-{number + 1}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from napa_lib.annotate.journal import SEEN, Figure
 from napa_lib.skeletons import ART14, COCO17, NAPA18, convert
 
 SIDES = {"l_": "left_", "r_": "right_"}  # as COCO spells them
+ART_ROW = {"file", "size", "head_box", "joints"}  # what `as_art` says of a figure
 HEAD = 0.6  # half the side of a head's box, in distances from neck to head top
 
 
@@ -56,27 +58,46 @@ def _flat(points: Tensor, flags: Tensor) -> list[float]:
     return [v for (x, y), f in rows for v in ((0, 0, 0) if x != x else (round(x, 1), round(y, 1), max(1, int(f))))]
 
 
-def as_art(figures: Iterable[Figure], sizes: Mapping[str, tuple[int, int]]) -> str | None:
-    """A file that `napa evaluate --annotations` reads; None if no figure has all of its fourteen joints.
+def as_art(figures: Iterable[Figure], sizes: Mapping[str, tuple[int, int]]) -> str:
+    """A file of the form that `napa evaluate --annotations` reads, of the figures that `art_lacks` nothing of.
 
     A hidden joint is a guess and not scored. The head's box, by whose diagonal PCKh divides, is drawn round head top
     and neck: a square of `2 HEAD` of their distance.
     """
-    rows = [row for figure in figures if (row := _art(figure, sizes[figure.picture]))]
+    rows = [_art(figure, sizes[figure.picture]) for figure in figures if not art_lacks(figure)]
     names = [name.replace("upper_neck", "neck") for name in ART14.joints]
     document = {"joint_names": names, "figures": rows}
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n" if rows else None
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
-def _art(figure: Figure, size: tuple[int, int]) -> dict[str, Any] | None:
+def art_lacks(figure: Figure) -> list[str]:
+    """What a figure needs before `as_art` can hold it, in words: its missing joints, or a head with a size."""
     points = convert(figure.keypoints[None], NAPA18, ART14)[0]
-    if bool(points.isnan().any()):
-        return None
+    missing = points.isnan().any(-1).tolist()
+    if any(missing):
+        return [name.replace("_", " ") for name, gone in zip(ART14.joints, missing, strict=True) if gone]
+    same = bool((points[ART14.index("head_top")] == points[ART14.index("upper_neck")]).all())
+    return ["head top apart from upper neck"] if same else []
+
+
+def _art(figure: Figure, size: tuple[int, int]) -> dict[str, Any]:
+    points = convert(figure.keypoints[None], NAPA18, ART14)[0]
     seen = convert((figure.flags == SEEN).float()[None, :, None].expand(-1, -1, 2).clone(), NAPA18, ART14)[0, :, 0] >= 1
     top, neck = points[ART14.index("head_top")], points[ART14.index("upper_neck")]
     centre, half = (top + neck) / 2, float(HEAD * (top - neck).norm())
-    if half <= 0:
-        return None
     box = [round(v, 1) for v in (*(centre - half).tolist(), *(centre + half).tolist())]
     joints = [[round(x, 1), round(y, 1), int(s)] for (x, y), s in zip(points.tolist(), seen.tolist(), strict=True)]
     return {"file": figure.picture, "size": list(size), "head_box": box, "joints": joints}
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file has the form of `as_coco` or `as_art`, in which other programs write none."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        if "joint_names" in document:
+            rows = document["figures"]
+            return set(document) == {"joint_names", "figures"} and all(set(row) == ART_ROW for row in rows)
+        ours = set(document) == {"images", "categories", "annotations"}
+        return ours and all("napa18" in row for row in document["annotations"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False

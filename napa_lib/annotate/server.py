@@ -1,7 +1,8 @@
 """The page of `napa annotate`, served to this computer alone.
 
-It listens on the loopback address; every request must name that address as its host and carry a token that only the
-printed address holds, so no other page in the same browser, and no other user, can read or change anything.
+It listens on the loopback address; every request must name that address as its host, come from no other page, and
+carry a token that only the printed address holds, so no other page in the same browser, and no other user, can read or
+change anything.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ def finish(desk: Desk) -> int:
     finally:
         desk.journal.close()
     say("\n".join(f"wrote {path}" for path in paths) or "nothing was marked")
+    for problem in desk.left_out():
+        say(f"napa annotate: {problem}", error=True)
     return 0
 
 
@@ -108,13 +111,20 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: a line a request is noise."""
 
     def _trusted(self) -> bool:
-        """Whether the request has the page's host, and its token: in the header, or, for the page itself, the query."""
-        query = parse_qs(urlsplit(self.path).query).get("token", [""])[0]
-        given = self.headers.get("X-Token") or (query if urlsplit(self.path).path == "/" else "")
-        host, port = self.headers.get("Host", ""), self.server.server_port  # type: ignore[attr-defined]
-        return host in (f"{HOST}:{port}", f"localhost:{port}") and hmac.compare_digest(
-            given.encode(), self.token.encode()
-        )
+        """Whether the request has the page's host, its origin or none, and its token: in the header, or, for the page
+        itself, the query."""
+        try:
+            address = urlsplit(self.path)
+        except ValueError:  # such as http://[/
+            return False
+        query = parse_qs(address.query).get("token", [""])[0]
+        given = self.headers.get("X-Token") or (query if address.path == "/" else "")
+        port = self.server.server_port  # type: ignore[attr-defined]
+        hosts = (f"{HOST}:{port}", f"localhost:{port}")
+        origin = self.headers.get("Origin")  # which a browser sends with what another page asks for
+        if self.headers.get("Host", "") not in hosts or origin not in (None, *(f"http://{host}" for host in hosts)):
+            return False
+        return hmac.compare_digest(given.encode(), self.token.encode())
 
     def do_GET(self) -> None:
         """The page, the list of pictures, a picture, the changes since one."""
@@ -166,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ["fit"] if post:
                 return _json(desk.fit(str(body["picture"]), int(body["figure"])))
             case ["write"] if post:
-                return _json({"files": [path.name for path in desk.write()]})
+                return _json({"files": [path.name for path in desk.write()], "left_out": desk.left_out()})
         raise JournalError(f"there is nothing at {self.path!r:.80}")
 
     def _send(self, status: int, kind: str, content: bytes) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from napa_lib.cli.pose import folder
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -16,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         epilog="example:\n  napa annotate my_pictures\n  napa evaluate --annotations my_pictures/figures.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the pictures")
+    parser.add_argument("folder", type=folder, metavar="FOLDER", help="the pictures")
     parser.add_argument("--port", type=port, default=0, help="of this computer (default: any that is free)")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     parser.set_defaults(run=run)

@@ -34,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="files, folders, globs in quotes, http(s) addresses, or - for standard input",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, default=Path("poses"), metavar="DIR", help="folder for the results (default: poses)"
+        "--out", type=folder, default=Path("poses"), metavar="DIR", help="folder for the results (default: poses)"
     )
     parser.add_argument(
         "--box", action="append", type=numbers, metavar="x0,y0,x1,y1",
@@ -88,6 +88,13 @@ def numbers(text: str) -> list[float]:
     if len(values) != 4:
         raise ValueError(text)
     return values
+
+
+def folder(text: str) -> Path:
+    """A folder that has a name: an empty one would be the current folder, which nobody typed."""
+    if not text.strip():
+        raise ValueError(text)
+    return Path(text)
 
 
 def positive(text: str) -> int:
