@@ -17,8 +17,9 @@ from napa_lib.console import say
 from napa_lib.data import PictureError
 from napa_lib.engine import progress
 from napa_lib.pose.estimator import PoseEstimator, PoseResult, check_boxes, check_joint_set
-from napa_lib.pose.fetch import Source, gather
+from napa_lib.pose.fetch import Source, find, gather
 from napa_lib.pose.files import ResultFolders, advice, prepare, shown
+from napa_lib.pose.formats import is_combined, names_together
 from napa_lib.pose.pictures import Picture, open_picture, opened
 from napa_lib.pose.write import Written, write_all, write_picture
 from napa_lib.skeletons import NAPA18, SKELETONS, Skeleton, get_skeleton
@@ -57,28 +58,57 @@ def pose_pictures(command: PoseCommand) -> int:
         WrongCommandError: before anything is done, if that cannot be.
     """
     skeleton = joint_set_named(command.joint_set)
+    found, problems = find(command.pictures)
+    boxes, estimator = made_ready(command, len(found))
     with tempfile.TemporaryDirectory(prefix="napa-pose") as fetched:
-        sources, problems = gather(command.pictures, Path(fetched))
-        try:
-            boxes = check_boxes(command.boxes) if command.boxes else None
-            if boxes is not None and len(sources) > 1:
-                raise ValueError(f"--box needs exactly one picture, got {len(sources)}")
-            prepare(command.out)
-            networks = command.weights, command.device, command.depth
-            estimator = PoseEstimator.from_pretrained(*networks) if sources else None
-        except OSError as error:
-            reason = f"results cannot be written there: {error.strerror or error}"
-            raise WrongCommandError(f"--out {shown(command.out)}: {reason}") from None
-        except ValueError as error:
-            raise WrongCommandError(str(error)) from None
+        sources, failed = gather(found, Path(fetched))
+        problems += failed
         for problem in problems:
             complain(problem)
         failures = len(problems)
-        if estimator is not None:
+        if estimator is not None and sources:
             failures += work_through(estimator, sources, boxes, skeleton, command)
-    if len(sources) > 1 or sources and any(Path(name).is_dir() for name in command.pictures if name):
+    if several(command, len(sources)):
         failures += not write_together(command)
     return 1 if failures else 0
+
+
+def made_ready(command: PoseCommand, pictures: int) -> tuple[Tensor | None, PoseEstimator | None]:
+    """The boxes, and the estimator if there are pictures, before anything is fetched or standard input is read.
+
+    Raises:
+        WrongCommandError: if one of them cannot be had, or results cannot be written.
+    """
+    try:
+        boxes = check_boxes(command.boxes) if command.boxes else None
+        if boxes is not None and pictures > 1:
+            raise ValueError(f"--box needs exactly one picture, got {pictures}")
+        prepare(command.out)
+        if several(command, pictures):
+            refuse_foreign(command)
+        networks = command.weights, command.device, command.depth
+        return boxes, PoseEstimator.from_pretrained(*networks) if pictures else None
+    except OSError as error:
+        reason = f"results cannot be written there: {error.strerror or error}"
+        raise WrongCommandError(f"--out {shown(command.out)}: {reason}") from None
+    except ValueError as error:
+        raise WrongCommandError(str(error)) from None
+
+
+def several(command: PoseCommand, pictures: int) -> bool:
+    """Whether one file of all poses is wanted: for several pictures, and for a folder whatever it holds."""
+    return pictures > 1 or pictures == 1 and any(Path(name).is_dir() for name in command.pictures if name)
+
+
+def refuse_foreign(command: PoseCommand) -> None:
+    """ValueError where the folder for results holds somebody else's file of a name that will be written."""
+    for name in names_together(command.formats):
+        file = command.out / name
+        if file.exists() and not is_combined(file):
+            raise ValueError(
+                f"--out {shown(command.out)}: {name} there is not of napa pose's making and would be written over; "
+                "move it or choose another folder"
+            )
 
 
 def joint_set_named(name: str) -> Skeleton:
@@ -193,10 +223,12 @@ def report(source: Source, job: Future, command: PoseCommand) -> bool:
 def write_together(command: PoseCommand) -> bool:
     """Write the files of all poses; whether that worked."""
     try:
-        files = write_all(command.out, command.formats)
+        files, notes = write_all(command.out, command.formats)
     except (OSError, ValueError) as error:
         complain(f"the file of all poses could not be written: {error}")
         return False
+    for note in notes:
+        complain(shown(note))
     if not command.quiet:
         say(f"all poses -> {', '.join(shown(file) for file in files)}")
     return True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import math
 import os
+import string
 import sys
 import time
 import urllib.error
@@ -32,32 +34,52 @@ class Source:
     name: str
 
 
-def gather(arguments: Iterable[str], folder: Path) -> tuple[list[Source], list[str]]:
-    """What the arguments of `napa pose` lead to: files, folders, globs, addresses, standard input.
-
-    Args:
-        arguments: as typed.
-        folder: an empty folder in which what is fetched is kept.
+def find(arguments: Iterable[str]) -> tuple[list[Source | str], list[str]]:
+    """What the arguments of `napa pose` lead to: files, folders, globs; addresses and "-" as they are, not yet fetched.
 
     Returns:
-        the pictures, each once, in order; and a sentence for each argument that leads to none and each picture that
-        was left out.
+        the pictures, each file once, in order; and a sentence for each argument that leads to none and each picture
+        that was left out.
     """
-    found: dict[str, Source] = {}
+    found: list[Source | str] = []
     problems: list[str] = []
-    for number, argument in enumerate(arguments):
+    known: set[str] = set()
+    for argument in arguments:
         if argument == STDIN or is_address(argument):
-            try:
-                path = fetch(argument, folder / str(number))
-                found[str(path)] = Source(path, "standard input" if argument == STDIN else argument)
-            except (OSError, ValueError) as error:
-                problems.append(f"{shown(argument)}: {getattr(error, 'reason', None) or error}")
+            found.append(argument)
             continue
         paths, wrong = find_pictures([argument])
         problems += wrong
         for path in paths:
-            found.setdefault(os.path.realpath(path), Source(path, str(path)))
-    return list(found.values()), problems
+            if (real := os.path.realpath(path)) not in known:
+                known.add(real)
+                found.append(Source(path, str(path)))
+    return found, problems
+
+
+def gather(found: Iterable[Source | str], folder: Path) -> tuple[list[Source], list[str]]:
+    """Fetch what is no file yet of what `find` found.
+
+    Args:
+        found: from `find`.
+        folder: an empty folder in which what is fetched is kept.
+
+    Returns:
+        the pictures, in order; and a sentence for each that could not be fetched.
+    """
+    sources: list[Source] = []
+    problems: list[str] = []
+    for number, entry in enumerate(found):
+        if isinstance(entry, Source):
+            sources.append(entry)
+            continue
+        try:
+            path = fetch(entry, folder / str(number))
+            sources.append(Source(path, "standard input" if entry == STDIN else entry))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            problems.append(shown(f"{entry}: {reason}"))
+    return sources, problems
 
 
 def is_address(argument: str) -> bool:
@@ -74,6 +96,7 @@ def fetch(argument: str, folder: Path) -> Path:
 
     Raises:
         OSError: if it cannot be had (`urllib.error.URLError` is one), or takes too long.
+        http.client.HTTPException: if what answers does not speak HTTP.
         ValueError: if it is empty or larger than `MOST_BYTES`, or the address is none.
     """
     folder.mkdir()
@@ -82,10 +105,25 @@ def fetch(argument: str, folder: Path) -> Path:
             raise ValueError("standard input is closed")
         return _keep(sys.stdin.buffer, folder / "stdin", math.inf)
     name = Path(urllib.parse.unquote(urllib.parse.urlsplit(argument).path)).name
-    request = urllib.request.Request(argument, headers={"User-Agent": f"napa_lib/{__version__}"})
+    request = urllib.request.Request(in_ascii(argument), headers={"User-Agent": f"napa_lib/{__version__}"})
     end = time.monotonic() + LONGEST
     with _opener().open(request, timeout=PATIENCE) as answer:
         return _keep(answer, folder / (safe_name(Path(name)) + Path(name).suffix[:8]), end)
+
+
+def in_ascii(address: str) -> str:
+    """An address as it is sent: what is not ASCII, and blanks, as bytes of UTF-8 in per cent; a host's name by IDNA.
+
+    Raises:
+        ValueError: if it is no address.
+
+    >>> in_ascii("http://münchen.example/Dürer 1.jpg?größe=2"), in_ascii("http://a.example/%C3%BC.jpg")
+    ('http://xn--mnchen-3ya.example/D%C3%BCrer%201.jpg?gr%C3%B6%C3%9Fe=2', 'http://a.example/%C3%BC.jpg')
+    """
+    parts = urllib.parse.urlsplit(address)
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    path, query = (urllib.parse.quote(part, safe=string.punctuation) for part in (parts.path, parts.query))
+    return urllib.parse.urlunsplit((parts.scheme, host, path, query, ""))
 
 
 def _opener() -> urllib.request.OpenerDirector:

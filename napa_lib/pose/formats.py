@@ -19,6 +19,7 @@ PERSON = 1  # COCO's category
 COLUMNS = (
     "file", "figure", "joint_set", "joint", "x_px", "y_px", "x_mm", "y_mm", "z_mm", "confidence",
 )  # fmt: skip
+TOGETHER = {"coco": "coco.json", "openpose": "openpose.json", "csv": "poses.csv"}  # and poses.json, of all figures
 NAMES = {"coco": "coco.json", "openpose": "openpose.json", "csv": "pose.csv"}  # beside a figure's pose.json
 
 
@@ -55,7 +56,11 @@ def coco_image_id(file: str, sha256: str) -> int:
     (397133, 2147483647)
     """
     stem = Path(file).stem
-    return int(stem) if stem.isascii() and stem.isdigit() and len(stem) <= 15 else int(sha256[:8], 16) >> 1
+    return int(stem) if stem.isascii() and stem.isdigit() and len(stem) <= 15 else _content_id(sha256)
+
+
+def _content_id(sha256: str) -> int:
+    return int(sha256[:8], 16) >> 1
 
 
 def as_openpose(result: PoseResult, record: dict[str, Any], number: int = 1) -> str:
@@ -89,31 +94,88 @@ WRITERS: dict[str, Callable[[PoseResult, dict[str, Any], int], str]] = {
 }  # fmt: skip
 
 
-def combine(folders: Iterable[Path], formats: Sequence[str]) -> dict[str, str]:
-    """One file of all the figures whose folders lie in one, for `pose.json` and each format: name -> text.
+def combine(folders: Iterable[Path], formats: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """One file of all the figures whose folders lie in one, for `pose.json` and each format.
 
     Args:
         folders: with `pose.json` and the formats' files in each; what is missing is left out.
         formats: of `NAMES`.
+
+    Returns:
+        name -> text, and sentences on what stands there otherwise than in the figures' own files.
     """
-    chosen = sorted(folders)
-    figures = [{"folder": folder.name, **_record(folder, text)} for folder, text in _read(chosen, "pose.json")]
+    records = {folder: _record(folder, text) for folder, text in _read(sorted(folders), "pose.json")}
+    figures = [{"folder": folder.name, **record} for folder, record in records.items()]
     texts = {"poses.json": json.dumps({"figures": figures}, indent=1, ensure_ascii=False) + "\n"}
-    parts = {name: list(_read(chosen, NAMES[name])) for name in formats}
+    parts = {name: list(_read(records, NAMES[name])) for name in formats}
+    notes: list[str] = []
     if "coco" in formats:
-        results = [result for _, text in parts["coco"] for result in json.loads(text)]
-        texts["coco.json"] = json.dumps(results, ensure_ascii=False) + "\n"
+        owned = [(records[f]["picture"]["sha256"], result) for f, text in parts["coco"] for result in json.loads(text)]
+        results, notes = apart(owned)
+        texts[TOGETHER["coco"]] = json.dumps(results, ensure_ascii=False) + "\n"
     if "openpose" in formats:
         frames = [{"folder": folder.name, **json.loads(text)} for folder, text in parts["openpose"]]
-        texts["openpose.json"] = json.dumps(frames, ensure_ascii=False) + "\n"
+        texts[TOGETHER["openpose"]] = json.dumps(frames, ensure_ascii=False) + "\n"
     if "csv" in formats:
-        texts["poses.csv"] = ",".join(COLUMNS) + "\n" + "".join(t.partition("\n")[2] for _, t in parts["csv"])
-    return texts
+        texts[TOGETHER["csv"]] = _one_table((folder.name, text) for folder, text in parts["csv"])
+    return texts, notes
+
+
+def apart(results: Sequence[tuple[str, dict[str, Any]]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """COCO's results for one file: different pictures that would share an `image_id` get one made of their content.
+
+    Args:
+        results: the SHA-256 of a figure's picture, and its result.
+
+    Returns:
+        the results, and a sentence for each `image_id` that was shared.
+    """
+    pictures: dict[int, dict[str, str]] = {}
+    for sha256, result in results:
+        pictures.setdefault(result["image_id"], {})[sha256] = result["file_name"]
+    shared = {number: list(names.values()) for number, names in pictures.items() if len(names) > 1}
+    notes = [
+        f"{TOGETHER['coco']}: {len(names)} different pictures ({', '.join(names)}) would have the image_id {number}; "
+        "each has one made of its content instead"
+        for number, names in shared.items()
+    ]
+    return [r | {"image_id": _content_id(s)} if r["image_id"] in shared else r for s, r in results], notes
+
+
+def _one_table(tables: Iterable[tuple[str, str]]) -> str:
+    """Rows of many figures, each with the folder of its figure: two pictures may have one name."""
+    buffer = io.StringIO()
+    rows = csv.writer(buffer, lineterminator="\n")
+    rows.writerow([*COLUMNS, "folder"])
+    for folder, text in tables:
+        rows.writerows([*row, folder] for row in list(csv.reader(io.StringIO(text)))[1:])
+    return buffer.getvalue()
+
+
+def names_together(formats: Sequence[str]) -> list[str]:
+    """The files that `combine` makes."""
+    return ["poses.json", *(TOGETHER[name] for name in formats)]
+
+
+def is_combined(file: Path) -> bool:
+    """Whether a file has the form of what `combine` makes under this name."""
+    try:
+        text = file.read_text("utf-8")
+        if file.name == TOGETHER["csv"]:
+            return text.startswith(",".join(COLUMNS))
+        content = json.loads(text)
+        if file.name == "poses.json":
+            return set(content) == {"figures"} and all("folder" in figure for figure in content["figures"])
+        mark = "file_name" if file.name == TOGETHER["coco"] else "folder"
+        return isinstance(content, list) and all(mark in entry for entry in content)
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def _record(folder: Path, text: str) -> dict[str, Any]:
     record = json.loads(text)
-    if not isinstance(record, dict):
+    picture = record.get("picture") if isinstance(record, dict) else None
+    if not isinstance(picture, dict) or not isinstance(picture.get("sha256"), str):
         raise ValueError(f"{folder / 'pose.json'} is none of napa pose's; move it out of there")
     return record
 

@@ -129,17 +129,17 @@ def clear(folder: Path, kept: Collection[str]) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def write_all(out: Path, formats: Sequence[str]) -> list[Path]:
-    """Write one file of all figures in the folder for results, in each format; what was written.
+def write_all(out: Path, formats: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Write one file of all figures in the folder for results, in each format; what was written, and what to say of it.
 
     It is put together from the figures' own files, so that runs into one folder at the same time lose nothing: the last
     to end sees the results of all.
     """
     folders = [folder for folder in out.iterdir() if not folder.name.startswith(".")]
-    texts = combine(folders, formats)
+    texts, notes = combine(folders, formats)
     for name, text in texts.items():
         write_text(out / name, text)
-    return [out / name for name in texts]
+    return [out / name for name in texts], notes
 
 
 def save_png(picture: Image.Image, path: Path) -> None:
