@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -35,6 +36,24 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror or error}") from error
+
+
+def prepare_file(path: str | Path) -> None:
+    """Make the folder of a file that `write_atomically` or `write_text` will write at the end of long work.
+
+    Raises:
+        ValueError: that names the file, if it could not be written.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder, name a file in it")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.is_file():  # and no pipe or terminal
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -83,6 +83,14 @@ def test_sixteen_bit_colour_and_alpha_keep_at_least_eight_bits(tmp_path):
     check(tmp_path / "b.png", [[[0] * 3, [1] * 3]], atol=1 / 255)
 
 
+def test_sixteen_bit_grey_with_a_transparent_value_is_white_there_alone(tmp_path):
+    values = np.array([[0, 257], [32768, 40000]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png", transparency=257)
+    expected = values.copy()
+    expected[0, 1] = 65535
+    check(tmp_path / "a.png", np.repeat(expected[:, :, None] / 65535, 3, 2))
+
+
 def test_float_grey_is_taken_as_it_is_and_refused_out_of_range(tmp_path):
     values = np.array([[0.0, 0.25], [0.5, 1.0]], dtype=np.float32)
     check(written(tmp_path, Image.fromarray(values), "a.tiff"), np.repeat(values[:, :, None], 3, 2))

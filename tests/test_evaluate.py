@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import re
@@ -214,6 +215,34 @@ def test_the_overlay_shows_the_estimate(figures):
     assert isinstance(with_pose, Image.Image) and with_pose.size == (420, 420)
     changed = np.abs(np.asarray(with_pose, float) - np.asarray(without, float)).max(-1) > 30
     assert 0.005 < changed.mean() < 0.3
+
+
+def test_a_page_that_cannot_be_written_is_named_and_the_one_before_stays(figures, tmp_path, monkeypatch):
+    score = score_art(truth(figures[:3]), figures[:3])
+    page = write_page(tmp_path / "page.html", score)
+    before = page.read_bytes()
+
+    def full(self, *words, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"page\.html: No space left"):
+        write_page(page, score)
+    assert page.read_bytes() == before
+
+
+def test_a_closed_pipe_costs_no_result(figures, tmp_path, monkeypatch):
+    """`napa evaluate … | head` may end the reader before anything is printed."""
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda *_: Oracle(truth(figures)))
+    monkeypatch.setattr("sys.stdout", Closed())
+    words = ["evaluate", "--art", "--json", str(tmp_path / "r.json"), "--page", str(tmp_path / "p.html")]
+    assert cli.main(words) == 141
+    assert results.read(tmp_path / "r.json")["figures"] and (tmp_path / "p.html").stat().st_size > 1e5
 
 
 @pytest.mark.parametrize("what", ["--art", "--video"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -121,3 +123,22 @@ def test_files_that_are_no_annotations(tmp_path, text, capsys):
     assert "annotations" in capsys.readouterr().err
     with pytest.raises(ValueError, match="cannot read annotations"):
         load_art_figures(tmp_path / "none.json")
+
+
+def test_the_overlay_shows_the_picture_that_the_estimator_saw(tmp_path):
+    """Turned by its EXIF, and 16-bit grey, which Pillow alone would show unturned and white."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.new("RGB", (80, 60), "red")
+    stored.paste("blue", (0, 0, 40, 60))  # the upper half, once it is upright
+    stored.save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(np.full((80, 60), 20_000, np.uint16)).save(tmp_path / "b.png")
+    turned, deep = load_art_figures(
+        annotated(tmp_path, {**entry("a.png"), "box": [0, 0, 60, 80]}, {**entry("b.png"), "box": [0, 0, 60, 80]})
+    )
+    nothing, nowhere = torch.full((14, 2), torch.nan), torch.full((14,), torch.nan)
+    picture = overlay(dataclasses.replace(turned, visible=torch.zeros(14, dtype=torch.bool)), nothing, nowhere)
+    above, below = np.asarray(picture)[130, 210], np.asarray(picture)[290, 210]
+    assert above[2] > 200 > 100 > above[0] and below[0] > 200 > 100 > below[2]
+    picture = overlay(dataclasses.replace(deep, visible=torch.zeros(14, dtype=torch.bool)), nothing, nowhere)
+    assert abs(int(np.asarray(picture)[210, 210, 0]) - 78) <= 1  # 20000 / 257

@@ -91,12 +91,46 @@ def test_coco_without_boxes_and_from_the_wild(three, tmp_path):
 def test_what_the_reader_leaves_out_of_a_coco_file_is_counted_or_named(three):
     person = {"id": 7, "image_id": 1, "keypoints": [v for x, y in three[0, :17].tolist() for v in (x, y, 2)]}
     picture = {"id": 1, "file_name": "a.png"}
-    content = {"images": [picture, "x", {"file_name": "a.png"}], "annotations": [person, {**person, "keypoints": 3}]}
+    content = {"images": [picture, "x", {"file_name": "a.png"}], "annotations": [person, {**person, "keypoints": 3}],
+               "categories": []}  # fmt: skip
     (one,), numbers = coco_truth(content, ("a.png",))
     assert numbers == {"a.png": 1} and one["area"] > 0 and one["iscrowd"] == 0
     for odd in ({"bbox": [1, 2, 3]}, {"bbox": 5.0}, {"area": [1]}, {"iscrowd": [1]}, {"keypoints": [[1]] * 51}):
         with pytest.raises(ValueError, match="annotation 7 cannot be counted"):
             coco_truth({**content, "annotations": [{**person, **odd}]}, ("a.png",))
+
+
+def test_what_the_reader_leaves_out_is_no_miss(three, tmp_path):
+    """People who stand there twice, other categories: a perfect estimator stays perfect. Crowds stay."""
+    file = coco_file(tmp_path, three)
+    content = json.loads(file.read_text())
+    first = content["annotations"][0]
+    moved = [v + 9 * (k % 3 < 2) for k, v in enumerate(first["keypoints"])]
+    dog = {**first, "id": 8, "category_id": 2, "keypoints": moved}
+    content["annotations"] += [{**first, "id": 7}, dog, {**first, "id": 9, "iscrowd": 1}]
+    content["categories"].append({"id": 2, "name": "dog"})
+    file.write_text(json.dumps(content))
+    scores = measure_coco(Knows(three, COCO17), file, tmp_path, boxes=True)
+    assert scores["13 joints"]["AP"] == scores["13 joints"]["AR"] == pytest.approx(1.0)
+    truth, _ = coco_truth(content, ("1.png", "2.png"))
+    assert [person["iscrowd"] for person in truth] == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("change", "words"), [({"file_name": "3.png"}, "3.png"), ({"width": 60}, "another picture")])
+def test_what_cannot_be_measured_is_said_before_the_first_prediction(three, tmp_path, change, words):
+    class Refuses:
+        def predict(self, *words):
+            raise AssertionError("predicted")
+
+    file = coco_file(tmp_path, three)
+    content = json.loads(file.read_text())
+    content["images"][1].update(change)
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=words):
+        measure_coco(Refuses(), file, tmp_path, boxes=True)
+    file = coco_file(tmp_path, three, area=[1])
+    with pytest.raises(ValueError, match="cannot be counted"):
+        measure_coco(Refuses(), file, tmp_path, boxes=True)
 
 
 def mpii_folder(root: Path, people: torch.Tensor, head: float) -> None:

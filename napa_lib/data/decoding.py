@@ -171,6 +171,8 @@ def _orientation(picture: Image.Image) -> int:
 def _to_srgb(picture: Image.Image, factor: int) -> Image.Image:
     """Any mode to "RGB" or "F" (see `Decoded`), reduced by `factor` as early as that mode allows."""
     profile = picture.info.get("icc_profile")
+    if picture.mode.startswith("I") and isinstance(picture.info.get("transparency"), int):
+        picture = _on_white(picture)
     if picture.mode.startswith("I;16") and factor > 1:  # Pillow cannot reduce these; 8 bits are left of an average
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     elif picture.mode == "1":
@@ -185,6 +187,13 @@ def _to_srgb(picture: Image.Image, factor: int) -> Image.Image:
     small = small.convert("LA" if small.mode in ("LA", "La") else "RGBA")
     opaque, alpha = small.convert(small.mode.removesuffix("A")), small.getchannel("A")
     return Image.composite(_apply(profile, opaque), Image.new("RGB", small.size, "white"), alpha)
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """16-bit grey with white where it has the value that its file calls transparent; Pillow's `convert` would clip."""
+    values = np.array(picture)
+    values[values == picture.info["transparency"]] = 65535
+    return Image.fromarray(values)
 
 
 def _deep_grey(picture: Image.Image, profile: bytes | None) -> Image.Image:

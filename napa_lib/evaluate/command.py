@@ -94,19 +94,20 @@ def measure_video(measurement: Measurement) -> int:
 
 
 def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -> int:
-    """See that the results can be written, measure, print, write."""
+    """See that the results can be written, measure, write; print last, so that a closed pipe costs no result."""
     start = time.monotonic()
     try:
         check_writable(measurement.json, measurement.page and page_file(measurement.page))
         networks = measurement.weights, measurement.device, measurement.depth
         result = measure(PoseEstimator.from_pretrained(*networks))
-        print(result.text)
         if measurement.json:
             device = choose_device(measurement.device)
             write_record(measurement.json, measurement.command, result.record, start, device)
-        if measurement.page and result.score:
-            print(f"overlays: {write_page(measurement.page, result.score)}")
+        page = write_page(measurement.page, result.score) if measurement.page and result.score else None
     except (ValueError, OSError) as error:
         print(f"napa evaluate: {error}", file=sys.stderr)
         return 1
+    print(result.text)
+    if page:
+        print(f"overlays: {page}")
     return 0

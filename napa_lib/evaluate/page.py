@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from napa_lib.data import ArtFigure
+from napa_lib.files import write_text
+from napa_lib.pose import open_picture
 from napa_lib.skeletons import ART14
 
 if TYPE_CHECKING:
@@ -47,6 +49,10 @@ def write_page(path: Path, score: ArtScore) -> Path:
 
     Returns:
         where the page lies.
+
+    Raises:
+        ValueError: if a picture cannot be read any more.
+        OSError: that names the file, if it cannot be written; an earlier page then stays whole.
     """
     groups = _groups(score)
     sections = "".join(
@@ -64,7 +70,7 @@ def write_page(path: Path, score: ArtScore) -> Path:
         f"more than half a head away.</p>{sections}</html>"
     )
     file = page_file(path)
-    file.write_text(page, encoding="utf-8")
+    write_text(file, page)
     return file
 
 
@@ -110,15 +116,16 @@ def overlay(figure: ArtFigure, keypoints: Tensor, errors: Tensor) -> Image.Image
     side = SIDE * FINER
     x0, y0, x1, y1 = figure.box
     scale = side / max(x1 - x0, 1)
-    with Image.open(figure.path) as file:
-        picture = file.convert("RGBA")
+    picture = open_picture(figure.path, [figure.box])  # upright and as bright as the estimator saw it
     canvas = Image.new("RGB", (side, side), "white")
-    left, right = (min(max(round(x), 0), picture.width) for x in (x0 - 1, x1 + 1))
-    top, bottom = (min(max(round(y), 0), picture.height) for y in (y0 - 1, y1 + 1))
+    width, height = (reduced * picture.factor for reduced in picture.pixels.size)
+    left, right = (min(max(round(x), 0), width) for x in (x0 - 1, x1 + 1))
+    top, bottom = (min(max(round(y), 0), height) for y in (y0 - 1, y1 + 1))
     if right > left and bottom > top:
         size = [max(round(pixels * scale), 1) for pixels in (right - left, bottom - top)]
-        part = picture.crop((left, top, right, bottom)).resize(size, Image.Resampling.LANCZOS)
-        canvas.paste(part, (round((left - x0) * scale), round((top - y0) * scale)), part)
+        area = tuple(edge / picture.factor for edge in (left, top, right, bottom))
+        part = picture.pixels.resize((size[0], size[1]), Image.Resampling.LANCZOS, box=area)
+        canvas.paste(part, (round((left - x0) * scale), round((top - y0) * scale)))
     corner = torch.tensor([x0, y0])
     estimate, truth = (((points - corner + 0.5) * scale).tolist() for points in (keypoints, figure.keypoints))
     _draw_bones(ImageDraw.Draw(canvas), estimate, keypoints.isfinite().all(-1).tolist())

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napa_lib.data.datasets import read_coco, read_mpii
 from napa_lib.data.datasets.annotations import Annotations
+from napa_lib.data.datasets.coco import identity_text, people_categories
 from napa_lib.data.datasets.files import read_json
 from napa_lib.engine import progress
 from napa_lib.metrics import MetricResult, pckh
@@ -82,13 +83,15 @@ def measure_coco(estimator: PoseEstimator, file: Path, pictures: Path, boxes: bo
 
     Raises:
         ImportError: without pycocotools.
-        ValueError: as `napa_lib.data.datasets.read_coco`.
+        ValueError: as `napa_lib.data.datasets.read_coco`, `coco_truth` and `Annotations.check_pictures`, before the
+            first prediction.
     """
     import pycocotools  # noqa: F401  # missing: found before the measurement
 
     annotations = read_coco(pictures, str(file.resolve()))
-    points, sure = predict_people(estimator, annotations, COCO17, boxes)
     truth, numbers = coco_truth(read_json(file), annotations.images)
+    annotations.check_pictures()
+    points, sure = predict_people(estimator, annotations, COCO17, boxes)
     results: list[dict[str, Any]] = []
     first = {picture: person for person, picture in reversed(list(enumerate(annotations.images)))}
     for person in range(len(annotations)) if boxes else first.values():
@@ -110,27 +113,36 @@ def coco_truth(content: dict[str, Any], pictures: tuple[str, ...]) -> tuple[list
         pictures: the names of the pictures that are measured.
 
     Returns:
-        the annotations, crowds and people without labelled joints among them; and the pictures' numbers.
+        the annotations, crowds and people without labelled joints among them, but as in `read_coco` nothing of another
+        category and nothing twice; and the pictures' numbers.
 
     Raises:
         ValueError: naming an annotation that `read_coco` left out and that is not of the format either.
     """
     numbers = {name: k for k, name in enumerate(dict.fromkeys(pictures), 1)}
     images = {
-        _key(image["id"]): numbers[str(PurePosixPath(image["file_name"]))]
+        identity_text(image["id"]): numbers[str(PurePosixPath(image["file_name"]))]
         for image in content["images"]
         if isinstance(image, dict) and "id" in image and str(PurePosixPath(str(image.get("file_name")))) in numbers
     }
+    wanted = people_categories(content["categories"], Path("the annotations"))
     people: list[dict[str, Any]] = []
+    seen = set()
     for person in content["annotations"]:
-        number = images.get(_key(person.get("image_id")))
+        number = images.get(identity_text(person.get("image_id")))
         keypoints = person.get("keypoints")
         if number is None or not isinstance(keypoints, list) or len(keypoints) != 51:
             continue
+        if wanted is not None and "category_id" in person and identity_text(person["category_id"]) not in wanted:
+            continue
         try:
-            people.append({"id": len(people) + 1, "image_id": number, **_counted(person)})
+            counted = _counted(person)
         except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(f"annotation {person.get('id')!r:.40} cannot be counted: {error}") from None
+        mark = (number, counted["iscrowd"], *counted["keypoints"], *map(float, person.get("bbox") or ()))
+        if mark not in seen:
+            seen.add(mark)
+            people.append({"id": len(people) + 1, "image_id": number, **counted})
     return people, numbers
 
 
@@ -176,6 +188,7 @@ def measure_mpii(estimator: PoseEstimator, root: Path, split: str, boxes: bool) 
     if annotations.head_sizes is None:
         raise ValueError(f"PCKh needs the sizes of the heads: put gt_{split}.mat into {root / 'annot'}")
     annotations = annotations.take((~annotations.head_sizes.isnan()).nonzero()[:, 0].tolist())
+    annotations.check_pictures()
     points, _ = predict_people(estimator, annotations, MPII16, boxes)
     target = annotations.keypoints.clone()
     target[:, [MPII16.index(name) for name in MASKED]] = torch.nan
@@ -202,12 +215,6 @@ def format_mpii(result: MetricResult) -> str:
         ) if count
     ]  # fmt: skip
     return "\n".join(["                PCKh@0.5   joints", *(f"{n:16}{100 * r:8.1f}{c:9}" for n, r, c in rows)])
-
-
-def _key(identity: object) -> str:
-    """An id as text: 7, 7.0 and "7" are one."""
-    whole = isinstance(identity, float) and identity.is_integer()
-    return str(int(identity)) if whole else str(identity).strip()  # type: ignore[call-overload]
 
 
 def _around(flat: list[float]) -> tuple[float, float, float, float]:

@@ -21,6 +21,8 @@ from napa_lib.data import asset_path
 from napa_lib.data.crops import crop, crop_matrices, to_crop
 from napa_lib.data.images import load_image
 from napa_lib.engine import load_tensors, progress, save_tensors
+from napa_lib.files import prepare_file
+from napa_lib.loop import command
 from napa_lib.networks.warm_pose_net import WEIGHTS
 from napa_lib.pose import PoseEstimator
 from napa_lib.pose.estimator import PoseResult
@@ -97,23 +99,43 @@ def read_agreed(path: str | Path) -> Agreed:
     return Agreed(*(tensors[name] for name in Agreed._fields))
 
 
+def chosen_pictures(folders: Sequence[Path], leave_out: Path | None) -> list[Path]:
+    """The pictures below some folders, but for those kept for measuring.
+
+    Args:
+        folders: looked through with all that is in them.
+        leave_out: a text file of names, one a line; a name may have spaces.
+
+    Raises:
+        ValueError: if a folder is none, or a name is of no picture: a mistyped one would be trained on.
+    """
+    if missing := [str(folder) for folder in folders if not folder.is_dir()]:
+        raise ValueError(f"--pictures must be folders; there is no folder {missing[0]}")
+    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in KINDS]
+    lines = leave_out.read_text("utf-8-sig").splitlines() if leave_out else []
+    names = {line.strip() for line in lines if line.strip()}
+    if unknown := sorted(names - {file.name for file in files}):
+        raise ValueError(f"{leave_out} names {len(unknown)} that are of no picture, such as {unknown[0]!r}")
+    return [file for file in files if file.name not in names]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Look at every picture below some folders and keep the figures that two looks agree on."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.agree", description=main.__doc__)
     parser.add_argument("--pictures", type=Path, nargs="+", required=True, help="folders of pictures")
-    parser.add_argument("--leave-out", type=Path, help="text file of names of pictures kept for measuring")
+    parser.add_argument("--leave-out", type=Path, help="text file of names of pictures kept for measuring, one a line")
     parser.add_argument("--one", type=Path, help="a trained network; by default the one that ships")
     parser.add_argument("--other", type=Path, default=asset_path(WEIGHTS), help="another one")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     options = parser.parse_args(arguments)
-    left_out = set(options.leave_out.read_text("utf-8").split()) if options.leave_out else set()
-    files = [f for folder in options.pictures for f in sorted(folder.rglob("*")) if f.suffix.lower() in KINDS]
-    files = [file for file in files if file.name not in left_out]
-    networks = [PoseEstimator.from_pretrained(file, "cpu") for file in (options.one, options.other)]
-    found = list(label_figures(progress(files, "pictures", len(files)), *networks))
-    if not found:
-        raise SystemExit(f"no figure that both looks agree on in {len(files)} pictures")
-    save_tensors(options.out, Agreed(*map(torch.cat, zip(*found, strict=True)))._asdict())
+    with command():
+        prepare_file(options.out)
+        files = chosen_pictures(options.pictures, options.leave_out)
+        networks = [PoseEstimator.from_pretrained(file, "cpu") for file in (options.one, options.other)]
+        found = list(label_figures(progress(files, "pictures", len(files)), *networks))
+        if not found:
+            raise ValueError(f"no figure that both looks agree on in {len(files)} pictures")
+        save_tensors(options.out, Agreed(*map(torch.cat, zip(*found, strict=True)))._asdict())
     print(f"{len(found)} figures of {len(files)} pictures")
 
 

@@ -85,6 +85,15 @@ class Annotations:
         path = picture_path(self.root, self.images[index])
         return load_image(path, turn=self._turned(path, index), factor=factor)
 
+    def check_pictures(self) -> None:
+        """See by their headers that all pictures are there and as large as annotated, before long work on them.
+
+        Raises:
+            ValueError: as `load`, but for damage behind the header.
+        """
+        for picture, index in {picture: index for index, picture in enumerate(self.images)}.items():
+            self._turned(picture_path(self.root, picture), index)
+
     def _turned(self, path: Path, index: int) -> bool:
         """Whether picture `index` is to be turned as its EXIF says."""
         stored, orientation = stored_size(path)

@@ -97,7 +97,7 @@ def _annotations(base: Path, file: Path, pictures: str, skip: int) -> Annotation
 
 
 def _people(content: object, file: Path, skip: int) -> list[_Person]:
-    wanted = _categories(entry(content, "categories", list, file), file)
+    wanted = people_categories(entry(content, "categories", list, file), file)
     pictures = _pictures(entry(content, "images", list, file), file)
     people, seen = [], set()
     for number, person in enumerate(entry(content, "annotations", list, file)):
@@ -105,11 +105,11 @@ def _people(content: object, file: Path, skip: int) -> list[_Person]:
             raise ValueError(f"{file}: annotation number {number} must be an object, got {person!r:.80}")
         if person.get("iscrowd") or not person.get("keypoints"):
             continue
-        if wanted is not None and "category_id" in person and _key(person["category_id"]) not in wanted:
+        if wanted is not None and "category_id" in person and identity_text(person["category_id"]) not in wanted:
             continue
         where = Path(f"{file}, annotation {person.get('id', f'number {number}')!r}")
         keypoints = _keypoints(person["keypoints"], where)
-        picture = pictures.get(_key(entry(person, "image_id", (int, float, str), where)))
+        picture = pictures.get(identity_text(entry(person, "image_id", (int, float, str), where)))
         if picture is None:
             raise ValueError(f"{where} is of picture {person['image_id']!r}, which is not listed")
         found = _Person(_path(picture, skip, where), keypoints, _box(person.get("bbox"), where), _size(picture))
@@ -120,27 +120,27 @@ def _people(content: object, file: Path, skip: int) -> list[_Person]:
     return people
 
 
-def _key(identity: object) -> str:
+def identity_text(identity: object) -> str:
     """An id as text: 7, 7.0 and "7" are one."""
     whole = isinstance(identity, float) and identity.is_integer()
     return str(int(identity)) if whole else str(identity).strip()  # type: ignore[call-overload]
 
 
-def _categories(categories: list, file: Path) -> set[str] | None:
+def people_categories(categories: list, file: Path) -> set[str] | None:
     """The ids of the categories whose joints are COCO's; None for any, where no category says which joints it has."""
     told = [c for c in categories if isinstance(c, dict) and c.get("keypoints")]
     fitting = [c for c in told if isinstance(c["keypoints"], list) and tuple(c["keypoints"]) == _NAMES]
     if told and not fitting:
         raise ValueError(f"{file}: the joints must be COCO's 17 in COCO's order, got {told[0]['keypoints']!r:.200}")
     chosen = fitting or [c for c in categories if isinstance(c, dict) and c.get("name") == "person"]
-    return {_key(c["id"]) for c in chosen if "id" in c} or None
+    return {identity_text(c["id"]) for c in chosen if "id" in c} or None
 
 
 def _pictures(pictures: list, file: Path) -> dict[str, dict]:
     """The listed pictures by their ids; whether a name is fit is looked at when it is needed."""
     found: dict[str, dict] = {}
     for picture in (picture for picture in pictures if isinstance(picture, dict) and "id" in picture):
-        other = found.setdefault(_key(picture["id"]), picture)
+        other = found.setdefault(identity_text(picture["id"]), picture)
         if other.get("file_name") != picture.get("file_name"):
             names = f"{other.get('file_name')!r:.80} and {picture.get('file_name')!r:.80}"
             raise ValueError(f"{file}: two pictures have the id {picture['id']!r}: {names}")
