@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import pkgutil
-import sys
 
 import benchmarks
 
 
-def main(wanted: list[str]) -> None:
-    """Run the benchmarks whose name contains one of `wanted` (all of them where it is empty)."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the benchmarks whose names contain one of the given words, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
+    parser.add_argument("wanted", nargs="*", metavar="NAME", help="part of a benchmark's name, such as style")
+    wanted = parser.parse_args(arguments).wanted
     names = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name.startswith("bench_"))
     chosen = [name for name in names if not wanted or any(part in name for part in wanted)]
     if not chosen:
@@ -20,4 +23,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -73,12 +73,18 @@ def standing(checkpoint: Path | None, settings: Mapping[str, Any], steps: int) -
     wanted = json.loads(json.dumps(settings))  # tuples become lists
     if found != wanted:
         names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-        other = ", ".join(f"{name} is {found.get(name)}, expected {wanted.get(name)}" for name in names)
+        other = ", ".join(_difference(name, found, wanted) for name in names)
         raise CheckpointError(f"{checkpoint} belongs to another training ({other}); choose another file")
     state = State(**json.loads(header["state"]))
     if state.step > steps:
         raise CheckpointError(f"{checkpoint} stands at step {state.step}, beyond the {steps} that are asked for")
     return state
+
+
+def _difference(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """How a setting of a checkpoint differs; one of an older version may not tell it at all."""
+    told = f"{name} is {found[name]}" if name in found else f"it does not tell {name}"
+    return f"{told}, expected {wanted.get(name)}"
 
 
 def _match_layout(optimizer: torch.optim.Optimizer) -> None:

@@ -9,6 +9,7 @@ import math
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -162,6 +163,17 @@ def load_metadata(path: str | Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+@contextmanager
+def telling_header(path: str | Path) -> Iterator[None]:
+    """Build a network as a weights file's metadata says: where these lack something, CheckpointError names it."""
+    try:
+        yield
+    except KeyError as error:
+        raise CheckpointError(f"{path} does not tell the {error} of its network") from None
+    except TypeError as error:
+        raise CheckpointError(f"{path} does not tell its network: {error}") from None
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

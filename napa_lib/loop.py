@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from napa_lib.checkpoints import Record, State, Training, keep, resume
 from napa_lib.engine import keep_freed_memory, progress_bar
+from napa_lib.files import prepare_file
 from napa_lib.processes import any_process, average_gradients, join_processes, step_seed
 
 Losses = Mapping[str, Tensor]
@@ -32,6 +33,8 @@ class Setup:
         checkpoint: file to keep the state in, and to go on from if it is there; None for none.
         measure: what to put on record beside the losses, given the model in evaluation mode.
         tell: is given each entry of the record as it is made.
+        inputs: what a command trains on and begins with, as its options name it, where the configuration does not tell:
+            a checkpoint that was made with others is refused.
     """
 
     device: torch.device = torch.device("cpu")
@@ -39,6 +42,7 @@ class Setup:
     checkpoint: Path | None = None
     measure: Callable[[Any], dict] | None = None
     tell: Callable[[dict], object] = lambda entry: None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def autocast(self) -> torch.autocast:
         """The context for forward passes."""
@@ -49,11 +53,12 @@ HERE = Setup()  # on the CPU, in full precision, nothing kept
 
 
 def settings_of(stage: str, config: Any, setup: Setup = HERE) -> dict[str, Any]:
-    """What decides how a training goes: its name, its configuration (a dataclass) but for `steps`, the precision.
+    """What decides how a training goes: its name, its configuration (a dataclass) but for `steps`, the precision, and
+    the inputs that a command names.
 
     A run may be made longer, so `steps` is not among them.
     """
-    settings = {"stage": stage, "half": setup.half, **asdict(config)}
+    settings = {"stage": stage, "half": setup.half, **asdict(config), **setup.inputs}
     del settings["steps"]
     return settings
 
@@ -95,6 +100,7 @@ def run(
 
     Raises:
         CheckpointError: if the checkpoint is corrupt, belongs to another training or is beyond `steps`.
+        ValueError: before the first step, if no checkpoint could be written.
         FloatingPointError: if a loss or a gradient is not finite; the last checkpoint is kept.
         OSError: if a checkpoint cannot be written, for want of space for example; the one before is kept.
         KeyboardInterrupt: after Ctrl-C (or SIGTERM), once the step is done and in the checkpoint; a second Ctrl-C
@@ -108,6 +114,8 @@ def run(
     for group in groups:
         group.setdefault("initial_lr", group["lr"])
     state = resume(training, setup.checkpoint, steps)
+    if setup.checkpoint is not None and rank == 0:
+        prepare_file(setup.checkpoint)
     groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
     clock = time.monotonic() - state.seconds
 

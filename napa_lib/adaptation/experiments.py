@@ -30,6 +30,7 @@ from napa_lib.adaptation.measure import (
 )
 from napa_lib.adaptation.store import FACES, TARGETS, TAUGHT
 from napa_lib.experiments import Experiment
+from napa_lib.files import prepare_file
 
 SHIPPED = {"bodies": TARGETS, "faces": (FACES,)}  # the targets whose tau ships
 PROGRAM = "python -m napa_lib.adaptation.experiments"
@@ -139,6 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     started, half = time.monotonic(), not options.full
     with loop.command():
+        prepare_file(options.out)
         config = ADAPTATION
         if options.scale:
             found = measure_scale(options.seed)

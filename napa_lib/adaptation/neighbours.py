@@ -20,6 +20,7 @@ from napa_lib.adaptation.functional import energy_distance, told_apart
 from napa_lib.adaptation.measure import ADAPTATION, MEASURED_ON, POOL, SAMPLES, Parts, adapt_to
 from napa_lib.adaptation.store import load_pretrained
 from napa_lib.adaptation.targets import recorded_target
+from napa_lib.files import prepare_file
 from napa_lib.loop import Setup
 from napa_lib.networks import VGG19Features
 
@@ -60,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with loop.command():
+        prepare_file(options.out)
         source, regressor = load_pretrained()
         pool = draw_pool(source, regressor, POOL, torch.Generator().manual_seed(options.seed))
         parts = Parts(source, regressor, pool, VGG19Features(), Setup(half=not options.full))

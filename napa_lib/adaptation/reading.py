@@ -46,6 +46,7 @@ from napa_lib.adaptation.targets import Target, choose_shots, recorded_target
 from napa_lib.adaptation.train import CLIP, deformed, known_poses, worn
 from napa_lib.adaptation.transfer import AdaptedGenerator
 from napa_lib.engine import learning_rate_factor, seed_everything
+from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks import VGG19Features
 
@@ -211,6 +212,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with loop.command():
+        for file in (options.out, *[options.out.with_suffix(".safetensors")] * options.ship):
+            prepare_file(file)
         config, half = ReadingConfig(seed=options.seed), not options.full
         if options.target in NETWORKS:
             parts = open_parts(options.models, options.seed, half, NETWORKS[options.target])

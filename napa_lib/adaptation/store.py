@@ -14,7 +14,7 @@ from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
 from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
 from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-flexpose-1"
@@ -47,7 +47,8 @@ def load_source(path: str | Path) -> PoseStyleGAN:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
     tensors, config = _load(path, "source")
-    network = PoseStyleGAN(GeneratorConfig(**{**config, "channels": tuple(config["channels"])}))
+    with telling_header(path):
+        network = PoseStyleGAN(GeneratorConfig(**{**config, "channels": tuple(config["channels"])}))
     load_weights(network, tensors, str(path))
     return network.eval()
 
@@ -55,7 +56,8 @@ def load_source(path: str | Path) -> PoseStyleGAN:
 def load_regressor(path: str | Path) -> KeypointRegressor:
     """Read what `save_regressor` wrote; errors as for `load_source`."""
     tensors, config = _load(path, "beta")
-    network = KeypointRegressor(**config)
+    with telling_header(path):
+        network = KeypointRegressor(**config)
     load_weights(network, tensors, str(path))
     return network.eval()
 
@@ -63,7 +65,8 @@ def load_regressor(path: str | Path) -> KeypointRegressor:
 def load_transfer(path: str | Path) -> StyleTransfer:
     """Read what `save_transfer` wrote; errors as for `load_source`."""
     tensors, config = _load(path, "tau")
-    transfer = StyleTransfer(config["widths"], config["layers"])
+    with telling_header(path):
+        transfer = StyleTransfer(config["widths"], config["layers"])
     load_weights(transfer, {name: value + torch.eye(len(value)) for name, value in tensors.items()}, str(path))
     return transfer.eval()
 
@@ -124,4 +127,5 @@ def _load(path: str | Path, part: str) -> tuple[dict[str, Tensor], dict]:
     found = (header.get("format"), header.get("part"))
     if found != (FORMAT, part):
         raise CheckpointError(f"{path} holds no FlexPose {part}: its format and part are {found}")
-    return dequantize(tensors), json.loads(header["config"])
+    with telling_header(path):
+        return dequantize(tensors), json.loads(header["config"])

@@ -25,12 +25,14 @@ from napa_lib.adaptation.store import load_pretrained
 from napa_lib.data.clips import halves, unpaired_poses
 from napa_lib.data.pose_files import save_poses
 from napa_lib.data.sources import open_clips
+from napa_lib.files import prepare_file
 from napa_lib.loop import Setup
 from napa_lib.skeletons import NAPA18, SHARED15, convert
 
 PROGRAM = "python -m napa_lib.adaptation.studio"
 SIZE = 64  # of chapter 3's `tiny` frames in pixels
 COUNT = 3200  # poses written, as many as the studio's second half has
+KINDS = ("flexpose", "mixup")
 HELD_OUT = 500
 LEADS = ("pelvis", "head_center", "l_shoulder", "r_shoulder")  # what the points of the head are told from, and thorax
 TOLD = ("neck", "nose", "head")  # NAPA18 has them and SHARED15 has not
@@ -138,12 +140,14 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with loop.command():
+        for file in (*(f"{options.out}_{kind}.safetensors" for kind in KINDS), options.out.with_suffix(".json")):
+            prepare_file(file)
         few, others = chosen_poses(options.shots, options.seed)
         layout, generator = fit_layout(few), torch.Generator().manual_seed(options.seed)
         shots = fit_square(convert(few, NAPA18, SHARED15))
         held_out = fit_square(convert(others[:HELD_OUT], NAPA18, SHARED15))
         made = make_poses(shots, options.seed, not options.full)
-        for kind in ("flexpose", "mixup"):
+        for kind in KINDS:
             placed = place(complete(made[kind], layout), layout, generator)
             save_poses(f"{options.out}_{kind}.safetensors", placed, NAPA18.name)
         told = complete(convert(others, NAPA18, SHARED15), layout)[:, OF_TOLD] - others[:, OF_TOLD]

@@ -27,6 +27,7 @@ from napa_lib.adaptation.store import load_source, save_regressor, save_source
 from napa_lib.adaptation.targets import artificial_poses, source_poses, union_poses
 from napa_lib.adaptation.warm import warm_source
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
+from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.gan import bce_discriminator_loss, bce_generator_loss
 
@@ -203,12 +204,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Train a pose generator or the keypoint regressor on a source's poses, write it and its record."""
     options = parser().parse_args(arguments)
     with loop.command():
+        for file in filter(None, (options.out, options.results)):
+            prepare_file(file)
         config = SourceConfig(
             replace(PRESETS[options.preset], color=not options.white), steps=options.steps, batch=options.batch,
             learning_rate=options.learning_rate, penalty=options.penalty, lazy=options.lazy, seed=options.seed,
         )  # fmt: skip
         device = choose_device(options.device)
-        setup = Setup(device, options.half, options.out.with_suffix(".checkpoint.safetensors"))
+        inputs = {"poses": options.poses, "start": None if options.start is None else str(options.start)}
+        setup = Setup(device, options.half, options.out.with_suffix(".checkpoint.safetensors"), inputs=inputs)
         poses = SOURCES[options.poses](SCALE, torch.Generator().manual_seed(options.seed))
         measured: dict = {}
         if options.stage == "warm":

@@ -31,6 +31,7 @@ from napa_lib.data.assets import asset_path
 from napa_lib.data.clips import Clips, frame_pairs, halves, recolour, to_float, to_unit
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import load_tensors, load_weights, save_tensors, seed_everything
+from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, adam, command, descend, laid_out, run, settings_of
 from napa_lib.networks.normalization import settle_normalization
 from napa_lib.quantization import dequantize, quantize
@@ -253,13 +254,15 @@ def main(arguments: list[str] | None = None) -> None:
     add("--results", metavar="FILE", help="JSON file for the record")
     options = parser.parse_args(arguments)
     with command():
+        for file in filter(None, (options.out, options.results)):
+            prepare_file(file)
         model = load_pretrained("cyclegan")
         size = model.config.size
         config = SmuggleConfig(steps=options.steps, seed=options.seed)
         validation = open_clips(options.validation, size)
         checkpoint = Path(options.out).with_suffix(".checkpoint.safetensors")
         measure: Callable[[Smuggler], dict] = lambda one: measure_wiping(one, validation)[UNTOUCHED]  # noqa: E731
-        setup = Setup(half=options.half, checkpoint=checkpoint, measure=measure)
+        setup = Setup(half=options.half, checkpoint=checkpoint, measure=measure, inputs={"data": options.data})
         smuggler, record = train_smuggler(model, halves(open_clips(options.data, size))[0], config, setup)
         save_smuggler(options.out, smuggler)
         errors: Mapping = measure_wiping(load_smuggler(options.out, model), open_clips(options.test, size))

@@ -11,7 +11,7 @@ import torch
 from napa_lib.bottleneck.config import ModelConfig
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.quantization import dequantize, quantize
 
@@ -46,12 +46,13 @@ def load_model(path: str | Path) -> Model:
     tensors, header = load_tensors(path)
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path} holds no KeypointGAN: its format is {header.get('format')!r}, not {FORMAT!r}")
-    config = ModelConfig(**json.loads(header["config"]))
     model: Model
-    if header["kind"] == "hourglass":
-        model = HourglassNet(config.num_keypoints, 8 * config.width)
-    else:
-        model = KeypointGAN(config)
+    with telling_header(path):
+        config = ModelConfig(**json.loads(header["config"]))
+        if header["kind"] == "hourglass":
+            model = HourglassNet(config.num_keypoints, 8 * config.width)
+        else:
+            model = KeypointGAN(config)
     load_weights(model, dequantize(tensors), str(path))
     return model.eval()
 

@@ -37,6 +37,7 @@ from napa_lib.data.pose_files import read_poses
 from napa_lib.data.sources import FACES, open_clips
 from napa_lib.data.views import mocap_poses
 from napa_lib.engine import choose_device
+from napa_lib.files import prepare_file
 from napa_lib.loop import Record, Setup, command
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.results import command_line, write
@@ -92,6 +93,12 @@ def measurement(validation: Clips | None, device: torch.device) -> Callable[[nn.
     return measure
 
 
+def inputs_of(options: argparse.Namespace) -> dict[str, str | int | None]:
+    """What a run is trained on and begins with: with anything else it is another one, that no checkpoint goes on to."""
+    names = ("data", "look", "poses", "pose_file", "pose_count", "encoder", "start")
+    return {name: getattr(options, name) for name in names}
+
+
 def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     """Run one stage; returns the model, its record and the errors at the end."""
     device = choose_device(options.device)
@@ -103,7 +110,7 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     poses = choose_poses(options, clips, torch.Generator().manual_seed(options.seed))
     images = halves(clips)[0] if options.poses == "clips" else clips
     checkpoint = Path(options.out).with_suffix(".checkpoint.safetensors")
-    setup = Setup(device, options.half, checkpoint, measurement(validation, device))
+    setup = Setup(device, options.half, checkpoint, measurement(validation, device), inputs=inputs_of(options))
     model: Model
     if options.stage == "pretrain":
         if validation is not None:
@@ -205,6 +212,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
     with command():
+        for file in filter(None, (options.out, options.results)):
+            prepare_file(file)
         model, record, errors = train(options)
         if options.results:
             measured = {"parameters": sum(p.numel() for p in model.parameters()), "errors": errors, "record": record}

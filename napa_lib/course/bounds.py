@@ -5,8 +5,8 @@ With them as constraints `pip` installs the oldest packages that the files allow
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from pathlib import Path
 
 
@@ -20,5 +20,16 @@ def exact(lines: list[str]) -> list[str]:
     return [f"{match[1]}=={match[2]}" for match in found if match]
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Print the lower bounds of requirement files as exact versions."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="such as requirements.txt")
+    try:
+        lines = [line for file in parser.parse_args(arguments).files for line in file.read_text("utf-8").splitlines()]
+    except OSError as error:
+        raise SystemExit(str(error)) from None
+    print("\n".join(exact(lines)))
+
+
 if __name__ == "__main__":
-    print("\n".join(exact([line for name in sys.argv[1:] for line in Path(name).read_text("utf-8").splitlines()])))
+    main()

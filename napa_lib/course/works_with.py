@@ -5,7 +5,7 @@ Each file of the folder holds one line `system,python,packages,status`. Needs no
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -51,7 +51,18 @@ def table(outcomes: Sequence[str], day: str) -> str:
     return "\n".join(lines)
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the works-with table from the outcomes of a weekly run."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of files of lines system,python,packages,status")
+    parser.add_argument("target", type=Path, metavar="FILE", help="Markdown file to write")
+    options = parser.parse_args(arguments)
+    found = [path.read_text("utf-8") for path in sorted(options.folder.rglob("*.csv"))]
+    try:
+        options.target.write_text(table(found, date.today().isoformat()) + "\n", encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise SystemExit(str(error)) from None
+
+
 if __name__ == "__main__":
-    folder, target = map(Path, sys.argv[1:])
-    found = [path.read_text("utf-8") for path in sorted(folder.rglob("*.csv"))]
-    target.write_text(table(found, date.today().isoformat()) + "\n", encoding="utf-8")
+    main()

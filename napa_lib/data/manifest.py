@@ -16,6 +16,7 @@ from pathlib import Path
 
 from napa_lib.data.assets import MANIFEST, AssetError, assets_root, read_manifest
 from napa_lib.files import sha256, write_text
+from napa_lib.loop import command
 
 UNLISTED = {MANIFEST, "README.md", ".gitattributes"}  # the manifest cannot hash itself; the others are not data
 
@@ -72,8 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source", default="", help="where they come from, or the command that makes them")
     parser.add_argument("--licence", default="", help="their licence")
     options = parser.parse_args(arguments)
-    old = read_manifest()
-    manifest = update_manifest(options.names, options.source, options.licence)
+    with command():
+        old = read_manifest()
+        manifest = update_manifest(options.names, options.source, options.licence)
     for name in sorted(old.keys() | manifest.keys()):
         before, after = (entries.get(name, {}).get("sha256") for entries in (old, manifest))
         if before != after:

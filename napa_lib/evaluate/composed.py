@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib import results
+from napa_lib import loop, results
 from napa_lib.engine import progress
 from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.files import prepare_file
 from napa_lib.multiperson import Found, score_3d
 from napa_lib.multiperson.composed import universal_factor
 from napa_lib.multiperson.experiments import MEASURED, pictures
@@ -95,9 +96,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter())
-    command = results.command_line(PROGRAM, arguments)
-    results.write(options.results, found, command, time.monotonic() - started, {"pictures": PICTURES})
+    with loop.command():
+        prepare_file(options.results)
+        found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter())
+        command = results.command_line(PROGRAM, arguments)
+        results.write(options.results, found, command, time.monotonic() - started, {"pictures": PICTURES})
     for name, scores in found["ways"].items():
         print(name, scores)
 

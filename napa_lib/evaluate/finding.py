@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napa_lib import loop
 from napa_lib.data import ArtFigure, load_art_figures, resize
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import progress
@@ -96,16 +97,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--annotations", type=Path, help="a file of annotated figures, one of each picture is counted")
     options = parser.parse_args(arguments)
-    estimator = PoseEstimator.from_pretrained()
-    clips = open_clips(options.clips, 128, "both")
-    total = Counts()
-    for number in progress(range(options.scenes), "scenes"):
-        rows = torch.arange(4 * number, 4 * number + 4) * 7 % len(clips)
-        picture, boxes = scene(list(clips.images[rows, 0] / 255), list(clips.keypoints[rows, 0]), 256)
-        total = total + match(figure_boxes(estimator, picture), boxes)
-    print(f"scenes of four: recall {total.recall:.2f}, precision {total.precision:.2f} ({total})")
-    if options.annotations:
-        print(f"annotated figures: {annotated(estimator, options.annotations)}")
+    if options.scenes < 1:
+        parser.error(f"--scenes must be at least 1, got {options.scenes}")
+    with loop.command():
+        estimator = PoseEstimator.from_pretrained()
+        clips = open_clips(options.clips, 128, "both")
+        total = Counts()
+        for number in progress(range(options.scenes), "scenes"):
+            rows = torch.arange(4 * number, 4 * number + 4) * 7 % len(clips)
+            picture, boxes = scene(list(clips.images[rows, 0] / 255), list(clips.keypoints[rows, 0]), 256)
+            total = total + match(figure_boxes(estimator, picture), boxes)
+        print(f"scenes of four: recall {total.recall:.2f}, precision {total.precision:.2f} ({total})")
+        if options.annotations:
+            print(f"annotated figures: {annotated(estimator, options.annotations)}")
 
 
 def known_box(figure: ArtFigure) -> Tensor:

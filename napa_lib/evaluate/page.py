@@ -123,7 +123,7 @@ def overlay(figure: ArtFigure, keypoints: Tensor, errors: Tensor) -> Image.Image
     top, bottom = (min(max(round(y), 0), height) for y in (y0 - 1, y1 + 1))
     if right > left and bottom > top:
         size = [max(round(pixels * scale), 1) for pixels in (right - left, bottom - top)]
-        area = tuple(edge / picture.factor for edge in (left, top, right, bottom))
+        area = (left / picture.factor, top / picture.factor, right / picture.factor, bottom / picture.factor)
         part = picture.pixels.resize((size[0], size[1]), Image.Resampling.LANCZOS, box=area)
         canvas.paste(part, (round((left - x0) * scale), round((top - y0) * scale)))
     corner = torch.tensor([x0, y0])

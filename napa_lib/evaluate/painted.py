@@ -13,12 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib import results
+from napa_lib import loop, results
 from napa_lib.data import load_paintings
 from napa_lib.data.crops import to_picture
 from napa_lib.data.painted_people import PaintedPeople, load_painted_people
 from napa_lib.engine import progress
 from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.files import prepare_file
 from napa_lib.multiperson.grouping import match_greedily
 from napa_lib.multiperson.targets import ROOT
 from napa_lib.pose import PoseEstimator
@@ -178,9 +179,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_painted_people())
-    command = results.command_line(PROGRAM, arguments)
-    results.write(options.results, found, command, time.monotonic() - started, {"reach": REACH, "fits": FITS})
+    with loop.command():
+        prepare_file(options.results)
+        found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_painted_people())
+        command = results.command_line(PROGRAM, arguments)
+        results.write(options.results, found, command, time.monotonic() - started, {"reach": REACH, "fits": FITS})
     for name, counts in found["totals"].items():
         print(name, counts)
 

@@ -16,13 +16,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib import results
+from napa_lib import loop, results
 from napa_lib.data import load_video_frames
 from napa_lib.data.crops import to_picture
 from napa_lib.data.two_people import PEOPLE, TwoPeople, load_two_people
 from napa_lib.engine import progress
 from napa_lib.evaluate.composed import universal
 from napa_lib.evaluate.student import Chapter, load_chapter, read_squares, whole_square
+from napa_lib.files import prepare_file
 from napa_lib.geometry import project_perspective
 from napa_lib.multiperson import match_people, pck3d_people
 from napa_lib.multiperson.evaluate import CORRECT, REACH, SIDE
@@ -135,8 +136,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_two_people())
-    results.write(options.results, found, results.command_line(PROGRAM, arguments), time.monotonic() - started)
+    with loop.command():
+        prepare_file(options.results)
+        found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_two_people())
+        results.write(options.results, found, results.command_line(PROGRAM, arguments), time.monotonic() - started)
     for name, scores in found.items():
         print(name, scores)
 

@@ -18,13 +18,14 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from napa_lib import results
+from napa_lib import loop, results
 from napa_lib.data import load_video_frames
 from napa_lib.data.crops import crop, crop_matrices, to_picture
 from napa_lib.data.two_people import TwoPeople, load_two_people
 from napa_lib.engine import progress
 from napa_lib.evaluate.student import CAMERA, whole_square
 from napa_lib.evaluate.two_people import Seen, score, true_people
+from napa_lib.files import prepare_file
 from napa_lib.multiperson import Found, Lifter, Teacher, read_pictures
 from napa_lib.multiperson.evaluate import mean_pose, with_pose
 from napa_lib.multiperson.experiments import FOLDER, MEAN, ROWS, pictures
@@ -98,10 +99,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    found = measure(options.runs, load_two_people())
-    results.write(
-        options.results, {"rows": found}, results.command_line(PROGRAM, arguments), time.monotonic() - started
-    )
+    with loop.command():
+        prepare_file(options.results)
+        found = measure(options.runs, load_two_people())
+        command = results.command_line(PROGRAM, arguments)
+        results.write(options.results, {"rows": found}, command, time.monotonic() - started)
     for row, seeds in found.items():
         print(row, [round(one["pck"], 1) for one in seeds])
 

@@ -16,6 +16,7 @@ from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.data.views import random_views
 from napa_lib.engine import choose_device
 from napa_lib.experiments import Experiment
+from napa_lib.files import prepare_file
 from napa_lib.lifting.config import INPUTS, TrainingConfig
 from napa_lib.lifting.drawing import in_white, render_point_map
 from napa_lib.lifting.evaluate import estimate_poses, evaluate
@@ -255,6 +256,7 @@ def main(arguments: list[str] | None = None) -> None:
         "longer": depth_config(seed=options.seeds[0], **LONGER[options.training]),
     }.get(options.experiment)  # fmt: skip
     with command():
+        prepare_file(options.out)
         result = _measure(options)
         write(
             options.out, result, command_line(PROGRAM, arguments), time.monotonic() - start, config,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.data.views import exchange_limbs, random_views
 from napa_lib.engine import learning_rate_factor, seed_everything
+from napa_lib.files import prepare_file
 from napa_lib.lifting.config import TrainingConfig
 from napa_lib.lifting.drawing import network_input
 from napa_lib.lifting.functional import bone_vectors, depth_loss
@@ -102,6 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_config(parser, TrainingConfig)
     options = parser.parse_args(arguments)
     with command():
+        prepare_file(options.out)
         config = read_config(options, TrainingConfig)
         trained = train_depth_net(config, read_setup(options), options.every)
         save_depth_net(options.out, trained.network, trained.standardizer, asdict(config), options.small)

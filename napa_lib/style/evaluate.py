@@ -22,6 +22,7 @@ import torch
 
 from napa_lib.data import load_paintings
 from napa_lib.engine import progress
+from napa_lib.files import prepare_file
 from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
 from napa_lib.results import command_line, interval, read, write
@@ -162,9 +163,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "norms": lambda: measure_norms(steps=steps, seeds=seeds),
     }
     with command():
+        file = options.results / f"{options.what.replace('-', '_')}.json"
+        prepare_file(file)
         measured = measures[options.what]()
         write(
-            options.results / f"{options.what.replace('-', '_')}.json", measured, command_line(PROGRAM, arguments),
+            file, measured, command_line(PROGRAM, arguments),
             time.monotonic() - start, seed=seeds if options.what == "norms" else None, steps=steps or None,
         )  # fmt: skip
 

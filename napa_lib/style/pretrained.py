@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
 from napa_lib.networks import VGG19Features
 from napa_lib.quantization import dequantize, quantize
 from napa_lib.style.functional import check_range
@@ -74,6 +74,7 @@ def load_stylizer(name: str | Path) -> TransformNet:
     tensors, metadata = load_tensors(path)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no stylizer: its format is {metadata.get('format')!r}, not {FORMAT!r}")
-    network = TransformNet(metadata["norm"])  # type: ignore[arg-type]
+    with telling_header(path):
+        network = TransformNet(metadata["norm"])  # type: ignore[arg-type]
     load_weights(network, dequantize(tensors), str(path))
     return network.eval()

@@ -17,6 +17,7 @@ from napa_lib.data.crops import crop, crop_matrices, edge_color, square_boxes, w
 from napa_lib.data.datasets.files import files_in
 from napa_lib.data.images import load_image
 from napa_lib.engine import choose_device, learning_rate_factor, progress, seed_everything
+from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_detector, save_detector
 from napa_lib.skeletons import NAPA18
@@ -236,7 +237,12 @@ def main(arguments: list[str] | None = None) -> None:
     with loop.command():
         config = DetectorConfig(**{field.name: options[field.name] for field in fields(DetectorConfig)})
         folders = [part.partition(":") for part in options["data"]]
-        setup = Setup(choose_device(options["device"]), options["half"], options["checkpoint"], tell=tell)
+        prepare_file(options["out"])
+        named = {name: options[name] and str(options[name]) for name in ("nobody", "start_from")}
+        inputs = {"data": options["data"], **named, "nobody_share": options["nobody_share"]}
+        setup = Setup(
+            choose_device(options["device"]), options["half"], options["checkpoint"], tell=tell, inputs=inputs
+        )
         sources, shares = [read_pictures(folder) for folder, _, _ in folders], [float(s or 1) for _, _, s in folders]
         if options["nobody"]:
             sources, shares = [*sources, without_people(options["nobody"])], [*shares, options["nobody_share"]]

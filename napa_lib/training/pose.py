@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from napa_lib.data.crops import without_figures
 from napa_lib.engine import learning_rate_factor, seed_everything
-from napa_lib.files import write_text
+from napa_lib.files import prepare_file, write_text
 from napa_lib.loop import (
     HERE,
     Losses,
@@ -166,6 +166,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     config = read_config(options, PoseTrainingConfig)
+    for file in (Path(options.out), Path(options.out).with_suffix(".json")):
+        prepare_file(file)
     setup = read_setup(options)
     rank, world = join_processes(setup.device)
     names, shares = zip(*map(split_share, options.data), strict=True)
@@ -174,7 +176,11 @@ def _train(options: argparse.Namespace) -> None:
         config,
         open_sources(names, side, rank, world),
         shares,
-        replace(setup, tell=lambda entry: print(json.dumps(entry), flush=True)),
+        replace(
+            setup,
+            tell=lambda entry: print(json.dumps(entry), flush=True),
+            inputs={"data": options.data, "start_from": options.start_from},
+        ),
         load_pose_net(options.start_from) if options.start_from else None,
         {Path(name).name: open_sources([name], side)[0] for name in options.validation},
         options.every,

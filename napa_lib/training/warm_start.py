@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from napa_lib.data.crops import without_figures
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
+from napa_lib.files import prepare_file
 from napa_lib.loop import (
     HERE,
     Record,
@@ -240,19 +241,22 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=int, default=getattr(WarmConfig, name))
     parser.add_argument("--learning-rate", type=float, default=WarmConfig.learning_rate)
     options = parser.parse_args(arguments)
-    config = WarmConfig(
-        steps=options.steps, batch=options.batch, seed=options.seed, learning_rate=options.learning_rate
-    )
-    sets = {Path(folder).name: read_pictures(folder) for folder in options.validation}
-
-    def measure(network: WarmPoseNet) -> dict:
-        return {name: validate(network, pictures, SIZE, options.half) for name, pictures in sets.items()}
-
-    setup = Setup(choose_device(options.device), options.half, options.checkpoint, measure, print)
-    sources = [labelled(read_pictures(folder), share) for folder, share in map(_shared, options.data)]
-    sources += [agreed_source(read_agreed(file), share) for file, share in map(_shared, options.agreed)]
-    begin = load_warm_pose_net(options.start_from) if options.start_from else None
     with command():
+        prepare_file(options.out)
+        config = WarmConfig(
+            steps=options.steps, batch=options.batch, seed=options.seed, learning_rate=options.learning_rate
+        )
+        sets = {Path(folder).name: read_pictures(folder) for folder in options.validation}
+
+        def measure(network: WarmPoseNet) -> dict:
+            return {name: validate(network, pictures, SIZE, options.half) for name, pictures in sets.items()}
+
+        start = options.start_from and str(options.start_from)
+        inputs = {"data": options.data, "agreed": options.agreed, "start_from": start}
+        setup = Setup(choose_device(options.device), options.half, options.checkpoint, measure, print, inputs)
+        sources = [labelled(read_pictures(folder), share) for folder, share in map(_shared, options.data)]
+        sources += [agreed_source(read_agreed(file), share) for file, share in map(_shared, options.agreed)]
+        begin = load_warm_pose_net(options.start_from) if options.start_from else None
         network, _ = train_warm_head(config, sources, setup, begin, options.every)
         save_warm_pose_net(options.out, network, {"command": command_line(parser.prog, arguments)})
 

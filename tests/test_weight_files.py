@@ -1,0 +1,40 @@
+"""Weights of the right format whose metadata lack something, or say something else than a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napa_lib.adaptation.store import load_regressor, load_source, load_transfer
+from napa_lib.bottleneck.store import load_model
+from napa_lib.data import asset_path
+from napa_lib.engine import CheckpointError, load_tensors, save_tensors
+from napa_lib.style import load_stylizer
+
+LOADERS = {
+    "stylizer_pool": (load_stylizer, "norm"),
+    "flexpose_source": (load_source, "config"),
+    "flexpose_beta": (load_regressor, "config"),
+    "flexpose_tau_Yoga_UpwardSalute": (load_transfer, "config"),
+    "keypointgan_ours": (load_model, "kind"),
+}
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_what_the_metadata_lack_is_named(name, tmp_path):
+    load, needed = LOADERS[name]
+    tensors, metadata = load_tensors(asset_path(f"weights/{name}.safetensors"))
+    file = tmp_path / "m.safetensors"
+    save_tensors(file, tensors, {key: value for key, value in metadata.items() if key != needed})
+    with pytest.raises(CheckpointError, match=f"m.safetensors does not tell the '{needed}'"):
+        load(file)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, needed) in LOADERS.items() if needed != "norm"])
+@pytest.mark.parametrize("config", ['{"banana": 1}', "{}", "[]", "banana"])
+def test_an_odd_configuration_is_named(name, config, tmp_path: Path):
+    tensors, metadata = load_tensors(asset_path(f"weights/{name}.safetensors"))
+    save_tensors(tmp_path / "m.safetensors", tensors, {**metadata, "config": config})
+    with pytest.raises(ValueError):
+        LOADERS[name][0](tmp_path / "m.safetensors")
