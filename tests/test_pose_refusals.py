@@ -42,7 +42,7 @@ def test_nothing_is_fetched_for_a_command_that_cannot_be_run(napa_pose, monkeypa
     def fetched(*words: object) -> None:
         raise AssertionError("fetched")
 
-    def wrong(path: object, device: object) -> None:
+    def wrong(*words: object) -> None:
         raise ValueError("no such weights")
 
     monkeypatch.setattr(fetch, "fetch", fetched)
