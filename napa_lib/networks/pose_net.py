@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.resnet import resnet50
 from napa_lib.networks.vgg import VGG19Features
@@ -186,9 +186,10 @@ def load_pose_net(path: str | Path | None = None) -> PoseNet2D:
     tensors, metadata = load_tensors(path)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no pose network: its format is {metadata.get('format')!r}, not {FORMAT!r}")
-    tuned = tuple(name for name in metadata["tuned"].split(",") if name)
-    # in float32, whatever torch's default dtype is
-    network = PoseNet2D(metadata["backbone"], int(metadata["width"]), tuned).float()
+    with telling_header(path):
+        tuned = tuple(name for name in metadata["tuned"].split(",") if name)
+        # in float32, whatever torch's default dtype is
+        network = PoseNet2D(metadata["backbone"], int(metadata["width"]), tuned).float()
     trained = network.trained_state()
     fixed = {name: tensor for name, tensor in network.state_dict().items() if name not in trained}
     load_weights(network, {**fixed, **dequantize(tensors)}, str(path))
