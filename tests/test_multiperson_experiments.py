@@ -41,6 +41,7 @@ def test_a_row_is_trained_measured_and_kept(small, monkeypatch):
     experiments.main(["--row", "adapt", "--seed", "1", "--results", str(small / "out"), *place])
     found = results.read(small / "out/adapt_1.json")
     assert found["seed"] == 1 and found["3d"]["people"] > 3 and set(found["gap"]) == {"distance", "told_apart"}
+    assert set(found["scenes"]) == {"pck", "mean_pose", "adapt", "empty", "heat"}
     assert found["record"][-1]["step"] == 2 and "validation" in found["record"][-1]
     assert (small / "adapt_1_lifter.safetensors").exists() and len([*small.glob("runs/seen_train_*")]) == 1
     assert json.loads(json.dumps(found["teacher"])) == found["teacher"]

@@ -100,8 +100,8 @@ def test_the_losses_have_exact_gradients_through_the_decoding(model):
 def test_adaptation_and_maps_losses_by_hand():
     found, maps = torch.zeros(2, 43, 28, 28), torch.zeros(2, 43, 28, 28)
     maps[0, 3, 5, 6] = 4.3
-    assert float(losses.adaptation_loss(found, maps)) == pytest.approx(4.3 / (2 * 43 * 28 * 28))
-    assert float(maps_loss((found, maps), maps)) == pytest.approx(4.3**2 / (2 * 28 * 28))
+    assert float(losses.adaptation_loss(found, maps)) == pytest.approx(4.3**2 / (2 * 28 * 28))
+    assert float(maps_loss((found, maps), maps)) == pytest.approx(4.3**2 / (2 * 28 * 28))  # the one error, twice
     with pytest.raises(ValueError, match="one shape"):
         losses.adaptation_loss(found[:1], maps)
 
@@ -349,7 +349,8 @@ def test_the_truth_scores_full_marks_and_a_shift_costs_absolute_ones(pictures):
     far = score_3d(found_in(pictures, torch.tensor([0.0, 0, 260])), pictures, CAMERA)
     assert far["pck"] == 100 and far["pck_absolute"] == 0
     flat = score_2d([f.keypoints for f in found_in(pictures)], pictures, CAMERA)
-    assert flat == {"iou": pytest.approx(100), "mpjpe": 0.0, "pck": 100.0, "pck_all": 100.0}
+    full = {"pck": 100.0, "pck_all": 100.0, "pck_15": 100.0, "pck_10": 100.0}
+    assert flat == {"iou": pytest.approx(100), "mpjpe": 0.0, **full}
 
 
 def test_who_is_not_found_counts_as_wrong(pictures):
@@ -361,6 +362,9 @@ def test_who_is_not_found_counts_as_wrong(pictures):
     flat = score_2d(shifted, pictures, CAMERA)
     assert flat["mpjpe"] == pytest.approx(14 * 2**0.5, abs=1e-3) and flat["pck"] == 100
     assert flat["pck_all"] == pytest.approx(100 * 12 / people)
+    assert flat["pck_15"] == flat["pck_10"] == 0
+    near = score_2d([f.keypoints + torch.tensor([6.0, 0]) for f in found], pictures, CAMERA)  # 12 of 224 px
+    assert near["pck_15"] == near["pck"] == 100 and near["pck_10"] == 0
     nobody = score_2d([k[:0] for k in shifted], pictures, CAMERA)
     assert nobody["pck_all"] == 0 and np.isnan(nobody["iou"])
 

@@ -83,29 +83,29 @@ STEPS = {  # of exercise 06.6
     "frozen one by one": """
         for p in F.parameters():
             p.requires_grad = False
-        loss = torch.nn.functional.l1_loss(F(G(maps)), maps)
+        loss = 3 * torch.nn.functional.mse_loss(F(G(maps)), maps)
         loss.backward(); optimizer.step(); optimizer.zero_grad()
         return [float(loss)]""",
     "closure": """
         def closure():
             optimizer.zero_grad()
-            loss = (F(G(maps)) - maps).abs().mean()
+            loss = ((F(G(maps)) - maps) ** 2).sum(1).mean()
             loss.backward(inputs=list(G.parameters()))
             return loss
         return optimizer.step(closure)""",
     "F cleared": """
-        loss = (F(G(maps)) - maps).abs().mean()
+        loss = ((F(G(maps)) - maps) ** 2).sum(1).mean()
         G.zero_grad(); loss.backward(); optimizer.step(); F.zero_grad()
         return loss.detach().numpy()""",
     "cleared too late": """
         F.requires_grad_(False)
-        loss = (F(G(maps)) - maps).abs().mean()
+        loss = ((F(G(maps)) - maps) ** 2).sum(1).mean()
         loss.backward(); optimizer.zero_grad(); optimizer.step()
         return loss""",
-    "no step": """
+    "absolute": """
         F.requires_grad_(False)
-        loss = (F(G(maps)) - maps).abs().mean()
-        optimizer.zero_grad(); loss.backward()
+        loss = (F(G(maps)) - maps).abs().sum(1).mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
         return loss""",
     "compares V": """
         F.requires_grad_(False)
@@ -136,8 +136,8 @@ WRONG = {
           (lambda s, t: torch.where(t.isnan(), 0.0, (s - t).square().sqrt()).sum() / (~t.isnan()).sum(), "NaN")),
     "5": ((lambda p, w, o: p, "x -> 111 - x"), (lambda p, w, o: mirror_loop(p, w, o)[::-1], "x -> 111 - x"),
           (lambda p, w, o: mirror_loop(p, 2 * w, o), "x -> 111 - x")),
-    "6": ((step_of("cleared too late"), "G has not moved"), (step_of("no step"), "G has not moved"),
-          (step_of("compares V"), "the mean of |F(G(maps))")),
+    "6": ((step_of("cleared too late"), "G has not moved"), (step_of("absolute"), "nothing is said"),
+          (step_of("compares V"), "the squares of F(G(maps))")),
     "7": ((3, "one of three"), ("all", "one of three"), (["recon"], "one of three")),
     "2": (([[58, 60, 2800], [61, 58, 2801]], "in one another"), ([[58, 60], [61, 58]], "shape"),
           ([[63, 60, 2800], [64, 60, 5200]], "both come back")),
@@ -196,6 +196,23 @@ def test_a_short_training_goes_on(tmp_path):
         live.train_on(file, 0)
 
 
+def test_the_heat_that_f_sees_is_that_of_the_pictures_own_joints():
+    drawn = live.test_pictures(2)
+    encoders = {"G": torch.nn.Conv2d(43, 128, 1)}
+    heat = live.heat_of(drawn, encoders)
+    assert list(heat) == ["true maps", "F of G", "F of E"] and all(h.shape == (2, 28, 28) for h in heat.values())
+    joints = heat["true maps"] > 0.8
+    assert heat["F of E"][joints].mean() > 3 * heat["F of E"][~joints].mean()
+    axes = pictures.heat_figure({name: seen[0] for name, seen in heat.items()}).axes
+    assert [axis.get_title() for axis in axes[:3]] == list(heat) and axes[0].images[0].get_clim() == (0, 1)
+
+
+def test_l_adapt_is_drawn_beside_that_of_empty_maps():
+    record = [{"step": n, "distl": 2.0, "recon": 0.2, "adapt": 0.1, "empty": 0.3} for n in (1, 2)]
+    axis = pictures.losses_figure(record).axes[-1]
+    assert [float(line.get_ydata()[0]) for line in axis.lines] == [0.1, 0.3] and axis.get_ylim()[1] > 0.3
+
+
 def fake(score):
     return {"3d": {"pck": score}, "record": [{"step": 1, "validation": score}]}
 
@@ -225,6 +242,22 @@ def test_the_gap_is_drawn_with_the_prediction():
     )
 
 
+def test_scenes_are_set_beside_the_mean_pose_and_empty_maps():
+    scenes = {"adapt": 0.2, "empty": 0.3, "heat": 0.25, "pck": 30.0, "mean_pose": 34.0}
+    found = {row: [{"scenes": {**scenes, "pck": 30.0 + i}} for i in range(3)] for row in tables.ON_SCENES}
+    lines = tables.scenes_table(found).splitlines()
+    assert len(lines) == 1 + len(tables.ON_SCENES) and "0.200" in lines[1] and "0.300" in lines[1]
+    assert lines[1].endswith("-3.0 ± 2.5 *")  # 1 2 3 less 4: 4.303 / sqrt(3)
+
+
+def test_joints_are_those_of_table_4():
+    found = tables.runs()
+    lines = tables.joints_table(found).splitlines()
+    assert lines[0].split()[2:] == ["head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
+    assert len(lines) == 1 + len(tables.BY_JOINT) + len(tables.PAPERS_JOINTS)
+    assert f"{found['mean_pose'][0]['3d']['joints']['wrist']:.0f}" in lines[1].split()
+
+
 def test_known_and_other_figures_are_paired_by_seed():
     entry = {"known": {"pck": 40.0}, "others": {"pck": 30.0}}
     found = {f"known_{row}": [entry, {"known": {"pck": 50.0}, "others": {"pck": 41.0}}] * 2 for row in tables.KNOWN}
@@ -247,7 +280,13 @@ def test_stored_results_hold_the_rows_of_the_lesson():
     found = tables.runs()
     assert {"distl", "recon", "adapt", "unsupervised"} <= set(found)
     assert all(len(found[row]) >= 3 for row in ("distl", "recon", "adapt", "unsupervised"))
-    for table in (tables.ladder_table, tables.teacher_table, tables.known_table, tables.second_table):
+    for table in (
+        tables.ladder_table,
+        tables.teacher_table,
+        tables.known_table,
+        tables.second_table,
+        tables.scenes_table,
+    ):
         assert "nan" not in table(found)
     assert len(tables.curves(found).axes[0].lines) >= 12
 

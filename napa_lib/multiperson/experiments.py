@@ -26,6 +26,7 @@ from napa_lib.loop import Setup, command
 from napa_lib.multiperson.composed import Composed, compose, join, load_cutouts
 from napa_lib.multiperson.config import CAMERAS, PRESETS
 from napa_lib.multiperson.evaluate import Found, mean_pose, read_pictures, score_2d, score_3d, with_pose
+from napa_lib.multiperson.made_up import score_scenes
 from napa_lib.multiperson.moves import Move
 from napa_lib.multiperson.networks import Lifter, Teacher
 from napa_lib.multiperson.seen import Seen, look
@@ -50,7 +51,6 @@ ROWS = {  # of table 2, from top to bottom
     "labels": replace(DISTL, supervision="3d"),
     "full": StudentConfig(supervision="3d", consistency=False),
     "distl_longer": replace(DISTL, steps=1600),
-    "adapt_longer": StudentConfig(consistency=False, steps=1600),
     "distl_many": replace(DISTL, steps=3200, pictures=8000),
     "labels_many": replace(DISTL, steps=3200, pictures=8000, supervision="3d"),
 }
@@ -59,7 +59,7 @@ AFTERWARDS = {  # what is measured of rows' students once these are trained
     "known": ("labels", "labels_many"),  # do they know figures, or people?
     "second": ("full", "adapt"),  # what does a second stage bring?
 }
-SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "adapt_longer": 240, "distl_many": 900, "labels_many": 1000}
+SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "distl_many": 900, "labels_many": 1000}
 EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what ships of them among the assets
     "teacher": Experiment(
         f"napa_lib.multiperson.teacher --half --out {FOLDER}/teacher.safetensors", f"{FOLDER}/teacher.safetensors", 600
@@ -205,6 +205,7 @@ def run_row(name: str, seed: int, options: argparse.Namespace, setup: Setup) -> 
     found = score(student.lifter, test, teacher, model, setup)
     if config.recon:
         found["gap"] = gap(student, test, setup)
+        found["scenes"] = score_scenes(student, setup)
     return {**found, "teacher": teacher_score(test), "record": record}
 
 

@@ -1,6 +1,7 @@
 """The losses of H and G: what they say of a batch, one function each, in a picture's pixels or in metres.
 
-All are mean absolute differences over what is there; each has an Adam of its own, so that their weights do not matter.
+L_adapt is the teacher's squared error; the others are mean absolute differences over what is there. Each has an Adam of
+its own, so that their weights do not matter.
 
 Source: CrossModal, sections 3.2, 3.3 and 4.2.
 """
@@ -72,10 +73,16 @@ def reconstruction_loss(scene: Scene, poses: Tensor, model: PoseAutoencoder) -> 
 
 
 def adaptation_loss(found: Tensor, maps: Tensor) -> Tensor:
-    """L_adapt = |F(G(m)) - m|: low where what G makes looks to F like what E makes. (B, 43, H, W) each."""
+    """L_adapt = |F(G(m)) - m|: low where what G makes looks to F like what E makes. (B, 43, H, W) each.
+
+    The paper's bars are read as the error that F itself was trained with, as in `maps_loss`: squared, a sum over maps
+    and the mean over cells and pictures. Read as a mean of absolute values they ask for nothing: nearly all cells of m
+    are zero, and what is least on average is the median. After 400 steps G scored 0.0110 in that reading where maps of
+    zeros have 0.0101, and at the true joints F saw 0.0007 of heat (200 new scenes, seed 0).
+    """
     if found.shape != maps.shape:
         raise ValueError(f"found and maps must have one shape, got {tuple(found.shape)} and {tuple(maps.shape)}")
-    return (found.float() - maps).abs().mean()
+    return (found.float() - maps).square().sum(1).mean()
 
 
 def consistency_loss(moved_after: Tensor, moved_before: Tensor) -> Tensor:

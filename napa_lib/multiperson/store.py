@@ -56,12 +56,13 @@ def load_teacher(path: str | Path | None = None) -> Teacher:
 
 
 def load_lifter() -> Lifter:
-    """The trained H that ships: that of the row "adapt", without a label."""
+    """The trained H that ships: that of the row "adapt", seed 0, without a label; `results/multiperson/adapt_0` has its
+    scores, before its weights were put into 8 bits."""
     return cast(Lifter, load_network(asset_path("weights/multiperson_lifter.safetensors"), "lifter"))
 
 
 def load_encoder(row: str = "adapt") -> MapEncoder:
-    """A trained G that ships: of the row "adapt", or of "recon", which was trained without L_adapt.
+    """A trained G that ships, of seed 0: of the row "adapt", beside H, or of "recon", trained without L_adapt.
 
     Raises:
         ValueError: for another row, or if the file is missing or damaged.

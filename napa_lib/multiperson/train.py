@@ -193,6 +193,7 @@ def scene_step(
         with setup.autocast():
             found = student.decoder(student.encoder(maps))
         losses["adapt"] = adaptation_loss(found, maps)
+        losses["empty"] = adaptation_loss(torch.zeros_like(maps), maps)  # on record beside it: what says nothing has
         descend(losses["adapt"], adams["adapt"], config.clip, losses)
     return losses
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -14,36 +14,41 @@ from napa_lib.study.exercises import Verdict, close, number, right, wrong
 Step = Callable[..., object]
 
 
-def reference_step(G, F, optimizer, maps, **change) -> Tensor:
+def per_cell(error: Tensor) -> Tensor:
+    """Summed over maps (B, C, H, W), the mean over pictures and cells: as the teacher's loss."""
+    return error.sum(1).mean()
+
+
+def reference_step(
+    G, F, optimizer, maps, error=torch.square, total=per_cell, clear: bool = True, sign: float = 1.0
+) -> Tensor:  # fmt: skip
     """One right step of exercise 06.6, or one with a usual mistake."""
     F.requires_grad_(False)
-    seen = F(G(maps))
-    off = seen - maps
-    loss = off.square().mean() if change.get("squares") else off.abs().mean()
-    if change.get("sum"):
-        loss = off.abs().sum()
-    if not change.get("kept gradient"):
+    loss = total(error(F(G(maps)) - maps))
+    if clear:
         optimizer.zero_grad()
-    (-loss if change.get("sign") else loss).backward()
+    (sign * loss).backward()
     optimizer.step()
     return loss.detach()
 
 
-def _variant(name: str) -> Step:
-    def step(*arguments):
-        return reference_step(*arguments, **{name: True})
-
-    return step
-
-
-VARIANTS = tuple(
-    (_variant(name), hint)
-    for name, hint in (
-        ("kept gradient", "the gradient of the step before is still there: clear it before `backward`."),
-        ("squares", "L_adapt has absolute differences, yours are squared."),
-        ("sum", "that is the sum over all cells; take the mean, or the step is as many times too long."),
-        ("sign", "the loss climbs: a smaller one is wanted."),
-    )
+_SILENT = "yours are absolute differences: of maps that are nearly all zero, they are least where nothing is said."
+VARIANTS = (
+    (
+        partial(reference_step, clear=False),
+        "the gradient of the step before is still there: clear it before `backward`.",
+    ),
+    (partial(reference_step, error=torch.abs), _SILENT),
+    (partial(reference_step, error=torch.abs, total=torch.mean), _SILENT),
+    (
+        partial(reference_step, total=torch.mean),
+        "that is the mean over the maps, too: sum over them, or the step is as many times too short.",
+    ),
+    (
+        partial(reference_step, total=torch.sum),
+        "that is the sum over all cells; take the mean, or the step is as many times too long.",
+    ),
+    (partial(reference_step, sign=-1.0), "the loss climbs: a smaller one is wanted."),
 )
 
 
@@ -87,7 +92,10 @@ def check_step(my_step) -> Verdict:
         for variant, hint in VARIANTS:
             if close(done["G"], _known(variant)["G"], 1e-5):
                 return wrong(hint)
-        return wrong("the mean of |F(G(maps)) - maps|, its gradient in G, one step of the optimizer.")
+        return wrong(
+            "the squares of F(G(maps)) - maps, summed over the maps, their mean over pictures and cells; its gradient "
+            "in G, one step of the optimizer."
+        )
     if done["of F"].any():
         return wrong("G is right, but a gradient is left in F: freeze it with `F.requires_grad_(False)`, or whoever "
                      "trains it next takes that along.")  # fmt: skip

@@ -227,7 +227,7 @@ _STEP = """
         optimizer.step()
         return loss
 """
-_ADAPT = "(F(G(maps)) - maps).abs().mean()"
+_ADAPT = "(F(G(maps)) - maps).square().sum(1).mean()"
 
 
 def _step(
@@ -245,9 +245,10 @@ STEP = Exercise(
     minutes=8,
     task="""
         One step with $\\mathcal L_{adapt}$. `G` turns maps into $\\mathcal V$ and `F` turns $\\mathcal V$ into maps,
-        two networks of torch; `optimizer` is G's; `maps` is a float32 tensor (B, C, H, W). Lower the mean of
-        $|F(G(m)) - m|$ by one step of the optimizer. F is to be frozen, and **you** have to do it: its weights stay,
-        and no gradient may be left in them. Return the loss before the step. It is called twice.
+        two networks of torch; `optimizer` is G's; `maps` is a float32 tensor (B, C, H, W). Lower
+        $(F(G(m)) - m)^2$, summed over the C maps, its mean over pictures and cells, by one step of the optimizer. F is
+        to be frozen, and **you** have to do it: its weights stay, and no gradient may be left in them. Return the loss
+        before the step. It is called twice.
     """,
     stub="""
         def my_step(G, F, optimizer, maps):
@@ -265,7 +266,7 @@ STEP = Exercise(
     check=checks_training.check_step,
     other_answers=("""
         def my_step(G, F, optimizer, maps):
-            loss = torch.nn.functional.l1_loss(F(G(maps)), maps)
+            loss = torch.nn.functional.mse_loss(F(G(maps)), maps) * maps.shape[1]
             optimizer.zero_grad()
             loss.backward(inputs=list(G.parameters()))
             optimizer.step()
@@ -273,7 +274,7 @@ STEP = Exercise(
     """, """
         def my_step(G, F, optimizer, maps):
             weights = list(G.parameters())
-            loss = (F(G(maps)) - maps).abs().mean()
+            loss = ((F(G(maps)) - maps) ** 2).sum() / maps[:, 0].numel()
             for weight, slope in zip(weights, torch.autograd.grad(loss, weights)):
                 weight.grad = slope
             optimizer.step()
@@ -284,12 +285,13 @@ STEP = Exercise(
         WrongAnswer("not frozen", _step(frozen="pass"), "is left in F"),
         WrongAnswer("F learns, too", _step(frozen="other = torch.optim.SGD(F.parameters(), lr=0.5)",
                                            way="loss.backward(); other.step()"), "Only G takes a step"),
-        WrongAnswer("detached", _step(frozen="pass", loss="(F(G(maps).detach()) - maps).abs().mean()"), "not moved"),
+        WrongAnswer("detached", _step(frozen="pass", loss=_ADAPT.replace("G(maps)", "G(maps).detach()")), "not moved"),
         WrongAnswer("no gradient", _step(frozen="torch.set_grad_enabled(False)",
                                          way="torch.set_grad_enabled(True); loss.backward()"), "stopped with Runtime"),
         WrongAnswer("piles up", _step(clear="pass"), "of the step before"),
-        WrongAnswer("squares", _step(loss="(F(G(maps)) - maps).square().mean()"), "yours are squared"),
-        WrongAnswer("sum", _step(loss="(F(G(maps)) - maps).abs().sum()"), "over all cells"),
+        WrongAnswer("absolute", _step(loss="(F(G(maps)) - maps).abs().mean()"), "nothing is said"),
+        WrongAnswer("mean", _step(loss="(F(G(maps)) - maps).square().mean()"), "sum over them"),
+        WrongAnswer("sum", _step(loss="(F(G(maps)) - maps).square().sum()"), "over all cells"),
         WrongAnswer("climbs", _step(way="(-loss).backward()"), "the loss climbs"),
         WrongAnswer("half", _step(way="(0.5 * loss).backward()"), "one step of the optimizer"),
         WrongAnswer("after", _step().replace("return loss", f"return {_ADAPT}"), "before the step"),

@@ -18,7 +18,7 @@ from napa_lib.multiperson.experiments import LEAN, LOOK
 from napa_lib.multiperson.grouping import group_people
 from napa_lib.multiperson.seen import look
 from napa_lib.multiperson.store import load_lifter, load_teacher
-from napa_lib.multiperson.targets import SHARED, render_targets
+from napa_lib.multiperson.targets import HEAT, SHARED, render_targets
 from napa_lib.multiperson.train import StudentConfig, train_student
 from napa_lib.sampling import PoseAutoencoder, load_pretrained
 
@@ -63,6 +63,15 @@ def both_latents(pictures: Composed, encoders: dict[str, torch.nn.Module]) -> tu
     latent = see(pictures)[0]
     maps = render_targets(pictures.keypoints[:, :, SHARED], CAMERA)
     return latent.mean((2, 3)), {name: encoder(maps).mean((2, 3)) for name, encoder in encoders.items()}
+
+
+@torch.no_grad()
+def heat_of(pictures: Composed, encoders: dict[str, torch.nn.Module]) -> dict[str, Tensor]:
+    """Heat of all joints, (B, 28, 28): of the true maps m, of F(G(m)) with each G, and of F(E(I)) of the pictures."""
+    maps, decoder = render_targets(pictures.keypoints[:, :, SHARED], CAMERA), networks().teacher.decoder
+    seen = {f"F of {name}": decoder(encoder(maps)) for name, encoder in encoders.items()}
+    every = {"true maps": maps, **seen, "F of E": see(pictures)[1]}
+    return {name: found[:, HEAT].amax(1) for name, found in every.items()}
 
 
 def train_on(checkpoint: Path, more: int, seed: int = 0, pictures: int = 12) -> list[dict]:

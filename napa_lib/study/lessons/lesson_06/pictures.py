@@ -98,6 +98,17 @@ def scheme_figure() -> Figure:
     return page
 
 
+def heat_figure(heat: Mapping[str, Tensor]) -> Figure:
+    """What F sees of all joints of one picture, (28, 28) each, from 0 to 1, under its title."""
+    page, axes = plt.subplots(1, len(heat), figsize=(7.2, 2.1), layout="constrained")
+    for axis, (title, seen) in zip(axes, heat.items(), strict=True):
+        drawn = axis.imshow(seen.numpy(), vmin=0, vmax=1, cmap="magma")
+        axis.set_title(title, fontsize=9)
+        axis.axis("off")
+    page.colorbar(drawn, ax=axes, label="heat", shrink=0.8)
+    return page
+
+
 def clouds_figure(real: Tensor, made: Mapping[str, Tensor]) -> Figure:
     """V of pictures and of maps on the two main directions of the pictures' V, one panel for each G.
 
@@ -238,7 +249,7 @@ def failures_figure(pictures: Composed, found: Sequence[Found]) -> Figure:
 
 
 def losses_figure(record: list[dict]) -> Figure:
-    """The three losses of phase 1 against steps."""
+    """The three losses of phase 1 against steps, beside L_adapt that of maps of zeros."""
     page, axes = plt.subplots(1, 3, figsize=(7.2, 2.2), layout="constrained")
     steps = [entry["step"] for entry in record]
     names = (("distl", "L_distl (px)"), ("recon", "L_recon (m)"), ("adapt", "L_adapt"))
@@ -247,6 +258,9 @@ def losses_figure(record: list[dict]) -> Figure:
         axis.plot(steps, values, marker="o")
         axis.set(xlabel="step", ylim=(0, 1.1 * max(values)))
         axis.set_title(title, fontsize=10)
+    axes[-1].plot(steps, [entry["empty"] for entry in record], "--", color="0.5", label="of empty maps")
+    axes[-1].set(ylim=(0, 1.1 * max(entry[key] for entry in record for key in ("adapt", "empty"))))
+    axes[-1].legend(fontsize=8, loc="lower right")
     return page
 
 

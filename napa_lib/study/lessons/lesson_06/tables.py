@@ -1,4 +1,4 @@
-"""Lesson 06's tables and curves: rows of the paper's tables 2 and 7 from stored results."""
+"""Lesson 06's tables and curves: rows of the paper's tables 2, 4 and 7 from stored results."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ LABELS = {
     "labels": "2D and 3D labels, no D_syn", "labels_many": "the same, 8 x pictures and steps",
     "full": "2D and 3D labels",
     "distl_many": "L_distl alone, 8 x pictures and steps",
-    "distl_longer": "L_distl alone, four times as long", "adapt_longer": "to L_adapt, four times as long",
+    "distl_longer": "L_distl alone, four times as long",
 }  # fmt: skip
 STEPS = {"recon": ("distl", "recon"), "adapt": ("recon", "adapt"), "ss": ("adapt", "unsupervised")}
 PAPERS_GAINS = {"recon": 4.3, "adapt": 4.3, "ss": 2.3}
+PAPERS_JOINTS = {  # table 4
+    "the paper's, without labels": (52.9, 79.0, 72.2, 57.9, 45.3, 89.9, 66.9, 45.1),
+    "the paper's, 2D and 3D labels": (63.4, 85.5, 84.2, 70.4, 56.8, 95.0, 78.2, 59.0),
+}
+BY_JOINT = ("mean_pose", "distl", "recon", "adapt", "unsupervised", "labels", "labels_many", "full")
+ON_SCENES = ("recon", "adapt", "unsupervised", "mocap", "weak", "full")  # trained with scenes
 KNOWN = {"labels": "1,000 pictures, 400 steps", "labels_many": "8,000 pictures, 3,200 steps"}
 STYLES = {"distl": ("-", "o"), "recon": ("--", "s"), "adapt": ("-.", "^"), "unsupervised": (":", "D")}
 
@@ -58,6 +64,31 @@ def ladder_table(found: Runs) -> str:
         cells = [cell(values(found, row, "3d", key)) for key in ("pck", "pck_matched", "pck_absolute")]
         cells += [cell(values(found, row, "3d", key), 0) for key in ("mpjpe", "pmpjpe")]
         lines.append([label, *cells, f"{PAPER[row]}" if row in PAPER else "-"])
+    return text_table(lines)
+
+
+def joints_table(found: Runs) -> str:
+    """Table 4: 3DPCK by joint, and the paper's."""
+    names = tuple(found["mean_pose"][0]["3d"]["joints"])
+    lines = [["trained with", *names]]
+    for row in BY_JOINT:
+        lines.append([LABELS[row], *(cell(values(found, row, "3d", "joints", name), 0) for name in names)])
+    lines += [[label, *(f"{number:.0f}" for number in numbers)] for label, numbers in PAPERS_JOINTS.items()]
+    return text_table(lines)
+
+
+def scenes_table(found: Runs) -> str:
+    """What G, H and F make of made-up scenes that no training has drawn: L_adapt, heat and 3DPCK, the pose that tells
+    nothing beside it."""
+    lines = [["trained with", "L_adapt", "of empty maps", "heat", "3DPCK", "mean pose", "3DPCK less mean pose"]]
+    for row in ON_SCENES:
+        adapt, empty, heat, pck, mean = (
+            values(found, row, "scenes", key) for key in ("adapt", "empty", "heat", "pck", "mean_pose")
+        )
+        change = paired_interval(mean, pck)
+        star = " *" if change.excludes_zero else ""
+        cells = [*(cell(numbers, 3) for numbers in (adapt, empty, heat)), cell(pck), cell(mean)]
+        lines.append([LABELS[row], *cells, f"{change.mean:+.1f} ± {change.half:.1f}{star}"])
     return text_table(lines)
 
 
@@ -112,10 +143,10 @@ def gains_figure(found: Runs, guess: str | None = None) -> Figure:
 
 
 def teacher_table(found: Runs) -> str:
-    """Table 7: the teacher's own 2D measures and its students'."""
+    """Table 7: the teacher's own 2D measures and its students', 2D-PCK at 25 px of 224 and closer."""
     teacher = found["distl"][0]["teacher"]
-    lines = [["", "IoU (%)", "2D-MPJPE (px)", "2D-PCK (%)", "2D-PCK, all people (%)"]]
-    keys = ("iou", "mpjpe", "pck", "pck_all")
+    lines = [["", "IoU (%)", "2D-MPJPE (px)", "2D-PCK (%)", "all people", "at 15 px", "at 10 px"]]
+    keys = ("iou", "mpjpe", "pck", "pck_all", "pck_15", "pck_10")
     lines.append(["teacher, grouped", *(f"{teacher[key]:.1f}" for key in keys)])
     for row in ("mean_pose", "distl", "adapt", "unsupervised", "full"):
         if row in found:
