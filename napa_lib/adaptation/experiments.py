@@ -69,7 +69,7 @@ def coarse(name: str) -> Experiment:
     """A target read by a beta of its own, tau in the coarse layers, and beta's answers given back what they lack."""
     out = f"{RUNS}/smeared_{name}_{{seed}}.json"
     command = f"napa_lib.adaptation.reading --target {name} --smear --seed {{seed}} --out {out}"
-    return Experiment(command, out, 40)
+    return Experiment(command, out, 40, (0, 1, 2))
 
 
 def in_studio(kind: str, seeds: tuple[int, ...]) -> Experiment:

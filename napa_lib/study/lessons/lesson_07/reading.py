@@ -26,7 +26,7 @@ SMEARED = {  # the same with tau in the coarse layers: set -> name
     "mixup": "mixed",
     "mixup wide": "mixed, widened",
     "mixup smeared": "mixed, smeared",
-    "taught": "any noise, coarse layers adapted, beta taught",
+    "taught": "coarse layers adapted, beta taught",
     "wide": "of these nine tenths, widened",
     "smeared": "all of these, smeared",
     "pool": "first half itself",
