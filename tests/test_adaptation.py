@@ -34,7 +34,7 @@ from napa_lib.adaptation import (
     source_poses,
     synthetic_target,
 )
-from napa_lib.adaptation.functional import nearest_share, widened
+from napa_lib.adaptation.functional import nearest_share, smeared, widened
 from napa_lib.adaptation.targets import Target, artificial_poses
 from napa_lib.data.shards import MOVEMENTS
 from napa_lib.networks import VGG19Features
@@ -161,6 +161,41 @@ def test_widened_poses_differ_as_the_shots_do_and_keep_their_mean():
         widened(poses, shots[:1])
 
 
+def test_smeared_poses_are_given_the_residual_of_one_that_lies_near():
+    rng = np.random.default_rng(0)
+    poses, fitted, residuals = (rng.normal(size=(n, 3, 2)) for n in (40, 25, 25))
+    found = smeared(*map(torch.from_numpy, (poses, fitted, residuals)), 4, torch.Generator().manual_seed(0)).numpy()
+    ranks = []
+    for pose, moved in zip(poses, found, strict=True):
+        order = np.argsort([((pose - other) ** 2).sum() for other in fitted])
+        ranks.append(int(np.argmin([np.abs(moved - pose - residuals[row]).sum() for row in order])))
+        np.testing.assert_allclose(moved, pose + residuals[order[ranks[-1]]], atol=1e-12)
+    assert set(ranks) == {0, 1, 2, 3}  # any of the four nearest, and no other
+    nearest = smeared(*map(torch.from_numpy, (poses, fitted, residuals)), 1).numpy()
+    rows = [np.argmin(((pose - fitted) ** 2).sum((1, 2))) for pose in poses]
+    np.testing.assert_allclose(nearest, poses + residuals[rows])
+    for bad in ((residuals[:-1], 4), (residuals, 0), (residuals, 26)):
+        with pytest.raises(ValueError, match="one a fitted pose, and neighbours from 1"):
+            smeared(torch.from_numpy(poses), torch.from_numpy(fitted), torch.from_numpy(bad[0]), bad[1])
+
+
+def test_smearing_gives_back_mean_and_spread_where_they_are_missing():
+    generator = torch.Generator().manual_seed(0)
+    side = torch.where(torch.rand(6000, 1, 1, generator=generator) < 0.5, -1.0, 1.0)
+    answers = 10 * side + 0.1 * torch.randn(6000, 1, 2, generator=generator, dtype=torch.float64)
+    # on the left the answers are 2 too low in x and miss a spread of 3 in y; on the right they are right
+    left = (side < 0).double()[..., 0]
+    missing = torch.stack([2 * left, 3 * left * torch.randn(6000, 1, generator=generator)], -1)
+    found = smeared(answers[3000:], answers[:3000], missing[:3000], 20, generator)
+    there = side[3000:].flatten() < 0
+    change = found - answers[3000:]
+    torch.testing.assert_close(
+        change[there].mean(0), torch.tensor([[2.0, 0.0]], dtype=torch.float64), atol=0.25, rtol=0
+    )
+    assert float(found[there][..., 1].std()) == pytest.approx(3.0, rel=0.06)
+    assert float(change[~there].abs().max()) == 0.0
+
+
 def test_the_share_that_lies_nearest_stays_in_order():
     others = source_poses(30, torch.Generator().manual_seed(1))
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
@@ -280,6 +315,30 @@ def test_gradient_penalty_of_a_linear_discriminator_is_half_its_squared_norm():
     linear[1].weight.data.copy_(weight[None])
     found = gradient_penalty(linear, torch.rand(5, 3, 4, 4))
     assert float(found.detach()) == pytest.approx(0.5 * float(weight.square().sum()), rel=1e-5)
+
+
+def test_gradient_penalty_is_a_mean_over_pictures_whose_gradients_differ():
+    real = np.random.default_rng(0).normal(size=(5, 1, 3, 4))
+
+    class Cubes(torch.nn.Module):
+        def forward(self, image):
+            return image.pow(3).flatten(1).sum(1, keepdim=True) / 3  # its gradient is the picture, squared
+
+    found = gradient_penalty(Cubes(), torch.from_numpy(real))
+    assert float(found.detach()) == pytest.approx(np.mean([0.5 * (picture**4).sum() for picture in real]), rel=1e-12)
+
+
+def test_perceptual_loss_is_the_mean_square_over_four_layers():
+    features = VGG19Features().double()
+    drawn, wanted = (alpha(some_poses(2, seed), 32).double() for seed in (0, 5))
+    layers = ("relu1_2", "relu2_2", "relu3_2", "relu4_2")
+    found, target = (features(images, layers) for images in (drawn, wanted))
+    squares = [np.mean((found[layer].numpy() - target[layer].numpy()) ** 2) for layer in layers]
+    assert min(squares) > 0.01  # none of them is too small to be missed
+    assert float(perceptual_loss(features, drawn, wanted)) == pytest.approx(np.mean(squares), rel=1e-5)
+    white, other = (images.amax(1, keepdim=True) for images in (drawn, wanted))
+    thrice = [images.repeat(1, 3, 1, 1) for images in (white, other)]
+    assert float(perceptual_loss(features, white, other)) == pytest.approx(float(perceptual_loss(features, *thrice)))
 
 
 def test_perceptual_loss_is_zero_for_the_same_picture_and_its_gradient_flows_to_the_drawn_one():

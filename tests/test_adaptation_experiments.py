@@ -9,7 +9,16 @@ import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, PoseStyleGAN, experiments, measure, source_poses
+from napa_lib.adaptation import (
+    GeneratorConfig,
+    KeypointRegressor,
+    Pool,
+    PoseStyleGAN,
+    experiments,
+    measure,
+    source_poses,
+)
+from napa_lib.adaptation.adapt import Adapted
 from napa_lib.adaptation.detector import DetectorConfig, detector_errors, hide, train_detector
 from napa_lib.adaptation.networks import halvings_for
 from napa_lib.adaptation.store import load_transfer, save_regressor, save_source
@@ -52,6 +61,23 @@ def test_detector_learns_and_is_measured_in_pixels_of_128(poses):
 
 def test_a_halving_a_power_of_two():
     assert [halvings_for(size) for size in (8, 16, 32, 64, 128)] == [1, 1, 2, 3, 3]
+
+
+def test_each_detector_learns_from_the_poses_that_its_name_says(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    sources, mixed, sampled = (source_poses(count, generator) for count in (30, 25, 40))
+    target, seen = measure.recorded_target("T"), []
+    monkeypatch.setattr(measure, "ANNOTATIONS", 20)
+    monkeypatch.setattr(measure, "adapt_to", lambda *_: (Adapted(None, mixed, [{"perceptual": 1.0}]), sampled))
+    monkeypatch.setattr(measure, "train_detector", lambda config, poses: (seen.append(poses), None))
+    monkeypatch.setattr(measure, "detector_errors", lambda *_: len(seen))
+    parts = measure.Parts(None, None, Pool(None, sources), None, None)
+    found = measure.measure_target("T", parts, 0)["detector"]
+    learned = {kind: seen[number - 1] for kind, number in found.items()}
+    torch.testing.assert_close(learned["direct"], torch.cat([sources[:20], mixed]))
+    torch.testing.assert_close(learned["mixup"], mixed)
+    torch.testing.assert_close(learned["ours"], torch.cat([sampled[:20], mixed]))
+    torch.testing.assert_close(learned["aligned"], target.pool)
 
 
 def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):

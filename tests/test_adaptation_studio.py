@@ -21,7 +21,7 @@ from napa_lib.data.pose_files import read_poses, save_poses
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.skeletons import NAPA18, SHARED15, convert
-from napa_lib.study.lessons.lesson_07.reading import STEPS
+from napa_lib.study.lessons.lesson_07.reading import SMEARED, STEPS
 
 
 @pytest.fixture(scope="module")
@@ -164,13 +164,26 @@ def test_commands_write_poses_and_what_they_are_worth(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "ReadingConfig", lambda seed: ReadingConfig(2, 4, seed=seed))
     monkeypatch.setattr(reading, "KEPT", 20)
     monkeypatch.setattr(reading, "DETECTOR", DetectorConfig(size=16, width=8, steps=2, batch=4))
+    learned, train = [], reading.train_detector
+    monkeypatch.setattr(reading, "train_detector", lambda config, poses: learned.append(poses) or train(config, poses))
     reading.main(["--target", "T", "--out", str(tmp_path / "reading_T_0.json")])
+    parts = reading.open_shipped(0, True)
+    mixed = reading.pose_mixup(reading.shots_of(measure.recorded_target("T"), 0), 25, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(learned[0], torch.cat([parts.pool.poses[:20], mixed]))  # Direct's
+    torch.testing.assert_close(learned[1][-25:], mixed)
     found = results.read(tmp_path / "reading_T_0.json")
     assert set(found["distances"]) == set(STEPS)
     assert set(found["moved"]) == {"read", "fitted", "taught"} and all(
         0 < share < 1 for share in found["moved"].values()
     )
     assert set(found["detector"]) == {"direct", "wide"} and found["config"]["steps"] == 2
+    reading.main(["--target", "T", "--smear", "--out", str(tmp_path / "smeared_T_0.json")])
+    smeared = results.read(tmp_path / "smeared_T_0.json")
+    assert set(smeared["distances"]) == set(SMEARED) and smeared["layers"] == [1, 2, 3, 4]
+    for kind in ("source", "mixup", "mixup wide", "pool"):  # these do not depend on layers
+        assert smeared["distances"][kind] == found["distances"][kind]
+    assert set(smeared["detector"]) == {"smeared"}
+    torch.testing.assert_close(learned[2][-25:], mixed)
     monkeypatch.setattr(reading, "load_pretrained_transfer", lambda name: StyleTransfer(load_pretrained()[0].widths))
     reading.main(["--target", "T", "--ship", "--out", str(tmp_path / "taught.json")])
     assert set(results.read(tmp_path / "taught.json")["shipped"]) == {"adapted", "taught"}

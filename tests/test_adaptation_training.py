@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -17,8 +18,10 @@ from napa_lib.adaptation import (
     SourceConfig,
     StyleTransfer,
     adapt,
+    alpha,
     draw_pool,
     fit_square,
+    pose_mixup,
     sample_poses,
     source_poses,
 )
@@ -61,6 +64,28 @@ def test_source_goes_on_bit_for_bit(tmp_path, poses):
     assert [e["fooling"] for e in again] == [e["fooling"] for e in record]
 
 
+def test_the_critic_is_penalised_at_real_pictures_every_few_steps(poses, monkeypatch):
+    penalised, totals = [], []
+
+    def penalty(critic, real):
+        penalised.append(real)
+        return torch.tensor(7.0)
+
+    def noted(total, optimizer, clip, losses):
+        totals.append((float(total.detach()), {name: float(value.detach()) for name, value in losses.items()}))
+        training_descend(total, optimizer, clip, losses)
+
+    training_descend = training.descend
+    monkeypatch.setattr(training, "gradient_penalty", penalty)
+    monkeypatch.setattr(training, "descend", noted)
+    train_source(replace(CONFIG, steps=5, penalty=0.5, lazy=2), poses)
+    judged = [total - losses["judging"] for total, losses in totals if "judging" in losses]
+    assert judged == pytest.approx([7.0, 0.0, 7.0, 0.0, 7.0], abs=1e-5)  # 2 steps of 0.5 times 7 at once
+    drawn = alpha(poses, SMALL.size)
+    for real in penalised:
+        assert float((real[:, None] - drawn[None]).abs().amax((2, 3, 4)).amin(1).max()) == 0.0
+
+
 def test_another_source_is_refused(tmp_path, poses):
     checkpoint = tmp_path / "source.safetensors"
     train_source(replace(CONFIG, steps=2), poses, Setup(checkpoint=checkpoint))
@@ -101,6 +126,42 @@ def test_adapting_lowers_the_loss_and_leaves_the_source_alone(adapted_parts, pos
     assert tau.layers == (2, 3) and not bool((tau.blocks["2"] == torch.eye(tau.widths[1])).all())
     sampled = sample_poses(found.generator, regressor, 7, torch.Generator().manual_seed(0))
     assert sampled.shape == (7, 15, 2) and float(sampled.abs().max()) <= 1
+
+
+def test_each_noise_is_to_become_the_pose_that_it_is_paired_with(adapted_parts, poses, monkeypatch):
+    source, _, _, features = adapted_parts
+    config = AdaptationConfig(layers=(2,), mixed=24, steps=3, batch=8, seed=4)
+    mixed = pose_mixup(poses[:6], 24, torch.Generator().manual_seed(4))
+    order = torch.randperm(24, generator=torch.Generator().manual_seed(0))
+    pool = Pool(source.noise(24, torch.Generator().manual_seed(1)), mixed[order])  # so that each has a perfect partner
+    pictures = alpha(mixed, SMALL.size)
+    seen = []
+
+    class Stub(torch.nn.Module):
+        def __init__(self, source, transfer):
+            super().__init__()
+            self.source, self.transfer = source, transfer
+
+        def forward(self, noises):
+            seen.append([noises])
+            return sum(block.sum() for block in self.transfer.blocks.values())
+
+    def caught(features, drawn, wanted):
+        seen[-1].append(wanted)
+        return drawn
+
+    module = sys.modules["napa_lib.adaptation.adapt"]
+    monkeypatch.setattr(module, "AdaptedGenerator", Stub)
+    monkeypatch.setattr(module, "perceptual_loss", caught)
+    found = adapt(config, source, pool, poses[:6], features)
+    torch.testing.assert_close(found.mixed, mixed)
+    assert len(seen) == 3
+    for noises, wanted in seen:
+        rows = (wanted[:, None] - pictures[None]).abs().amax((2, 3, 4)).argmin(1)
+        torch.testing.assert_close(wanted, pictures[rows])
+        assert len(set(rows.tolist())) > 3
+        partners = torch.stack([pool.noises[int((order == row).nonzero()[0])] for row in rows])
+        torch.testing.assert_close(noises, partners)
 
 
 def test_beta_learns_what_an_adapted_generators_drawings_are_to_be_read_as(adapted_parts, poses):

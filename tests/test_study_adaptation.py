@@ -292,7 +292,7 @@ def test_faces_are_paired_target_by_target():
     def run(kinds, shift):
         return [{
             "distances": {poses: {"mmd": mmd + shift} for poses, _, mmd, _ in kinds},
-            "detector": {notes: {"px": px + shift, "pck10": 0.5} for _, notes, _, px in kinds},
+            "detector": {notes: {"px": px + shift, "pck10": 0.5, "pck20": 0.75} for _, notes, _, px in kinds},
         }]  # fmt: skip
 
     plain = (("source", "direct", 0.9, 8.0), ("mixup", "mixup", 0.4, 5.0), ("adapted", "ours", 0.3, 6.0),
@@ -306,6 +306,7 @@ def test_faces_are_paired_target_by_target():
     assert "-0.300 ± 0.000 *" in found and "-3.00 ± 0.00 *" in found
     assert "+0.50 ± 0.00 *" in found  # 5.5 px, where a detector has 5.0 that learned from mixed faces alone
     assert "11.64, 0.482" in rows["Ours: adapted, with mixed"] and len(rows) == 1 + len(faces.ROWS)
+    assert "75 ± 0" in found and "PCK@20 (%)" in rows["faces"]  # the paper's table 3 is at 20 %
 
 
 def test_faces_that_ship_turn_and_are_drawn_in_two_rows():
@@ -337,15 +338,27 @@ def test_steps_from_mixed_poses_to_adapted_ones_are_counted_against_the_mixed():
         kinds = {kind: {"mmd": 0.5, "energy": 0.25, "coverage": 0.5} for kind in reading.STEPS}
         kinds["adapted"] = {**kinds["adapted"], "mmd": adapted}
         detectors = {kind: {"px": px, "pck10": 0.5} for kind, px in (("direct", 6.0), ("wide", 4.5))}
+        later = {kind: {"px": px + 9, "pck10": 0.5} for kind, px in (("direct", 6.0), ("wide", 4.5))}
         moved = {"read": 0.01, "fitted": 0.05, "taught": 0.02}
-        return [{"distances": kinds, "moved": moved, "detector": detectors}]
+        first = {"distances": kinds, "moved": moved, "detector": detectors}
+        return [first, {**first, "detector": later}]
+
+    def smear(mmd):
+        kinds = {kind: {"mmd": 0.5, "energy": 0.25, "coverage": 0.5} for kind in reading.SMEARED}
+        kinds |= {"source": {**kinds["source"], "mmd": 0.9}, "smeared": {**kinds["smeared"], "mmd": mmd}}
+        return [{"distances": kinds, "detector": {"smeared": {"px": 4.0, "pck10": 0.5}}}]
 
     runs = {f"reading_{name}": run(0.4 if name < "S" else 0.6) for name in tables.MEASURED_ON}
+    runs |= {f"smeared_{name}": smear(0.4 if name < "T" else 0.6) for name in tables.MEASURED_ON}
     rows = {line.split("  ")[0]: line for line in reading.reading_table(runs).splitlines()}
     assert f"{sum(name < 'S' for name in tables.MEASURED_ON)} of 10" in rows["any noise, adapted"]
     assert "5.0 ± 0.0" in rows["their noises, adapted"] and " of 10" not in rows["mixed"]
     assert "(◆ 7)" not in "".join(rows.values()) and "0 of 10 (◆ 7)" in reading.reading_table(runs, 7.0)
-    assert "-1.50 ± 0.00 *" in reading.taught_table(runs)
+    assert "-1.50 ± 0.00 *" in reading.taught_table(runs) and "-2.00 ± 0.00 *" in reading.taught_table(runs)
+    coarse = {line.split("  ")[0]: line for line in reading.smeared_table(runs).splitlines()}
+    words = coarse["all of these, smeared"].split("  ")
+    assert [word.strip() for word in words if " of 10" in word] == ["10 of 10", "4 of 10"]  # of source, of mixed
+    assert "-0.400 ± 0.000 *" in coarse["mixed, smeared"] and coarse["mixed"].count(" of 10") == 1
 
 
 def test_neighbours_are_judged_over_targets_and_paired_with_the_adapted():

@@ -64,7 +64,7 @@ class SourceConfig:
 
 @dataclass(frozen=True)
 class AdaptationConfig:
-    """The fitting of tau. The defaults are the paper's, but for `pairing`."""
+    """The fitting of tau. Of the defaults `layers` and `mixed` are the paper's, which gives no steps, batch or rate."""
 
     layers: tuple[int, ...] = (3,)  # l of eq. 6, counted from 1, the coarsest
     mixed: int = 1000  # E, how many mixed poses stand for the shots

@@ -19,6 +19,7 @@ from napa_lib.adaptation.measure import (
     ADAPTATION,
     MEASURED_ON,
     NETWORKS,
+    SMEARED_ON,
     VARIANTS,
     judge_sources,
     measure_scale,
@@ -65,6 +66,13 @@ def taught(name: str) -> Experiment:
     return Experiment(f"{command} --models {RUNS} --out {out}", out, 90, (0, 1), NETWORKS[name])
 
 
+def coarse(name: str) -> Experiment:
+    """A target read by a beta of its own, tau in the coarse layers, and beta's answers given back what they lack."""
+    out = f"{RUNS}/smeared_{name}_{{seed}}.json"
+    command = f"napa_lib.adaptation.reading --target {name} --smear --seed {{seed}} --out {out}"
+    return Experiment(command, out, 40, (0, 1, 2))
+
+
 def in_studio(kind: str, seeds: tuple[int, ...]) -> Experiment:
     """Chapter 3's KeypointGAN, trained with poses that were made of fifty; their eta is the same for all kinds."""
     out = f"{RUNS}/studio_{kind}_{{seed}}"
@@ -93,6 +101,7 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
     **{name: measured(name, f"--variant {name}", 25, (0, 1, 2)) for name in VARIANTS},
     "scale": measured("scale", "--scale", 60, (0, 1, 2)),
     **{f"reading_{name}": taught(name) for name in MEASURED_ON},
+    **{f"smeared_{name}": coarse(name) for name in (*SMEARED_ON, *MEASURED_ON)},
     # faces (table 3)
     "warm_faces": trained("warm_faces", "--stage warm --steps 2500 --poses faces", 500, "tiny"),
     "beta_faces": trained(

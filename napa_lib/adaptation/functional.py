@@ -70,6 +70,45 @@ def widened(poses: Tensor, shots: Tensor) -> Tensor:
     return middle + (poses - middle) * (spreads[1] / spreads[0].clamp_min(1e-12)).to(poses)
 
 
+def smeared(
+    poses: Tensor, fitted: Tensor, residuals: Tensor, neighbours: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """Poses with errors as their like were seen to have: to each the residual of one of its nearest fitted ones.
+
+    What is fitted by a mean distance answers with a kind of average, and a set of averages is narrower than the truth.
+    Where the truth is known, so is what the average leaves out; drawn at random and given back, it makes the set as
+    wide again, where and in the direction in which it is missing.
+
+    Args:
+        poses: (N, J, 2), answers whose truth is unknown.
+        fitted: (E, J, 2), answers whose truth is known.
+        residuals: (E, J, 2), the truth minus `fitted`.
+        neighbours: from 1 to E, how many of the fitted that lie nearest to a pose are drawn from.
+        generator: source of randomness, on the CPU.
+
+    Returns:
+        (N, J, 2).
+
+    Raises:
+        ValueError: if fitted and residuals are not one to one, or for other neighbours.
+
+    Source: Duan, 1983 (the smearing estimate), here with the residuals of the neighbourhood.
+
+    >>> fitted, residuals = torch.tensor([[[0.0, 0.0]], [[9.0, 9.0]]]), torch.tensor([[[0.5, 0.0]], [[0.0, -3.0]]])
+    >>> smeared(torch.tensor([[[1.0, 0.0]], [[8.0, 9.0]]]), fitted, residuals, 1).tolist()
+    [[[1.5, 0.0]], [[8.0, 6.0]]]
+    """
+    if fitted.shape != residuals.shape or not 1 <= neighbours <= len(fitted):
+        raise ValueError(
+            f"residuals must be one a fitted pose, and neighbours from 1 to their number, got {tuple(fitted.shape)}, "
+            f"{tuple(residuals.shape)} and {neighbours}"
+        )
+    distance = torch.cdist(poses.flatten(1).double(), fitted.flatten(1).double())
+    near = distance.topk(neighbours, largest=False).indices  # (N, neighbours)
+    drawn = torch.randint(neighbours, (len(poses), 1), generator=generator)
+    return poses + residuals[near.gather(1, drawn)[:, 0]]
+
+
 def nearest_pairs(targets: Tensor, candidates: Tensor) -> Tensor:
     """For each target a candidate of its own, near to it: the nearest that no earlier target has taken.
 

@@ -29,6 +29,7 @@ from napa_lib.loop import Setup
 from napa_lib.networks import VGG19Features
 
 CHOSEN_ON = ("Stand", "Yoga_Tree_left")  # steps, rate, layers and pool
+SMEARED_ON = (*CHOSEN_ON, "Traffic_RightTurn", "Traffic_FrontStop")  # how beta's answers are used
 MEASURED_ON = (
     "MilitarySalute", "Seated", "Squat", "Stand_LeftArmRaised", "T", "Traffic_AllStop", "Traffic_LeftTurn",
     "Yoga_Tree_right", "Yoga_UpwardSalute", "Yoga_Warrior2_left",

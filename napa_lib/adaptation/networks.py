@@ -3,7 +3,8 @@
     g_s = phi o A o f:  z --f--> w --A--> one style a layer --phi--> skeleton image
 
 Source: FlexPose, section 3.2 and eq. 3; Karras et al., 2019 (StyleGAN). Left out of StyleGAN are the noise inputs of
-its layers, because a skeleton has no texture that they could vary, and its progressive growing.
+its layers, because a skeleton has no texture that they could vary, its progressive growing, and its mixing
+regularisation, two noises for one picture, which keeps a layer from relying on what its neighbours were told.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 There, fifty unpaired poses failed: its critic learned them by heart, and mirrored, moved and scaled they lay where no
 frame's figure lies. Here the fifty are the shots of a target. Poses of its adapted generator, and for comparison poses
-mixed from the fifty alone, are written as poses that KeypointGAN can be trained with. Nothing but the fifty is used of
-the studio: not where other figures stand, and not how their heads are held.
+mixed from the fifty alone, are written as poses that KeypointGAN can be trained with. The paper's own sets, Direct of
+the source's and the mixed poses and Ours of the adapted and the mixed, are not made here. Nothing but the fifty is
+used of the studio: not where other figures stand, and not how their heads are held.
 """
 
 from __future__ import annotations

@@ -25,14 +25,14 @@ def faces_table(runs: Runs) -> str:
     alone = over(TURNED, runs, "detector", "mixup", "px")
     reading = {name: runs[f"reading_{name}"] for name in TURNED}
     lines = [["faces", "squared MMD", "minus the mixed's", "error (px)", "minus Direct's", "minus the mixed's",
-              "PCK@10 (%)", "paper: px, PCK"]]  # fmt: skip
+              "PCK@20 (%)", "paper: px, PCK@20"]]  # fmt: skip
     for name, (poses, learned, paper) in ROWS.items():
         of = reading if poses == TAUGHT else runs
         mixed = over(TURNED, of, "distances", "mixup", "mmd")
         direct = over(TURNED, of, "detector", "direct", "px")
         mmd = over(TURNED, of, "distances", poses, "mmd")
         pixels = over(TURNED, of, "detector", learned, "px")
-        rate = [100 * v for v in over(TURNED, of, "detector", learned, "pck10")]
+        rate = [100 * v for v in over(TURNED, of, "detector", learned, "pck20")]
         lines.append([
             name, mean_of(mmd, 3), "-" if poses == "mixup" else change_of(mixed, mmd, 3), mean_of(pixels, 1),
             "-" if learned == "direct" else change_of(direct, pixels, 2),

@@ -21,6 +21,16 @@ STEPS = {  # from the mixed poses to the generator's: set -> name, and whose dis
     "wide": "of these nine tenths, widened",
     "pool": "first half itself",
 }
+SMEARED = {  # the same with tau in the coarse layers: set -> name
+    "source": "source",
+    "mixup": "mixed",
+    "mixup wide": "mixed, widened",
+    "mixup smeared": "mixed, smeared",
+    "taught": "coarse layers adapted, beta taught",
+    "wide": "of these nine tenths, widened",
+    "smeared": "all of these, smeared",
+    "pool": "first half itself",
+}
 
 
 def reading_runs(runs: Runs) -> dict[str, Sequence[Mapping[str, Any]]]:
@@ -58,15 +68,49 @@ def reading_table(runs: Runs, guess: float | None = None) -> str:
     return text_table(lines)
 
 
+def smeared_runs(runs: Runs) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """The results of `napa_lib.adaptation.reading --smear`, by target."""
+    return {name: runs[f"smeared_{name}"] for name in MEASURED_ON}
+
+
+def smeared_table(runs: Runs) -> str:
+    """As `reading_table`, where tau is in the coarse layers and answers are given back what they leave out.
+
+    Squared MMDs are paired with the source's and with the mixed poses', with the count of targets that are nearer.
+    """
+    found = smeared_runs(runs)
+    lines = [["poses", "energy distance", "squared MMD", "minus the source's", "nearer", "minus the mixed's", "nearer",
+              "coverage (%)"]]  # fmt: skip
+    before = {kind: over_targets(found, "distances", kind, "mmd") for kind in ("source", "mixup")}
+    for kind, name in SMEARED.items():
+        mmd = over_targets(found, "distances", kind, "mmd")
+        paired = []
+        for other, theirs in before.items():
+            below = sum(a < b for a, b in zip(mmd, theirs, strict=True))
+            paired += ["-", "-"] if kind == other else [change_of(theirs, mmd, 3), f"{below} of {len(mmd)}"]
+        energy = mean_of(over_targets(found, "distances", kind, "energy"), 3)
+        covered = mean_of([100 * v for v in over_targets(found, "distances", kind, "coverage")], 0)
+        lines.append([name, energy, mean_of(mmd, 3), *paired, covered])
+    return text_table(lines)
+
+
 def taught_table(runs: Runs) -> str:
-    """The stand-in detector with Direct's annotations and with those of a taught beta, over ten targets."""
-    found = reading_runs(runs)
+    """The stand-in detector with Direct's annotations and with those of a taught beta, over ten targets.
+
+    Each is paired with Direct of the same seeds.
+    """
+    found, coarse = reading_runs(runs), smeared_runs(runs)
     lines = [["annotations", "error (px)", "minus Direct's", "PCK@10 (%)"]]
-    direct = over_targets(found, "detector", "direct", "px")
-    for kind, name in (("direct", "Direct: source + mixed"), ("wide", "Ours: taught and widened + mixed")):
-        pixels = over_targets(found, "detector", kind, "px")
+    for kind, of, name in (
+        ("direct", found, "Direct: source + mixed"),
+        ("wide", found, "Ours: taught and widened + mixed"),
+        ("smeared", coarse, "Ours: coarse layers, taught and smeared + mixed"),
+    ):
+        pixels = over_targets(of, "detector", kind, "px")
+        same = {target: found[target][: len(of[target])] for target in of}
+        direct = over_targets(same, "detector", "direct", "px")
         change = "-" if kind == "direct" else change_of(direct, pixels, 2)
-        rate = mean_of([100 * v for v in over_targets(found, "detector", kind, "pck10")], 0)
+        rate = mean_of([100 * v for v in over_targets(of, "detector", kind, "pck10")], 0)
         lines.append([name, mean_of(pixels, 1), change, rate])
     return text_table(lines)
 

@@ -32,7 +32,7 @@ WAYS = {
 }
 LAYERS = [WAYS[name][0] for name in ("all", "layer3", "layers13", "layers35")]  # to choose from
 STUDIO = {  # what is made of fifty poses, or all -> the run of chapter 3 or of this one
-    "Direct": "ours_poses50",
+    "the fifty alone": "ours_poses50",
     "stirred": "ours_poses50_stirred",
     "mixed": "studio_mixup",
     "FlexPose": "studio_flexpose",
