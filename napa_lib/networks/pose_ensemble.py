@@ -57,7 +57,8 @@ class PoseEnsemble(nn.Module):
     def forward(self, images: Tensor, mirror: bool = False) -> PosePrediction:
         """As `WarmPoseNet.forward`; without `mirror` the second network is not asked."""
         heatmaps, evidence = self.weigh(images, mirror)
-        return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), evidence @ self.calibration, heatmaps)
+        confidence = (evidence * self.calibration).sum(-1)
+        return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), confidence, heatmaps)
 
     def weigh(self, images: Tensor, mirror: bool) -> tuple[Tensor, Tensor]:
         """The product's log heat maps (B, 18, S / 4, S / 4), and what the confidence weighs, (B, 18, 3)."""
