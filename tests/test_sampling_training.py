@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from test_adversarial_loops import assert_moved_alike, take
 
 from napa_lib import sampling
 from napa_lib.sampling.networks import TreeEncoder
@@ -28,20 +29,6 @@ def one_step(model, critic, config: TrainingConfig, rates: dict[str, float]):
     canonical, prior = sampling.sample_canonical(8, generator=generator()), sampling.draw_embeddings(8, generator())
     local = sampling.local_directions(canonical)
     return canonical, local, prior, training_step(model, critic, canonical, local, prior, sgd, config)
-
-
-def take(network: torch.nn.Module, rate: float) -> None:
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter -= rate * parameter.grad
-
-
-def assert_moved_alike(network: torch.nn.Module, expected: torch.nn.Module, before: torch.nn.Module) -> None:
-    """Every parameter went as far, and where it should have."""
-    triples = zip(network.named_parameters(), expected.parameters(), before.parameters(), strict=True)
-    for (name, one), two, start in triples:
-        way, should = (one - start).detach(), (two - start).detach()
-        torch.testing.assert_close(way, should, rtol=0, atol=1e-6 + 2e-3 * float(should.abs().max()), msg=name)
 
 
 def test_the_critic_goes_down_its_loss_and_then_phi_and_psi_down_eq_1_and_l_adv():

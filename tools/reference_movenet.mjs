@@ -6,26 +6,11 @@
 // in a form whose layers can be asked; PICTURES.bin holds pictures of 128 x 128 x 3 bytes. Of each picture the answers
 // are the middles (1 channel), heat maps (17), sizes and shifts (2 each, y first) of its 32 x 32 cells.
 import fs from "node:fs";
-import { createRequire } from "node:module";
-import path from "node:path";
 import process from "node:process";
+import { load } from "../benchmarks/tfjs.mjs";
 
 const [models, pictures] = process.argv.slice(2);
-const require = createRequire(path.join(process.cwd(), "here.js")); // packages of the folder that it is run in
-const tf = require("@tensorflow/tfjs");
-const wasm = require("@tensorflow/tfjs-backend-wasm");
-wasm.setWasmPaths(path.dirname(require.resolve("@tensorflow/tfjs-backend-wasm")) + path.sep);
-await tf.setBackend("wasm");
-
-const description = JSON.parse(fs.readFileSync(path.join(models, "movenet-multipose.json")));
-const weights = fs.readFileSync(path.join(models, "movenet-multipose.bin"));
-const network = await tf.loadGraphModel(
-  tf.io.fromMemory({
-    modelTopology: description.modelTopology,
-    weightSpecs: description.weightsManifest.flatMap((group) => group.weights),
-    weightData: weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.byteLength),
-  }),
-);
+const { tf, network } = await load(models, "movenet-multipose");
 const layers = ["center_0/conv2d_4", "kpt_heatmap_0/conv2d_7", "box_scale_0/conv2d_5", "box_offset_0/conv2d_6"];
 const names = layers.map((layer) => `StatefulPartitionedCall/${layer}/BiasAdd`);
 const bytes = fs.readFileSync(pictures);
