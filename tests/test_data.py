@@ -57,6 +57,10 @@ def test_every_shipped_file_is_listed_with_its_hash_source_and_licence():
     assert sum(entry["bytes"] for entry in manifest.values()) < 110e6
 
 
+def test_the_assets_stay_as_small_as_their_card_says():
+    assert sum(entry["bytes"] for entry in read_manifest().values()) < 100 * 2**20
+
+
 def test_licence_texts_that_the_manifest_points_to_are_there():
     for entry in read_manifest().values():
         if "(" in entry["licence"] and "/" in entry["licence"]:

@@ -13,10 +13,14 @@ from napa_lib.data.paintings import list_paintings
 from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.networks.movenet import MoveNet, PeopleDetector, load_movenet, save_movenet
 from napa_lib.networks.pose_ensemble import (
+    EVEN,
     KNOWN,
+    MOST,
+    STEEPNESS,
     SWAPPED,
     THEIRS,
     PoseEnsemble,
+    drawn_rather,
     load_pose_ensemble,
     save_calibration,
 )
@@ -142,6 +146,26 @@ def test_an_ensemble_multiplies_its_opinions():
     assert (found.keypoints[0, others, 1] - 42 * 4).abs().max() < 4  # as the second says
     alone = network(crops())  # the second is not asked: two places of the third's column are left
     assert (alone.keypoints[0, known, 0] - place[0]).abs().max() < 1.5
+
+
+def test_strokes_that_movenet_does_not_know_are_left_to_the_network_of_drawn_figures():
+    """Two networks that name different places: which of them is followed tells MoveNet, which sees a figure or none."""
+    first, second = One(56, (7, 7)), One(32, (24, 12))
+    for third, (row, column) in ((Three(), (42, 21)), (Three(*range(48)), (7, 7))):
+        found = PoseEnsemble(first, second, third)(crops(), mirror=True)
+        place = np.array([column * 4 + 1.5, row * 4 + 1.5])
+        np.testing.assert_allclose(found.keypoints[0], np.tile(place, (18, 1)), atol=4)
+
+
+@pytest.mark.parametrize("seen", [-4.0, -1.5, 3.0])
+def test_how_much_rather_a_drawing_follows_its_formula(seen):
+    generator = np.random.default_rng(0)
+    second = generator.normal(0, 2, (2, 18, 6, 6))
+    second -= np.log(np.exp(second).sum((2, 3), keepdims=True))
+    third = generator.normal(seen, 1, (2, 13, 6, 6))
+    ratio = np.exp(second).max((2, 3)).mean(1) / (1 / (1 + np.exp(-third))).max((2, 3)).mean(1)
+    expected = np.clip((ratio / EVEN) ** STEEPNESS, 1, MOST)
+    np.testing.assert_allclose(drawn_rather(torch.tensor(second), torch.tensor(third)), expected, rtol=1e-9)
 
 
 def test_the_confidence_weighs_what_movenet_sees_where_the_joint_is():
