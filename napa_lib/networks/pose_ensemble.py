@@ -21,7 +21,7 @@ FORMAT = "napa-pose-ensemble-1"
 CALIBRATION = "weights/pose_ensemble.safetensors"
 SECOND_WEIGHT, THIRD_WEIGHT = 0.5, 2.0  # exponents of the heat maps beside the first's; chosen on validation figures
 FLOOR = 0.01  # chance of a joint where the third sees none: it may know nothing of such a figure; chosen with them
-EVEN, STEEPNESS, MOST = 0.18, 3.0, 8.0  # of `drawn_rather`; chosen with them and on 30 figures of signs
+EVEN, STEEPNESS, MOST = 0.2, 3.0, 8.0  # of `drawn_rather`; chosen with them and on 30 figures of signs
 SECOND_SIZE = 128  # pixels of the crops that the second network was trained on
 THIRD_SIZE = 192  # of those that the third looks at; chosen with the weights
 KNOWN = tuple(j for j, name in enumerate(NAPA18.joints) if name in COCO17.joints)  # with a heat map of the third's
@@ -35,11 +35,12 @@ class PoseEnsemble(nn.Module):
     Their errors are not the same ones. Where one is sure and the others in doubt, the product of their heat maps
     follows the sure one; where each names several places, it takes what they share. A mean of points would be none.
 
-        log p = log p_warm + q SECOND_WEIGHT log p_second + THIRD_WEIGHT / q log((1 - FLOOR) sigmoid(z) + FLOOR)
+        log p = log p_warm + q SECOND_WEIGHT log p_second
+                + THIRD_WEIGHT / max(q, 1) log((1 - FLOOR) sigmoid(z) + FLOOR)
 
-    with z MoveNet's logits, which it has for thirteen of the joints, and q >= 1 from `drawn_rather`: of a stick man or
-    a sign the second knows more, and the third less, than of people. The confidence weighs what the warm-started
-    network says and z where the joint is found, for the other five joints its mean:
+    with z MoveNet's logits, which it has for thirteen of the joints, and q from `drawn_rather`: of a stick man or a
+    sign the second knows more, and the third less, than of people. The confidence weighs what the warm-started network
+    says and z where the joint is found, for the other five joints its mean:
 
         logit = calibration . (warm, z, 1)
 
@@ -72,7 +73,7 @@ class PoseEnsemble(nn.Module):
             second = self._second_opinion(images, heatmaps.shape[-1])
             q = drawn_rather(second, logits)[:, None, None, None]
             heatmaps += q * SECOND_WEIGHT * second
-            third_weight = THIRD_WEIGHT / q
+            third_weight = THIRD_WEIGHT / q.clamp(min=1.0)
         heatmaps[:, KNOWN] += third_weight * ((1 - FLOOR) * logits.sigmoid() + FLOOR).log()
         p = heatmaps[:, KNOWN].flatten(2).softmax(-1)
         there = (p * logits.flatten(2)).sum(-1)  # (B, 13)
@@ -97,12 +98,12 @@ class PoseEnsemble(nn.Module):
 
 
 def drawn_rather(second: Tensor, third: Tensor) -> Tensor:
-    """How many times more than on people the network of drawn figures counts, and that of photographs less.
+    """How many times its usual weight the network of drawn figures counts.
 
-        q = clamp((s / EVEN)^STEEPNESS, 1, MOST),  s = mean_j max p_second,j / mean_j max sigmoid(z_j)
+        q = min((s / EVEN)^STEEPNESS, MOST),  s = mean_j max p_second,j / mean_j max sigmoid(z_j)
 
     Where the second is as sure as on drawings and the third sees hardly anybody, the figure is one of strokes or of
-    bare shapes; on people, and where both are unsure, q is 1.
+    bare shapes, and q is large; where the third sees a person, or the second knows nothing, q is small.
 
     Args:
         second: (B, J, h, w) log probabilities of the cells.
@@ -112,11 +113,11 @@ def drawn_rather(second: Tensor, third: Tensor) -> Tensor:
         (B,)
 
     >>> unsure, blind = torch.full((1, 1, 4, 4), 1 / 16).log(), torch.full((1, 1, 4, 4), -3.0)
-    >>> drawn_rather(unsure, blind), drawn_rather(unsure, -blind)
-    (tensor([8.]), tensor([1.]))
+    >>> drawn_rather(unsure, blind), drawn_rather(unsure, -blind).round(decimals=2)
+    (tensor([8.]), tensor([0.0400]))
     """
     sure, seen = (p.flatten(2).amax(-1).mean(1) for p in (second.exp(), third.sigmoid()))
-    return (sure / seen / EVEN).pow(STEEPNESS).clamp(1.0, MOST)
+    return (sure / seen / EVEN).pow(STEEPNESS).clamp(max=MOST)
 
 
 def _sized(images: Tensor, size: int) -> Tensor:
