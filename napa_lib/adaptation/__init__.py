@@ -24,7 +24,14 @@ from napa_lib.adaptation.store import (
     load_pretrained_reader,
     load_pretrained_transfer,
 )
-from napa_lib.adaptation.targets import Target, choose_shots, recorded_target, source_poses, synthetic_target
+from napa_lib.adaptation.targets import (
+    Target,
+    choose_shots,
+    recorded_target,
+    source_poses,
+    synthetic_target,
+    union_target,
+)
 from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
 
 __all__ = [
@@ -64,4 +71,5 @@ __all__ = [
     "sample_poses",
     "source_poses",
     "synthetic_target",
+    "union_target",
 ]

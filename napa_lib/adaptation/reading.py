@@ -33,18 +33,19 @@ from napa_lib.adaptation.measure import (
     NETWORKS,
     POOL,
     SAMPLES,
-    SHOTS,
     SMEARED_ON,
+    UNIONS,
     Parts,
     adapt_to,
     distances,
     open_parts,
     open_target,
+    shots_for,
 )
 from napa_lib.adaptation.networks import KeypointRegressor, read_images
 from napa_lib.adaptation.sticks import alpha
 from napa_lib.adaptation.store import load_pretrained, load_pretrained_transfer, save_regressor
-from napa_lib.adaptation.targets import Target, choose_shots, recorded_target
+from napa_lib.adaptation.targets import Target, choose_shots, recorded_target, spaced
 from napa_lib.adaptation.train import CLIP, deformed, known_poses, worn
 from napa_lib.adaptation.transfer import AdaptedGenerator
 from napa_lib.engine import learning_rate_factor, seed_everything
@@ -138,7 +139,7 @@ def open_shipped(seed: int, half: bool) -> Parts:
 
 def shots_of(target: Target, seed: int) -> Tensor:
     """The shots that `adapt_to` draws."""
-    return choose_shots(target, SHOTS, torch.Generator().manual_seed(seed))
+    return choose_shots(target, shots_for(target.name), torch.Generator().manual_seed(seed))
 
 
 def measure(name: str, parts: Parts, config: ReadingConfig) -> dict:
@@ -151,7 +152,7 @@ def measure(name: str, parts: Parts, config: ReadingConfig) -> dict:
     """
     target, seed = open_target(name), config.seed
     shots = shots_of(target, seed)
-    adapted, sampled = adapt_to(target, parts, seed)
+    adapted, sampled = adapt_to(target, parts, seed, len(shots))
     mixed = adapted.mixed[:SAMPLES]
     noises = paired_noises(ADAPTATION.pairing, parts.pool, adapted.mixed)
     known = known_poses(parts.regressor, KEPT, torch.Generator().manual_seed(seed))
@@ -164,7 +165,8 @@ def measure(name: str, parts: Parts, config: ReadingConfig) -> dict:
     wide = widened(nearest_share(taught, adapted.mixed, SHARE), shots)
     sets = {
         "source": parts.pool.poses, "mixup": adapted.mixed, "mixup wide": widened(adapted.mixed, shots), "read": read,
-        "fitted": fitted[0], "adapted": sampled, "taught": taught, "wide": wide, "pool": target.pool,
+        "fitted": fitted[0], "adapted": sampled, "taught": taught, "wide": wide,
+        "pool": spaced(target.pool, SAMPLES),
     }  # fmt: skip
     annotations = {
         "direct": torch.cat([parts.pool.poses[:ANNOTATIONS], adapted.mixed]),
@@ -199,7 +201,7 @@ def measure_smeared(name: str, parts: Parts, config: ReadingConfig) -> dict:
     target, seed = open_target(name), config.seed
     shots = shots_of(target, seed)
     coarse = tuple(range(1, parts.source.config.layers // 2 + 1))
-    adapted, _ = adapt_to(target, parts, seed, layers=coarse)
+    adapted, _ = adapt_to(target, parts, seed, len(shots), layers=coarse)
     mixed = adapted.mixed
     noises = paired_noises(ADAPTATION.pairing, parts.pool, mixed)
     known = known_poses(parts.regressor, KEPT, torch.Generator().manual_seed(seed))
@@ -211,7 +213,8 @@ def measure_smeared(name: str, parts: Parts, config: ReadingConfig) -> dict:
     sets = {
         "source": parts.pool.poses, "mixup": mixed, "mixup wide": widened(mixed, shots),
         "mixup smeared": smeared(mixed, fitted, mixed - fitted, NEIGHBOURS, generator), "taught": taught,
-        "wide": widened(nearest_share(taught, mixed, SHARE), shots), "smeared": found, "pool": target.pool,
+        "wide": widened(nearest_share(taught, mixed, SHARE), shots), "smeared": found,
+        "pool": spaced(target.pool, SAMPLES),
     }  # fmt: skip
     detector = replace(DETECTOR, seed=seed)
     trained = train_detector(detector, torch.cat([found, mixed]))[0]
@@ -241,7 +244,7 @@ def teach_shipped(name: str, parts: Parts, config: ReadingConfig) -> tuple[Keypo
 def main(arguments: list[str] | None = None) -> None:
     """Adapt to a target, teach beta its drawings, and measure the poses step by step."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--target", choices=(*MEASURED_ON, *SMEARED_ON, *TURNED), required=True,
+    parser.add_argument("--target", choices=(*MEASURED_ON, *SMEARED_ON, *UNIONS, *TURNED), required=True,
                         help="a target to measure on, or a class that was chosen on")  # fmt: skip
     parser.add_argument(
         "--models", type=Path, default=Path("runs/flexpose"), help="folder of the faces' source and beta"

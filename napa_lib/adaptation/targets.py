@@ -1,9 +1,10 @@
-"""Sources and targets from what ships: motion capture, artificial poses, twenty classes of recorded ones, synthetic
-people."""
+"""Sources and targets from what ships: motion capture, artificial poses, twenty classes of recorded ones, alone or
+several together, synthetic people."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -72,6 +73,29 @@ def recorded_target(label: str) -> Target:
     return _halved(label, convert(load_body25_poses(label).keypoints, BODY25, SHARED15))
 
 
+def union_target(name: str, labels: Sequence[str]) -> Target:
+    """Several classes of the recorded 2D poses as one target, each with as many poses as any other.
+
+    The pool joins the classes' pools in the order of `labels`, and what is held out likewise. Each half of a class
+    gives as many poses as the smallest half of all, spread over it. So `choose_shots` takes as many shots of every
+    class if their number can be divided by the classes'.
+
+    Raises:
+        ValueError: for fewer than two classes, one that is named twice, or errors as for `recorded_target`.
+
+    Source: FlexPose, section 4.1 (six activities of Simplified Human3.6M, fifteen of Human3.6M, two shots of each).
+    """
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise ValueError(f"labels must be two or more different classes, got {list(labels)}")
+    targets = [recorded_target(label) for label in labels]
+    count = min(len(half) for target in targets for half in (target.pool, target.held_out))
+    return Target(
+        name,
+        torch.cat([spaced(target.pool, count) for target in targets]),
+        torch.cat([spaced(target.held_out, count) for target in targets]),
+    )
+
+
 def synthetic_target(motion: int, split: str = "train") -> Target:
     """The synthetic people that move as one motion-capture clip does, by its number in `data.shards.MOVEMENTS`.
 
@@ -95,6 +119,12 @@ def choose_shots(target: Target, count: int, generator: torch.Generator) -> Tens
     inside = torch.rand(count, generator=generator)
     rows = (edges[:-1] + inside * (edges[1:] - edges[:-1])).long().clamp_max(len(target.pool) - 1)
     return target.pool[rows]
+
+
+def spaced(poses: Tensor, count: int) -> Tensor:
+    """Poses (N, 15, 2), `count` of them at equal steps in their order; all if they are no more."""
+    count = min(count, len(poses))
+    return poses[torch.arange(count) * len(poses) // count]
 
 
 def _halved(name: str, poses: Tensor) -> Target:
