@@ -14,10 +14,10 @@ import matplotlib.pyplot as plt
 from napa_lib import adaptation
 from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, Pool, PoseStyleGAN, StyleTransfer, Target
 from napa_lib.adaptation.faces import TURNED
-from napa_lib.adaptation.measure import SCALES, VARIANTS
+from napa_lib.adaptation.measure import SCALES, UNIONS, VARIANTS
 from napa_lib.skeletons import FACE68
 from napa_lib.study.exercises import judge
-from napa_lib.study.lessons.lesson_07 import EXERCISES, faces, live, pictures, reading, tables
+from napa_lib.study.lessons.lesson_07 import EXERCISES, faces, live, pictures, protocols, reading, tables
 
 RNG = np.random.default_rng(0)
 BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
@@ -359,6 +359,37 @@ def test_steps_from_mixed_poses_to_adapted_ones_are_counted_against_the_mixed():
     words = coarse["all of these, smeared"].split("  ")
     assert [word.strip() for word in words if " of 10" in word] == ["10 of 10", "4 of 10"]  # of source, of mixed
     assert "-0.400 ± 0.000 *" in coarse["mixed, smeared"] and coarse["mixed"].count(" of 10") == 1
+
+
+def test_two_protocols_stand_beside_each_other():
+    def run(mixed, smeared):
+        kinds = {kind: {"mmd": 0.5, "energy": 0.25, "coverage": 0.5} for kind in reading.SMEARED}
+        kinds |= {"mixup": {**kinds["mixup"], "mmd": mixed}, "smeared": {**kinds["smeared"], "mmd": smeared}}
+        return {"distances": kinds}
+
+    runs = {f"smeared_{name}": [run(0.3, 0.1), run(0.3, 0.3)] for name in tables.MEASURED_ON}
+    runs |= {f"smeared_{name}": [run(0.04, 0.01), run(0.05, 0.022)] for name in UNIONS}
+    one, six = (line.split("  ") for line in protocols.protocols_table(runs).splitlines()[1:])
+    assert "0.300 ± 0.000" in [cell.strip() for cell in one] and "0.045 ± 0.000" in [cell.strip() for cell in six]
+    page = protocols.protocols_figure(runs)
+    rows = [label.get_text() for label in page.axes[0].get_yticklabels()]
+    for axis, times in zip(page.axes, (2 / 3, 16 / 45), strict=True):
+        drawn = [line.get_xydata() for line in axis.lines]
+        ours = drawn[rows.index("adapted, smeared")]
+        assert ours[:, 0] == pytest.approx(np.full(10, times)) and len(set(ours[:, 1])) == 10  # none hides another
+        assert ours[:, 1].mean() == pytest.approx(rows.index("adapted, smeared"))
+    lines = protocols.unions_table(runs).splitlines()
+    assert len(lines) == 1 + len(UNIONS) and all(line.count("*") == 2 for line in lines[1:])
+    assert "-0.029 ± 0.013 *" in lines[1] and lines[-1].startswith("fifteen")
+    six_classes = reading.smeared_table(runs, 7.0, protocols.PROTOCOLS["six activities"]).splitlines()
+    assert "10 of 10 (◆ 7)" in six_classes[7] and "".join(six_classes).count("◆") == 1
+
+
+def test_spread_is_a_root_mean_square_in_per_cent_of_the_side():
+    poses = np.random.default_rng(0).normal(size=(50, 15, 2))
+    apart = poses - poses.mean(0)
+    expected = 100 * np.sqrt((apart**2).sum(2).mean()) / 2  # the side is 2 long
+    assert protocols.spread(torch.from_numpy(poses)) == pytest.approx(expected)
 
 
 def test_neighbours_are_judged_over_targets_and_paired_with_the_adapted():

@@ -208,7 +208,7 @@ def map_figure(sets: Mapping[str, Tensor], target: Tensor) -> Figure:
     """
     mean, directions, share = main_directions(torch.cat([*sets.values(), target]))
     page, axes = plt.subplots(
-        1, len(sets), figsize=(7.2, 2.7), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        1, len(sets), figsize=(7.2, 2.5), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
     clouds: dict[str, Line2D] = {}
     for axis, (name, poses) in zip(axes.flat, sets.items(), strict=True):
@@ -275,5 +275,5 @@ def crowds_figure(crowds: Mapping[str, Tensor], target: Target) -> Figure:
     for name, poses in crowds.items():
         near = float(torch.cdist(poses.flatten(1), target.held_out.flatten(1)).amin(1).mean())
         words = f"{name}: nearest {near:.2f}, coverage {coverage(poses, target.held_out):.0%}, energy "
-        rows[words + f"{distance_to(poses, target):.2f}"] = poses[:6]
+        rows[words + f"{distance_to(poses, target):.2f}"] = poses[:4]
     return poses_figure(rows)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from napa_lib.adaptation.measure import MEASURED_ON, SCALES
 from napa_lib.results import text_table
-from napa_lib.study.lessons.lesson_07.tables import Runs, change_of, mean_of, over_targets
+from napa_lib.study.lessons.lesson_07.tables import Runs, change_of, mean_of, over, over_targets
 
 STEPS = {  # from the mixed poses to the generator's: set -> name, and whose distance from the mixed poses is known
     "source": "source",
@@ -68,28 +68,31 @@ def reading_table(runs: Runs, guess: float | None = None) -> str:
     return text_table(lines)
 
 
-def smeared_runs(runs: Runs) -> dict[str, Sequence[Mapping[str, Any]]]:
+def smeared_runs(runs: Runs, names: Iterable[str] = MEASURED_ON) -> dict[str, Sequence[Mapping[str, Any]]]:
     """The results of `napa_lib.adaptation.reading --smear`, by target."""
-    return {name: runs[f"smeared_{name}"] for name in MEASURED_ON}
+    return {name: runs[f"smeared_{name}"] for name in names}
 
 
-def smeared_table(runs: Runs) -> str:
+def smeared_table(runs: Runs, guess: float | None = None, names: Iterable[str] = MEASURED_ON) -> str:
     """As `reading_table`, where tau is in the coarse layers and answers are given back what they leave out.
 
-    Squared MMDs are paired with the source's and with the mixed poses', with the count of targets that are nearer.
+    Squared MMDs are paired with the source's and with the mixed poses', with the count of targets that are nearer. A
+    reader's prediction stands beside the smeared poses' last count.
     """
-    found = smeared_runs(runs)
+    found = smeared_runs(runs, names)
     lines = [["poses", "energy distance", "squared MMD", "minus the source's", "nearer", "minus the mixed's", "nearer",
               "coverage (%)"]]  # fmt: skip
-    before = {kind: over_targets(found, "distances", kind, "mmd") for kind in ("source", "mixup")}
+    before = {kind: over(found, found, "distances", kind, "mmd") for kind in ("source", "mixup")}
     for kind, name in SMEARED.items():
-        mmd = over_targets(found, "distances", kind, "mmd")
+        mmd = over(found, found, "distances", kind, "mmd")
         paired = []
         for other, theirs in before.items():
             below = sum(a < b for a, b in zip(mmd, theirs, strict=True))
             paired += ["-", "-"] if kind == other else [change_of(theirs, mmd, 3), f"{below} of {len(mmd)}"]
-        energy = mean_of(over_targets(found, "distances", kind, "energy"), 3)
-        covered = mean_of([100 * v for v in over_targets(found, "distances", kind, "coverage")], 0)
+        if kind == "smeared" and guess is not None:
+            paired[-1] += f" (◆ {guess:g})"
+        energy = mean_of(over(found, found, "distances", kind, "energy"), 3)
+        covered = mean_of([100 * v for v in over(found, found, "distances", kind, "coverage")], 0)
         lines.append([name, energy, mean_of(mmd, 3), *paired, covered])
     return text_table(lines)
 
