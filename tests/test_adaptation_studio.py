@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.adaptation import StyleTransfer, fit_square, measure, neighbours, reading, studio
+from napa_lib.adaptation import StyleTransfer, energy_distance, fit_square, measure, neighbours, reading, studio
 from napa_lib.adaptation.detector import DetectorConfig
 from napa_lib.adaptation.functional import told_apart
 from napa_lib.adaptation.reading import ReadingConfig
@@ -144,19 +144,38 @@ def test_main_directions_are_those_of_the_covariance():
     assert share == pytest.approx(size[-2:].sum() / size.sum())
 
 
+def test_direct_and_ours_differ_in_what_stands_beside_the_same_mixed_poses(few, monkeypatch):
+    monkeypatch.setattr(studio, "ADAPTATION", replace(measure.ADAPTATION, mixed=25, steps=2, batch=4))
+    monkeypatch.setattr(studio, "COUNT", 40)
+    monkeypatch.setattr(studio, "POOL", 30)
+    shots = fit_square(convert(few, NAPA18, SHARED15))
+    made = studio.make_poses(shots, 0, True)
+    same = (made["direct"] == made["ours"]).flatten(1).all(1)
+    assert int(same.sum()) == 25 and not bool(same[:25].all())  # they are not all in one place
+    mixed = studio.pose_mixup(shots, 25, torch.Generator().manual_seed(0))
+
+    def count(poses, among):
+        return int((poses[:, None] == among[None]).flatten(2).all(2).any(1).sum())
+
+    assert count(mixed, made["direct"]) == count(mixed, made["ours"]) == 25
+    assert count(made["flexpose"], made["ours"]) == 15 and count(made["flexpose"], made["direct"]) == 0
+    source = energy_distance(made["direct"][~same], made["source"])  # the other fifteen are the source's
+    assert source < energy_distance(made["direct"][~same], mixed)
+
+
 def test_commands_write_poses_and_what_they_are_worth(tmp_path, monkeypatch):
     small = replace(measure.ADAPTATION, mixed=25, steps=2, batch=4)
     for module in (studio, neighbours, reading, measure):
-        for name, value in (("ADAPTATION", small), ("POOL", 30), ("COUNT", 20), ("SAMPLES", 20), ("ANNOTATIONS", 20),
+        for name, value in (("ADAPTATION", small), ("POOL", 30), ("COUNT", 40), ("SAMPLES", 20), ("ANNOTATIONS", 20),
                             ("MEASURED_ON", ("T",))):  # fmt: skip
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
     studio.main(["--seed", "1", "--out", str(tmp_path / "made")])
     found = results.read(tmp_path / "made.json")
-    assert set(found["distances"]) == {"flexpose", "mixup", "source", "shots"} and 0 < found["head"] < 0.05
-    for kind in ("flexpose", "mixup"):
+    assert set(found["distances"]) == {*studio.KINDS, "source", "shots"} and 0 < found["head"] < 0.05
+    for kind in studio.KINDS:
         poses = read_poses(tmp_path / f"made_{kind}.safetensors", NAPA18.name)
-        assert tuple(poses.shape) == (20, 18, 2) and float(poses.abs().max()) <= 1 + 1e-5
+        assert tuple(poses.shape) == (40, 18, 2) and float(poses.abs().max()) <= 1 + 1e-5
     neighbours.main(["--out", str(tmp_path / "judged_0.json")])
     judged = results.read(tmp_path / "judged_0.json")["neighbours"]["T"]
     assert set(judged["told_apart"]) == {"source", "mixup", "adapted", "pool"} == set(judged["energy"])

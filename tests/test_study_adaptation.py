@@ -409,8 +409,11 @@ def test_the_studios_table_has_chapter_3s_rows_and_its_own():
 
     theirs = {name: [run(9.0)] for name in ("ours_poses50", "ours_poses50_stirred")} | {"ours": [run(4.0, 1000)] * 3}
     ours = {"studio_mixup": [run(6.0), run(6.5)], "studio_flexpose": [run(7.0), run(7.5)]}
+    ours |= {"studio_direct": [run(8.0)], "studio_ours": [run(5.0)]}
     text = tables.studio_table(ours, theirs, "mixed")
     assert "mixed ◆" in text and text.count("◆") == 1
+    rows = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert "8.00 (one run)" in rows["Direct"] and "5.00 (one run)" in rows["Ours"]
     assert "9.00 (one run)" in text and "10.00 (one run)" in text and "1,000" in text
     assert "7.00 and 7.50" in text and "4.00 ± 0.00" in text  # two runs are shown both, three have an interval
     kinds = {kind: {"energy": 0.25, "coverage": 0.5} for kind in tables.MADE}

@@ -131,6 +131,8 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
     ),
     "studio_flexpose": in_studio("flexpose", (0, 1, 2)),
     "studio_mixup": in_studio("mixup", (0, 1, 2)),
+    "studio_direct": in_studio("direct", (0, 1)),  # table 1
+    "studio_ours": in_studio("ours", (0, 1)),
     "shipped": replace(measured("shipped", "--ship", 30, (0,)), after=("warm", "beta", "source")),
 }  # fmt: skip
 

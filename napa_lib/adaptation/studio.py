@@ -1,9 +1,9 @@
 """Chapter 3's fifty studio poses made into thousands: `python -m napa_lib.adaptation.studio --help`.
 
 There, fifty unpaired poses failed: its critic learned them by heart, and mirrored, moved and scaled they lay where no
-frame's figure lies. Here the fifty are the shots of a target. Poses of its adapted generator, and for comparison poses
-mixed from the fifty alone, are written as poses that KeypointGAN can be trained with. The paper's own sets, Direct of
-the source's and the mixed poses and Ours of the adapted and the mixed, are not made here. Nothing but the fifty is
+frame's figure lies. Here the fifty are the shots of a target. Poses of its adapted generator, poses mixed from the
+fifty alone, and the paper's own sets of table 1, Direct of the source's and the mixed poses and Ours of the adapted
+and the mixed, are written as poses that KeypointGAN can be trained with, as many of each. Nothing but the fifty is
 used of the studio: not where other figures stand, and not how their heads are held.
 """
 
@@ -33,7 +33,7 @@ from napa_lib.skeletons import NAPA18, SHARED15, convert
 PROGRAM = "python -m napa_lib.adaptation.studio"
 SIZE = 64  # of chapter 3's `tiny` frames in pixels
 COUNT = 3200  # poses written, as many as the studio's second half has
-KINDS = ("flexpose", "mixup")
+KINDS = ("flexpose", "mixup", "direct", "ours")
 HELD_OUT = 500
 LEADS = ("pelvis", "head_center", "l_shoulder", "r_shoulder")  # what the points of the head are told from, and thorax
 TOLD = ("neck", "nose", "head")  # NAPA18 has them and SHARED15 has not
@@ -119,25 +119,35 @@ def chosen_poses(count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 def make_poses(shots: Tensor, seed: int, half: bool) -> dict[str, Tensor]:
     """15 joints in [-1, 1]: `flexpose`, poses of a generator adapted to the shots; `mixup`, mixed from them alone;
-    `source`, of the generator before."""
+    `source`, of the generator before; `direct` and `ours`, these and the adapted ones with 1000 mixed among them.
+
+    Source: FlexPose, section 4.1 (both have the E mixed poses, and are of one size).
+    """
     source, regressor = load_pretrained()
     generator = torch.Generator().manual_seed(seed)
     pool = draw_pool(source, regressor, POOL, generator)
     adapted = adapt(replace(ADAPTATION, seed=seed), source, pool, shots, setup=Setup(half=half))
+    flexpose = sample_poses(adapted.generator, regressor, COUNT, generator)
+    mixed = pose_mixup(shots, COUNT, generator)
+    rest = COUNT - len(adapted.mixed)
+    before = sample_poses(source, regressor, rest, generator)
+    order = torch.randperm(COUNT, generator=generator)
     return {
-        "flexpose": sample_poses(adapted.generator, regressor, COUNT, generator),
-        "mixup": pose_mixup(shots, COUNT, generator),
+        "flexpose": flexpose,
+        "mixup": mixed,
         "source": pool.poses,
+        "direct": torch.cat([before, adapted.mixed])[order],
+        "ours": torch.cat([flexpose[:rest], adapted.mixed])[order],
     }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write OUT_flexpose.safetensors and OUT_mixup.safetensors, and OUT.json: how far each is from the other poses."""
+    """Write OUT_KIND.safetensors of each kind of poses, and OUT.json: how far each is from the other poses."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("--shots", type=int, default=50, help="how many of the studio's poses are known")
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and fitting")
     parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
-    parser.add_argument("--out", type=Path, required=True, help="first part of the names of three files")
+    parser.add_argument("--out", type=Path, required=True, help="first part of the names of five files")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with loop.command():

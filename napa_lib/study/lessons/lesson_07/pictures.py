@@ -232,7 +232,7 @@ def distances_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
     """
     names = tables.targets_of(runs)
     names.sort(key=lambda name: fmean(tables.values(runs, name, "distances", "adapted", "energy")))
-    page, axis = plt.subplots(figsize=(6.8, 3.4), layout="constrained")
+    page, axis = plt.subplots(figsize=(6.8, 3.0), layout="constrained")
     for offset, kind in zip((0.22, 0.0, -0.22), ("source", "mixup", "adapted"), strict=True):
         found = np.array([tables.values(runs, name, "distances", kind, "energy") for name in names])
         mean = found.mean(1)

@@ -36,9 +36,18 @@ STUDIO = {  # what is made of fifty poses, or all -> the run of chapter 3 or of 
     "stirred": "ours_poses50_stirred",
     "mixed": "studio_mixup",
     "FlexPose": "studio_flexpose",
+    "Direct": "studio_direct",
+    "Ours": "studio_ours",
     "all 3200": "ours",
 }
-MADE = {"shots": "the fifty", "mixup": "mixed", "flexpose": "FlexPose", "source": "source"}
+MADE = {
+    "shots": "the fifty",
+    "mixup": "mixed",
+    "flexpose": "FlexPose",
+    "direct": "Direct: source, with mixed",
+    "ours": "Ours: FlexPose, with mixed",
+    "source": "source",
+}
 
 
 def targets_of(runs: Runs) -> list[str]:
