@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,13 @@ import pytest
 import torch
 from test_napa import CONFIG, SIZE, quick, small_figures, small_model, small_styles  # noqa: F401
 
-from napa_lib import cli, results
+from napa_lib import cli, engine, results
 from napa_lib.data.known import READERS
 from napa_lib.engine import CheckpointError
 from napa_lib.loop import HERE
 from napa_lib.pose import PoseEstimator
 from napa_lib.style import load_stylizer
-from napa_lib.training import command, contributions
+from napa_lib.training import command, contributions, measure
 from napa_lib.training.command import TrainCommand, stages_from, strip, train
 from napa_lib.training.figures import FigureSet, open_figures
 from napa_lib.training.folder import RunFolder, read_metrics
@@ -106,7 +107,50 @@ def test_measurements_of_a_network_that_knows_the_answer(monkeypatch):
     found = measure_pose(model, figures.images.float() / 255, figures, batch=6)
     assert (found["near"], found["far"]) == (0.0, 100.0)  # 3 % away: not within 2, within 4
     assert set(found["joints"].values()) == {0.0} and found["pa_mpjpe"] > 0
+    assert measure_pose(model, figures.images, figures, batch=6) == found  # bytes are as good
     assert flat({"a": {"b": 1.0}, "c": 2.0}) == {"a/b": 1.0, "c": 2.0}
+
+
+def test_depth_is_measured_a_few_pictures_at_a_time(monkeypatch):
+    model, figures, asked, lift = small_model(), small_figures(6), [], measure.lift
+
+    def listen(keypoints, *rest):
+        asked.append(len(keypoints))
+        return lift(keypoints, *rest)
+
+    whole = measure_pose(model, figures.images, figures, batch=6)
+    monkeypatch.setattr(measure, "lift", listen)
+    assert measure_pose(model, figures.images, figures, batch=4)["pa_mpjpe"] == pytest.approx(
+        whole["pa_mpjpe"], abs=0.1
+    )
+    assert asked == [4, 2]
+
+
+CUT_OUT = """
+import resource, torch
+from napa_lib.training import figures
+from napa_lib.training.pictures import PictureSet
+
+torch.set_num_threads(1)
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+def some(count):
+    return PictureSet(torch.zeros(count, 3, 64, 64, dtype=torch.uint8), torch.rand(count, 18, 2) * 64)
+
+figures._cut(some(64), 64, torch.zeros(64, 18, 3))  # what torch loads when it is first used
+pictures = some(4000)
+before = peak()
+found = figures._cut(pictures, 64, torch.zeros(4000, 18, 3))
+print((peak() - before) / found.images.nbytes)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the peak in kilobytes, as Linux does")
+def test_cutting_figures_out_takes_a_few_times_the_memory_of_what_is_kept():
+    done = subprocess.run([sys.executable, "-c", CUT_OUT], capture_output=True, check=True)
+    assert float(done.stdout) < 5  # in floats it would be 4 times as much, several times over
 
 
 def test_style_is_measured_on_the_same_styles_each_time():
@@ -205,6 +249,15 @@ def test_a_later_stage_that_does_not_fit_is_refused_before_the_first_one_starts(
     with pytest.raises(CheckpointError, match="stage is napa 1, expected napa 2"):
         train(wanted(tmp_path, (1, 2)))
     assert not (tmp_path / "stage_1.safetensors").exists()
+
+
+def test_the_command_keeps_freed_memory_and_a_call_from_a_notebook_does_not(tmp_path, small, monkeypatch):
+    asked = []
+    monkeypatch.setattr(engine.platform, "libc_ver", lambda: asked.append("libc") or ("", ""))
+    train(wanted(tmp_path, plan=True))
+    assert asked == []
+    monkeypatch.setattr(command, "train", lambda asked_for: None)
+    assert cli.main(["train", "--out", str(tmp_path)]) == 0 and asked == ["libc"]
 
 
 def test_a_plan_changes_nothing_and_counts_what_it_says():

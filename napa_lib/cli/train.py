@@ -60,8 +60,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace, words: list[str]) -> int:
     """Train; the process's exit status."""
     from napa_lib.console import say
+    from napa_lib.engine import keep_freed_memory
     from napa_lib.training.command import TrainCommand, stages_from, train
 
+    keep_freed_memory()  # here and not in `train`, which notebooks call, too
     try:
         command = TrainCommand(
             out=options.out, stages=stages_from(options.stage), config=config_of(options), data=tuple(options.data),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napa_lib.checkpoints import standing
 from napa_lib.console import say
-from napa_lib.engine import choose_device, keep_freed_memory
+from napa_lib.engine import choose_device
 from napa_lib.lifting.lift import save_depth_net
 from napa_lib.lifting.networks import PRESETS
 from napa_lib.loop import Setup, laid_out
@@ -59,7 +59,6 @@ def train(command: TrainCommand) -> None:
         FloatingPointError: if a loss is no longer finite; the last checkpoint is kept.
         OSError: if the folder cannot be written.
     """
-    keep_freed_memory()
     setup = Setup(choose_device(command.device), command.half)
     rank, world = join_processes(setup.device)
     folder = RunFolder(command.out, command.tensorboard and rank == 0)
@@ -142,8 +141,7 @@ def _run(
 def _measure(validation: FigureSet | None, setup: Setup) -> Callable[[NapaModel], dict] | None:
     if validation is None:
         return None
-    images = validation.images.float() / 255
-    return lambda model: {"validation": measure_pose(model, images, validation, setup)}
+    return lambda model: {"validation": measure_pose(model, validation.images, validation, setup)}
 
 
 @torch.no_grad()

@@ -60,7 +60,7 @@ def measure(model: NapaModel, figures: FigureSet, styles: Styles, setup: Setup) 
     views = {"own": model.features, "untouched": VGG19Features()}
     seen = {name: measure_style(output[:LOOKED_AT], some, styles, vgg) for name, vgg in views.items()}
     return {
-        "real": measure_pose(model, figures.images.float() / 255, figures, setup),
+        "real": measure_pose(model, figures.images, figures, setup),
         "stylised": measure_pose(model, common, figures, setup),
         "own": measure_pose(model, output, figures, setup),
         "style": {name: {term: round(terms[term], 4) for term in WATCHED} for name, terms in seen.items()},

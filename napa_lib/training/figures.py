@@ -123,9 +123,13 @@ def _cut(pictures: PictureSet, size: int, poses: Tensor) -> FigureSet:
     pictures, poses = pictures.kept(there), poses[there]
     matrices = crop_matrices(figure_boxes(pictures.keypoints), size)
     pairs = zip(pictures.images.split(64), matrices.split(64), strict=True)
-    crops = [crop(part.float() / 255, matrix, size, edge_color(part.float() / 255)) for part, matrix in pairs]
-    images = (torch.cat(crops).clamp(0, 1) * 255).round().byte()
+    images = torch.cat([_crops(part.float() / 255, matrix, size) for part, matrix in pairs])
     return FigureSet(images, to_crop(pictures.keypoints, matrices), poses)
+
+
+def _crops(images: Tensor, matrices: Tensor, size: int) -> Tensor:
+    """Crops in bytes: those of thousands of pictures in floats would be the most that a training ever holds."""
+    return (crop(images, matrices, size, edge_color(images)).clamp(0, 1) * 255).round().byte()
 
 
 def _spread(rows: Tensor, most: int | None) -> Tensor:

@@ -31,7 +31,7 @@ def measure_pose(model: NapaModel, images: Tensor, figures: FigureSet, setup: Se
 
     Args:
         model: the system.
-        images: (N, 3, S, S) in [0, 1], the figures' pictures or stylised copies of them.
+        images: (N, 3, S, S) in [0, 1] or uint8, the figures' pictures or stylised copies of them.
         figures: their labels.
         setup: where and how to compute.
         batch: pictures at a time.
@@ -44,7 +44,8 @@ def measure_pose(model: NapaModel, images: Tensor, figures: FigureSet, setup: Se
     found = []
     for part in images.split(batch):
         with setup.autocast():
-            found.append(model.keypoints_of(model.pose(laid_out(part, setup.device))))
+            shown = part.float() / 255 if part.dtype == torch.uint8 else part
+            found.append(model.keypoints_of(model.pose(laid_out(shown, setup.device))))
     keypoints, size = torch.cat(found).cpu(), images.shape[-1]
     rates = {
         name: pck(keypoints[:, MEASURED], figures.keypoints[:, MEASURED], share, float(size))
@@ -54,7 +55,8 @@ def measure_pose(model: NapaModel, images: Tensor, figures: FigureSet, setup: Se
     rows = {name: _percent(by_joint[[NAPA18.index(j) for j in joints]].mean()) for name, joints in JOINTS.items()}
     result = {**{name: _percent(rate.total) for name, rate in rates.items()}, "joints": rows}
     if bool(figures.poses.isfinite().any()):
-        poses = lift(keypoints.to(setup.device), model.depth, model.standardizer).cpu()
+        parts = [lift(part.to(setup.device), model.depth, model.standardizer).cpu() for part in keypoints.split(batch)]
+        poses = torch.cat(parts)
         result["pa_mpjpe"] = round(float(pa_mpjpe(poses, figures.poses).total), 1)
     return result
 

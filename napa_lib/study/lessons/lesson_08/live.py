@@ -63,11 +63,16 @@ def system() -> NapaModel:
 
 
 def fresh() -> NapaModel:
-    """A new system to train; the lesson's own makes room for it, so that one is in memory and not two."""
+    """A new system to train."""
+    _make_room()
+    return build_model()
+
+
+def _make_room() -> None:
+    """Drop the lesson's own system where another is to be trained, so that one is in memory and not two."""
     system.cache_clear()
     gc.collect()
     _give_back_memory()
-    return build_model()
 
 
 def _give_back_memory() -> None:
@@ -197,7 +202,7 @@ def run_stages(steps: int, seed: int) -> dict[int, Record]:
 
 def train_in_folder(out: Path, config: TrainingConfig, device: str) -> dict[int, Record]:
     """All four stages as `napa train` runs them, in a folder, from where an earlier call stopped; their records."""
-    system.cache_clear()
+    _make_room()
     half = device != "cpu"
     train(
         TrainCommand(out, (1, 2, 3, 4), config, ("synthetic:train",), ("synthetic:validation",), 3000, 20, device, half)
