@@ -150,7 +150,7 @@ print((peak() - before) / found.images.nbytes)
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the peak in kilobytes, as Linux does")
 def test_cutting_figures_out_takes_a_few_times_the_memory_of_what_is_kept():
     done = subprocess.run([sys.executable, "-c", CUT_OUT], capture_output=True, check=True)
-    assert float(done.stdout) < 5  # in floats it would be 4 times as much, several times over
+    assert float(done.stdout) < 8  # in floats it would be 4 times as much, several times over
 
 
 def test_style_is_measured_on_the_same_styles_each_time():

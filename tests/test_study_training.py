@@ -106,13 +106,14 @@ def one_style_each(seed: int) -> dict:
     """Two styles' networks, of 40 and 60 + seed per cent; their predictions' mean is better."""
 
     def entry(rate: float) -> dict:
-        return {"art": {"0.25": rate, "0.5": rate}}
+        looks = {"untouched": rate / 100, "many": rate / 200, "others": 0.1 + 0.01 * seed}
+        return {"art": {"0.25": rate, "0.5": rate}, "on": {look: {"near": near} for look, near in looks.items()}}
 
-    rates = {"nothing": 30.0, "untouched": 35.0, "a": 40.0, "b": 60.0 + seed, "pool": 70.0}
+    rates = {"nothing": 30.0, "untouched": 35.0, "a": 40.0, "b": 60.0 + seed, "many": 70.0}
     counts = {1: 40.0, 3: 61.0, 5: 62.0, 9: 63.0, 12: 64.0 + 2 * seed}
     return {
         "rows": [{"trained_on": name} | entry(rate) for name, rate in rates.items()],
-        "averaged": [{"styles": count} | entry(rate) for count, rate in counts.items()],
+        "averaged": [{"styles": count, "median": {"0.25": rate + 2}} | entry(rate) for count, rate in counts.items()],
     }
 
 
@@ -120,7 +121,22 @@ def test_one_style_is_the_mean_over_its_networks():
     lines = tables.styles_table({"styles": [one_style_each(seed) for seed in range(3)]}).splitlines()
     assert len(lines) == 1 + len(tables.STYLES)
     assert "50.5 ± 1.2" in lines[3] and "+15.5 ± 1.2" in lines[3] and lines[3].endswith("35.3")
-    assert "66.0 ± 5.0" in lines[7] and "70.0" in lines[8]
+    assert "66.0 ± 5.0" in lines[7] and "68.0 ± 5.0" in lines[8] and "70.0" in lines[9]
+
+
+def test_people_are_compared_with_the_untouched_arm_look_by_look():
+    def longer(seed: int) -> dict:
+        looks = {look: {"near": 0.4 + 0.01 * seed} for look in ("untouched", "many", "others")}
+        return {"rows": [{"real": 1.0, "on": looks, "art": {"0.25": 50.0}},
+                         {"real": 0.0, "on": looks, "art": {"0.25": 51.0 + seed}}]}  # fmt: skip
+
+    runs = {"styles": [one_style_each(seed) for seed in range(3)], "longer": [longer(seed) for seed in range(3)]}
+    lines = tables.people_table(runs).splitlines()
+    assert len(lines) == 7 and "(" not in lines[2] and "(" not in lines[5]
+    assert "50.5 ± 1.2 (+15.5 ± 1.2)" in lines[3] and "25.2 ± 0.6 (+7.8 ± 0.6)" in lines[3]
+    assert "35.0 (+17.5 ± 0.0)" in lines[4] and "11.0 ± 2.5 (+0.0 ± 0.0)" in lines[4]
+    assert lines[4].endswith("70.0 (+35.0 ± 0.0)        -17.5 ± 0.0")  # 17.5 on the painted, 35 on the others
+    assert "52.0 ± 2.5 (+2.0 ± 2.5)" in lines[6] and lines[6].endswith("+0.0 ± 0.0")
 
 
 def test_labels_are_compared_with_none_seed_by_seed():
@@ -154,7 +170,7 @@ def test_the_figures_in_art_stand_above_both_of_their_poses():
 def test_the_table_of_mixtures_pairs_the_seeds():
     def mixed(seed: int) -> dict:
         rows = [
-            {"real": share, "on": {"real": {"near": 0.2 + 0.01 * seed + 0.1 * share}, "stylised": {"near": 0.3}},
+            {"real": share, "on": {"untouched": {"near": 0.2 + 0.01 * seed + 0.1 * share}, "many": {"near": 0.3}},
              "art": {"0.25": 50.0 - seed - share}}
             for share in tables.MIXED
         ]  # fmt: skip
@@ -162,7 +178,7 @@ def test_the_table_of_mixtures_pairs_the_seeds():
 
     runs = {"mixing": [mixed(seed) for seed in range(3)]}
     rates = tables.mixing_rates(runs)
-    np.testing.assert_allclose(rates["real"][1.0], [30, 31, 32])
+    np.testing.assert_allclose(rates["untouched"][1.0], [30, 31, 32])
     lines = tables.mixing_table(runs).splitlines()
     half = next(line for line in lines if line.startswith("50 %"))
     assert "(+5.0 ± 0.0)" in half and "(+0.0 ± 0.0)" in half and "(-0.5 ± 0.0)" in half

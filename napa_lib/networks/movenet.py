@@ -55,7 +55,13 @@ class Depthwise(nn.Conv2d):
         super().__init__(channels, channels, 3, stride, padding=2 - stride, groups=channels, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x if self.stride == (1, 1) else pad(x, (0, 1, 0, 1)))
+        if self.stride == (1, 1):
+            return super().forward(x)
+        x = pad(x, (0, 1, 0, 1))
+        if not x.requires_grad:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):  # its gradient in bfloat16 takes a CPU 7 to 40 times as long
+            return super().forward(x.float())
 
 
 class InvertedResidual(nn.Module):
@@ -118,6 +124,15 @@ class MoveNet(nn.Module):
         Raises:
             ValueError: if the pictures' sides are no multiples of 32.
         """
+        features = self.features(images)
+        return People(self.centre(features)[:, 0], self._boxes(features), self.heatmap(features))
+
+    def features(self, images: Tensor) -> Tensor:
+        """What all heads look at: the pyramid's finest features, (B, 24, H / 4, W / 4).
+
+        Raises:
+            ValueError: as `forward`.
+        """
         if images.ndim != 4 or images.shape[1] != 3 or any(side % MULTIPLE or not side for side in images.shape[2:]):
             raise ValueError(f"images must be (B, 3, H, W) of multiples of {MULTIPLE}, got {tuple(images.shape)}")
         x4 = self.to_4(self.stem(pad(2 * images - 1, (0, 1, 0, 1))))
@@ -125,8 +140,7 @@ class MoveNet(nn.Module):
         x16 = self.to_16(x8)
         y16 = self.mix_16(self.beside_16(x16) + _double(self.to_32(x16)))
         y8 = self.mix_8(self.beside_8(x8) + _double(y16))
-        y4 = self.mix_4(self.beside_4(x4) + _double(y8))
-        return People(self.centre(y4)[:, 0], self._boxes(y4), self.heatmap(y4))
+        return self.mix_4(self.beside_4(x4) + _double(y8))
 
     def _boxes(self, features: Tensor) -> Tensor:
         """Corners in pixels, from a shift of the middle within its cell and a size; the original has y before x."""

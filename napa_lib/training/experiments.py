@@ -11,13 +11,17 @@ EXPERIMENTS = {
         "napa_lib.training.contributions --half --seed {seed} --work runs/training --results runs/training",
         "runs/training/unsupervised_{seed}.json", 600, (0, 1, 2),
     ),
-    "mixing": Experiment(
-        "napa_lib.training.mixing --half --steps 600 --seed {seed} --results runs/training",
-        "runs/training/mixing_{seed}.json", 1300, (0, 1, 2),
-    ),
     "styles": Experiment(
         "napa_lib.training.styles --half --seed {seed} --results runs/training", "runs/training/styles_{seed}.json",
-        1500, (0, 1, 2),
+        500, (0, 1, 2),
+    ),
+    "mixing": Experiment(  # two of its six trainings are those of styles
+        "napa_lib.training.mixing --half --seed {seed} --results runs/training", "runs/training/mixing_{seed}.json",
+        250, (0, 1, 2),
+    ),
+    "longer": Experiment(
+        "napa_lib.training.mixing --half --steps 800 --shares 0 1 --name longer --work runs/longer --seed {seed} "
+        "--results runs/training", "runs/training/longer_{seed}.json", 240, (0, 1, 2),
     ),
     "pseudo_labels": Experiment(
         "napa_lib.training.pseudo_labels --seed {seed} --results runs/training", "runs/training/pseudo_{seed}.json",

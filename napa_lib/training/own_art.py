@@ -45,13 +45,14 @@ def cut_out(figures: Sequence[ArtFigure], joints: Tensor) -> WarmSource:
     boxes = torch.tensor([figure.box for figure in figures])
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, ROUND * (boxes[:, 2:] - boxes[:, :2]) / 2
     matrices = crop_matrices(torch.cat([middle - half, middle + half], 1), SIDE)
-    crops = _crops(figures, matrices, SIDE)
+    crops = crops_of(figures, matrices, SIDE)
     keypoints = to_crop(convert(joints, ART14, NAPA18), matrices)
     shown = PictureSet((crops.clamp(0, 1) * 255).round().byte(), keypoints)
     return WarmSource(shown, to_crop(boxes.view(-1, 2, 2), matrices).view(-1, 4), 1.0, complete=False)
 
 
-def _crops(figures: Sequence[ArtFigure], matrices: Tensor, size: int) -> Tensor:
+def crops_of(figures: Sequence[ArtFigure], matrices: Tensor, size: int) -> Tensor:
+    """Cut each figure out of its picture with its matrix: (N, 3, size, size)."""
     images = [figure.load() for figure in figures]
     return torch.cat([crop(i, m[None], size, edge_color(i)) for i, m in zip(images, matrices, strict=True)])
 
@@ -75,7 +76,7 @@ class Looked:
 def look(network: WarmPoseNet, figures: Sequence[ArtFigure], setup: Setup = HERE) -> Looked:
     """See each figure once, in its box, at `LOOK` pixels."""
     matrices = crop_matrices(torch.tensor([figure.box for figure in figures]), LOOK)
-    crops = _crops(figures, matrices, LOOK)
+    crops = crops_of(figures, matrices, LOOK)
     with setup.autocast():
         parts = [network.features(laid_out(part, setup.device)) for part in crops.split(16)]
     return Looked(tuple(figures), matrices, tuple(torch.cat(feature) for feature in zip(*parts, strict=True)))

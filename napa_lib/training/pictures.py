@@ -48,6 +48,12 @@ def usable(keypoints: Tensor, least: int = 8) -> Tensor:
     return (~keypoints.isnan().any(-1)).sum(1) >= least
 
 
+def spread(pictures: PictureSet, most: int) -> PictureSet:
+    """At most so many of the pictures, evenly spread."""
+    count = min(most, len(pictures))
+    return pictures.kept(torch.arange(count) * len(pictures) // count)
+
+
 def write_pictures(path: str | Path, pictures: PictureSet, metadata: dict[str, str] | None = None) -> None:
     """Write one shard, atomically."""
     save_tensors(path, {"images": pictures.images, "keypoints": pictures.keypoints}, metadata)

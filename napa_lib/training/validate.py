@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Protocol
+
 import torch
+from torch import Tensor, nn
 
 from napa_lib.data.crops import crop, crop_matrices, edge_color, to_crop
-from napa_lib.networks.pose_net import PoseNet2D
-from napa_lib.networks.warm_pose_net import WarmPoseNet
+from napa_lib.networks.pose_net import PosePrediction
 from napa_lib.skeletons import NAPA18
 from napa_lib.training.augment import figure_boxes
 from napa_lib.training.pictures import PictureSet
@@ -15,17 +18,27 @@ LIMBS = [NAPA18.index(f"{side}_{joint}") for side in "rl" for joint in
          ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")]  # fmt: skip
 
 
+class PoseNetwork(Protocol):
+    """Crops (B, 3, S, S) in [0, 1] to a prediction: `PoseNet2D`, `WarmPoseNet`, `WholePoseNet`."""
+
+    training: bool
+
+    def __call__(self, images: Tensor, /) -> PosePrediction: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def train(self, mode: bool = True, /) -> object: ...
+
+
 @torch.no_grad()
-def validate(
-    network: PoseNet2D | WarmPoseNet, pictures: PictureSet, size: int, half: bool = False, batch: int = 32
-) -> dict:
+def validate(network: PoseNetwork, pictures: PictureSet, size: int, half: bool = False, batch: int = 32) -> dict:
     """Shares of the 12 limb joints within 2 % and 4 % of the box's side, about PCKh@0.25 and @0.5.
 
     Returns:
         {"near": …, "far": …}, fractions.
     """
     was_training, device = network.training, next(network.parameters()).device
-    network.eval()
+    network.train(False)
     errors = []
     for i in range(0, len(pictures), batch):
         images, keypoints = pictures.images[i : i + batch].float() / 255, pictures.keypoints[i : i + batch]

@@ -110,15 +110,23 @@ def warm_batch(
         crops (B, 3, size, size) in [0, 1] and keypoints (B, 18, 2) in their pixels: NaN for a joint that is not in the
         crop, inf for one of which nobody knows.
     """
-    shares = torch.tensor([source.share for source in sources])
-    counts = torch.multinomial(shares, config.batch, True, generator=generator).bincount(minlength=len(sources))
-    parts = [_draw(s, n, size, generator) for s, n in zip(sources, counts.tolist(), strict=True) if n]
-    crops, keypoints = (torch.cat(part) for part in zip(*parts, strict=True))
+    crops, keypoints = draw_crops(sources, config.batch, size, generator)
     empty = torch.rand(config.batch, generator=generator) < config.empty
     crops = torch.where(empty[:, None, None, None], without_figures(crops, generator), crops)
     keypoints = keypoints.masked_fill(empty[:, None, None], torch.nan)
     crops = hide_patches(crops, SETTINGS.hidden, generator)
     return change_colors(crops, SETTINGS.colors, change, generator), keypoints
+
+
+def draw_crops(
+    sources: Sequence[WarmSource], count: int, size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Random crops, from each source as many as its share draws; keypoints as `warm_batch` gives them."""
+    shares = torch.tensor([source.share for source in sources])
+    counts = torch.multinomial(shares, count, True, generator=generator).bincount(minlength=len(sources))
+    parts = [_draw(s, n, size, generator) for s, n in zip(sources, counts.tolist(), strict=True) if n]
+    crops, keypoints = (torch.cat(part) for part in zip(*parts, strict=True))
+    return crops, keypoints
 
 
 def _draw(source: WarmSource, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

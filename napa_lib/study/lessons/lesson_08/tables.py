@@ -19,11 +19,16 @@ STAGES = {  # stored runs in their order -> what they are
 }  # fmt: skip
 
 STYLES = {  # stored training -> its words, and the paper's total in table 1
-    "nothing": ("none: the backbone alone", ""), "untouched": ("untouched", "34.5"), "1": ("in one style", "35.3"),
-    "3": ("3 networks averaged", "36.9"), "5": ("5", "37.4"), "9": ("9", "37.6"), "12": ("12", "37.9"),
-    "pool": ("one network, mixed styles", "44.4, the whole pipeline"),
+    "nothing": ("none: as photographs taught it", ""), "untouched": ("untouched", "34.5"),
+    "1": ("in one style", "35.3"), "3": ("3 networks averaged", "36.9"), "5": ("5", "37.4"), "9": ("9", "37.6"),
+    "12": ("12", "37.9"), "median": ("12, their median", ""),
+    "many": ("one network, twelve styles", "44.4, the whole pipeline"),
 }  # fmt: skip
-MIXING_LOOKS = {"real": "people, real (%)", "stylised": "people, stylised (%)", "art": "art (%)"}
+STYLE_LOOKS = {
+    "untouched": "people (%)", "many": "in the twelve styles (%)", "others": "in twelve others (%)", "art": "art (%)"
+}  # fmt: skip
+LONGER = {1.0: "longer: untouched", 0.0: "longer: twelve styles"}  # share of real pictures -> its words
+MIXING_LOOKS = {"untouched": "people, real (%)", "many": "people, stylised (%)", "art": "art (%)"}
 # share of real pictures -> NAPA, table 3, for 0 section 4.5: PA-MPJPE on Human3.6M (mm), PCKh@0.25 on works of art (%)
 MIXED = {
     0.0: ("82.91", ""), 0.1: ("91.6", "41.8"), 0.3: ("71.8", "44.5"), 0.5: ("63.5", "45.5"), 0.7: ("67.4", "42.7"),
@@ -77,19 +82,19 @@ def supervision_table(runs: Runs | None = None) -> str:
 
 
 def styles_table(runs: Runs | None = None) -> str:
-    """NAPA's table 1 and ours: PCKh@0.25 on figures in art by the styles of the people that a head learned from.
+    """NAPA's table 1 and ours: PCKh@0.25 on figures in art by the styles of the people that G was fine-tuned on.
 
     "1 style" is the mean over the twelve networks that saw one style each; "3" to "12" are means of so many networks'
-    predictions.
+    predictions, "12, their median" what lies in the middle of these.
     """
     found: dict[str, list[float]] = {name: [] for name in STYLES}
     for run in (shipped_runs("training") if runs is None else runs)["styles"]:
-        rows = {row["trained_on"]: row["art"]["0.25"] for row in run["rows"]}
-        alone = [rate for name, rate in rows.items() if name not in found]
-        rows |= {str(row["styles"]): row["art"]["0.25"] for row in run["averaged"]}
-        rows["1"] = sum(alone) / len(alone)
+        by_training = _by_training(run["rows"])
+        averaged = {str(row["styles"]): row["art"]["0.25"] for row in run["averaged"]}
+        rates = averaged | {name: looks["art"] for name, looks in by_training.items()}
+        rates["median"] = next(row["median"]["0.25"] for row in run["averaged"] if row["styles"] == 12)
         for name, values in found.items():
-            values.append(rows[name])
+            values.append(rates[name])
     lines = [["trained on people", "ours (%)", "less the untouched", "the paper's"]]
     for name, (words, paper) in STYLES.items():
         change = paired_interval(found["untouched"], found[name])
@@ -98,16 +103,59 @@ def styles_table(runs: Runs | None = None) -> str:
     return text_table(lines)
 
 
-def mixing_rates(runs: Runs | None = None) -> dict[str, dict[float, list[float]]]:
-    """Joints found, in per cent and seed by seed, by the share of real pictures that a head learned from.
+def people_table(runs: Runs | None = None) -> str:
+    """What the trainings bring on people whom none was trained on, and the change against untouched pictures.
 
-    "real" and "stylised" are validation people, joints within 2 % of the box's side; "art" is `PCKh@0.25` on figures in
-    art.
+    People: joints within 2 % of the box's side; art: `PCKh@0.25`. "Longer" are trainings of 800 steps, not 200, beside
+    the untouched one of as many. "Styles - people" is the change on people in the twelve styles less that on people as
+    they are: what it brings to learn from the kind of picture that one is measured on.
+    """
+    runs = shipped_runs("training") if runs is None else runs
+    shown = [_by_training(run["rows"]) for run in runs["styles"]]
+    longer = [{row["real"]: _looks(row) for row in run["rows"]} for run in runs["longer"]]
+    lines = [["trained on people", *STYLE_LOOKS.values(), "styles - people"]]
+    for name in ("nothing", "untouched", "1", "many"):
+        lines.append([STYLES[name][0], *_changes(shown, "untouched", name)])
+    for share, words in LONGER.items():
+        lines.append([words, *_changes(longer, 1.0, share)])
+    return text_table(lines)
+
+
+def _looks(row: Mapping[str, Any]) -> dict[str, float]:
+    """What one network finds, in per cent, by look."""
+    return {look: 100 * found["near"] for look, found in row["on"].items()} | {"art": row["art"]["0.25"]}
+
+
+def _changes(runs: Sequence[Mapping[Any, Mapping[str, float]]], before: object, after: object) -> list[str]:
+    """A training's numbers over the seeds, look by look, and in brackets their change against another training."""
+    cells = []
+    for look in STYLE_LOOKS:
+        values = [run[after][look] for run in runs]
+        change = paired_interval([run[before][look] for run in runs], values)
+        cells.append(seeds_text(values) + (f" ({change.mean:+.1f} ± {change.half:.1f})" if after != before else ""))
+    apart = [[run[name]["many"] - run[name]["untouched"] for run in runs] for name in (before, after)]
+    own = paired_interval(*apart)
+    return [*cells, f"{own.mean:+.1f} ± {own.half:.1f}" if after != before else ""]
+
+
+def _by_training(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Numbers of each training by its stored name; "1" is their mean over those on one style each."""
+    found = {row["trained_on"]: _looks(row) for row in rows}
+    alone = [values for name, values in found.items() if name not in STYLES]
+    mean = {key: sum(values[key] for values in alone) / len(alone) for key in alone[0]}
+    return {name: values for name, values in found.items() if name in STYLES} | {"1": mean}
+
+
+def mixing_rates(runs: Runs | None = None) -> dict[str, dict[float, list[float]]]:
+    """Joints found, in per cent and seed by seed, by the share of real pictures that G was fine-tuned on.
+
+    "untouched" and "many" are validation people as they are and in mixtures of the twelve styles, joints within 2 % of
+    the box's side; "art" is `PCKh@0.25` on figures in art.
     """
     rows = [row for run in (shipped_runs("training") if runs is None else runs)["mixing"] for row in run["rows"]]
     found: dict[str, dict[float, list[float]]] = {look: {share: [] for share in MIXED} for look in MIXING_LOOKS}
     for row in rows:
-        for look in ("real", "stylised"):
+        for look in ("untouched", "many"):
             found[look][row["real"]].append(100 * row["on"][look]["near"])
         found["art"][row["real"]].append(row["art"]["0.25"])
     return found
