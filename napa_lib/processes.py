@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Mapping
 
@@ -25,7 +26,14 @@ def join_processes(device: torch.device) -> tuple[int, int]:
         if device.type == "cuda":
             _take_own_gpu(device)
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(_leave)
     return int(os.environ.get("RANK", "0")), world
+
+
+def _leave() -> None:
+    """End the group at exit: with its threads still running, a process that is done may end by SIGABRT."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _take_own_gpu(device: torch.device) -> None:

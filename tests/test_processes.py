@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+
 import pytest
 import torch
 
@@ -19,7 +21,20 @@ def joined(monkeypatch):
     monkeypatch.setattr(torch.cuda, "set_device", lambda index: asked.update(device=index))
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: "backend" in asked)
     monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend: asked.update(backend=backend))
+    monkeypatch.setattr(atexit, "register", lambda function: None)
     return asked
+
+
+def test_a_process_leaves_the_group_when_it_ends(joined, monkeypatch):
+    at_exit = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", joined.clear)
+    join_processes(torch.device("cpu"))
+    join_processes(torch.device("cpu"))
+    (leave,) = at_exit
+    leave()
+    assert joined == {}
+    leave()  # where the group has ended already
 
 
 def test_each_process_has_a_gpu_of_its_own(joined):
