@@ -41,20 +41,8 @@ def learned(monkeypatch):
 
 
 def test_every_share_is_trained_with_and_measured_once(tmp_path, learned):
-    asked = [
-        "--shares",
-        "0",
-        "0.25",
-        "1",
-        "--steps",
-        "1",
-        "--seed",
-        "4",
-        "--work",
-        str(tmp_path / "work"),
-        "--results",
-        str(tmp_path),
-    ]
+    places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path)]
+    asked = [*["--shares", "0", "0.25", "1", "--steps", "1", "--seed", "4"], *places]
     mixing.main(asked)
     found = json.loads((tmp_path / "mixing_4.json").read_text())
     (stylised,), (real, less), (alone,) = learned

@@ -205,7 +205,7 @@ def curve_figure(curve: Sequence[float], window: int = 4) -> Figure:
 
 def stages_figure(records: Mapping[int, Record]) -> Figure:
     """L_style, L_2d and L_feat_sup at the steps of all stages, one after the other: dots, as each step sees others."""
-    page, axes = plt.subplots(1, 3, figsize=(7.2, 2.4))
+    page, axes = plt.subplots(1, 3, figsize=(7.2, 2.4), layout="constrained")
     for axis, name in zip(axes, ("style", "keypoints", "feature_sup"), strict=True):
         done = 0
         for number, record in records.items():
@@ -217,8 +217,9 @@ def stages_figure(records: Mapping[int, Record]) -> Figure:
             done = steps[-1]
         axis.set(xlim=(0, done + 1), title=SYMBOLS[name])
         axis.set_xlabel("steps")
+        axis.locator_params("x", integer=True)
         axis.set_ylim(0, 1.15 * axis.dataLim.y1)
-    axes[1].legend(*_handles(axes), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=4)
+    page.legend(*_handles(axes), fontsize=8, loc="outside lower center", ncols=4)
     return page
 
 
