@@ -99,7 +99,8 @@ def measure_autoencoder(model: PoseAutoencoder, poses: Tensor, samples: int, see
         share "inside" the limits and the shares that no body could take; and "nearest_mm", how far the poses are from
         the nearest of them.
     """
-    prior = draw_embeddings(samples, torch.Generator().manual_seed(seed))
+    device = next(model.parameters()).device
+    prior, poses = draw_embeddings(samples, torch.Generator().manual_seed(seed)).to(device), poses.to(device)
     local = model.decoder(prior)
     drawn = join_local(local)
     found = model(local_directions(poses))

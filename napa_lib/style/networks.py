@@ -86,7 +86,7 @@ class TransformNet(nn.Module):
         scale, shift = self.encode_style(style, features)
         if scale.shape[0] != 1:
             raise ValueError(f"style must be one picture (1, 3, H, W), got {tuple(style.shape)}")
-        single = TransformNet("instance")
+        single = TransformNet("instance").to(scale.device)
         own = {name: value for name, value in self.state_dict().items() if not name.startswith("style.")}
         for layer, (weight, bias) in enumerate(zip(scale.split(CHANNELS, 1), shift.split(CHANNELS, 1), strict=True)):
             own[f"norms.{layer}.weight"], own[f"norms.{layer}.bias"] = weight[0], bias[0]

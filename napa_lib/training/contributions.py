@@ -75,7 +75,7 @@ def make(name: str, seed: int, work: Path, results: Path, setup: Setup, every: i
     """
     part = PARTS.get(name)
     config = replace(part.config if part else TrainingConfig(), seed=seed)
-    model, styles = build_model(), load_styles(config.size, setup.device)
+    model, styles = build_model().to(setup.device), load_styles(config.size, setup.device)
     validation = open_figures(["synthetic:validation"], config.size, 240)
     started = time.monotonic()
     record = []

@@ -203,7 +203,7 @@ def run_stages(steps: int, seed: int) -> dict[int, Record]:
 def train_in_folder(out: Path, config: TrainingConfig, device: str) -> dict[int, Record]:
     """All four stages as `napa train` runs them, in a folder, from where an earlier call stopped; their records."""
     _make_room()
-    half = device != "cpu"
+    half = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)  # not so on a T4
     train(
         TrainCommand(out, (1, 2, 3, 4), config, ("synthetic:train",), ("synthetic:validation",), 3000, 20, device, half)
     )
