@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 from collections.abc import Callable
@@ -408,3 +409,68 @@ def test_a_trained_model_is_measured_on_other_clips(tmp_path, capsys):
     assert f"all: {document['errors']['all']['percent']:.2f} %" in capsys.readouterr().out
     with pytest.raises(CheckpointError, match=r"h2\.safetensors"):
         measure.main([str(tmp_path / "h2.safetensors"), "--data", clips])
+
+
+def asked(*options: str) -> argparse.Namespace:
+    return train.parser().parse_args(["--stage", "ladder", "--data", "studio:validation", "--out", "x", *options])
+
+
+def test_unpaired_poses_are_all_of_another_set_and_never_the_labels_of_the_pictures():
+    rest = b.halves(b.open_clips("studio:validation", 64))[1]
+
+    def chosen(*options: str) -> torch.Tensor:
+        return train.choose_poses(asked(*options), rest, torch.Generator())
+
+    every = b.unpaired_poses(b.open_clips("studio:test", 64))
+    torch.testing.assert_close(chosen(), b.unpaired_poses(rest), equal_nan=True)
+    torch.testing.assert_close(chosen("--poses", "studio:test"), every, equal_nan=True)
+    torch.testing.assert_close(chosen("--poses", "rest:studio:test"), every[len(every) // 2 :], equal_nan=True)
+    for same in ("studio:validation", "rest:studio:validation"):
+        with pytest.raises(ValueError, match="labels of the pictures, got studio:validation"):
+            chosen("--poses", same)
+
+
+def test_a_joint_that_no_pose_shows_is_named_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setitem(b.PRESETS, "tiny", replace(MODEL, size=64))
+    clips = stick_clips(size=64)
+    clips.keypoints[:, :, [NAPA18.index("neck"), NAPA18.index("nose")]] = torch.nan
+    b.save_clips(tmp_path / "clips.safetensors", clips)
+    with pytest.raises(SystemExit, match="none has neck, nose"):
+        train.main(["--stage", "pretrain", "--data", str(tmp_path / "clips.safetensors"), "--steps", "1",
+                    "--out", str(tmp_path / "eta.safetensors")])  # fmt: skip
+    assert not (tmp_path / "eta.safetensors").exists()
+
+
+def test_the_regressor_learns_from_labelled_clips_where_those_of_the_training_have_no_labels(tmp_path, monkeypatch):
+    """Table 3: frames of VoxCeleb, poses of Multi-PIE, a regressor from 300-W."""
+    monkeypatch.setitem(b.PRESETS, "tiny", replace(MODEL, size=64))
+    monkeypatch.setitem(train.PERCEPTUAL_SIZE, "tiny", 16)
+    clips = {
+        "blind": stick_clips(size=64),
+        "labelled": stick_clips(size=64, seed=1),
+        "test": stick_clips(size=64, seed=2),
+    }
+    clips["blind"].keypoints[:] = torch.nan
+    files = {name: str(tmp_path / f"{name}.safetensors") for name in (*clips, "eta", "model")}
+    for name, some in clips.items():
+        b.save_clips(files[name], some)
+    b.save_model(files["eta"], b.KeypointGAN(replace(MODEL, size=64)), replace(MODEL, size=64))
+    results = tmp_path / "r.json"
+    common = ["--stage", "ladder", "--encoder", files["eta"], "--data", files["blind"], "--poses", files["labelled"],
+              "--test", files["test"], "--steps", "1", "--batch", "2", "--scored", "SHARED15",
+              "--out", files["model"]]  # fmt: skip
+    train.main([*common, "--regress", files["labelled"], "--results", str(results)])
+    errors = json.loads(results.read_text())["errors"]
+    model = b.load_model(files["model"])
+    found, of_labelled = (b.predict_clips(model.predict, clips[name]) for name in ("test", "labelled"))
+    regress = b.regress_keypoints(of_labelled, clips["labelled"].keypoints.flatten(0, 1))
+    expected = b.errors_by_motion(regress(found), clips["test"], "SHARED15")["all"]["px"]
+    assert errors["regressor on top"]["px"] == pytest.approx(expected, rel=0.01)  # files hold halves
+    assert "leak" not in errors
+    measure.main([files["model"], "--data", files["test"], "--poses", files["labelled"], "--scored", "SHARED15",
+                  "--regress", files["labelled"], "--results", str(results)])  # fmt: skip
+    measured = json.loads(results.read_text())["errors"]
+    assert measured["regressor on top"]["px"] == pytest.approx(expected, rel=1e-4)
+    assert measured["all"]["px"] == pytest.approx(errors["all"]["px"], rel=0.01)
+    with pytest.raises(SystemExit, match="at least 3 frames that have all labels"):
+        train.main([*common, "--regress", files["blind"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ import torch
 from PIL import Image
 from test_data_datasets import h36m, penn, picture, pts, write
 
+from napa_lib.bottleneck.evaluate import errors_by_motion
 from napa_lib.data.clips import Clips, frame_pairs, halves, labelled_frames, read_clips, save_clips
 from napa_lib.data.datasets import Annotations, read_coco
 from napa_lib.data.known import figure_squares, from_annotations, open_known
-from napa_lib.data.sources import open_clips
+from napa_lib.data.sources import open_clips, open_halves
 from napa_lib.engine import save_tensors
-from napa_lib.skeletons import COCO17, NAPA18
+from napa_lib.skeletons import COCO17, H36M32, NAPA18
 from napa_lib.training import pose
 from napa_lib.training.pictures import open_sources, split_share
 
@@ -150,6 +152,43 @@ def test_videos_become_clips_with_their_poses(tmp_path, rng):
     for i in range(3):
         picture(tmp_path / f"frames/0001/{i + 1:06d}.jpg", size=(400, 400))
     assert open_clips(f"penn-action:{tmp_path}", 16).images.shape[:2] == (1, 3)
+
+
+def numbers(clips: Clips) -> set[int]:
+    """The shades of a set's pictures, (N, T) in tens."""
+    return set((clips.images[:, :, 0, 8, 8].float() / 10).round().int().flatten().tolist())
+
+
+def test_half_of_each_actions_videos_goes_to_either_side(tmp_path, rng):
+    """Section 5.1, PennAction: not the first half of the list, which lacks an action that the second has."""
+    for number in range(12):
+        action = ("baseball_pitch", "bench_press", "tennis_serve")[number // 4]
+        penn(tmp_path, f"{number:04d}", rng, 1, frames=2, action=action)
+        for i in range(2):
+            picture(tmp_path / f"frames/{number:04d}/{i + 1:06d}.jpg", shade=10 * number, size=(400, 400))
+    pictures, poses = open_halves(f"penn-action:{tmp_path}", 16, skeleton="SHARED15")
+    assert numbers(pictures) == {0, 1, 4, 5, 8, 9} and numbers(poses) == {2, 3, 6, 7, 10, 11}
+    assert set(pictures.motions) == set(poses.motions) == {"baseball_pitch", "bench_press", "tennis_serve"}
+    assert pictures.skeleton == "SHARED15" and bool((~pictures.keypoints.isnan()).flatten(0, 1).any(0).all())
+    assert torch.equal(open_clips(f"rest:penn-action:{tmp_path}", 16, skeleton="SHARED15").images, poses.images)
+
+
+def test_each_video_of_human36m_is_cut_in_half_and_all_its_joints_are_kept(tmp_path, rng):
+    for subject, name in product(("S9", "S11"), ("Posing.54138969", "Sitting.54138969")):
+        h36m(tmp_path, subject, name, 16, rng)
+        for i in range(16):
+            picture(tmp_path / subject / f"Images/{name}/{i + 1:06d}.jpg", shade=10 * i, size=(300, 300))
+    pictures, poses = open_halves(f"human36m:{tmp_path}#test", 32, skeleton="H36M32")
+    assert numbers(pictures) == set(range(8)) and numbers(poses) == set(range(8, 16))
+    assert pictures.motions == poses.motions == ("Posing", "Sitting") * 2
+    assert pictures.keypoints.shape == (4, 8, 32, 2) and not bool(pictures.keypoints.isnan().any())
+    # 17 of the 32 are scored: toes may be anywhere
+    found = pictures.keypoints.flatten(0, 1).clone()
+    found[:, H36M32.index("l_toe_end")] += 9
+    found[:, H36M32.index("l_wrist"), 0] += 17
+    assert errors_by_motion(found, pictures, "H36M17")["all"]["px"] == pytest.approx(1)
+    with pytest.raises(ValueError, match="H36M32 or be of a known format, it has NAPA18"):
+        open_clips("studio:test", 32, skeleton="H36M32")
 
 
 def test_what_is_kept_is_bounded(mine, monkeypatch):

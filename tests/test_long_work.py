@@ -114,12 +114,12 @@ def test_a_source_of_other_poses_is_another_training(tmp_path):
 
 
 def test_a_model_of_other_poses_is_another_training(tmp_path):
-    words = ["--stage", "pretrain", "--data", "video:train", "--steps", "1", "--batch", "2", "--out",
+    words = ["--stage", "pretrain", "--data", "studio:test", "--steps", "1", "--batch", "2", "--out",
              str(tmp_path / "eta.safetensors")]  # fmt: skip
     bottleneck_train.main(words)
     with pytest.raises(SystemExit, match="poses is clips, expected mocap"):
         bottleneck_train.main([*words, "--poses", "mocap"])
-    with pytest.raises(SystemExit, match="data is video:train, expected studio:validation"):
+    with pytest.raises(SystemExit, match="data is studio:test, expected studio:validation"):
         bottleneck_train.main([*words[:3], "studio:validation", *words[4:]])
 
 

@@ -13,7 +13,7 @@ FACES = "--preset tiny --half --data faces:train --validation faces:validation"
 LADDER = f"{STUDIO} --test studio:test --stage ladder --adversarial 1"
 FACE_LADDER = f"{FACES} --test faces:test --stage ladder --adversarial 1 --encoder runs/kg/face_eta.safetensors"
 VIDEO = (
-    "--preset tiny --half --data video:train --validation video:test --poses studio:train --stage ladder "
+    "--preset tiny --half --data video:train --validation video:test --poses rest:studio:train --stage ladder "
     "--adversarial 1 --encoder runs/kg/eta.safetensors"
 )
 ETA = "--encoder runs/kg/eta.safetensors"

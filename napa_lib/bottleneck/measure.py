@@ -1,6 +1,6 @@
 """Measure a trained model on clips that it was not trained on: `python -m napa_lib.bottleneck.measure --help`.
 
-python -m napa_lib.bottleneck.measure ours.safetensors --data video:test --poses studio:train --results video.json
+python -m napa_lib.bottleneck.measure ours.safetensors --data video:test --results video.json
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import sys
 import time
 
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
+from napa_lib.bottleneck.probes import regress_keypoints
 from napa_lib.bottleneck.store import load_model
-from napa_lib.data.clips import halves, to_pixels, unpaired_poses
+from napa_lib.data.clips import to_pixels, unpaired_poses
 from napa_lib.data.sources import open_clips
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.results import command_line, write
@@ -25,7 +26,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("model", help="safetensors file that python -m napa_lib.bottleneck.train wrote")
     parser.add_argument("--data", required=True, metavar="NAME", help='clips to measure on, such as "video:test"')
     parser.add_argument(
-        "--poses", default="studio:train", metavar="NAME", help="clips; the mean pose is their 2nd half's"
+        "--poses",
+        default="rest:studio:train",
+        metavar="NAME",
+        help='clips whose mean pose to compare with; "rest:NAME" is the half of NAME that gives trainings no pictures',
+    )
+    parser.add_argument("--regress", metavar="NAME", help="labelled clips for a linear regressor on top")
+    parser.add_argument(
+        "--scored", metavar="NAME", help="joint set to score instead, such as H36M17 of H36M32's joints"
     )
     parser.add_argument("--size", type=int, default=64, help="side of an hourglass's pictures; others know theirs")
     parser.add_argument("--seed", type=int, default=0, help="of the model's training, for the record")
@@ -33,15 +41,22 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     options, start = parser.parse_args(arguments), time.monotonic()
     model = load_model(options.model)
-    size = options.size if isinstance(model, HourglassNet) else model.config.size
-    clips = open_clips(options.data, size)
-    guess = mean_pose(unpaired_poses(halves(open_clips(options.poses, size))[1]), clips.images.shape[:2].numel())
-    errors = errors_by_motion(predict_clips(model.predict, clips), clips)
-    errors["mean pose"] = errors_by_motion(to_pixels(guess, size), clips)["all"]
-    for name in ("all", "mean pose"):
-        print(
-            f"{name}: {errors[name]['percent']:.2f} % of the picture, {errors[name]['percent_flips']:.2f} % with flips"
-        )
+    if isinstance(model, HourglassNet):
+        size, skeleton = options.size, None
+    else:
+        size, skeleton = model.config.size, model.config.skeleton
+    clips, others = (open_clips(name, size, skeleton=skeleton) for name in (options.data, options.poses))
+    found = predict_clips(model.predict, clips)
+    errors = errors_by_motion(found, clips, options.scored)
+    guess = to_pixels(mean_pose(unpaired_poses(others), len(found)), size)
+    shown = {"all": errors["all"], "mean pose": errors_by_motion(guess, clips, options.scored)["all"]}
+    if options.regress:
+        labelled = open_clips(options.regress, size, skeleton=skeleton)
+        regress = regress_keypoints(predict_clips(model.predict, labelled), labelled.keypoints.flatten(0, 1))
+        shown["regressor on top"] = errors_by_motion(regress(found), clips, options.scored)["all"]
+    errors |= shown
+    for name, error in shown.items():
+        print(f"{name}: {error['percent']:.2f} % of the picture, {error['percent_flips']:.2f} % with flips")
     if options.results:
         command, seconds = command_line(PROGRAM, arguments), time.monotonic() - start
         write(options.results, {"errors": errors, "record": []}, command, seconds, vars(options), options.seed)

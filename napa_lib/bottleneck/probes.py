@@ -16,6 +16,7 @@ from napa_lib.geometry.precision import in_full_precision, widened
 from napa_lib.skeletons import get_skeleton
 
 ROUNDING = 1e-9  # share of the variance below which float32 has only rounding to tell
+LEAST = 3  # samples of a regression
 PENALTIES = tuple(10.0**k for k in range(-6, 5))  # of ridge regression, relative to the features' mean square
 
 
@@ -53,8 +54,10 @@ def fit_ridge(x: Tensor, y: Tensor, penalties: Sequence[float] = PENALTIES) -> R
     Source: Hoerl and Kennard, 1970; leave-one-out as in Golub et al., 1979. KeypointGAN, table 3 ("+ supervised
     regression").
     """
-    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) < 3:
-        raise ValueError(f"x and y must be (N, D) and (N, E) with N >= 3, got {tuple(x.shape)} and {tuple(y.shape)}")
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) < LEAST:
+        raise ValueError(
+            f"x and y must be (N, D) and (N, E) with N >= {LEAST}, got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
     if bool(x.isnan().any()) or bool(y.isnan().any()):
         raise ValueError("x and y must have no missing values")
     x, y = widened(x), widened(y)
@@ -75,6 +78,11 @@ def fit_ridge(x: Tensor, y: Tensor, penalties: Sequence[float] = PENALTIES) -> R
     return Ridge(weights, x_mean, y_mean, chosen)
 
 
+def whole_poses(keypoints: Tensor) -> Tensor:
+    """Which poses (..., K, 2) have all their joints, (...) bool."""
+    return ~keypoints.isnan().flatten(-2).any(-1)
+
+
 def regress_keypoints(found: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
     """The supervised linear regressor on top: from found keypoints to labelled ones.
 
@@ -85,9 +93,14 @@ def regress_keypoints(found: Tensor, labels: Tensor) -> Callable[[Tensor], Tenso
     Returns:
         a function from (B, K, 2) to (B, L, 2).
 
+    Raises:
+        ValueError: if fewer than `LEAST` poses are whole.
+
     Source: KeypointGAN, section 5.2 and table 3.
     """
-    whole = ~labels.isnan().flatten(1).any(1)
+    whole = whole_poses(labels)
+    if int(whole.sum()) < LEAST:
+        raise ValueError(f"labels must hold at least {LEAST} poses without a missing joint, got {int(whole.sum())}")
     ridge = fit_ridge(found[whole].flatten(1), labels[whole].flatten(1))
     return lambda keypoints: ridge(keypoints.flatten(1)).unflatten(1, labels.shape[1:])
 

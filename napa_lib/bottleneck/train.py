@@ -6,9 +6,9 @@
 
 Faces ("faces:train") are drawn as blobs (eq. 2), bodies as bones (eq. 1); errors of faces hold table 3's, too.
 
-Pictures are taken from the first half of the clips and poses from the second, so that no pose labels a picture; with
-poses from motion capture, all pictures are. An interrupted run goes on from the checkpoint beside `--out` when the same
-command is given again.
+Pictures are taken from the first half of the clips and poses from the second (`open_halves`), so that no pose labels a
+picture; with poses from elsewhere (`--poses`) all clips give pictures, and all poses of that set are taken. An
+interrupted run goes on from the checkpoint beside `--out` when the same command is given again.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ from napa_lib.bottleneck.ladder import train_rung
 from napa_lib.bottleneck.losses import keypoint_loss
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.bottleneck.pretraining import pretrain
-from napa_lib.bottleneck.probes import carried_colors, measure_leak, regress_keypoints
+from napa_lib.bottleneck.probes import LEAST, carried_colors, measure_leak, regress_keypoints, whole_poses
 from napa_lib.bottleneck.store import Model, load_encoder, load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
-from napa_lib.data.clips import Clips, halves, to_pixels, unpaired_poses
+from napa_lib.data.clips import Clips, to_pixels, unpaired_poses
 from napa_lib.data.pose_files import read_poses
-from napa_lib.data.sources import FACES, open_clips
+from napa_lib.data.sources import FACES, REST, open_clips, open_halves
 from napa_lib.data.views import mocap_poses
 from napa_lib.engine import choose_device
 from napa_lib.files import prepare_file
 from napa_lib.loop import Record, Setup, command
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.results import command_line, write
+from napa_lib.skeletons import get_skeleton
 
 PROGRAM = "python -m napa_lib.bottleneck.train"
 STAGES = ("pretrain", "ladder", "supervised", "hourglass")
@@ -61,23 +62,41 @@ def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfi
 
 
 def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Generator) -> Tensor:
-    """The unpaired poses: of the second half of these clips or of others, motion capture's or a file's; fewer where
-    asked."""
+    """The unpaired poses: of these clips or of others, motion capture's or a file's; fewer where asked.
+
+    Raises:
+        ValueError: if those asked for label the pictures, or none of them shows some joint: no network would learn
+            it, and the poses would have no mean to compare with.
+    """
     if options.pose_file:
         poses = read_poses(options.pose_file, clips.skeleton)
     elif options.poses in MOCAP:
         poses = mocap_poses(20_000, generator, skeleton=clips.skeleton, studio=options.poses == "mocap:studio")
+    elif options.poses == "clips":
+        poses = unpaired_poses(clips)
+    elif options.poses.removeprefix(REST) == options.data:
+        raise ValueError(
+            f'poses must not be the labels of the pictures, got {options.data} for both; "clips" halves it'
+        )
     else:
-        others = clips if options.poses == "clips" else open_clips(options.poses, clips.size, options.look)
-        poses = unpaired_poses(halves(others)[1])
-    if options.pose_count is None:
-        return poses
-    if not 1 <= options.pose_count <= len(poses):
-        raise ValueError(f"pose_count must be from 1 to {len(poses)}, got {options.pose_count}")
-    return poses[torch.randperm(len(poses), generator=generator)[: options.pose_count]]
+        poses = unpaired_poses(open_clips(options.poses, clips.size, options.look, clips.skeleton))
+    if options.pose_count is not None:
+        if not 1 <= options.pose_count <= len(poses):
+            raise ValueError(f"pose_count must be from 1 to {len(poses)}, got {options.pose_count}")
+        poses = poses[torch.randperm(len(poses), generator=generator)[: options.pose_count]]
+    shown = (~poses.isnan().any(-1)).any(0).tolist()
+    missing = [name for name, seen in zip(get_skeleton(clips.skeleton).joints, shown, strict=True) if not seen]
+    if missing:
+        raise ValueError(
+            f"poses must show each joint of {clips.skeleton} at least once, none has {', '.join(missing)}; "
+            "--skeleton takes another joint set"
+        )
+    return poses
 
 
-def measurement(validation: Clips | None, device: torch.device) -> Callable[[nn.Module], dict] | None:
+def measurement(
+    validation: Clips | None, device: torch.device, scored: str | None = None
+) -> Callable[[nn.Module], dict] | None:
     """What goes on record at each checkpoint: the errors on the validation clips, all motions together, and `examples`:
     the keypoints, in pixels, of the first frame of the first clips, for a film of the training."""
     if validation is None:
@@ -88,7 +107,7 @@ def measurement(validation: Clips | None, device: torch.device) -> Callable[[nn.
         found = predict_clips(predict, validation, device=device)
         examples = found.unflatten(0, validation.images.shape[:2])[:EXAMPLES, 0]
         rounded = [[[round(x, 1) for x in point] for point in pose] for pose in examples.tolist()]
-        return {**errors_by_motion(found, validation)["all"], "examples": rounded}
+        return {**errors_by_motion(found, validation, scored)["all"], "examples": rounded}
 
     return measure
 
@@ -103,14 +122,24 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     """Run one stage; returns the model, its record and the errors at the end."""
     device = choose_device(options.device)
     size = PRESETS[options.preset].size
-    clips = open_clips(options.data, size, options.look)
-    validation = open_clips(options.validation, size, options.look) if options.validation else None
-    test = open_clips(options.test, size, options.look) if options.test else validation
-    config = training_config(options, clips.skeleton)
-    poses = choose_poses(options, clips, torch.Generator().manual_seed(options.seed))
-    images = halves(clips)[0] if options.poses == "clips" else clips
+    if options.poses == "clips":
+        images, rest = open_halves(options.data, size, options.look, options.skeleton)
+    else:
+        images = rest = open_clips(options.data, size, options.look, options.skeleton)
+    config = training_config(options, images.skeleton)
+    poses = choose_poses(options, rest, torch.Generator().manual_seed(options.seed))
+
+    def others(name: str | None) -> Clips | None:
+        return open_clips(name, size, options.look, images.skeleton) if name else None
+
+    validation = others(options.validation)
+    test, labelled = others(options.test) or validation, others(options.regress)
+    if labelled is not None and int(whole_poses(labelled.keypoints).sum()) < LEAST:
+        raise ValueError(f"regress must name clips with at least {LEAST} frames that have all labels")
+    scored = get_skeleton(options.scored).name if options.scored else None
     checkpoint = Path(options.out).with_suffix(".checkpoint.safetensors")
-    setup = Setup(device, options.half, checkpoint, measurement(validation, device), inputs=inputs_of(options))
+    measure = measurement(validation, device, scored)
+    setup = Setup(device, options.half, checkpoint, measure, inputs=inputs_of(options))
     model: Model
     if options.stage == "pretrain":
         if validation is not None:
@@ -131,22 +160,32 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     else:
         model, record = train_hourglass(config, images, setup)
     save_model(options.out, model, config.model)
-    return model, record, {} if test is None else final_errors(model, images, test, poses, device)
+    return model, record, {} if test is None else final_errors(model, images, test, poses, device, labelled, scored)
 
 
-def final_errors(model: Model, images: Clips, test: Clips, poses: Tensor, device: torch.device) -> dict:
+def final_errors(
+    model: Model,
+    images: Clips,
+    test: Clips,
+    poses: Tensor,
+    device: torch.device,
+    labelled: Clips | None = None,
+    scored: str | None = None,
+) -> dict:
     """The errors of a trained model on other people, by motion, beside the mean pose's, with the regressor on top that
-    has seen the training frames' labels (table 3), and of bodies the leak where there is a skeleton image, and how far
-    a conditional generator carries colours over."""
+    has seen the labels of `labelled`, else of the training frames (table 3), and of bodies the leak where there is a
+    skeleton image, and how far a conditional generator carries colours over; `scored` as in `landmark_errors`."""
     found = predict_clips(model.predict, test, device=device)
     guess = to_pixels(mean_pose(poses, len(found)), test.size)
-    errors: dict = errors_by_motion(found, test)
-    errors["mean pose"] = errors_by_motion(guess, test)["all"]
-    if bool(images.keypoints.flatten(2).isnan().any(-1).all()):  # no frame has all its labels
+    errors: dict = errors_by_motion(found, test, scored)
+    errors["mean pose"] = errors_by_motion(guess, test, scored)["all"]
+    teacher = labelled or images
+    if int(whole_poses(teacher.keypoints).sum()) < LEAST:
         return errors
-    regress = regress_keypoints(predict_clips(model.predict, images, device=device), images.keypoints.flatten(0, 1))
-    errors["regressor on top"] = errors_by_motion(regress(found), test)["all"]
-    if isinstance(model, KeypointGAN) and test.skeleton != FACES:  # the leak is that of trunk and legs
+    regress = regress_keypoints(predict_clips(model.predict, teacher, device=device), teacher.keypoints.flatten(0, 1))
+    errors["regressor on top"] = errors_by_motion(regress(found), test, scored)["all"]
+    # the leak is that of trunk and legs, and read by a probe that has seen the pictures' labels
+    if isinstance(model, KeypointGAN) and test.skeleton != FACES and bool(whole_poses(images.keypoints).any()):
         errors["leak"] = asdict(measure_leak(model, images, test, device=device))
         if model.config.conditional:
             errors["carried"] = asdict(carried_colors(model, test, device))
@@ -183,7 +222,15 @@ def parser() -> argparse.ArgumentParser:
     add("--validation", metavar="NAME", help="clips of other people to measure on, likewise")
     add("--look", choices=("photo", "drawn", "both"), default="photo", help="which synthetic clips")
     add("--test", metavar="NAME", help="clips of other people for the errors at the end; else those of --validation")
-    add("--poses", default="clips", help='unpaired poses: "clips", "mocap", "mocap:studio", or other clips by name')
+    add("--regress", metavar="NAME", help="labelled clips for the regressor on top; else those of --data")
+    add("--skeleton", metavar="NAME", help="joint set for clips of a known format, such as H36M32")
+    add("--scored", metavar="NAME", help="joint set to score instead, such as H36M17 of H36M32's joints")
+    add(
+        "--poses",
+        default="clips",
+        help='unpaired poses: "clips" for the half of --data without pictures, "mocap", "mocap:studio", or all of '
+        "other clips by name",
+    )
     add("--pose-file", metavar="FILE", help="unpaired poses that were made of those of the clips, instead of these")
     add("--pose-count", type=int, help="how many unpaired poses; all if not given")
     add("--encoder", metavar="FILE", help="what --stage pretrain wrote, for --stage ladder")

@@ -144,9 +144,10 @@ def to_pixels(keypoints: Tensor, size: int) -> Tensor:
 
 
 def halves(clips: Clips) -> tuple[Clips, Clips]:
-    """Two disjoint halves of the clips: pictures are taken from the first, poses from the second.
+    """The clips cut in the middle: pictures are taken from the first half, poses from the second.
 
-    No pose that is learned from then labels a picture that is learned from. Source: KeypointGAN, section 5.1.
+    No pose that is learned from then labels a picture that is learned from. Videos are split as KeypointGAN's section
+    5.1 does by `sources.open_halves`.
 
     Raises:
         ValueError: if there are fewer than two clips.

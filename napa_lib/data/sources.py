@@ -10,23 +10,25 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import load_video_poses, resize
-from napa_lib.data.clips import Clips, read_clips, video_clips
-from napa_lib.data.datasets import Annotations
+from napa_lib.data.clips import Clips, halves, read_clips, video_clips
+from napa_lib.data.datasets import Annotations, halves_of_actions, halves_of_clips
 from napa_lib.data.datasets.files import files_in
 from napa_lib.data.faces import FaceClips, load_faces, read_faces
 from napa_lib.data.known import from_annotations, from_frames, is_known, open_known
 from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
 from napa_lib.engine import CheckpointError, load_tensors
+from napa_lib.skeletons import get_skeleton
 
 VIDEO = {"video": slice(None), "video:train": slice(15), "video:test": slice(15, None)}  # moments
 MOVED = 12  # clips of moving crops from each camera to train on
 SETTINGS = {"synthetic": "anywhere", "studio": "studio"}
+REST = "rest:"
 
 
 FACES = "FACE68"
 
 
-def open_clips(name: str, size: int, look: str = "photo") -> Clips:
+def open_clips(name: str, size: int, look: str = "photo", skeleton: str | None = None) -> Clips:
     """Clips by name.
 
     Args:
@@ -35,14 +37,25 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
             for faces; "coco:FOLDER", "mpii:FOLDER" … for a data set of one's own in a known format, as in `open_known`;
             a folder of shards that `python -m napa_lib.makers.people`, `makers.faces` or `makers.drawings` wrote;
             "video:train" for the first 15 moments of the real video from four sides in crops that move, "video:test"
-            for the last 5 in fixed crops, "video" for all, fixed; else a file that `save_clips` wrote, whose frames
-            are taken as they are.
+            for the last 5 in fixed crops, "video" for all, fixed; "rest:NAME" for the second of `open_halves`; else a
+            file that `save_clips` wrote, whose frames are taken as they are.
         size: side of the frames in pixels.
         look: which synthetic clips, as in `from_synthetic`.
+        skeleton: joint set wanted; only data sets of a known format are converted to one that is not theirs. None for
+            theirs, and FACE68 or NAPA18 of a known format.
 
     Raises:
-        ValueError: if there is nothing of that name, or it is damaged.
+        ValueError: if there is nothing of that name, it is damaged, or has another joint set.
     """
+    clips = _open(name, size, look, skeleton)
+    if skeleton is not None and clips.skeleton != get_skeleton(skeleton).name:
+        raise ValueError(f"{name} must be labelled with {skeleton} or be of a known format, it has {clips.skeleton}")
+    return clips
+
+
+def _open(name: str, size: int, look: str, skeleton: str | None) -> Clips:
+    if name.startswith(REST):
+        return open_halves(name.removeprefix(REST), size, look, skeleton)[1]
     if name in VIDEO:
         clips = video_clips(size, load_video_poses(), moved=MOVED if name == "video:train" else 0)
         return replace(clips, images=clips.images[:, VIDEO[name]], keypoints=clips.keypoints[:, VIDEO[name]])
@@ -51,7 +64,7 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
         return from_synthetic(load_synthetic(split, SETTINGS[setting]), size, look)
     if is_known(name):
         found = open_known(name)
-        return from_annotations(found, size) if isinstance(found, Annotations) else from_frames(found, size)
+        return from_annotations(found, size, skeleton) if isinstance(found, Annotations) else from_frames(found, size)
     if setting == "faces":
         return from_faces(load_faces(split), size)
     if Path(name).is_dir():
@@ -63,6 +76,28 @@ def open_clips(name: str, size: int, look: str = "photo") -> Clips:
             return from_faces(read_faces(shards), size)
         return from_synthetic(read_shards(shards), size, look)
     return read_clips(name)
+
+
+def open_halves(name: str, size: int, look: str = "photo", skeleton: str | None = None) -> tuple[Clips, Clips]:
+    """Two disjoint halves of a set: pictures are taken from the first, poses from the second.
+
+    Of PennAction half of each action's videos go to either side; of other videos of a known format each video is cut in
+    half. Other sets are cut in the middle, as `halves` does: no person of those that ship is in two clips.
+
+    Arguments as `open_clips`.
+
+    Raises:
+        ValueError: as `open_clips`, or if there is not enough for two halves.
+
+    Source: KeypointGAN, section 5.1.
+    """
+    if is_known(name):
+        found = open_known(name)
+        if isinstance(found, Annotations) and found.clips:
+            split = halves_of_actions if name.startswith("penn-action:") else halves_of_clips
+            one, other = split(found)
+            return from_annotations(one, size, skeleton), from_annotations(other, size, skeleton)
+    return halves(open_clips(name, size, look, skeleton))
 
 
 def from_synthetic(people: SyntheticClips, size: int, look: str = "photo") -> Clips:
