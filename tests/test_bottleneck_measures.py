@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from napa_lib import bottleneck as b
+from napa_lib.bottleneck.leak import control_leaks
 from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.rendering import render_skeleton
 from napa_lib.skeletons import NAPA18, flip
@@ -316,6 +317,23 @@ def test_carried_colors_are_those_of_the_looks():
     assert max(strangers.person_light, strangers.wall_hue) < 0.5
     with pytest.raises(ValueError, match="conditional"):
         b.carried_colors(b.KeypointGAN(replace(SMALL, conditional=False, bottleneck=False)), clips)
+
+
+def test_a_control_reads_colours_off_places_that_tell_them_and_off_no_others():
+    """People whose colour is where their model says that they are, in true poses that know nothing of it."""
+    shade = torch.randint(0, 256, (60, 2), generator=torch.Generator().manual_seed(5), dtype=torch.uint8)
+    clips = b.Clips(
+        shade[:, :, None, None, None].expand(-1, -1, 3, 32, 32).contiguous(),
+        15.5 * (poses(120).unflatten(0, (60, 2)) + 1),
+    )
+    model = b.KeypointGAN(SMALL).eval()
+    model.predict = lambda images: (images.mean((1, 2, 3)) - 0.5)[:, None, None].expand(-1, 18, 2)
+    found = control_leaks(model, clips.take(slice(40)), clips.take(slice(40, None)))
+    assert found["found keypoints"].r2 > 0.99
+    assert found["true keypoints"].r2 < 0.2 and found["true poses"].r2 < 0.2
+    hidden = replace(clips, keypoints=clips.keypoints.clone())
+    hidden.keypoints[::7, 0, 3] = torch.nan
+    assert np.isfinite(control_leaks(model, hidden.take(slice(40)), hidden.take(slice(40, None)))["true keypoints"].r2)
 
 
 def test_the_probe_finds_a_leak_and_only_a_leak():

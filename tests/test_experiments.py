@@ -80,6 +80,6 @@ def test_the_command_lists_a_chain(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     command.main(["--only", "03", "--dry"])
     said = capsys.readouterr().out
-    assert "ours 2" in said and "44 of 44 runs to make, about 7." in said and not list(tmp_path.iterdir())
+    assert "ours 2" in said and "45 of 45 runs to make, about 7." in said and not list(tmp_path.iterdir())
     command.main(["--dry"])
     assert "Chapter 01" in capsys.readouterr().out

@@ -57,6 +57,8 @@ class ModelConfig:
         return get_skeleton(self.skeleton).bones
 
 
+# "tiny" is not only half the paper's: its skeleton discriminators have one halving less than fig. 20's three, so that
+# their three scales still see a picture of a quarter of the size, and its image discriminator is a quarter as wide.
 PRESETS = {
     "paper": ModelConfig(),
     "tiny": ModelConfig(size=64, width=16, discriminator_width=32, picture_width=16, discriminator_layers=2),

@@ -53,6 +53,10 @@ EXPERIMENTS = {
         "--seed {seed} --out runs/kg/smuggler_{seed}.safetensors --results runs/kg/smuggler_{seed}.json",
         "runs/kg/smuggler_{seed}.json", 60, (0,),
     ),
+    # the leak's controls; it takes the models that ship
+    "leak": Experiment(
+        "napa_lib.bottleneck.leak --results runs/kg/leak_{seed}.json", "runs/kg/leak_{seed}.json", 20, (0,)
+    ),
     # table 1
     "hourglass": trained("hourglass", f"{STUDIO} --test studio:test --stage hourglass --steps 1000", 80, THREE),
     "supervised": trained("supervised", f"{STUDIO} --test studio:test --stage supervised --steps 1000", 130, THREE),

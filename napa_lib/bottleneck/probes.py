@@ -16,6 +16,7 @@ from napa_lib.geometry.precision import in_full_precision, widened
 from napa_lib.skeletons import get_skeleton
 
 ROUNDING = 1e-9  # share of the variance below which float32 has only rounding to tell
+LEAK_FRAMES = 2000  # that the leak's probe learns from at most: its cost grows with them
 LEAST = 3  # samples of a regression
 PENALTIES = tuple(10.0**k for k in range(-6, 5))  # of ridge regression, relative to the features' mean square
 
@@ -149,8 +150,9 @@ def appearance_leak(
     """Whether a skeleton image tells how the person looks: a ridge probe from its pixels to the person's colours.
 
     The probe looks at the locally normalised contrast, as the reader does in fig. 2: beside the bones, a leak of a
-    hundredth is lost on a linear probe. A pose tells nothing of colours but what the two have in common by chance, so a
-    tight bottleneck gives about 0.
+    hundredth is lost on a linear probe. A pose tells nothing of colours but what the two have in common by chance:
+    drawings of true poses give about 0 (`napa_lib.bottleneck.leak`). Found ones may give more, even behind a
+    bottleneck: a network can move keypoints a little for the generator's sake.
 
     Args:
         skeletons: (B, C, S, S), what the generator sees.
@@ -170,7 +172,13 @@ def appearance_leak(
             f"{tuple(held_out.shape)}"
         )
     features = adaptive_avg_pool2d(local_contrast_normalize(skeletons.float()), side).flatten(1)
-    known = ~colors.isnan().any(1)
+    return linear_leak(features, colors, held_out, penalties)
+
+
+def linear_leak(features: Tensor, colors: Tensor, held_out: Tensor, penalties: Sequence[float] = PENALTIES) -> Leak:
+    """How well a ridge probe reads colours off features (B, D) of any kind; rows with a missing one are left out, the
+    rest as in `appearance_leak`."""
+    known = ~(colors.isnan().any(1) | features.isnan().any(1))
     train, test = known & ~held_out, known & held_out
     if int(test.sum()) < 3:
         raise ValueError(f"held_out must name at least 3 pictures with colours, got {int(test.sum())}")
@@ -207,7 +215,7 @@ def clip_colors(clips: Clips) -> Tensor:
 
 
 def measure_leak(
-    model: KeypointGAN, clips: Clips, others: Clips, limit: int = 2000, device: torch.device | str = "cpu"
+    model: KeypointGAN, clips: Clips, others: Clips, limit: int = LEAK_FRAMES, device: torch.device | str = "cpu"
 ) -> Leak:
     """`appearance_leak` of a trained model: the probe learns on some people and is tested on others.
 

@@ -212,7 +212,7 @@ def parser() -> argparse.ArgumentParser:
     add = found.add_argument
     add("--stage", choices=STAGES, required=True)
     add("--rung", choices=tuple(RUNGS), default="ours", help="rung of table 5, for --stage ladder")
-    add("--preset", choices=tuple(PRESETS), default="tiny", help="paper: 128 pixels; tiny: 64 pixels, half the width")
+    add("--preset", choices=tuple(PRESETS), default="tiny", help="paper: 128 pixels; tiny: 64 and smaller networks")
     add(
         "--data",
         required=True,
