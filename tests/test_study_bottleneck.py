@@ -266,6 +266,31 @@ def test_steps_of_the_ladder_are_paired_by_seed_at_equal_steps(results):
     assert "1,000" in line and "+12.00" in line  # 30 against 16, 18 and 20, not the ends
 
 
+def test_the_second_cycle_is_judged_at_every_step(results):
+    with_it = [report(seed, 9.0, record=((250, 9.0), (500, 5.0 + seed))) for seed in range(3)]
+    without = [report(seed, 9.0, record=((250, 8.0 + 9 * seed), (500, 7.0 + 1.1 * seed))) for seed in range(3)]
+    lines = tables.second_cycle_steps({"bottleneck": with_it, "ours": without}).splitlines()[1:]
+    assert lines[0].startswith("at step 250") and lines[0].endswith("is the same within the seeds")
+    assert "+2.10 +- 0.25" in lines[1] and lines[1].endswith("rises")  # 2.0, 2.1, 2.2
+    assert tables.second_cycle_steps({}).count("\n") == 0
+
+
+def test_changes_at_the_end_are_paired_by_seed(results):
+    assert tables.paired_change(results, "cyclegan", "conditional", ("all", "percent_flips")) == "+0.51 +- 0.02"
+    own = tables.paired_change(results, "ours", "ours", ("all", "percent_flips"), ("all", "percent"))
+    assert own.startswith("+0.10 +- ")  # 5 without flips, and 4.0, 4.9, 5.8 with them
+
+
+def test_the_leak_has_a_control_that_no_network_has_a_say_in(results):
+    probe = {"leak": {"r2": -0.01}}
+    control = {"true poses": probe, "true keypoints": {"leak": {"r2": 0.02}}, "found keypoints": {"leak": {"r2": 0.07}}}
+    results["leak"] = [{"errors": control, "record": []}]
+    lines = tables.leak_table(results).splitlines()
+    assert lines[-1].startswith("no network") and "-0.01" in lines[-1] and "not measured yet" in lines[-3]
+    assert lines[1].split()[:4] == ["CycleGAN", "0.50", "+-", "0.00"]
+    assert tables.keypoints_leak(results) == (0.07, 0.02)
+
+
 def test_mean_pose_is_compared_with_in_words(results):
     words = tables.mean_pose_words(results)
     assert "off by 20.00 % of the picture's side, 'ours' by 5.00: 4.0 +- 0.0 times better" in words
@@ -297,6 +322,7 @@ def test_faces_and_video_come_from_their_own_files(results):
     assert paper == [["10.10", "/", "-"], ["9.85", "/", "5.56"], ["9.85", "/", "5.56"]]
     assert "not measured yet" in tables.faces_table(results) and "not measured yet" in tables.video_table(results)
     lines = tables.video_table({**results, "video_studio": [report(0, 3.0)], "video": [report(0, 2.0)]}).splitlines()
+    assert lines[0].split("  ")[-3:] == ["mean pose, with flips (%)", "seeds", "steps"]
     assert "4.00 (one run)" in lines[1] and "3.00 (one run)" in lines[2] and lines[2].count("20.00 (one run)") == 1
 
 

@@ -328,7 +328,7 @@ HOLE = Exercise(
     ),
     if_you_see="18 as your second answer: each keypoint has two coordinates.",
     solution="hole = [64 * 64, 18 * 2, 3 * 64 * 64]",
-    why="The paper calls it a tight bottleneck. 36 numbers are about what a pose is, so hardly anything else fits in.",
+    why="The paper calls it a tight bottleneck. 36 numbers are about what a pose is: little else fits in.",
     check=checks.check_hole,
     other_answers=("hole = (4096, 36, 12288)", "hole = torch.tensor([4096, 36, 12288])"),
     wrong_answers=(

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from napa_lib.results import interval, text_table
+from napa_lib.results import interval, paired_interval, text_table
 from napa_lib.study.guesses import mark_guess
 
 Results = Mapping[str, Sequence[dict]]  # name of a run without its seed -> the reports of its seeds
@@ -53,6 +53,12 @@ CARRIED_ROWS = (
     Row("ours_recoloured", "then recoloured frames"),
     Row("ours_longer", "then plain ones again"),
 )
+LEAK_ROWS = (
+    *LADDER,
+    Row("ours_mocap", "ours, other poses"),
+    Row("ours_poses50", "ours, 50 poses"),
+    Row("true poses", "no network: true poses, drawn"),
+)
 REGRESSED: Mapping[str, Path] = {"regressor on top, no flips (%)": ("regressor on top", "percent")}
 FACES: Mapping[str, Path] = {
     "between the eyes (%)": ("all", "interocular"),
@@ -64,7 +70,10 @@ VIDEO = (
     Row("video_bottleneck", "with the second cycle, trained on"),
     Row("video_ours_longer", "then without it = ours"),
 )
-UNITS = {"percent": "% of the picture's side", "interocular": "% of the distance between the eyes"}
+UNITS = {
+    "percent": "% of the picture's side",
+    "interocular": "% of the distance between the eyes",
+}
 FACE_GUESS: Mapping[str, Path] = {"mean pose (%)": ("mean pose", "interocular")}
 FACE_ROWS = (
     Row("faces_bottleneck", "with the second cycle", "10.10 / -"),
@@ -74,24 +83,23 @@ FACE_ROWS = (
 
 POSE_NOTES = (
     "The paper says that 50 hardly do worse than all (table 4, on faces; its numbers are a picture in our copy).",
-    "With few poses the critic soon knows every one by heart and takes no other for real. Stirred (mirrored, moved and "
-    "scaled at random before the critic sees them, --stir) they last longer, but are no other poses. Faces, on which "
-    "the paper counted, differ less from each other than bodies do.",
+    "With few poses the critic soon knows each by heart and takes no other for real. Stirred (mirrored, moved, scaled "
+    "at random before it sees them, --stir) they last longer, but are no others. Faces, on which the paper counted, "
+    "differ less than bodies do.",
 )
 MOTION_NOTES = ("'independent' are clips of single poses, the others films of motion capture.",)
 VIDEO_NOTES = (
-    "Nobody annotated the video: the 'truth' is estimated, too. A network's keypoints in all four views are "
-    "triangulated, and projected back they miss that network's own keypoints by 3.1 px of 480 (median). "
-    "The moments tested were not trained on. Video: pose2sim (BSD-3-Clause).",
-    "Two things change at once: photographs for computer-generated pictures, and one man for hundreds of people. The "
-    "first line is the studio's models as they are; for the others their training goes on, with 60 frames of him in "
-    "crops that move, and the studio's poses. 'With flips' matters here: two of the cameras see his back.",
-    "Sixty frames are few: the interval of the three seeds is wide, and the last line goes on from the first of them, "
-    "which happens to be the best. Only this experiment has no validation set: what to try was decided with the "
-    "held-out moments in view, so expect a little less of a new video.",
+    "Nobody annotated the video: the 'truth' is a network's keypoints in all four views, triangulated; projected back "
+    "it misses them by 3.1 px of 480 (median). The moments tested were not trained on. Video: pose2sim (BSD-3-Clause).",
+    "Photographs for computer-generated pictures, one man for hundreds of people: two changes at once. The first line "
+    "is the studio's models as they are; the others train on with 60 frames of him in crops that move, and the "
+    "studio's poses. 'With flips' matters: two cameras see his back.",
+    "Sixty frames are few: the three seeds' interval is wide, and the last line goes on from the first, by chance the "
+    "best. Without a validation set, what to try was decided with the held-out moments in view: expect a little less "
+    "of a new video.",
 )
 COMMAND_NOTES = (
-    "Each stored result names the command that made it; this is the first seed. How its eta was made stands in "
+    "Each stored result names its command; this is the first seed's. How its eta was made stands in "
     "assets/weights/keypointgan.md.",
 )
 
@@ -136,6 +144,32 @@ def table(results: Results, rows: Sequence[Row], columns: Mapping[str, Path] = E
     return text_table(lines)
 
 
+def leak_table(results: Results) -> str:
+    """The leak on each rung, with other poses and fewer, and of drawings in which no network has a say."""
+    controls = [{"errors": report["errors"]["true poses"], "record": []} for report in results.get("leak", ())]
+    return table({**results, "true poses": controls}, LEAK_ROWS, LEAK, "")
+
+
+def keypoints_leak(results: Results) -> tuple[float, float]:
+    """The leak read off the coordinates themselves: of the model that ships, and of the true poses."""
+    errors = results["leak"][0]["errors"]
+    return errors["found keypoints"]["leak"]["r2"], errors["true keypoints"]["leak"]["r2"]
+
+
+def paired_change(results: Results, before: str, after: str, path: Path, other: Path | None = None) -> str:
+    """Change of a number at the end from one run to another, paired by seed, with its 95 % interval.
+
+    Args:
+        results: with the same seeds of both.
+        before, after: names of the runs.
+        path: which number, as `values` takes it.
+        other: which number of `after`, where it is another one.
+    """
+    one, two = values(results[before], path), values(results[after], other or path)
+    mean, half = paired_interval(one, two)
+    return f"{mean:+.2f} +- {half:.2f}"
+
+
 def ladder_table(results: Results) -> str:
     """Table 5: error and leak on each rung."""
     return table(results, LADDER, {**ERRORS, **LEAK}, "paper, with flips (%)")
@@ -149,15 +183,30 @@ def ladder_steps(results: Results) -> str:
     """
     lines = [["", "at step", "here", "paper", "so here the error"]]
     for before, after in zip(LADDER, LADDER[1:], strict=False):
-        step, change = _paired(results.get(before.run, ()), results.get(after.run, ()))
+        steps = _common_steps(results.get(before.run, ()), results.get(after.run, ()))
         paper = f"{float(after.paper) - float(before.paper):+.2f}"
-        if not change:
+        if not steps:
             lines.append([after.label, "", "not measured yet", paper, ""])
             continue
-        mean, half = interval(change)
-        here = f"{mean:+.2f} " + ("(one run)" if math.isinf(half) else f"+- {half:.2f}")
-        lines.append([after.label, f"{step:,}", here, paper, verdict(mean, half)])
+        lines.append([after.label, *_step_cells(results, before, after, steps[-1], paper)])
     return text_table(lines)
+
+
+def second_cycle_steps(results: Results) -> str:
+    """What leaving out the second cycle changes, as in `ladder_steps`, at every step that both have on record."""
+    before, after = LADDER[2:]
+    lines = [["without the second cycle", "here", "so the error"]]
+    for step in _common_steps(results.get(before.run, ()), results.get(after.run, ())):
+        at, here, _, said = _step_cells(results, before, after, step, "")
+        lines.append([f"at step {at}", here, said])
+    return text_table(lines)
+
+
+def _step_cells(results: Results, before: Row, after: Row, step: int, paper: str) -> list[str]:
+    """The step, the paired change of the error there, the paper's and what it means."""
+    mean, half = interval(_paired(results[before.run], results[after.run], step))
+    here = f"{mean:+.2f} " + ("(one run)" if math.isinf(half) else f"+- {half:.2f}")
+    return [f"{step:,}", here, paper, verdict(mean, half)]
 
 
 def verdict(change: float, half: float) -> str:
@@ -182,9 +231,9 @@ def second_cycle_table(results: Results) -> str:
 
 
 def mean_pose_words(results: Results, row: Row = OURS, error: str = "percent") -> str:
-    """How much better a table's line is than the mean of the unpaired poses, in a sentence; both without flips.
+    """How much better a table's line is than the mean of the unpaired poses, in a sentence.
 
-    `error` is one of `UNITS`: that of the table.
+    `error` is one of `UNITS`: that of both.
     """
     reports = results.get(row.run, ())
     here, guess = (values(reports, (part, error)) for part in ("all", "mean pose"))
@@ -218,7 +267,8 @@ def faces_table(results: Results) -> str:
 
 def video_table(results: Results) -> str:
     """The real video's held-out moments, against triangulated poses."""
-    return table(results, VIDEO, {**ERRORS, "mean pose (%)": ("mean pose", "percent")}, "")
+    guess = {"mean pose (%)": ("mean pose", "percent"), "mean pose, with flips (%)": ("mean pose", "percent_flips")}
+    return table(results, VIDEO, {**ERRORS, **guess}, "")
 
 
 def carried_table(results: Results) -> str:
@@ -304,16 +354,17 @@ def _curves(reports: Sequence[dict]) -> dict[int, dict[int, float]]:
     }
 
 
-def _paired(before: Sequence[dict], after: Sequence[dict]) -> tuple[int, list[float]]:
-    """The last step that all runs have of the seeds that are in both, and each seed's change of the error there."""
+def _common_steps(before: Sequence[dict], after: Sequence[dict]) -> list[int]:
+    """The steps that all runs have on record of the seeds that are in both."""
     one, two = _curves(before), _curves(after)
-    seeds = sorted(one.keys() & two.keys())
-    steps = [set(curves[seed]) for curves in (one, two) for seed in seeds]
-    common = set.intersection(*steps) if steps else set()
-    if not common:
-        return 0, []
-    step = max(common)
-    return step, [two[seed][step] - one[seed][step] for seed in seeds]
+    steps = [set(curves[seed]) for curves in (one, two) for seed in one.keys() & two.keys()]
+    return sorted(set.intersection(*steps)) if steps else []
+
+
+def _paired(before: Sequence[dict], after: Sequence[dict], step: int) -> list[float]:
+    """Each seed's change of the error at a step, of the seeds that are in both."""
+    one, two = _curves(before), _curves(after)
+    return [two[seed][step] - one[seed][step] for seed in sorted(one.keys() & two.keys())]
 
 
 def _steps(reports: Sequence[dict]) -> str:
