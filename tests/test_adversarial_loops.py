@@ -171,16 +171,16 @@ def test_rates_rise_and_fall_with_the_steps(seen, monkeypatch, sources):
 
 
 def calls_of_row(monkeypatch: pytest.MonkeyPatch, name: str, seed: int, *arguments: str) -> list[tuple]:
-    """(configuration, checkpoint's name, start) of each training that a row takes; each hands on its number."""
+    """(configuration, checkpoint's name, start, judge) of each training that a row takes; each hands on its number, a
+    judge's negative."""
     calls: list[tuple] = []
 
-    def train(config, *rest):
-        setup = next(part for part in rest if hasattr(part, "checkpoint"))
-        calls.append((config, setup.checkpoint.name.removesuffix(".checkpoint.safetensors"), rest[-1]))
-        return len(calls), None, [{"step": config.steps}]
+    def train(config, lab, wild, setup, start, judge=None):
+        calls.append((config, setup.checkpoint.name.removesuffix(".checkpoint.safetensors"), start, judge))
+        return len(calls), -len(calls) if config.sources else None, [{"step": config.steps}]
 
     def pretrain(config, wild, setup):
-        return train(config, setup, None)[::2]
+        return train(config, None, wild, setup, None)[::2]
 
     monkeypatch.setattr(experiments, "train_estimator", train)
     monkeypatch.setattr(experiments, "pretrain_2d", pretrain)
@@ -194,18 +194,18 @@ def calls_of_row(monkeypatch: pytest.MonkeyPatch, name: str, seed: int, *argumen
 def test_a_row_goes_on_from_what_it_shares(monkeypatch, name):
     calls = calls_of_row(monkeypatch, name, 5, "--steps-2d", "7", "--steps-pretraining", "30", "--steps", "20")
     fixed, alone = name.endswith("fix_2d"), name == "full_without_pretraining"
-    assert [(config.steps, file, start) for config, file, start in calls] == [
-        (7, "2d", None),
-        *([] if alone else [(30, "pretrained_fix_2d_5" if fixed else "pretrained_5", 1)]),
-        (50 if alone else 20, f"{name}_5", len(calls) - 1),
-    ]
-    shared, first, last = calls[0][0], calls[-2][0], calls[-1][0]
+    before = f"{name}_first_5" if alone else "pretrained_fix_2d_5" if fixed else "pretrained_5"
+    assert [(config.steps, file, start, judge) for config, file, start, judge in calls] == [
+        (7, "2d", None, None), (30, before, 1, None), (20, f"{name}_5", 2, -2 if alone else None),
+    ]  # fmt: skip
+    shared, first, last = (call[0] for call in calls)
+    sources = experiments.ALL_ROWS[name].sources
     assert shared.seed == 0 and shared.learning_rate == 1e-3  # one 2D module for all seeds
-    if not alone:
-        assert (first.sources, first.fix_2d, first.seed, first.learning_rate) == ((), fixed, 5, 1e-3)
-    assert last.sources == experiments.ALL_ROWS[name].sources and last.fix_2d == fixed and last.seed == 5
-    assert last.learning_rate == (1e-3 if alone else 5e-4) and last.critic_learning_rate == 1e-3
-    assert last.adversarial == pytest.approx(1.6e-3)
+    assert (first.sources, last.sources) == (sources if alone else (), sources)
+    for config, rate in ((first, 1e-3), (last, 5e-4)):  # the same for every row
+        assert (config.fix_2d, config.seed, config.learning_rate) == (fixed, 5, rate)
+        if config.sources:
+            assert config.critic_learning_rate == 1e-3 and config.adversarial == pytest.approx(1.6e-3)
 
 
 def test_lambda_follows_the_size_of_the_maps_unless_it_is_given(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from napa_lib.data.crops import crop_matrices, to_crop
 from napa_lib.data.datasets import read_human36m, read_mpii
 from napa_lib.data.synthetic import load_synthetic
 from napa_lib.engine import load_tensors
+from napa_lib.experiments import chain
 from napa_lib.loop import Setup, adam
 from napa_lib.metrics import mpjpe
 from napa_lib.rendering import render_skeleton
@@ -63,6 +65,45 @@ def test_true_keypoints_and_depths_are_the_true_pose():
     further = domain.poses[0, 3, 2] - domain.poses[0, 0, 2]  # mm
     pixels = further * domain.cameras[0, 0] / domain.poses[0, 0, 2]
     assert float(domain.depths[0, 3]) == pytest.approx(float(pixels) / 31.5, rel=1e-4)
+
+
+def test_protocol_1_aligns_the_depth_of_the_root_and_nothing_else():
+    domain, away = world(6), torch.tensor([0.1, -0.05])
+    pose = torch.cat([domain.keypoints, domain.depths[..., None]], -1)
+    nearer = pose - torch.tensor([0.0, 0.0, 0.4])  # the whole body, estimated root included
+    torch.testing.assert_close(domain.to_millimetres(nearer), domain.poses, atol=0.05, rtol=1e-5)
+    assert a.measure(nearer, domain)["mpjpe"]["all"] < 0.1
+    beside = torch.cat([domain.keypoints + away, domain.depths[..., None]], -1)
+    off = float((float(away.norm()) * 31.5 * domain.poses[..., 2] / domain.cameras[:, :1]).mean())  # mm, root included
+    assert a.measure(beside, domain)["mpjpe"]["all"] == pytest.approx(off, rel=1e-3)
+
+
+def test_protocol_2_turns_and_moves_a_pose_and_does_not_scale_it():
+    domain = world(6)
+    pose = torch.cat([domain.keypoints, domain.depths[..., None]], -1)
+    found = a.measure(pose, domain)
+    assert found["rigid_mpjpe"]["all"] < 0.1 and found["pa_mpjpe"]["all"] < 0.1
+    middle = domain.poses.mean(1, keepdim=True)
+    seen = domain.poses + 0.3 * (domain.poses - middle)  # 1.3 times as large, round the same place
+    root = seen[:, :1, 2]
+    xy = to_unit(domain.cameras[:, None, :1] * seen[..., :2] / seen[..., 2:] + domain.cameras[:, None, 1:], 64)
+    moved = replace(
+        domain, poses=domain.poses + torch.tensor([0.0, 0.0, 1.0]) * (root - domain.poses[:, :1, 2])[..., None]
+    )
+    z = (seen[..., 2] - root) * (domain.cameras[:, 0] / root[:, 0] / 31.5)[:, None]
+    found = a.measure(torch.cat([xy, z[..., None]], -1), moved)
+    assert found["pa_mpjpe"]["all"] < 0.5
+    size = float((domain.poses - middle).norm(dim=-1).mean())
+    assert found["rigid_mpjpe"]["all"] == pytest.approx(0.3 * size, rel=0.01)
+
+
+def test_the_head_and_the_trunk_are_no_part_of_pckh():
+    domain = world(6)
+    pose = torch.cat([domain.keypoints, domain.depths[..., None]], -1)
+    pose[:, [H36M17.index(name) for name in ("head", "nose", "neck", "torso", "pelvis")], :2] += 5.0
+    assert a.measure(pose, domain)["pckh"] == 100
+    pose[:, H36M17.index("l_wrist"), :2] += 5.0
+    assert a.keypoint_rate(pose[..., :2], domain) == pytest.approx(100 * 11 / 12)
 
 
 def test_a_world_without_3d_labels_says_so():
@@ -305,14 +346,53 @@ def test_the_command_trains_a_row_and_what_it_shares(tmp_path, monkeypatch, caps
     assert [entry["step"] for entry in found["record"]] == [2, 4] and found["record"][-1]["mpjpe_lab"] > 0
     assert a.load_model(tmp_path / "geo_0.safetensors")[1].sources == ("picture", "descriptor")
     times = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("*.checkpoint.safetensors")}
-    experiments.main([*common, "baseline", "full_without_pretraining"])
+    experiments.main([*common, "baseline", "full_without_pretraining", f"--models={tmp_path}"])
     later = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("*.checkpoint.safetensors")}
     assert all(later[name] == time for name, time in times.items())
-    assert set(later) - set(times) == {
-        "baseline_0.checkpoint.safetensors", "full_without_pretraining_0.checkpoint.safetensors",
-    }  # fmt: skip
-    assert load_tensors(tmp_path / "full_without_pretraining_0.checkpoint.safetensors")[1]["step"] == "4"
+    parts = ("baseline_0", "full_without_pretraining_first_0", "full_without_pretraining_0")
+    assert set(later) - set(times) == {f"{name}.checkpoint.safetensors" for name in parts}
+    for name in parts:
+        assert load_tensors(tmp_path / f"{name}.checkpoint.safetensors")[1]["step"] == "2"
+    assert a.load_model(tmp_path / "full_without_pretraining_0.safetensors")[1].sources == a.SOURCES
     assert "Geo, seed 0: lab" in capsys.readouterr().out
+
+
+def test_what_rows_share_has_results_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "open_domain", lambda name, size: world(8, seed=len(name)))
+    monkeypatch.setitem(experiments.PRESETS, "tiny", SMALL)
+    experiments.main([
+        f"--runs={tmp_path}", "--steps-2d=3", "--steps-pretraining=2", "--steps=2", "--batch=4", "--every=2",
+        "--split=validation", f"--results={tmp_path}", "--seeds", "1", "2", "--rows", "pretrained", "module_2d",
+    ])  # fmt: skip
+    assert {p.name for p in tmp_path.glob("*.json")} == {"module_2d.json", "pretrained_1.json", "pretrained_2.json"}
+    module, depths = results.read(tmp_path / "module_2d.json"), results.read(tmp_path / "pretrained_2.json")
+    assert (module["seed"], module["steps"], depths["seed"], depths["steps"]) == (0, 3, 2, 2)
+    assert (
+        module["record"][-1]["pckh_wild"] == module["errors"]["wild"]["pckh"] and "mpjpe" not in module["errors"]["lab"]
+    )
+    assert depths["errors"]["lab"]["rigid_mpjpe"]["all"] > 0 and "mpjpe_lab" in depths["record"][-1]
+    assert capsys.readouterr().out.count("2D module, seed 0: lab PCKh") == 1
+
+
+def test_what_a_run_starts_from_is_listed_before_it():
+    runs = [run.name for run in chain(experiments.EXPERIMENTS)]
+    assert runs[0] == "module_2d" and runs.index("pretrained_fix_2d 2") < runs.index("baseline_fix_2d 0")
+    for name, row in experiments.ALL_ROWS.items():
+        expected = "pretrained_fix_2d" if row.fix_2d else "pretrained" if row.pretrained else "module_2d"
+        assert experiments.EXPERIMENTS[name].after == (expected,)
+    assert "--seeds 0 --results" in experiments.EXPERIMENTS["module_2d"].command
+
+
+def test_a_judge_can_go_on_if_it_sees_the_same():
+    lab, wild = world(8), world(8, seed=1)
+    torch.manual_seed(5)
+    judge = a.MultiSourceDiscriminator(("descriptor",), SMALL)
+    config = replace(CONFIG, sources=("descriptor",), steps=1, every=1, critic_learning_rate=1e-9)
+    _, critic, _ = a.train_estimator(config, lab, wild, judge=judge)
+    for one, two in zip(critic.parameters(), judge.parameters(), strict=True):
+        torch.testing.assert_close(one, two, atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="judge must see the config's sources"):
+        a.train_estimator(replace(config, sources=("picture",)), lab, wild, judge=judge)
 
 
 # --- measurements -----------------------------------------------------------------------------------------------------
@@ -352,14 +432,25 @@ def test_angles_of_a_body_that_stands_and_of_knees_that_bend_the_wrong_way():
     angles = a.joint_angles(pose, H36M17)
     assert all(float(value.abs().max()) < 0.1 for value in angles.values())
     assert a.plausibility(pose, "H36M17") == a.Plausibility(0.0, 1.0)
-    for z, knee in ((400.0, 90.0), (-400.0, -90.0)):  # the shank to the back, and to the front
-        bent = pose.clone()
-        bent[:, H36M17.index("l_ankle")] = torch.tensor([100.0, 400.0, z])
-        assert float(a.joint_angles(bent, H36M17)["knee"][0, 0]) == pytest.approx(knee, abs=1e-3)
-        assert a.plausibility(bent, "H36M17").impossible == pytest.approx(100 / 7 if knee < 0 else 0)
-    sideways = pose.clone()
-    sideways[:, H36M17.index("l_ankle")] = torch.tensor([500.0, 400.0, 0.0])
-    assert abs(float(a.joint_angles(sideways, H36M17)["knee"][0, 0])) in (0.0, pytest.approx(90.0, abs=1e-3))
+    for knee in (15, 90, 150, 164, 170, 175, -15, -25, -90, -120, -150, -165, -175):  # negative: to the front
+        bent, turn = pose.clone(), math.radians(knee)
+        shank = torch.tensor([0.0, 400 * math.cos(turn), 400 * math.sin(turn)])
+        bent[:, H36M17.index("l_ankle")] = torch.tensor([100.0, 400.0, 0.0]) + shank
+        assert float(a.joint_angles(bent, H36M17)["knee"][0, 0]) == pytest.approx(knee, abs=0.05)
+        assert a.plausibility(bent, "H36M17").impossible == pytest.approx(0 if -20 <= knee <= 165 else 100 / 7)
+    for z in (-1.0, -0.01, 0.0, 0.01, 1.0):  # a shank along the line of the hips has no turn about it
+        sideways = pose.clone()
+        sideways[:, H36M17.index("l_ankle")] = torch.tensor([500.0, 400.0, z])
+        assert float(a.joint_angles(sideways, H36M17)["knee"][0, 0]) == pytest.approx(90.0, abs=0.05)
+        assert a.plausibility(sideways, "H36M17").impossible == 0
+    for degrees, expected in ((29.0, 90.0), (31.0, -90.0)):  # the shank that far from the line of the hips, forwards
+        aslant, turn = pose.clone(), math.radians(degrees)
+        shank = torch.tensor([400 * math.cos(turn), 0.0, -400 * math.sin(turn)])
+        aslant[:, H36M17.index("l_ankle")] = torch.tensor([100.0, 400.0, 0.0]) + shank
+        assert float(a.joint_angles(aslant, H36M17)["knee"][0, 0]) == pytest.approx(expected, abs=0.05)
+    short = pose.clone()
+    short[:, H36M17.index("l_ankle")] = pose[:, H36M17.index("l_knee")]
+    assert a.joint_angles(short, H36M17)["knee"][0].isnan().tolist() == [True, False]
     seated = pose.clone()
     seated[:, H36M17.index("r_elbow")] = pose[:, H36M17.index("r_shoulder")] + torch.tensor([-280.0, 0.0, 0.0])
     seated[:, H36M17.index("r_wrist")] = seated[:, H36M17.index("r_elbow")] + torch.tensor([0.0, 250.0, 0.0])

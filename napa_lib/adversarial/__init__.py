@@ -24,6 +24,7 @@ from napa_lib.adversarial.evaluate import (
     art_rate,
     estimate_poses,
     joint_angles,
+    keypoint_rate,
     measure,
     plausibility,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "evidence_of_pose",
     "geometric_descriptor",
     "joint_angles",
+    "keypoint_rate",
     "keypoints_from_heatmaps",
     "load_model",
     "load_pretrained",

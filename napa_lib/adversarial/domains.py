@@ -88,8 +88,10 @@ class Domain:
     def to_millimetres(self, pose: Tensor) -> Tensor:
         """Estimated poses (N, P, 3), (x, y) in [-1, 1] and depth in the same unit, as mm in camera axes.
 
-        The root's true distance is taken as known ("aligning the depth of the root joints", section 5): depths become
-        millimetres at that distance, and each joint lies on the ray through its (x, y).
+        The depth of the root is aligned and nothing else (Protocol #1: "after aligning the depth of the root joints",
+        section 5): the estimated root lies at the true one's distance, the other joints as far before or behind it as
+        estimated, in millimetres at that distance, and each joint on the ray through its (x, y). A root that was found
+        beside the true one in the picture stays beside it.
 
         Raises:
             ValueError: without 3D labels, or for other shapes.
@@ -98,8 +100,9 @@ class Domain:
             raise ValueError("poses in millimetres need the cameras, and these pictures have none")
         if pose.shape != self.poses.shape:
             raise ValueError(f"pose must be {tuple(self.poses.shape)}, got {tuple(pose.shape)}")
-        distance = self.poses[:, get_skeleton(self.skeleton).root, 2, None]
-        z = distance + pose[..., 2] * (self.size - 1) / 2 / self._scale()[:, None]
+        root = get_skeleton(self.skeleton).root
+        behind = pose[..., 2] - pose[:, root, 2, None]
+        z = self.poses[:, root, 2, None] + behind * (self.size - 1) / 2 / self._scale()[:, None]
         pixels = to_pixels(pose[..., :2], self.size)
         xy = (pixels - self.cameras[:, None, 1:]) * (z / self.cameras[:, :1])[..., None]
         return torch.cat([xy, z[..., None]], -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import torch
@@ -25,6 +26,7 @@ PAIRS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "a
 # Smallest and largest angle in degrees, 0 for a straight limb: ordinary ranges of motion of adults, with 15 degrees of
 # grace at either end for joint centres that are not where an angle is measured. A knee's is signed: see `joint_angles`.
 ANGLE_LIMITS = {"elbow": (0.0, 165.0), "knee": (-20.0, 165.0), "thigh": (0.0, 150.0), "trunk": (0.0, 105.0)}
+SIDEWAYS = 30.0  # degrees: a thigh or shank that is nearer than that to the line of the hips turns about it no more
 
 
 @torch.no_grad()
@@ -59,26 +61,46 @@ def measure(pose: Tensor, domain: Domain) -> dict:
         domain: the pictures; the root's true distance makes millimetres of the poses.
 
     Returns:
-        "mpjpe" (Protocol #1) and "pa_mpjpe" (Protocol #2, rotation, translation and scale) in mm, each of all joints
-        and of each limb; "mpjpe_true_2d", Protocol #1 of the estimated depths at the true (x, y), where the 2D
-        module has no part; "pck" at 150 mm and "auc"; "pckh" at half of neck to head in the picture; "plausibility".
+        in mm, each of all joints and of each limb: "mpjpe", Protocol #1, the depth of the root aligned; "rigid_mpjpe",
+        Protocol #2, each pose turned and moved onto the truth, not scaled; "pa_mpjpe", turned, moved and scaled, as
+        later papers have it; and "mpjpe_true_2d", Protocol #1 of the estimated depths at the true (x, y), where the 2D
+        module has no part. In per cent "pck" at 150 mm and "auc", roots aligned in all three axes; "pckh" of the
+        twelve limb joints, at half of the head's size, `Domain.head_sizes`. And "plausibility".
 
     Raises:
         ValueError: without 3D labels, or for other shapes.
+
+    Source: AdvPose, section 5 ("Evaluation protocols") and tables 1 to 4.
     """
     found, body = domain.to_millimetres(pose), get_skeleton(domain.skeleton)
     assert domain.poses is not None
     root = body.root
     depths = domain.to_millimetres(torch.cat([domain.keypoints, pose[..., 2:]], -1))
     return {
-        "mpjpe": _by_limb(mpjpe(found, domain.poses, root), body),
+        "mpjpe": _by_limb(mpjpe(found, domain.poses), body),
+        "rigid_mpjpe": _by_limb(pa_mpjpe(found, domain.poses, scale=False), body),
         "pa_mpjpe": _by_limb(pa_mpjpe(found, domain.poses), body),
-        "mpjpe_true_2d": _by_limb(mpjpe(depths, domain.poses, root), body),
+        "mpjpe_true_2d": _by_limb(mpjpe(depths, domain.poses), body),
         "pck": 100 * float(pck3d(found, domain.poses, 150.0, root).total),
         "auc": 100 * float(auc(found, domain.poses, root).total),
-        "pckh": 100 * float(pckh(pose[..., :2], domain.keypoints, domain.head_sizes).total),
+        "pckh": keypoint_rate(pose[..., :2], domain),
         "plausibility": asdict(plausibility(found, body)),
     }
+
+
+def keypoint_rate(keypoints: Tensor, domain: Domain) -> float:
+    """PCKh@0.5 in per cent of the twelve limb joints, of estimated keypoints (N, P, 2) in [-1, 1].
+
+    Raises:
+        ValueError: without head sizes, or for other shapes.
+    """
+    limbs = limb_joints(get_skeleton(domain.skeleton))
+    return 100 * float(pckh(keypoints[:, limbs], domain.keypoints[:, limbs], domain.head_sizes).total)
+
+
+def limb_joints(body: Skeleton) -> list[int]:
+    """The joints that have a side: shoulders, elbows, wrists, hips, knees and ankles."""
+    return [j for j, name in enumerate(body.joints) if name[:2] in ("l_", "r_")]
 
 
 def _by_limb(result: MetricResult, body: Skeleton) -> dict[str, float]:
@@ -126,10 +148,13 @@ def joint_angles(pose: Tensor, body: Skeleton) -> dict[str, Tensor]:
     """Angles in degrees, 0 where the limb is straight: {"elbow": (N, 2), "knee": (N, 2), "thigh": (N, 2), "trunk":
     (N, 1)}; NaN where a joint is missing or a bone has no length.
 
-    A knee bends one way. Its angle is negative if the shank is turned the other way about the axis from hip to hip,
-    by as much as it is turned about that axis: a leg bent sideways, as when sitting cross-legged, counts as straight.
+    A knee bends one way. Its angle is how far the shank is turned from the thigh's direction about the line from hip to
+    hip, from -180 to 180 and negative if it is turned forwards. Where thigh or shank lies within `SIDEWAYS` of that
+    line, as when sitting cross-legged, there is no such turn: the leg is bent sideways, and the angle is that between
+    the two, which is never negative.
     """
     across = _bone(pose, body, "r_hip", "l_hip")
+    across = across / across.norm(dim=-1, keepdim=True)
     angles: dict[str, list[Tensor]] = {"elbow": [], "knee": [], "thigh": [], "trunk": []}
     trunk = _bone(pose, body, "neck", "pelvis")
     for side in "lr":
@@ -138,10 +163,7 @@ def joint_angles(pose: Tensor, body: Skeleton) -> dict[str, Tensor]:
         thigh, shank = (
             _bone(pose, body, f"{side}_{a}", f"{side}_{b}") for a, b in (("hip", "knee"), ("knee", "ankle"))
         )
-        bend = _angle(thigh, shank)
-        turn = (torch.linalg.cross(thigh, shank) * across).sum(-1)
-        about = turn / (thigh.norm(dim=-1) * shank.norm(dim=-1) * across.norm(dim=-1)).clamp_min(1e-9)
-        angles["knee"].append(torch.where(about >= 0, bend, torch.rad2deg(torch.asin(about.clamp(-1, 0)))))
+        angles["knee"].append(_knee(thigh, shank, across))
         angles["thigh"].append(_angle(trunk, thigh))
     spine = _bone(pose, body, "neck", "torso"), _bone(pose, body, "torso", "pelvis")
     angles["trunk"].append(_angle(*spine))
@@ -152,6 +174,16 @@ def _bone(pose: Tensor, body: Skeleton, start: str, end: str) -> Tensor:
     return pose[:, body.index(end)] - pose[:, body.index(start)]
 
 
+def _knee(thigh: Tensor, shank: Tensor, across: Tensor) -> Tensor:
+    """The knee's angle of `joint_angles`, (N,), from bones (N, 3) and the direction from right hip to left hip."""
+    upper, lower = (bone - (bone * across).sum(-1, keepdim=True) * across for bone in (thigh, shank))
+    turn = torch.atan2((torch.linalg.cross(upper, lower) * across).sum(-1), (upper * lower).sum(-1))
+    least = math.sin(math.radians(SIDEWAYS))
+    sideways = (upper.norm(dim=-1) < least * thigh.norm(dim=-1)) | (lower.norm(dim=-1) < least * shank.norm(dim=-1))
+    bend = _angle(thigh, shank)
+    return torch.where(sideways | bend.isnan(), bend, torch.rad2deg(turn))
+
+
 def _angle(one: Tensor, other: Tensor) -> Tensor:
     """Degrees between two vectors (N, 3), NaN where one has no length."""
     cosine = (one * other).sum(-1) / (one.norm(dim=-1) * other.norm(dim=-1))
@@ -159,7 +191,10 @@ def _angle(one: Tensor, other: Tensor) -> Tensor:
 
 
 def art_rate(model: Generator) -> float:
-    """PCKh@0.5 in per cent of the twelve limb joints of the sixty figures in art, each cut by its box."""
+    """PCKh@0.5 in per cent of the twelve limb joints of the sixty figures in art, each cut by its box.
+
+    A head's size is here 0.6 times the diagonal of its box; figures whose sides cannot be told may exchange them.
+    """
     figures, size = load_art_figures(), model.config.size
     matrices = crop_matrices(torch.tensor([figure.box for figure in figures]), size)
     cuts = torch.cat([crop(figure.load(), m[None], size) for figure, m in zip(figures, matrices, strict=True)])
@@ -167,6 +202,6 @@ def art_rate(model: Generator) -> float:
     found = convert(to_picture(found, matrices), model.config.body, ART14)
     truth = torch.stack([figure.scored_keypoints for figure in figures])
     found = better_sides(found, truth, ART14, torch.tensor([figure.sides_ambiguous for figure in figures]))
-    limbs = [j for j, name in enumerate(ART14.joints) if name[:2] in ("l_", "r_")]
+    limbs = limb_joints(ART14)
     heads = torch.tensor([figure.head_size for figure in figures])
     return 100 * float(pckh(found[:, limbs], truth[:, limbs], heads).total)

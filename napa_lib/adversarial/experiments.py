@@ -1,9 +1,10 @@
 """The rows of table 2: `python -m napa_lib.adversarial.experiments --rows baseline full --seeds 0 1 --results FOLDER`.
 
-What rows share is trained once and kept in `--runs`: the 2D module, for all rows and seeds, and for each seed the
-estimator that most rows begin with. Every row then takes `--steps` more, the baselines as well, and the row without
-pre-training takes those of the pre-training besides, so that every estimator has seen as many batches. What is
-interrupted goes on where it was when the same command is given again.
+What rows share is trained once and kept in `--runs`, and can be named as a row: the 2D module, for all rows and seeds,
+and for each seed the estimator that most rows begin with. Every row then takes `--steps` more, the baselines as well.
+The row without pre-training has the same two parts, as long and at the same learning rates, but with its discriminator
+from the first: so every estimator has seen as many batches, and whether a discriminator was there is all that differs.
+What is interrupted goes on where it was when the same command is given again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,7 +22,7 @@ from napa_lib import results
 from napa_lib.adversarial.config import FIXED_ROWS, PRESETS, ROWS, TrainingConfig
 from napa_lib.adversarial.discriminator import MultiSourceDiscriminator
 from napa_lib.adversarial.domains import DOMAINS, Domain, open_domain
-from napa_lib.adversarial.evaluate import art_rate, estimate_poses, measure, plausibility
+from napa_lib.adversarial.evaluate import art_rate, estimate_poses, keypoint_rate, measure, plausibility
 from napa_lib.adversarial.networks import Generator
 from napa_lib.adversarial.store import save_model
 from napa_lib.adversarial.train import pretrain_2d, train_estimator
@@ -31,10 +33,25 @@ from napa_lib.loop import Record, Setup, command
 PROGRAM = "python -m napa_lib.adversarial.experiments"
 ALL_ROWS = {**ROWS, **FIXED_ROWS}
 FOLDER = "runs/adversarial"
-EXPERIMENTS = {  # estimators of the rows with the 2D module fixed ship
+MODULE_2D = "module_2d"
+SHARED = {MODULE_2D: "2D module", "pretrained_fix_2d": "Depths alone (fix 2D)", "pretrained": "Depths and 2D module"}
+LABELS = {**SHARED, **{name: row.label for name, row in ALL_ROWS.items()}}
+_MADE = f"napa_lib.adversarial.experiments --half --rows {{}} --seeds {{{{seed}}}} {{}}--results {FOLDER}"
+EXPERIMENTS = {
+    MODULE_2D: Experiment(
+        f"napa_lib.adversarial.experiments --half --rows {MODULE_2D} --seeds 0 --results {FOLDER}",
+        f"{FOLDER}/{MODULE_2D}.json", 700,
+    )
+} | {
     name: Experiment(
-        f"napa_lib.adversarial.experiments --half --rows {name} --seeds {{seed}} --models {FOLDER} --results {FOLDER}",
-        f"{FOLDER}/{name}_{{seed}}.json", 25 if row.fix_2d else 45, (0, 1, 2),
+        _MADE.format(name, ""), f"{FOLDER}/{name}_{{seed}}.json", 35, (0, 1, 2), (MODULE_2D,),
+    )
+    for name in SHARED if name != MODULE_2D
+} | {  # estimators of the rows with the 2D module fixed ship
+    name: Experiment(
+        _MADE.format(name, f"--models {FOLDER} "), f"{FOLDER}/{name}_{{seed}}.json",
+        25 if row.fix_2d else 45, (0, 1, 2),
+        (("pretrained_fix_2d" if row.fix_2d else "pretrained") if row.pretrained else MODULE_2D,),
     )
     for name, row in ALL_ROWS.items()
 } | {
@@ -45,6 +62,23 @@ EXPERIMENTS = {  # estimators of the rows with the 2D module fixed ship
 WATCHED = 80  # validation pictures of each world that are measured while training
 
 
+def train_2d(options: argparse.Namespace, wild: Domain, setup: Setup) -> tuple[Generator, Record]:
+    """The 2D module, trained if it is not there yet, and its record."""
+    return pretrain_2d(configuration(options), wild, kept(options, "2d", setup, measure=watch_2d(options)))
+
+
+def pretrain(
+    fix_2d: bool, seed: int, options: argparse.Namespace, lab: Domain, wild: Domain, setup: Setup
+) -> tuple[Generator, Record]:
+    """The estimator that rows begin with, trained if it is not there yet, and its record."""
+    start, _ = train_2d(options, wild, setup)
+    file = f"pretrained{'_fix_2d' * fix_2d}_{seed}"
+    model, _, record = train_estimator(
+        first_part(options, fix_2d, seed), lab, wild, kept(options, file, setup), start
+    )  # fmt: skip
+    return model, record
+
+
 def train_row(
     name: str, seed: int, options: argparse.Namespace, lab: Domain, wild: Domain, setup: Setup
 ) -> tuple[Generator, MultiSourceDiscriminator | None, Record]:
@@ -53,26 +87,35 @@ def train_row(
     Returns:
         the estimator, its discriminator if it has one, and the record, that of its own pre-training before it.
     """
-    row, shared = ALL_ROWS[name], configuration(options)
-
-    def kept(file: str) -> Setup:
-        return replace(setup, checkpoint=Path(options.runs) / f"{file}.checkpoint.safetensors")
-
-    start, _ = pretrain_2d(shared, wild, replace(kept("2d"), measure=None))
-    before: Record = []
+    row = ALL_ROWS[name]
     config = replace(
-        shared, sources=row.sources, fix_2d=row.fix_2d, seed=seed, every=options.every, adversarial=lambda_of(options),
-        critic_learning_rate=options.critic_learning_rate, steps=options.steps + options.steps_pretraining,
+        first_part(options, row.fix_2d, seed), sources=row.sources, adversarial=lambda_of(options),
+        critic_learning_rate=options.critic_learning_rate,
     )  # fmt: skip
+    judge = None
     if row.pretrained:
-        first = replace(shared, fix_2d=row.fix_2d, seed=seed, steps=options.steps_pretraining, every=options.every)
-        start, _, before = train_estimator(
-            first, lab, wild, kept(f"pretrained{'_fix_2d' * row.fix_2d}_{seed}"), start
-        )  # fmt: skip
-        config = replace(config, steps=options.steps, learning_rate=options.learning_rate / 2)
-    model, critic, record = train_estimator(config, lab, wild, kept(f"{name}_{seed}"), start)
-    done = before[-1]["step"] if before else 0
+        start, before = pretrain(row.fix_2d, seed, options, lab, wild, setup)
+    else:
+        start, _ = train_2d(options, wild, setup)
+        start, judge, before = train_estimator(config, lab, wild, kept(options, f"{name}_first_{seed}", setup), start)
+    config = replace(config, steps=options.steps, learning_rate=options.learning_rate / 2)
+    model, critic, record = train_estimator(
+        config, lab, wild, kept(options, f"{name}_{seed}", setup), start, judge
+    )  # fmt: skip
+    done = before[-1]["step"]
     return model, critic, [*before, *({**entry, "step": done + entry["step"]} for entry in record)]
+
+
+def kept(options: argparse.Namespace, file: str, setup: Setup, **changes: Any) -> Setup:
+    """The setup of a training whose checkpoint is kept under that name."""
+    return replace(setup, checkpoint=Path(options.runs) / f"{file}.checkpoint.safetensors", **changes)
+
+
+def first_part(options: argparse.Namespace, fix_2d: bool, seed: int) -> TrainingConfig:
+    """The pre-training's configuration, without a discriminator."""
+    return replace(
+        configuration(options), fix_2d=fix_2d, seed=seed, steps=options.steps_pretraining, every=options.every
+    )  # fmt: skip
 
 
 def lambda_of(options: argparse.Namespace) -> float:
@@ -97,11 +140,7 @@ def configuration(options: argparse.Namespace) -> TrainingConfig:
 
 def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
     """What goes on record while training: Protocol #1 on some validation pictures of lab and wild, and with true 2D."""
-    size = PRESETS[options.preset].size
-    domains = {}
-    for world in ("lab", "wild"):
-        whole = open_domain(f"{world}:validation", size)
-        domains[world] = whole.take(slice(None, None, max(1, len(whole) // WATCHED)))
+    domains = watched(options)
 
     def measured(model: Generator) -> dict:
         found = {world: estimate_poses(model, domain.images, half=options.half) for world, domain in domains.items()}
@@ -113,23 +152,51 @@ def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
     return measured
 
 
+def watch_2d(options: argparse.Namespace) -> Callable[[Generator], dict]:
+    """What goes on record while the 2D module is trained: PCKh@0.5 in per cent on the same validation pictures."""
+    domains = watched(options)
+
+    def measured(model: Generator) -> dict:
+        return {
+            f"pckh_{world}": keypoint_rate(estimate_poses(model, domain.images, half=options.half)[..., :2], domain)
+            for world, domain in domains.items()
+        }
+
+    return measured
+
+
+def watched(options: argparse.Namespace) -> dict[str, Domain]:
+    """Some validation pictures of lab and wild."""
+    found = {}
+    for world in ("lab", "wild"):
+        whole = open_domain(f"{world}:validation", PRESETS[options.preset].size)
+        found[world] = whole.take(slice(None, None, max(1, len(whole) // WATCHED)))
+    return found
+
+
 def final_errors(model: Generator, worlds: dict[str, Domain], half: bool) -> dict:
     """The errors on each of the worlds, beside those of true keypoints without any depth and how plausible truth is."""
     errors = {}
     for name, world in worlds.items():
         errors[name] = measure(estimate_poses(model, world.images, half=half), world)
         flat = torch.cat([world.keypoints, torch.zeros_like(world.keypoints[..., :1])], -1)
-        errors[name]["flat"] = {key: measure(flat, world)[key]["all"] for key in ("mpjpe", "pa_mpjpe")}
+        errors[name]["flat"] = {key: measure(flat, world)[key]["all"] for key in ("mpjpe", "rigid_mpjpe", "pa_mpjpe")}
         assert world.poses is not None
         errors[name]["truth"] = asdict(plausibility(world.poses, world.skeleton))
     return errors
+
+
+def rates_2d(model: Generator, worlds: dict[str, Domain], half: bool) -> dict:
+    """PCKh@0.5 on each of the worlds, of an estimator whose depths are not trained."""
+    found = {name: estimate_poses(model, world.images, half=half)[..., :2] for name, world in worlds.items()}
+    return {name: {"pckh": keypoint_rate(found[name], world)} for name, world in worlds.items()}
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
     found = argparse.ArgumentParser(prog=PROGRAM, description="Train and measure rows of AdvPose's table 2.")
     add = found.add_argument
-    add("--rows", nargs="+", choices=tuple(ALL_ROWS), default=tuple(ROWS))
+    add("--rows", nargs="+", choices=tuple(LABELS), default=tuple(ROWS))
     add("--seeds", nargs="+", type=int, default=(0, 1, 2))
     add("--preset", choices=tuple(PRESETS), default="tiny", help="sizes of the networks and pictures")
     add("--steps-2d", type=int, default=8000, help="of the 2D module's pre-training, one for all seeds")
@@ -157,24 +224,43 @@ def main(arguments: list[str] | None = None) -> None:
         lab, wild = open_domain("lab:train", size), open_domain("wild:train", size)
         worlds = {name: open_domain(f"{name}:{options.split}", size) for name in DOMAINS}
         setup = Setup(choose_device(options.device), options.half, measure=watch(options))
-        for seed in options.seeds:
-            for name in options.rows:
-                started = time.monotonic()
-                model, critic, record = train_row(name, seed, options, lab, wild, setup)
-                errors = final_errors(model, worlds, options.half)
-                if options.split == "test":
-                    errors["art"] = {"pckh": art_rate(model)}
-                if options.models:
-                    save_model(Path(options.models) / f"{name}_{seed}.safetensors", model, critic, small=True)
-                if options.results:
-                    measured = {"row": ALL_ROWS[name].label, "split": options.split, "errors": errors, "record": record}
-                    results.write(
-                        Path(options.results) / f"{name}_{seed}.json", measured,
-                        results.command_line(PROGRAM, arguments), time.monotonic() - started, vars(options), seed,
-                        record[-1]["step"], options.device,
-                    )  # fmt: skip
-                found = ", ".join(f"{world} {errors[world]['mpjpe']['all']:.1f} mm" for world in worlds)
-                print(f"{ALL_ROWS[name].label}, seed {seed}: {found}", flush=True)
+        runs = [(MODULE_2D, 0)] if MODULE_2D in options.rows else []  # one for all seeds
+        runs += [(name, seed) for seed in options.seeds for name in options.rows if name != MODULE_2D]
+        for name, seed in runs:
+            started = time.monotonic()
+            model, critic, record = train(name, seed, options, lab, wild, setup)
+            errors = (rates_2d if name == MODULE_2D else final_errors)(model, worlds, options.half)
+            if options.split == "test":
+                errors["art"] = {"pckh": art_rate(model)}
+            made = name if name == MODULE_2D else f"{name}_{seed}"
+            if options.models:
+                save_model(Path(options.models) / f"{made}.safetensors", model, critic, small=True)
+            if options.results:
+                measured = {"row": LABELS[name], "split": options.split, "errors": errors, "record": record}
+                results.write(
+                    Path(options.results) / f"{made}.json", measured, results.command_line(PROGRAM, arguments),
+                    time.monotonic() - started, vars(options), seed, record[-1]["step"], options.device,
+                )  # fmt: skip
+            found = ", ".join(f"{world} {brief(errors[world])}" for world in worlds)
+            print(f"{LABELS[name]}, seed {seed}: {found}", flush=True)
+
+
+def train(
+    name: str, seed: int, options: argparse.Namespace, lab: Domain, wild: Domain, setup: Setup
+) -> tuple[Generator, MultiSourceDiscriminator | None, Record]:
+    """A row, or what rows share."""
+    if name == MODULE_2D:
+        model, record = train_2d(options, wild, setup)
+        return model, None, record
+    if name in SHARED:
+        model, record = pretrain(name == "pretrained_fix_2d", seed, options, lab, wild, setup)
+        return model, None, record
+    return train_row(name, seed, options, lab, wild, setup)
+
+
+def brief(errors: dict) -> str:
+    """A world's errors in a few words."""
+    return f"{errors['mpjpe']['all']:.1f} mm" if "mpjpe" in errors else f"PCKh {errors['pckh']:.1f} %"
 
 
 if __name__ == "__main__":

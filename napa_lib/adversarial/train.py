@@ -68,7 +68,12 @@ def pretrain_2d(config: TrainingConfig, wild: Domain, setup: Setup = HERE) -> tu
 
 
 def train_estimator(
-    config: TrainingConfig, lab: Domain, wild: Domain, setup: Setup = HERE, start: Generator | None = None
+    config: TrainingConfig,
+    lab: Domain,
+    wild: Domain,
+    setup: Setup = HERE,
+    start: Generator | None = None,
+    judge: MultiSourceDiscriminator | None = None,
 ) -> tuple[Generator, MultiSourceDiscriminator | None, Record]:
     """Train the whole estimator on both domains, with a discriminator where `config.sources` names what it sees.
 
@@ -78,13 +83,14 @@ def train_estimator(
         wild: pictures with 2D labels; 3D labels are not looked at.
         setup: where and how to compute.
         start: a generator to go on from; None to begin at random.
+        judge: a discriminator to go on from, which sees `config.sources`; None to begin at random.
 
     Returns:
         the generator, the discriminator if there is one, and the record. Besides the losses, the record holds the mean
         probability that the discriminator gives true and estimated poses, `true` and `estimated`.
 
     Raises:
-        ValueError: if domains, start or checkpoint do not fit the config.
+        ValueError: if domains, start, judge or checkpoint do not fit the config.
         FloatingPointError: if a loss is not finite, or the discriminator collapses; the last checkpoint is kept.
 
     Source: AdvPose, section 4 (eq. 2 without a discriminator, eq. 3 and 5 with one).
@@ -106,8 +112,12 @@ def train_estimator(
     adams = {"generator": adam(trained, config.learning_rate, GENERATOR_BETAS)}
     models: dict[str, nn.Module] = {"model": model}
     critic = None
+    if judge is not None and judge.sources != config.sources:
+        raise ValueError(f"judge must see the config's sources {config.sources}, got one that sees {judge.sources}")
     if config.sources:
         critic = on_device(setup.device, MultiSourceDiscriminator(config.sources, config.model))
+        if judge is not None:
+            critic.load_state_dict(judge.state_dict())
         adams["critic"] = adam(critic.parameters(), config.critic_learning_rate, CRITIC_BETAS)
         models["critic"] = critic
     drawn, watch = _draw(domains, config, generator, setup), CollapseWatch()

@@ -16,7 +16,8 @@ def mpjpe(prediction: Tensor, target: Tensor, root: int | None = None) -> Metric
     Args:
         prediction: (..., J, 3), or 2D poses in pixels.
         target: the same shape and unit.
-        root: index of the joint that is laid at the origin in both first (Human3.6M's Protocol #1: the pelvis); its own
+        root: index of the joint that is laid at the origin in both first (the pelvis, as Protocol #1 of Human3.6M
+            mostly is; AdvPose aligns the root's depth alone, `napa_lib.adversarial.Domain.to_millimetres`); its own
             distance, zero, is counted as the protocol does. A pose whose root is missing is left out. None compares the
             poses where they are.
 
@@ -26,7 +27,7 @@ def mpjpe(prediction: Tensor, target: Tensor, root: int | None = None) -> Metric
     Raises:
         ValueError: if the shapes do not fit.
 
-    Source: AdvPose, section 4 (Protocol #1).
+    Source: AdvPose, section 5, "Evaluation protocols" (Protocol #1).
 
     >>> target = torch.zeros(1, 2, 3)
     >>> mpjpe(target + torch.tensor([3.0, 4.0, 0.0]), target).total.item()
@@ -45,7 +46,7 @@ def pa_mpjpe(prediction: Tensor, target: Tensor, scale: bool = True) -> MetricRe
         prediction: (..., J, 3).
         target: the same shape.
         scale: whether the alignment may change the size: True is the usual PA-MPJPE (P-MPJPE), False aligns by rotation
-            and translation alone, as one lineage of papers does. Say which you report.
+            and translation alone, as one lineage of papers does (AdvPose's Protocol #2 too). Say which you report.
 
     Returns:
         Distances in the target's unit; `normaliser` is 1. A pose with one visible joint is aligned exactly: distance 0.
@@ -53,7 +54,7 @@ def pa_mpjpe(prediction: Tensor, target: Tensor, scale: bool = True) -> MetricRe
     Raises:
         ValueError: if the shapes do not fit or the poses are not 3D.
 
-    Source: AdvPose, section 4 (Protocol #2); NAPA, table 3 (H36M PA MPJPE).
+    Source: AdvPose, section 5, "Evaluation protocols" (Protocol #2, with `scale=False`); NAPA, table 3 (H36M PA MPJPE).
 
     >>> target = torch.eye(4)[:, :3] * 100.0
     >>> pa_mpjpe(2.0 * target, target).total.item() < 1e-3
