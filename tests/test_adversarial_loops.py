@@ -185,7 +185,7 @@ def calls_of_row(monkeypatch: pytest.MonkeyPatch, name: str, seed: int, *argumen
     monkeypatch.setattr(experiments, "train_estimator", train)
     monkeypatch.setattr(experiments, "pretrain_2d", pretrain)
     options = experiments.parser().parse_args(arguments)
-    model, _, record = experiments.train_row(name, seed, options, world(2), world(2), HERE)
+    model, _, record = experiments.train_row(name, seed, experiments.Means(options, world(2), world(2), HERE, HERE))
     assert model == len(calls) and record[-1]["step"] == options.steps_pretraining + options.steps
     return calls
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from napa_lib import sampling
+from napa_lib.engine import load_tensors
 from napa_lib.geometry import assemble_bones, canonical_to_local, local_to_canonical
 from napa_lib.loop import Setup
 from napa_lib.sampling import JOINT_LIMITS, SKELETON, JointLimits
+from napa_lib.sampling.derivation import _smallest_arc
 from napa_lib.sampling.networks import EMBEDDING, TreeEncoder
 from napa_lib.sampling.train import TrainingConfig, main, mirror, train_autoencoder, training_step
 
@@ -162,12 +166,17 @@ def test_limits_follow_from_the_body_models_and_the_paper():
     assert (JOINT_LIMITS["r_shoulder"].theta1, JOINT_LIMITS["r_shoulder"].theta2) == (120, 240)
 
 
-def test_smallest_arc_by_brute_force():
-    thetas = torch.tensor([170.0, 175.0, -178.0, -170.0, 10.0])  # four of five within 20 degrees across 180
-    limits = sampling.enclosing_limits(sampling.direction_of(thetas, torch.full((5,), 90.0)).double(), share=0.8)
-    assert (limits.theta1, limits.theta2, limits.gamma1, limits.gamma2) == (170, 190, 90, 90) or (
-        limits.theta1 <= 170 and limits.theta2 >= 190 and limits.theta2 - limits.theta1 <= 30
-    )
+def test_smallest_arc_by_brute_force(rng):
+    thetas = torch.tensor([171.0, 175.0, -178.0, -172.0, 10.0])  # four of five within 20 degrees across 180
+    limits = sampling.enclosing_limits(sampling.direction_of(thetas, torch.full((5,), 92.0)).double(), share=0.8)
+    assert limits == JointLimits(170, 190, 90, 95)
+    for share in (0.3, 0.8, 1.0):
+        angles = rng.uniform(-180, 180, 17)
+        needed = math.ceil(share * len(angles))
+        after = (angles[None] - angles[:, None]) % 360  # how far each lies beyond each
+        widths = np.sort(after, 1)[:, needed - 1]
+        start, width = _smallest_arc(torch.tensor(angles), share)
+        assert width == pytest.approx(widths.min()) and start == pytest.approx(angles[widths.argmin()])
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
@@ -388,21 +397,33 @@ def test_the_encoder_gets_no_adversarial_gradient():
         assert torch.equal(a, b) == name.startswith("encoder"), name
 
 
-def test_training_lowers_the_cycle_resumes_and_measures(tmp_path):
-    config = TrainingConfig(steps=60, batch=32, every=30)
+def test_training_lowers_the_cycle_and_is_measured():
     poses = sampling.sample_canonical(500, generator=generator())
-    model, record = train_autoencoder(config, poses=poses)
+    model, record = train_autoencoder(TrainingConfig(steps=60, batch=32, every=30), poses=poses)
     assert record[-1]["pose"] < record[0]["pose"]
-    checkpoint = tmp_path / "c.safetensors"
-    train_autoencoder(TrainingConfig(steps=30, batch=32, every=30), Setup(checkpoint=checkpoint), poses)
-    # the learning rate falls with the whole run's length, so only a run of the same length is the same
-    again, _ = train_autoencoder(config, Setup(checkpoint=tmp_path / "d.safetensors"), poses)
-    for a, b in zip(model.parameters(), again.parameters(), strict=True):
-        assert torch.equal(a, b)
     found = sampling.measure_autoencoder(model, poses[:50], 100)
     local = sampling.local_directions(poses[:50])
     gaps = (model.decode(model.encode(local)) - poses[:50]).detach().norm(dim=-1)[:, 1:]
     assert found["reconstruction_mm"] == pytest.approx(float(gaps.mean()), rel=1e-5)
+
+
+def test_an_interrupted_training_ends_the_same(tmp_path):
+    config, poses = TrainingConfig(steps=6, batch=8, every=2), sampling.sample_canonical(50, generator=generator())
+    whole, _ = train_autoencoder(config, poses=poses)
+
+    def stop(entry: dict) -> None:
+        """Ctrl-C at step 4, once step 2 is in the checkpoint."""
+        if entry["step"] == 4:
+            raise KeyboardInterrupt
+
+    setup = Setup(checkpoint=tmp_path / "c.safetensors", tell=stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_autoencoder(config, setup, poses)
+    assert load_tensors(tmp_path / "c.safetensors")[1]["step"] == "2"
+    again, record = train_autoencoder(config, replace(setup, tell=lambda entry: None), poses)
+    assert [entry["step"] for entry in record] == [2, 4, 6]
+    for a, b in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_autoencoders_in_files(tmp_path):

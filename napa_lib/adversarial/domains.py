@@ -12,7 +12,9 @@ from napa_lib.data import resize
 from napa_lib.data.clips import to_pixels, to_unit
 from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop
 from napa_lib.data.datasets import Annotations
+from napa_lib.data.known import is_known, open_known
 from napa_lib.data.synthetic import LOOKS, SPLITS, SyntheticClips, load_synthetic
+from napa_lib.engine import progress
 from napa_lib.skeletons import convert, flip, get_skeleton
 
 DOMAINS = {"lab": ("studio", "photo"), "wild": ("anywhere", "photo"), "unseen": ("anywhere", "drawn")}
@@ -30,6 +32,7 @@ class Domain:
         skeleton: the joint set's name.
         poses: (N, P, 3) mm, camera axes; None without 3D labels.
         cameras: (N, 3) focal length and principal point (f, x, y) in the pictures' pixels, with the poses.
+        heads: (N,) sizes of the heads that a data set gives, in half sides of the picture, NaN where it does not.
     """
 
     images: Tensor
@@ -37,13 +40,16 @@ class Domain:
     skeleton: str = "H36M17"
     poses: Tensor | None = None
     cameras: Tensor | None = None
+    heads: Tensor | None = None
 
     def __post_init__(self) -> None:
         count, joints = len(self.images), get_skeleton(self.skeleton).num_joints
         shape = tuple(self.images.shape)
         if self.images.dtype != torch.uint8 or len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or 0 in shape:
             raise ValueError(f"images must be uint8 (N, 3, S, S) with N >= 1, got {self.images.dtype} {shape}")
-        wanted = {"keypoints": (count, joints, 2), "poses": (count, joints, 3), "cameras": (count, 3)}
+        wanted = {
+            "keypoints": (count, joints, 2), "poses": (count, joints, 3), "cameras": (count, 3), "heads": (count,),
+        }  # fmt: skip
         for name, expected in wanted.items():
             value = getattr(self, name)
             if value is not None and tuple(value.shape) != expected:
@@ -74,9 +80,13 @@ class Domain:
 
     @property
     def head_sizes(self) -> Tensor:
-        """(N,) length of neck to head in half sides of the picture, as long as it is at the root's distance."""
+        """(N,) in half sides of the picture: those that the data set gives (MPII: 0.6 times the head box's diagonal),
+        or else from neck to head in 3D, as long as that is at the root's distance.
+        """
+        if self.heads is not None:
+            return self.heads
         if self.poses is None:
-            raise ValueError("head sizes are measured in 3D, and these pictures have no poses")
+            raise ValueError("head sizes are measured in 3D where none are given, and these pictures have no poses")
         neck, head = (self.poses[:, get_skeleton(self.skeleton).index(name)] for name in ("neck", "head"))
         return (head - neck).norm(dim=-1) * self._scale() * 2 / (self.size - 1)
 
@@ -109,16 +119,16 @@ class Domain:
 
     def take(self, rows: Tensor | slice) -> Domain:
         """Some of the pictures."""
-        poses, cameras = (None if x is None else x[rows] for x in (self.poses, self.cameras))
-        return replace(self, images=self.images[rows], keypoints=self.keypoints[rows], poses=poses, cameras=cameras)
+        poses, cameras, heads = (None if x is None else x[rows] for x in (self.poses, self.cameras, self.heads))
+        return Domain(self.images[rows], self.keypoints[rows], self.skeleton, poses, cameras, heads)
 
     def without_3d(self) -> Domain:
         """The same pictures with 2D labels alone."""
         return replace(self, poses=None, cameras=None)
 
 
-def open_domain(name: str, size: int) -> Domain:
-    """A part of one of the three worlds that ship.
+def open_domain(name: str, size: int, most: int | None = None) -> Domain:
+    """A part of one of the three worlds that ship, or a data set in a known format.
 
     "lab" are computer-generated people before bare walls, seen at eye height, mostly within 45 degrees of their front;
     "wild" are other people in any pose before any background, details of paintings among them, from anywhere; "unseen"
@@ -127,19 +137,33 @@ def open_domain(name: str, size: int) -> Domain:
 
     Args:
         name: "lab:train", "lab:validation", "lab:test" and so on. "wild:train" has 2D labels alone, and the unseen
-            world is for measuring: it has no "train".
+            world is for measuring: it has no "train". Or "human36m:FOLDER#test", "mpii:FOLDER#valid",
+            "mpi-inf-3dhp:FOLDER" and so on, as `napa_lib.data.known.open_known` has them.
         size: side of the pictures in pixels.
+        most: how many pictures of a data set at most, spread evenly over it; None for all. They are kept in memory, 3 x
+            size x size bytes each: all of Human3.6M at 256 pixels would be hundreds of gigabytes.
 
     Raises:
-        ValueError: if there is nothing of that name.
+        ValueError: if there is nothing of that name, or as the data set's reader and `domain_from_annotations`.
     """
+    if is_known(name):
+        found = open_known(name)
+        if not isinstance(found, Annotations):
+            raise ValueError(f"name must be of a data set with keypoints, and {name!r} has none")
+        return domain_from_annotations(found if most is None else found.take(_spread(len(found), most)), size)
     world, _, split = name.partition(":")
     if world not in DOMAINS or split not in SPLITS or name == "unseen:train":
         known = [f"{w}:{s}" for w in DOMAINS for s in SPLITS if (w, s) != ("unseen", "train")]
-        raise ValueError(f"name must be one of {', '.join(known)}, got {name!r}")
+        raise ValueError(f"name must be one of {', '.join(known)}, or FORMAT:FOLDER, got {name!r}")
     setting, look = DOMAINS[world]
     domain = domain_from_synthetic(load_synthetic(split, setting), size, look)
     return domain.without_3d() if name == "wild:train" else domain
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many of the numbers below `count`, evenly spread."""
+    kept = min(count, most)
+    return [i * count // kept for i in range(kept)]
 
 
 def domain_from_synthetic(people: SyntheticClips, size: int, look: str) -> Domain:
@@ -169,8 +193,8 @@ def domain_from_synthetic(people: SyntheticClips, size: int, look: str) -> Domai
 def domain_from_annotations(annotations: Annotations, size: int, skeleton: str = "H36M17") -> Domain:
     """Pictures of Human3.6M, MPII or another data set, cut round the joints, with 2D labels and 3D where there is any.
 
-    Cameras are found from the labels: with poses in camera axes, the focal length and principal point that project them
-    onto their keypoints best.
+    Left out are people of whom fewer than two joints are known. Cameras are found from the labels: with poses in camera
+    axes, the focal length and principal point that project them onto their keypoints best.
 
     Args:
         annotations: from one of the readers of `napa_lib.data.datasets`.
@@ -178,20 +202,26 @@ def domain_from_annotations(annotations: Annotations, size: int, skeleton: str =
         skeleton: joint set wanted; joints that the data set does not have are NaN.
 
     Raises:
-        ValueError: if a picture has fewer than two joints, or is missing or damaged.
+        ValueError: if nobody has two joints, or a picture is missing or damaged.
     """
     known = annotations.to(skeleton)
+    enough = (~known.keypoints.isnan().any(-1)).sum(-1) >= 2
+    if not bool(enough.any()):
+        raise ValueError(f"annotations must have somebody with two joints of {skeleton}, got none in {len(known)}")
+    known = known.take(enough.nonzero()[:, 0].tolist())
     points = known.keypoints
-    if bool(((~points.isnan().any(-1)).sum(-1) < 2).any()):
-        raise ValueError("annotations must have at least two joints in each picture")
     low, high = points.nan_to_num(torch.inf).amin(1), points.nan_to_num(-torch.inf).amax(1)
     middle, half = (low + high) / 2, MARGIN * (high - low) / 2
     matrices = crop_matrices(square_boxes(torch.cat([middle - half, middle + half], 1)), size)
-    images = torch.cat([crop(known.load(i), matrices[i : i + 1], size) for i in range(len(known))])
+    images = torch.empty(len(known), 3, size, size, dtype=torch.uint8)
+    for i in progress(range(len(known)), "pictures"):  # bytes at once: floats of all would be four times as many
+        images[i] = (crop(known.load(i), matrices[i : i + 1], size)[0].clamp(0, 1) * 255).round()
     keypoints = to_crop(points, matrices)
     cameras = None if known.poses is None else _fit_cameras(known.poses, keypoints)
-    pictures = (images.clamp(0, 1) * 255).round().to(torch.uint8)
-    return Domain(pictures, to_unit(keypoints, size), get_skeleton(skeleton).name, known.poses, cameras)
+    heads = None
+    if known.head_sizes is not None:
+        heads = known.head_sizes / matrices[:, 0, :2].norm(dim=-1) * 2 / (size - 1)
+    return Domain(images, to_unit(keypoints, size), get_skeleton(skeleton).name, known.poses, cameras, heads)
 
 
 def _fit_cameras(poses: Tensor, keypoints: Tensor) -> Tensor:

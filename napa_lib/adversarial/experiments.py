@@ -5,6 +5,12 @@ and for each seed the estimator that most rows begin with. Every row then takes 
 The row without pre-training has the same two parts, as long and at the same learning rates, but with its discriminator
 from the first: so every estimator has seen as many batches, and whether a discriminator was there is all that differs.
 What is interrupted goes on where it was when the same command is given again.
+
+The worlds are those that ship, or data sets of one's own. The paper's, with paths of one's own:
+
+    python -m napa_lib.adversarial.experiments --preset paper --lab human36m:H36M#train --wild mpii:MPII#train
+        --test human36m:H36M#test mpii:MPII#valid --most 50000 --steps-2d 200000 --steps-pretraining 200000
+        --steps 120000 --batch 12 --every 2000 --runs runs/paper --results runs/paper --device auto
 """
 
 from __future__ import annotations
@@ -14,7 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import torch
 
@@ -62,53 +68,60 @@ EXPERIMENTS = {
 WATCHED = 80  # validation pictures of each world that are measured while training
 
 
-def train_2d(options: argparse.Namespace, wild: Domain, setup: Setup) -> tuple[Generator, Record]:
+class Means(NamedTuple):
+    """What all trainings of a command have in common."""
+
+    options: argparse.Namespace
+    lab: Domain
+    wild: Domain
+    setup: Setup
+    setup_2d: Setup  # of the 2D module: other numbers go on record
+
+    def keeping(self, file: str) -> Setup:
+        """The setup of a training whose checkpoint is kept under that name."""
+        return replace(self.setup, checkpoint=self.checkpoint(file))
+
+    def checkpoint(self, file: str) -> Path:
+        """Where that is."""
+        return Path(self.options.runs) / f"{file}.checkpoint.safetensors"
+
+
+def train_2d(means: Means) -> tuple[Generator, Record]:
     """The 2D module, trained if it is not there yet, and its record."""
-    return pretrain_2d(configuration(options), wild, kept(options, "2d", setup, measure=watch_2d(options)))
+    setup = replace(means.setup_2d, checkpoint=means.checkpoint("2d"))
+    return pretrain_2d(configuration(means.options), means.wild, setup)
 
 
-def pretrain(
-    fix_2d: bool, seed: int, options: argparse.Namespace, lab: Domain, wild: Domain, setup: Setup
-) -> tuple[Generator, Record]:
+def pretrain(fix_2d: bool, seed: int, means: Means) -> tuple[Generator, Record]:
     """The estimator that rows begin with, trained if it is not there yet, and its record."""
-    start, _ = train_2d(options, wild, setup)
+    start, _ = train_2d(means)
+    config = first_part(means.options, fix_2d, seed)
     file = f"pretrained{'_fix_2d' * fix_2d}_{seed}"
-    model, _, record = train_estimator(
-        first_part(options, fix_2d, seed), lab, wild, kept(options, file, setup), start
-    )  # fmt: skip
+    model, _, record = train_estimator(config, means.lab, means.wild, means.keeping(file), start)
     return model, record
 
 
-def train_row(
-    name: str, seed: int, options: argparse.Namespace, lab: Domain, wild: Domain, setup: Setup
-) -> tuple[Generator, MultiSourceDiscriminator | None, Record]:
+def train_row(name: str, seed: int, means: Means) -> tuple[Generator, MultiSourceDiscriminator | None, Record]:
     """Train a row of table 2, and what it needs where that is not there yet.
 
     Returns:
         the estimator, its discriminator if it has one, and the record, that of its own pre-training before it.
     """
-    row = ALL_ROWS[name]
+    row, options, lab, wild = ALL_ROWS[name], means.options, means.lab, means.wild
     config = replace(
         first_part(options, row.fix_2d, seed), sources=row.sources, adversarial=lambda_of(options),
         critic_learning_rate=options.critic_learning_rate,
     )  # fmt: skip
     judge = None
     if row.pretrained:
-        start, before = pretrain(row.fix_2d, seed, options, lab, wild, setup)
+        start, before = pretrain(row.fix_2d, seed, means)
     else:
-        start, _ = train_2d(options, wild, setup)
-        start, judge, before = train_estimator(config, lab, wild, kept(options, f"{name}_first_{seed}", setup), start)
+        start, _ = train_2d(means)
+        start, judge, before = train_estimator(config, lab, wild, means.keeping(f"{name}_first_{seed}"), start)
     config = replace(config, steps=options.steps, learning_rate=options.learning_rate / 2)
-    model, critic, record = train_estimator(
-        config, lab, wild, kept(options, f"{name}_{seed}", setup), start, judge
-    )  # fmt: skip
+    model, critic, record = train_estimator(config, lab, wild, means.keeping(f"{name}_{seed}"), start, judge)
     done = before[-1]["step"]
     return model, critic, [*before, *({**entry, "step": done + entry["step"]} for entry in record)]
-
-
-def kept(options: argparse.Namespace, file: str, setup: Setup, **changes: Any) -> Setup:
-    """The setup of a training whose checkpoint is kept under that name."""
-    return replace(setup, checkpoint=Path(options.runs) / f"{file}.checkpoint.safetensors", **changes)
 
 
 def first_part(options: argparse.Namespace, fix_2d: bool, seed: int) -> TrainingConfig:
@@ -138,12 +151,11 @@ def configuration(options: argparse.Namespace) -> TrainingConfig:
     )  # fmt: skip
 
 
-def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
-    """What goes on record while training: Protocol #1 on some validation pictures of lab and wild, and with true 2D."""
-    domains = watched(options)
+def watch(domains: dict[str, Domain], half: bool) -> Callable[[Generator], dict]:
+    """What goes on record while training: Protocol #1 on pictures of each domain, and with true 2D."""
 
     def measured(model: Generator) -> dict:
-        found = {world: estimate_poses(model, domain.images, half=options.half) for world, domain in domains.items()}
+        found = {world: estimate_poses(model, domain.images, half=half) for world, domain in domains.items()}
         errors = {world: measure(found[world], domains[world]) for world in domains}
         return {
             f"{kind}_{world}": errors[world][kind]["all"] for kind in ("mpjpe", "mpjpe_true_2d") for world in domains
@@ -152,36 +164,58 @@ def watch(options: argparse.Namespace) -> Callable[[Generator], dict]:
     return measured
 
 
-def watch_2d(options: argparse.Namespace) -> Callable[[Generator], dict]:
-    """What goes on record while the 2D module is trained: PCKh@0.5 in per cent on the same validation pictures."""
-    domains = watched(options)
+def watch_2d(domains: dict[str, Domain], half: bool) -> Callable[[Generator], dict]:
+    """What goes on record while the 2D module is trained: PCKh@0.5 in per cent on the same pictures."""
 
     def measured(model: Generator) -> dict:
-        return {
-            f"pckh_{world}": keypoint_rate(estimate_poses(model, domain.images, half=options.half)[..., :2], domain)
-            for world, domain in domains.items()
-        }
+        return {f"pckh_{world}": rate["pckh"] for world, rate in rates_2d(model, domains, half).items()}
 
     return measured
 
 
-def watched(options: argparse.Namespace) -> dict[str, Domain]:
-    """Some validation pictures of lab and wild."""
-    found = {}
-    for world in ("lab", "wild"):
-        whole = open_domain(f"{world}:validation", PRESETS[options.preset].size)
-        found[world] = whole.take(slice(None, None, max(1, len(whole) // WATCHED)))
-    return found
+def watched(options: argparse.Namespace, worlds: dict[str, Domain]) -> dict[str, Domain]:
+    """Some validation pictures of lab and wild; with data sets of one's own, some of those with 3D labels that are
+    measured in the end, as in the paper's figure 5.
+    """
+    size = PRESETS[options.preset].size
+    if options.test:
+        wholes = {name: world for name, world in worlds.items() if world.poses is not None}
+    else:
+        wholes = {world: open_domain(f"{world}:validation", size) for world in ("lab", "wild")}
+    return {name: whole.take(slice(None, None, max(1, len(whole) // WATCHED))) for name, whole in wholes.items()}
+
+
+def tested(options: argparse.Namespace) -> dict[str, Domain]:
+    """The worlds to measure in the end, by name; a data set of one's own by the name of its format.
+
+    Raises:
+        ValueError: if a format stands twice, or pictures have neither 3D labels nor head sizes: there is nothing to
+            measure.
+    """
+    size = PRESETS[options.preset].size
+    if not options.test:
+        return {name: open_domain(f"{name}:{options.split}", size) for name in DOMAINS}
+    names = {source.partition(":")[0]: source for source in options.test}
+    if len(names) < len(options.test):
+        raise ValueError(f"test must name each format once, got {' '.join(options.test)}")
+    worlds = {name: open_domain(source, size, options.most) for name, source in names.items()}
+    for name, world in worlds.items():
+        if world.poses is None and world.heads is None:
+            raise ValueError(f"test must have 3D labels or sizes of heads, and {names[name]} has neither")
+    return worlds
 
 
 def final_errors(model: Generator, worlds: dict[str, Domain], half: bool) -> dict:
-    """The errors on each of the worlds, beside those of true keypoints without any depth and how plausible truth is."""
-    errors = {}
+    """The errors on each of the worlds, beside those of true keypoints without any depth and how plausible truth is;
+    where there are no 3D labels, PCKh@0.5 alone.
+    """
+    errors = rates_2d(model, {name: world for name, world in worlds.items() if world.poses is None}, half)
     for name, world in worlds.items():
+        if world.poses is None:
+            continue
         errors[name] = measure(estimate_poses(model, world.images, half=half), world)
         flat = torch.cat([world.keypoints, torch.zeros_like(world.keypoints[..., :1])], -1)
         errors[name]["flat"] = {key: measure(flat, world)[key]["all"] for key in ("mpjpe", "rigid_mpjpe", "pa_mpjpe")}
-        assert world.poses is not None
         errors[name]["truth"] = asdict(plausibility(world.poses, world.skeleton))
     return errors
 
@@ -199,6 +233,10 @@ def parser() -> argparse.ArgumentParser:
     add("--rows", nargs="+", choices=tuple(LABELS), default=tuple(ROWS))
     add("--seeds", nargs="+", type=int, default=(0, 1, 2))
     add("--preset", choices=tuple(PRESETS), default="tiny", help="sizes of the networks and pictures")
+    add("--lab", metavar="NAME", default="lab:train", help="pictures with 3D labels: a world, or FORMAT:FOLDER#SPLIT")
+    add("--wild", metavar="NAME", default="wild:train", help="pictures of which 2D labels are used, likewise")
+    add("--test", metavar="NAME", nargs="+", help="data sets FORMAT:FOLDER#SPLIT to measure instead of the worlds")
+    add("--most", type=int, help="pictures of a data set at most, spread evenly; all are kept in memory")
     add("--steps-2d", type=int, default=8000, help="of the 2D module's pre-training, one for all seeds")
     add("--steps-pretraining", type=int, default=300, help="of the whole estimator's")
     add("--steps", type=int, default=200, help="of the row itself")
@@ -221,14 +259,16 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     with command():
         size = PRESETS[options.preset].size
-        lab, wild = open_domain("lab:train", size), open_domain("wild:train", size)
-        worlds = {name: open_domain(f"{name}:{options.split}", size) for name in DOMAINS}
-        setup = Setup(choose_device(options.device), options.half, measure=watch(options))
+        worlds = tested(options)
+        lab, wild = (open_domain(name, size, options.most) for name in (options.lab, options.wild))
+        some, setup = watched(options, worlds), Setup(choose_device(options.device), options.half)
+        setups = (replace(setup, measure=kind(some, options.half)) for kind in (watch, watch_2d))
+        means = Means(options, lab, wild, *setups)
         runs = [(MODULE_2D, 0)] if MODULE_2D in options.rows else []  # one for all seeds
         runs += [(name, seed) for seed in options.seeds for name in options.rows if name != MODULE_2D]
         for name, seed in runs:
             started = time.monotonic()
-            model, critic, record = train(name, seed, options, lab, wild, setup)
+            model, critic, record = train(name, seed, means)
             errors = (rates_2d if name == MODULE_2D else final_errors)(model, worlds, options.half)
             if options.split == "test":
                 errors["art"] = {"pckh": art_rate(model)}
@@ -245,17 +285,15 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{LABELS[name]}, seed {seed}: {found}", flush=True)
 
 
-def train(
-    name: str, seed: int, options: argparse.Namespace, lab: Domain, wild: Domain, setup: Setup
-) -> tuple[Generator, MultiSourceDiscriminator | None, Record]:
+def train(name: str, seed: int, means: Means) -> tuple[Generator, MultiSourceDiscriminator | None, Record]:
     """A row, or what rows share."""
     if name == MODULE_2D:
-        model, record = train_2d(options, wild, setup)
+        model, record = train_2d(means)
         return model, None, record
     if name in SHARED:
-        model, record = pretrain(name == "pretrained_fix_2d", seed, options, lab, wild, setup)
+        model, record = pretrain(name == "pretrained_fix_2d", seed, means)
         return model, None, record
-    return train_row(name, seed, options, lab, wild, setup)
+    return train_row(name, seed, means)
 
 
 def brief(errors: dict) -> str:

@@ -143,10 +143,6 @@ class StackedHourglass(nn.Module):
                 x = x + self.feature_returns[i](features) + self.heatmap_returns[i](heatmaps[-1])
         return StackOutput(tuple(heatmaps), features)
 
-    def predict(self, image: Tensor) -> Tensor:
-        """Keypoints (B, J, 2) in [-1, 1], from the last stack."""
-        return peaks(self(image).heatmaps[-1].float())
-
 
 def heatmap_targets(keypoints: Tensor, cells: int) -> Tensor:
     """What the heat maps should be: a bump of one cell's deviation at each keypoint, (B, K, cells, cells).

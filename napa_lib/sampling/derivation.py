@@ -21,7 +21,10 @@ STEP = 5  # degrees to which limits are rounded, outwards
 AXES = {"forward": (1.0, 0.0, 0.0), "left": (0.0, 1.0, 0.0), "up": (0.0, 0.0, 1.0)}
 # mm, canonical axes, of the body of the motion-capture clips: the neck's joint, the ball of the head and its radius
 NECK_JOINT, HEAD_CENTRE, HEAD_RADIUS = (24.05, 0.0, -19.61), 175.0, 102.5
-PUBLISHED = {"r_hip": JointLimits(180, 180, 60, 120), "r_shoulder": JointLimits(120, 240, 60, 120)}
+HIP = JointLimits(180, 180, 60, 120)
+# The paper prints the hip's limits and the shoulder's azimuth. The shoulder's elevation it does not give; we take the
+# hip's, as the trunk is the parent of both.
+PUBLISHED = {"r_hip": HIP, "r_shoulder": JointLimits(120, 240, HIP.gamma1, HIP.gamma2)}
 
 
 def anatomical_poses(n: int, generator: torch.Generator) -> Tensor:
@@ -65,7 +68,7 @@ def _head_turns(n: int, generator: torch.Generator) -> Tensor:
 
 
 def derive_limits(n: int = 200_000, seed: int = 0) -> dict[str, JointLimits]:
-    """The limits of the right side and the middle, from the published ones and the body models.
+    """The limits of the right side and the middle, from the published ones (see `PUBLISHED`) and the body models.
 
     Args:
         n: poses to draw.

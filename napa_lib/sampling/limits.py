@@ -11,7 +11,8 @@ In the trunk's frame y is the person's left, so the left hip is at theta = 0 and
 as in the paper, which gives the right hip theta = pi and the right shoulder a range of 120 degrees from 120 on. A range
 that crosses 180 degrees is written beyond it: (120, 240), not (120, -120).
 
-Source: CrossModal, supplement, section 3.1. It publishes those two joints' ranges; `derivation.py` finds the others.
+Source: CrossModal, supplement, section 3.1. It publishes the right hip's ranges and the right shoulder's azimuth. That
+the shoulder's elevation is the hip's, 60 to 120 degrees, is our assumption; `derivation.py` finds the other joints'.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ def angles_of(directions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 # The right side and the middle; the left side is their mirror image. `thorax` has no freedom: in the canonical frame it
-# stands straight above the pelvis. Hip and the shoulder's azimuth are the paper's, the others `derive_limits`.
+# stands straight above the pelvis. Hip and the shoulder's azimuth are the paper's; that the shoulder's elevation is
+# the hip's is our assumption; the others are what `derive_limits` finds.
 JOINT_LIMITS: MappingProxyType[str, JointLimits] = MappingProxyType(
     {
         "r_hip": JointLimits(180, 180, 60, 120),
