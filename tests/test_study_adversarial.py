@@ -281,11 +281,12 @@ def stored(**errors: float) -> dict[str, list[dict]]:
         reports = []
         for seed in range(3):
             limbs = dict.fromkeys((*a.LIMBS, "all"), 100.0 + seed - errors.get(row, 0.0) * (1 + seed / 10))
-            turned = {"all": 80.0 + seed}
-            world = {"mpjpe": limbs, "mpjpe_true_2d": limbs, "pa_mpjpe": turned, "pckh": 50.0 + seed, "pck": 60.0,
+            rigid, turned = {"all": 90.0 + seed}, {"all": 80.0 + seed}
+            world = {"mpjpe": limbs, "mpjpe_true_2d": limbs, "rigid_mpjpe": rigid, "pa_mpjpe": turned,
+                     "pckh": 50.0 + seed, "pck": 60.0,
                      "auc": 30.0 + seed,
                      "plausibility": {"impossible": 2.0, "lopsided": 1.2}, "truth": {"impossible": 0.5},
-                     "flat": {"mpjpe": 130.0, "pa_mpjpe": 97.0}}  # fmt: skip
+                     "flat": {"mpjpe": 130.0, "rigid_mpjpe": 99.0, "pa_mpjpe": 97.0}}  # fmt: skip
             record = [{"step": s, "mpjpe_true_2d_lab": 90.0, "mpjpe_true_2d_wild": 200.0 - s} for s in (50, 100)]
             errors_of = {"lab": world, "wild": world, "unseen": world, "art": {"pckh": 20.0}}
             reports.append({"errors": errors_of, "record": record, "command": "python"})
@@ -308,6 +309,9 @@ def test_tables_and_curves_hold_every_row():
     assert "101 ± 2" in tables.errors_table(found) and "130" in tables.errors_table(found)
     assert "lower legs" in tables.limbs_table(found, "wild") and "0.5" in tables.plausible(found)
     assert "69.0" in tables.unseen_table(found) and "20.0" in tables.keypoints_table(found)
+    assert "pre-trained - Baseline" in tables.keypoints_table(found) and "Baseline - Geo" in tables.keypoints_table(
+        found
+    )
     assert "Full (w/o pretrain) - Full" in tables.differences(found, tables.JOINT_PAIRS)
     page = tables.curves(found, tables.JOINT, guess=70.0)
     assert any(np.allclose(line.get_ydata(), 70.0) for line in page.axes[1].lines)
@@ -317,11 +321,24 @@ def test_tables_and_curves_hold_every_row():
 def test_the_paper_s_errors_stand_beside_their_own_measure_alone():
     found = stored()
     assert "64.8" in tables.errors_table(found, "mpjpe") and "paper" in tables.errors_table(found, "mpjpe")
-    for kind, flat in (("mpjpe_true_2d", "130"), ("pa_mpjpe", "97")):
+    for kind, flat in (("mpjpe_true_2d", "130"), ("rigid_mpjpe", "99"), ("pa_mpjpe", "97")):
         text = tables.errors_table(found, kind)
         assert "paper" not in text and "64.8" not in text
         assert text.splitlines()[-1].split()[-3:] == [flat] * 3
-    assert "81 ± 2" in tables.procrustes(found) and "Full (fix 2D) - Full" in tables.procrustes(found)
+    assert "91 ± 2" in tables.procrustes(found) and "Full (fix 2D) - Full" in tables.procrustes(found)
+    assert "81 ± 2" in tables.procrustes(found, "pa_mpjpe") and "37.7" in tables.PROTOCOL_2
+
+
+def test_what_a_judge_does_to_plausibility_is_compared_seed_by_seed():
+    found = stored()
+    for seed, report in enumerate(found["geo"]):
+        for world in tables.WORLDS:
+            bodies = {"impossible": 5.0 + seed / 10, "lopsided": 0.2 + seed}
+            report["errors"][world] = {**report["errors"][world], "plausibility": bodies}
+    lines = {line.split("  ")[0]: line for line in tables.plausible_changes(found).splitlines()}
+    assert lines["Geo: impossible angles (%)"].count("+3.1 ± 0.2 *") == 3
+    assert "+0.00 ± 2.48" in lines["Geo: longer / shorter"] and "*" not in lines["Geo: longer / shorter"]
+    assert len(lines) == 1 + 2 * (len(tables.FIXED) + len(tables.JOINT) - 2)
 
 
 def test_lambdas_are_compared_seed_by_seed_with_none():
@@ -340,5 +357,12 @@ def test_what_ships_is_what_the_lesson_asks_for():
         model, critic = a.load_pretrained(name)
         assert model.config == a.PRESETS["tiny"] and (critic and critic.sources) == wanted
     stored = results.shipped_runs("adversarial")
-    assert {name: len(reports) for name, reports in stored.items()} == dict.fromkeys(tables.ORDER, 3)
-    assert all(report["split"] == "test" and report["steps"] == 500 for r in stored.values() for report in r)
+    shared = ("pretrained", "pretrained_fix_2d")
+    assert {name: len(reports) for name, reports in stored.items()} == dict.fromkeys((*tables.ORDER, *shared), 3)
+    assert all(report["split"] == "test" for r in stored.values() for report in r)
+    assert {r["steps"] for name in tables.ORDER for r in stored[name]} == {500}
+    module = results.shipped("adversarial/module_2d")
+    assert (
+        module["steps"] == 8000
+        and module["errors"]["wild"]["pckh"] == stored["baseline_fix_2d"][0]["errors"]["wild"]["pckh"]
+    )

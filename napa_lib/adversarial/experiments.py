@@ -46,7 +46,7 @@ _MADE = f"napa_lib.adversarial.experiments --half --rows {{}} --seeds {{{{seed}}
 EXPERIMENTS = {
     MODULE_2D: Experiment(
         f"napa_lib.adversarial.experiments --half --rows {MODULE_2D} --seeds 0 --results {FOLDER}",
-        f"{FOLDER}/{MODULE_2D}.json", 700,
+        f"{FOLDER}/{MODULE_2D}.json", 1100,
     )
 } | {
     name: Experiment(
@@ -56,7 +56,7 @@ EXPERIMENTS = {
 } | {  # estimators of the rows with the 2D module fixed ship
     name: Experiment(
         _MADE.format(name, f"--models {FOLDER} "), f"{FOLDER}/{name}_{{seed}}.json",
-        25 if row.fix_2d else 45, (0, 1, 2),
+        (45 if row.fix_2d else 65) if row.pretrained else 150, (0, 1, 2),
         (("pretrained_fix_2d" if row.fix_2d else "pretrained") if row.pretrained else MODULE_2D,),
     )
     for name, row in ALL_ROWS.items()
@@ -136,7 +136,7 @@ def lambda_of(options: argparse.Namespace) -> float:
     of a map of 16 x 16 cells as of one of 64 x 64.
 
     That says nothing of the depths, whose errors do not depend on the maps' size. Where the 2D module is fixed, lambda
-    counts beside them alone, and the judge outweighs what the lab has taught: `lambdas` measures it.
+    counts beside them alone, and the judge's term is several times the labels': `lambdas` measures both.
     """
     if options.adversarial is not None:
         return options.adversarial
