@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +37,12 @@ LONGER: dict[str, dict] = {  # is the bone map the worse input, or what reads it
     "bones_longer": {"sees": "bones", "steps": 16_000},
     "bones_longer_wider": {"sees": "bones", "steps": 16_000, "preset": "wide"},
     "coordinates_longer": {"sees": "coordinates", "steps": 16_000},
+    "bones_paper": {"sees": "bones", "steps": 5_000, "batch": 16, "preset": "paper", "learning_rate": 1e-3},
+    "bones_paper_tiny": {"sees": "bones", "steps": 5_000, "batch": 16},  # as many pictures, the small network
 }
 LONGER_RUNS: dict[str, tuple[float, tuple[int, ...]]] = {  # seconds, and seeds
     "bones_longer": (1000, (0,)), "bones_longer_wider": (2100, (0,)), "coordinates_longer": (70, (0, 1, 2)),
+    "bones_paper": (7500, (0,)), "bones_paper_tiny": (200, (0, 1, 2)),
 }  # fmt: skip
 EXPERIMENTS = {
     "weights": Experiment(
@@ -88,10 +92,10 @@ def measure_depth(inputs: list[str], seeds: list[int], steps: int, folder: Path,
     return results
 
 
-def depth_config(sees: str, steps: int, seed: int, preset: str = "tiny") -> TrainingConfig:
+def depth_config(sees: str, steps: int, seed: int, **different: Any) -> TrainingConfig:
     """The compared trainings: all see the same views; the perceptron likes a smaller step."""
     rate = 1e-3 if sees == "coordinates" else 3e-3
-    return TrainingConfig(sees=sees, preset=preset, steps=steps, seed=seed, learning_rate=rate)
+    return TrainingConfig(**{"sees": sees, "steps": steps, "seed": seed, "learning_rate": rate, **different})
 
 
 def measure_longer(training: str, seed: int, folder: Path, setup: Setup) -> dict:

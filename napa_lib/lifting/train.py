@@ -18,7 +18,19 @@ from napa_lib.lifting.drawing import network_input
 from napa_lib.lifting.functional import bone_vectors, depth_loss
 from napa_lib.lifting.lift import BoneStandardizer, save_depth_net
 from napa_lib.lifting.networks import CoordinateNet, DepthNet
-from napa_lib.loop import HERE, Losses, Record, Setup, Training, command, descend, run, settings_of
+from napa_lib.loop import (
+    HERE,
+    Losses,
+    Record,
+    Setup,
+    Training,
+    command,
+    descend,
+    laid_out,
+    on_device,
+    run,
+    settings_of,
+)
 from napa_lib.options import add_config, add_setup, read_config, read_setup
 
 
@@ -59,14 +71,15 @@ def train_depth_net(config: TrainingConfig, setup: Setup = HERE, every: int | No
     frames = torch.cat([load_mocap(clip).frames for clip in list_mocap_clips("train")])
     standardizer = fit_standardizer(frames, config)
     generator = seed_everything(config.seed)
-    network = build_network(config).to(setup.device).train()
+    network = on_device(setup.device, build_network(config))
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
     def step(number: int) -> Losses:
         keypoints, poses = draw_views(frames, config, generator)
         target = standardizer.standardize(bone_vectors(poses))[..., 2:]
+        shown = network_input(keypoints.to(setup.device), config)
         with setup.autocast():
-            prediction = network(network_input(keypoints.to(setup.device), config))
+            prediction = network(shown if config.sees == "coordinates" else laid_out(shown, setup.device))
         losses = {"depth": depth_loss(prediction.float()[..., None], target.to(setup.device))}
         descend(losses["depth"], optimizer, math.inf, losses)
         return losses
