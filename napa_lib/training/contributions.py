@@ -36,12 +36,12 @@ class Part:
 
 
 _STYLE = TrainingConfig(steps=40)
-_SUPERVISED = TrainingConfig(steps=50)
+_SUPERVISED = TrainingConfig(steps=200)
 PARTS = {
     "style": Part(1, "", _STYLE),
     "style_fixed": Part(1, "", replace(_STYLE, fixed_features=True)),
-    "pose": Part(2, "style", TrainingConfig(steps=120, batch=8)),
-    "joint": Part(3, "pose", TrainingConfig(steps=60)),
+    "pose": Part(2, "style", TrainingConfig(steps=480, batch=8)),
+    "joint": Part(3, "pose", TrainingConfig(steps=240)),
     "supervised": Part(4, "joint", _SUPERVISED),
     "supervised_fixed": Part(4, "joint", replace(_SUPERVISED, fixed_features=True)),
     "unsupervised": Part(4, "joint", replace(_SUPERVISED, ratios=Ratios(supervision=0.0))),
