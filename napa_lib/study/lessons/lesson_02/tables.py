@@ -12,6 +12,7 @@ CASES = {
 }  # fmt: skip
 LONGER = {  # stored trainings -> what they are
     "bones_longer": "bones, 16,000 steps", "bones_longer_wider": "bones, 16,000 steps, twice as wide",
+    "bones_paper_tiny": "bones, 5,000 steps of 16", "bones_paper": "bones, 5,000 steps of 16, the paper's network",
     "coordinates_longer": "coordinates, 16,000 steps",
 }  # fmt: skip
 
@@ -53,7 +54,7 @@ def depth_table() -> str:
 
 
 def longer_table() -> str:
-    """MPJPE of bone maps and of coordinates after four times as many steps, and of a network twice as wide."""
+    """MPJPE of bone maps and of coordinates after four times as many steps, and of larger networks."""
     short = {name: entry["summary"] for name, entry in stored("depth")["inputs"].items() if name != "points"}
     rows = {
         f"{name}, 4,000 steps": [summary[case]["mpjpe"]["values"] for case in CASES] for name, summary in short.items()
