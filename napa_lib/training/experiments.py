@@ -9,7 +9,7 @@ EVALUATE = "napa_lib.cli evaluate"
 EXPERIMENTS = {
     "stages": Experiment(  # all parts of a seed; the last one that it makes is named
         "napa_lib.training.contributions --half --seed {seed} --work runs/training --results runs/training",
-        "runs/training/unsupervised_{seed}.json", 600, (0, 1, 2),
+        "runs/training/unsupervised_{seed}.json", 1200, (0, 1, 2),
     ),
     "styles": Experiment(
         "napa_lib.training.styles --half --seed {seed} --results runs/training", "runs/training/styles_{seed}.json",
