@@ -10,6 +10,7 @@ import pytest
 import torch
 from pretend_gpu import CUDA, OnGpu, pretended_gpu
 
+from benchmarks import bench_gpu
 from napa_lib.data import load_paintings
 from napa_lib.loop import Setup
 from napa_lib.networks import VGG19Features
@@ -128,3 +129,21 @@ def test_the_lesson_halves_where_the_gpu_does_so_itself(gpu, tmp_path: Path, mon
     live.train_in_folder(tmp_path, TrainingConfig(), str(gpu))
     live.train_in_folder(tmp_path, TrainingConfig(), "cpu")
     assert [command.half for command in asked] == [native, False]
+
+
+def test_a_step_is_measured_on_a_gpu(gpu, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 2_000_000)
+    monkeypatch.setattr(bench_gpu, "LARGE", 64)
+    monkeypatch.setattr(bench_gpu, "best_time", lambda call, *_, **__: call() or 0.5)
+    before = OnGpu.operations
+    bench_gpu.main("tiny", (2,), (bench_gpu.Variant(half=True, last=True),))
+    said = capsys.readouterr().out
+    assert "bfloat16, channels last" in said and "more pictures a step" in said and OnGpu.operations > before + 100
+
+
+def test_without_a_gpu_there_is_nothing_to_measure(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    bench_gpu.main()
+    assert capsys.readouterr().out == "no GPU here: nothing to measure\n"
