@@ -42,28 +42,34 @@ FOLDER = "runs/adversarial"
 MODULE_2D = "module_2d"
 SHARED = {MODULE_2D: "2D module", "pretrained_fix_2d": "Depths alone (fix 2D)", "pretrained": "Depths and 2D module"}
 LABELS = {**SHARED, **{name: row.label for name, row in ALL_ROWS.items()}}
-_MADE = f"napa_lib.adversarial.experiments --half --rows {{}} --seeds {{{{seed}}}} {{}}--results {FOLDER}"
+
+
+def _made(name: str, seconds: float, after: str, models: str = "") -> Experiment:
+    """One run a seed of a row, or of what rows share."""
+    command = f"napa_lib.adversarial.experiments --half --rows {name} --seeds {{seed}} {models}--results {FOLDER}"
+    return Experiment(command, f"{FOLDER}/{name}_{{seed}}.json", seconds, (0, 1, 2), (after,))
+
+
+def _made_row(name: str) -> Experiment:
+    """A row; estimators of the rows with the 2D module fixed ship."""
+    row, models = ALL_ROWS[name], f"--models {FOLDER} "
+    if not row.pretrained:
+        return _made(name, 150, MODULE_2D, models)
+    if row.fix_2d:
+        return _made(name, 45, "pretrained_fix_2d", models)
+    return _made(name, 65, "pretrained", models)
+
+
 EXPERIMENTS = {
     MODULE_2D: Experiment(
         f"napa_lib.adversarial.experiments --half --rows {MODULE_2D} --seeds 0 --results {FOLDER}",
         f"{FOLDER}/{MODULE_2D}.json", 1100,
-    )
-} | {
-    name: Experiment(
-        _MADE.format(name, ""), f"{FOLDER}/{name}_{{seed}}.json", 35, (0, 1, 2), (MODULE_2D,),
-    )
-    for name in SHARED if name != MODULE_2D
-} | {  # estimators of the rows with the 2D module fixed ship
-    name: Experiment(
-        _MADE.format(name, f"--models {FOLDER} "), f"{FOLDER}/{name}_{{seed}}.json",
-        (45 if row.fix_2d else 65) if row.pretrained else 150, (0, 1, 2),
-        (("pretrained_fix_2d" if row.fix_2d else "pretrained") if row.pretrained else MODULE_2D,),
-    )
-    for name, row in ALL_ROWS.items()
-} | {
+    ),
+    **{name: _made(name, 35, MODULE_2D) for name in SHARED if name != MODULE_2D},
+    **{name: _made_row(name) for name in ALL_ROWS},
     "lambdas": Experiment(
         f"napa_lib.adversarial.lambdas --half --seeds 0 1 2 --out {FOLDER}/lambdas.json", f"{FOLDER}/lambdas.json", 240
-    )
+    ),
 }  # fmt: skip
 WATCHED = 80  # validation pictures of each world that are measured while training
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from napa_lib import loop
 from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.data.views import exchange_limbs, random_views
 from napa_lib.engine import learning_rate_factor, seed_everything
@@ -18,19 +19,7 @@ from napa_lib.lifting.drawing import network_input
 from napa_lib.lifting.functional import bone_vectors, depth_loss
 from napa_lib.lifting.lift import BoneStandardizer, save_depth_net
 from napa_lib.lifting.networks import CoordinateNet, DepthNet
-from napa_lib.loop import (
-    HERE,
-    Losses,
-    Record,
-    Setup,
-    Training,
-    command,
-    descend,
-    laid_out,
-    on_device,
-    run,
-    settings_of,
-)
+from napa_lib.loop import HERE, Losses, Record, Setup, Training, settings_of
 from napa_lib.options import add_config, add_setup, read_config, read_setup
 
 
@@ -71,7 +60,7 @@ def train_depth_net(config: TrainingConfig, setup: Setup = HERE, every: int | No
     frames = torch.cat([load_mocap(clip).frames for clip in list_mocap_clips("train")])
     standardizer = fit_standardizer(frames, config)
     generator = seed_everything(config.seed)
-    network = on_device(setup.device, build_network(config))
+    network = loop.on_device(setup.device, build_network(config))
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
     def step(number: int) -> Losses:
@@ -79,14 +68,14 @@ def train_depth_net(config: TrainingConfig, setup: Setup = HERE, every: int | No
         target = standardizer.standardize(bone_vectors(poses))[..., 2:]
         shown = network_input(keypoints.to(setup.device), config)
         with setup.autocast():
-            prediction = network(shown if config.sees == "coordinates" else laid_out(shown, setup.device))
+            prediction = network(shown if config.sees == "coordinates" else loop.laid_out(shown, setup.device))
         losses = {"depth": depth_loss(prediction.float()[..., None], target.to(setup.device))}
-        descend(losses["depth"], optimizer, math.inf, losses)
+        loop.descend(losses["depth"], optimizer, math.inf, losses)
         return losses
 
     settings = settings_of("depth", config, setup)
     training = Training({"network": network}, {"optimizer": optimizer}, generator, settings)
-    record = run(
+    record = loop.run(
         f"depth from {config.sees}", training, step, config.steps, every or max(1, config.steps // 20), setup,
         rate=lambda number: learning_rate_factor(number, config.steps),
     )  # fmt: skip
@@ -115,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_setup(parser, every=500)
     add_config(parser, TrainingConfig)
     options = parser.parse_args(arguments)
-    with command():
+    with loop.command():
         prepare_file(options.out)
         config = read_config(options, TrainingConfig)
         trained = train_depth_net(config, read_setup(options), options.every)
