@@ -19,9 +19,9 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 
 CUDA = torch.device("cuda", 0)
 MIXES = {  # what takes tensors of both
-    "to", "type_as", "copy_", "__getitem__", "__setitem__", "index_put_", "__get__", "__set__",
-    "_has_compatible_shallow_copy_type",
+    "to", "type_as", "copy_", "__get__", "__set__", "_has_compatible_shallow_copy_type",
 }  # fmt: skip
+INDEXED = {"__getitem__", "__setitem__", "index_put_"}  # what lies on the CPU takes no indices from a GPU
 READERS = {"numpy", "__array__"}
 SAYS = {Tensor.device.__get__: CUDA, Tensor.is_cuda.__get__: True, Tensor.is_cpu.__get__: False}
 
@@ -65,7 +65,9 @@ class OnGpu(Tensor):
 
 def refuse_mixture(name: str, args: tuple, kwargs: Mapping[str, Any]) -> None:
     """RuntimeError where tensors with axes lie on both devices, as a GPU's kernels would say."""
-    tensors = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)]
+    if name in INDEXED and isinstance(args[0], OnGpu):
+        return  # indices may lie on the CPU, and a slice may be written from there
+    tensors = [x for x in tree_flatten((args[:2] if name in INDEXED else args, kwargs))[0] if isinstance(x, Tensor)]
     with torch._C.DisableTorchFunctionSubclass():
         devices = {isinstance(x, OnGpu) for x in tensors if x.dim() > 0}
     if len(devices) > 1:

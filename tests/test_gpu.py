@@ -55,7 +55,13 @@ def test_the_pretended_device_goes_by_the_rules_of_one(gpu):
     here, there = torch.ones(3), torch.ones(3, device=gpu)
     assert (here.device.type, there.device, here.to("cuda").device) == ("cpu", CUDA, CUDA)
     assert there.is_cuda and here.to(there).is_cuda and not there.to(here).is_cuda
-    for mixed in (lambda: here + there, lambda: torch.stack([there, here]), lambda: there.lerp_(here, 0.5)):
+    assert there[here.long() - 1].is_cuda
+    for mixed in (
+        lambda: here + there,
+        lambda: torch.stack([there, here]),
+        lambda: there.lerp_(here, 0.5),
+        lambda: here[there > 0],
+    ):
         with pytest.raises(RuntimeError, match="same device"):
             mixed()
     with pytest.raises(TypeError, match="cpu"):
