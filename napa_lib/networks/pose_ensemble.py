@@ -21,7 +21,7 @@ FORMAT = "napa-pose-ensemble-1"
 CALIBRATION = "weights/pose_ensemble.safetensors"
 SECOND_WEIGHT, THIRD_WEIGHT = 0.5, 2.0  # exponents of the heat maps beside the first's; chosen on validation figures
 FLOOR = 0.01  # chance of a joint where the third sees none: it may know nothing of such a figure; chosen with them
-EVEN, STEEPNESS, MOST = 0.2, 3.0, 8.0  # of `drawn_rather`; chosen with them and on 30 figures of signs
+EVEN, STEEPNESS, MOST = 0.089, 4.0, 8.0  # of `drawn_rather`; chosen with them and on figures of signs and of games
 SECOND_SIZE = 128  # pixels of the crops that the second network was trained on
 THIRD_SIZE = 192  # of those that the third looks at; chosen with the weights
 KNOWN = tuple(j for j, name in enumerate(NAPA18.joints) if name in COCO17.joints)  # with a heat map of the third's
@@ -100,10 +100,10 @@ class PoseEnsemble(nn.Module):
 def drawn_rather(second: Tensor, third: Tensor) -> Tensor:
     """How many times its usual weight the network of drawn figures counts.
 
-        q = min((s / EVEN)^STEEPNESS, MOST),  s = mean_j max p_second,j / mean_j max sigmoid(z_j)
+        q = min((s / EVEN)^STEEPNESS / t, MOST),  s = mean_j max p_second,j,  t = mean_j max sigmoid(z_j)
 
-    Where the second is as sure as on drawings and the third sees hardly anybody, the figure is one of strokes or of
-    bare shapes, and q is large; where the third sees a person, or the second knows nothing, q is small.
+    How sure the second is says most: of a sign it is surer than of a painted person whom the third does not see well,
+    where a ratio of the two says the same. Where it is unsure or the third sees a person, q is small.
 
     Args:
         second: (B, J, h, w) log probabilities of the cells.
@@ -113,11 +113,11 @@ def drawn_rather(second: Tensor, third: Tensor) -> Tensor:
         (B,)
 
     >>> unsure, blind = torch.full((1, 1, 4, 4), 1 / 16).log(), torch.full((1, 1, 4, 4), -3.0)
-    >>> drawn_rather(unsure, blind), drawn_rather(unsure, -blind).round(decimals=2)
-    (tensor([8.]), tensor([0.0400]))
+    >>> [round(drawn_rather(unsure, logits).item(), 1) for logits in (blind, -blind)]
+    [5.1, 0.3]
     """
     sure, seen = (p.flatten(2).amax(-1).mean(1) for p in (second.exp(), third.sigmoid()))
-    return (sure / seen / EVEN).pow(STEEPNESS).clamp(max=MOST)
+    return ((sure / EVEN).pow(STEEPNESS) / seen).clamp(max=MOST)
 
 
 def _sized(images: Tensor, size: int) -> Tensor:
