@@ -41,7 +41,8 @@ class State:
     seconds: float = 0.0
     record: Record = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)  # of the losses since the last entry
-    count: int = 0  # and of how many steps
+    times: dict[str, int] = field(default_factory=dict)  # of how many steps each: not all have every loss
+    count: int = 0  # steps since the last entry
     kept: int = -1  # step of the checkpoint, -1 for none
 
 

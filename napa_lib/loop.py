@@ -94,9 +94,9 @@ def run(
             `networks.normalization`. It must not change how training goes on.
 
     Returns:
-        one entry each `every` steps and at the end: step, seconds, the losses' means since the last entry, and what
-        was measured. On a CPU weights and record are the same, bit for bit but for the seconds, however often the run
-        was stopped, killed and started again.
+        one entry each `every` steps and at the end: step, seconds, the mean of each loss over those steps since the
+        last entry that have it, and what was measured. On a CPU weights and record are the same, bit for bit but for
+        the seconds, however often the run was stopped, killed and started again.
 
     Raises:
         CheckpointError: if the checkpoint is corrupt, belongs to another training or is beyond `steps`.
@@ -158,7 +158,9 @@ def _count(state: State, step: Callable[[int], Losses], setup: Setup) -> None:
             raise FloatingPointError(f"the losses are {_words(losses)}")
     except FloatingPointError as error:
         raise type(error)(f"{error} at step {state.step}; stopped. {_kept(state, setup)}") from None
-    state.sums = {name: state.sums.get(name, 0.0) + value for name, value in losses.items()}
+    for name, value in losses.items():
+        state.sums[name] = state.sums.get(name, 0.0) + value
+        state.times[name] = state.times.get(name, 0) + 1
     state.count += 1
     state.step += 1
 
@@ -169,7 +171,7 @@ def _note(state: State, setup: Setup, model: nn.Module) -> dict[str, float]:
     Returns:
         the losses' means.
     """
-    means = {name: value / state.count for name, value in state.sums.items()}
+    means = {name: value / state.times[name] for name, value in state.sums.items()}
     found: dict = {}
     if setup.measure is not None:
         modes = {module: module.training for module in model.modules()}
@@ -179,7 +181,7 @@ def _note(state: State, setup: Setup, model: nn.Module) -> dict[str, float]:
         for module, mode in modes.items():
             module.training = mode
     state.record.append({"step": state.step, "seconds": round(state.seconds, 2), **means, **found})
-    state.sums, state.count = {}, 0
+    state.sums, state.times, state.count = {}, {}, 0
     setup.tell(state.record[-1])
     return means
 

@@ -246,6 +246,26 @@ def test_rates_are_set_before_each_step(tmp_path):
     np.testing.assert_allclose(rates, [2, 1, 2 / 3, 0.5])
 
 
+def test_a_loss_that_not_every_step_has_is_averaged_over_those_that_have_it(tmp_path):
+    """As in phases: one loss ends where another begins. A stop between two entries changes nothing."""
+
+    def run(stop: int | None, file: Path) -> loop.Record:
+        def step(number: int) -> loop.Losses:
+            if number == stop:
+                os.kill(os.getpid(), signal.SIGINT)
+            return {"first" if number < 3 else "second": torch.tensor(float(number))}
+
+        training = loop.Training({"network": nn.Linear(1, 1)}, {}, torch.Generator(), {})
+        return loop.run("test", training, step, 8, 4, loop.Setup(checkpoint=file))
+
+    whole = run(None, tmp_path / "whole.safetensors")
+    assert [entry.get("first") for entry in whole] == [1.0, None]
+    assert [entry["second"] for entry in whole] == [3.0, 5.5]
+    with pytest.raises(KeyboardInterrupt):
+        run(2, tmp_path / "cut.safetensors")
+    assert without_seconds(run(None, tmp_path / "cut.safetensors")) == without_seconds(whole)
+
+
 def test_measurements_see_evaluation_mode_and_leave_every_mode_as_it_was():
     network = nn.Sequential(nn.Dropout(), nn.Dropout())
     network[1].eval()  # frozen
