@@ -84,8 +84,9 @@ def to_cells(pixels: Tensor, camera: Camera, cells: int) -> Tensor:
 def find_roots(heat: Tensor, people: int = 4, threshold: float = SURE) -> tuple[Tensor, Tensor]:
     """Peaks of a heat map by non-maximum suppression, the strongest first.
 
-    A cell is a peak if none of its eight neighbours is stronger. Between cells it is placed where the parabola through
-    the logarithms of three neighbours has its top: exact for a Gaussian that is alone.
+    A cell is a peak if none of its eight neighbours is stronger; of neighbours that are equal, as bfloat16 makes them,
+    the first one is. Between cells it is placed where the parabola through the logarithms of three neighbours has its
+    top: exact for a Gaussian that is alone.
 
     Args:
         heat: (B, 1, H, W).
@@ -98,7 +99,9 @@ def find_roots(heat: Tensor, people: int = 4, threshold: float = SURE) -> tuple[
     if heat.ndim != 4 or heat.shape[1] != 1 or not 1 <= people <= heat[0].numel():
         raise ValueError(f"heat must be (B, 1, H, W), people from 1 to its cells, got {tuple(heat.shape)} and {people}")
     width = heat.shape[3]
-    peaks = torch.where((heat == max_pool2d(heat, 3, 1, 1)) & (heat >= threshold), heat, 0.0)
+    _, strongest = max_pool2d(heat, 3, 1, 1, return_indices=True)  # of equal ones the first in the order of rows
+    cells = torch.arange(heat[0].numel(), device=heat.device).view(heat.shape[1:])
+    peaks = torch.where((strongest == cells) & (heat >= threshold), heat, 0.0)
     strength, place = peaks.flatten(1).topk(people)
     found = strength > 0
     row, column = place // width, place % width
