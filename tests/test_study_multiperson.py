@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from pretend_gpu import pretended_gpu
 
 matplotlib.use("Agg")
 
@@ -194,6 +195,14 @@ def test_a_short_training_goes_on(tmp_path):
     assert first[-1]["step"] == 2 and again[-1]["step"] == 4 and {"distl", "recon", "adapt"} <= set(again[-1])
     with pytest.raises(ValueError, match="at least 1"):
         live.train_on(file, 0)
+
+
+def test_a_short_training_leaves_the_lessons_networks_on_their_device(tmp_path, monkeypatch):
+    """On a GPU the cells below would else meet a teacher that is no longer where their pictures are."""
+    teacher = live.networks().teacher
+    with pretended_gpu(monkeypatch) as device:
+        live.train_on(tmp_path / "student.safetensors", 1, pictures=2, device=device)
+        assert all(p.device.type == "cpu" for p in teacher.parameters())
 
 
 def test_the_heat_that_f_sees_is_that_of_the_pictures_own_joints():

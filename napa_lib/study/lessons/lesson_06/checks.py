@@ -36,6 +36,9 @@ def check_read(my_read) -> Verdict:
         return wrong("return two things: the angles and the places.")
     angles, places = numbers(found[0], (3, 3), "the angles"), numbers(found[1], (3, 3), "the places")
     expected, where = read_cells(maps, pixels)
+    turns = (angles - expected) / (2 * np.pi)
+    if close(turns, turns.round(), 1e-4):  # an angle from 0 to 2 pi is as good as one from -pi to pi
+        angles = expected
     swapped, _ = read_cells(maps.transpose(1, 2), pixels)
     for value, hint in (
         (swapped, "row and column are exchanged: maps[:, row, column], and y is the row."),
@@ -140,6 +143,9 @@ def check_mirror(my_mirror) -> Verdict:
     got = numbers(my_mirror(pose.clone(), 112, list(OTHER_SIDE)), (15, 2), "the mirrored pose")
     moved = pose.numpy() * [-1, 1] + [111, 0]
     if close(got, moved[OTHER_SIDE]):
+        wider = numbers(my_mirror(pose.clone(), 200, list(OTHER_SIDE)), (15, 2), "the mirrored pose")
+        if not close(wider, (moved + [88, 0])[OTHER_SIDE]):
+            return wrong("right for a picture of 112 pixels, and wrong for one of 200: use `width`.")
         return right("x is mirrored and the sides trade names: what is on the right of the mirror is somebody's left.")
     usual = (
         (moved, "the sides keep their names: in a mirror the left hand becomes a right one."),

@@ -53,6 +53,7 @@ READ = Exercise(
         network what to write into that one cell.
     """,
     check=checks.check_read,
+    other_answers=(_read(angles=f"{_ANGLES}.remainder(2 * torch.pi)"),),
     wrong_answers=(
         WrongAnswer("x is the row", _read("column, row"), "y is the row"),
         WrongAnswer("cosine first", _read(angles="torch.atan2(values[:, 35:38], values[:, 32:35])"),
@@ -215,6 +216,7 @@ MIRROR = Exercise(
         WrongAnswer("about 0", _mirror("mirrored[:, 0] = -pose[:, 0]"), "is negative now"),
         WrongAnswer("upside down", _mirror("mirrored[:, 1] = width - 1 - pose[:, 1]"), "upside down"),
         WrongAnswer("half", _mirror("mirrored[:, 0] = width / 2 - pose[:, 0]"), "in the order of"),
+        WrongAnswer("one width", _mirror("mirrored[:, 0] = 111 - pose[:, 0]"), "use `width`"),
     ),
 )  # fmt: skip
 

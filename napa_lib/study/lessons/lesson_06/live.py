@@ -74,7 +74,9 @@ def heat_of(pictures: Composed, encoders: dict[str, torch.nn.Module]) -> dict[st
     return {name: found[:, HEAT].amax(1) for name, found in every.items()}
 
 
-def train_on(checkpoint: Path, more: int, seed: int = 0, pictures: int = 12) -> list[dict]:
+def train_on(
+    checkpoint: Path, more: int, seed: int = 0, pictures: int = 12, device: torch.device | str = "cpu"
+) -> list[dict]:
     """Train a student in phase 1 for some steps more from where a checkpoint stands, else from the start; the record.
 
     Raises:
@@ -83,9 +85,9 @@ def train_on(checkpoint: Path, more: int, seed: int = 0, pictures: int = 12) -> 
     if more < 1:
         raise ValueError(f"more must be at least 1 step, got {more}")
     done = int(load_tensors(checkpoint)[1]["step"]) if checkpoint.exists() else 0
-    parts = networks()
     drawn = compose(load_cutouts("validation", LOOK, LEAN), pictures, CAMERA, torch.Generator().manual_seed(seed))
-    setup = Setup(half=True, checkpoint=checkpoint)
-    seen = look(parts.teacher, drawn, CAMERA, torch.Generator().manual_seed(seed), setup)
+    setup = Setup(torch.device(device), torch.device(device).type == "cpu", checkpoint)
+    teacher = load_teacher().to(setup.device)  # one of its own: that of `networks` stays where it is
+    seen = look(teacher, drawn, CAMERA, torch.Generator().manual_seed(seed), setup)
     config = StudentConfig(pretraining=0, first=0, steps=done + more, consistency=False, batch=4, seed=seed)
-    return train_student(config, seen, parts.teacher.decoder, load_pretrained("limits"), max(1, more // 5), setup)[1]
+    return train_student(config, seen, teacher.decoder, load_pretrained("limits"), max(1, more // 5), setup)[1]
