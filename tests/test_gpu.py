@@ -11,8 +11,11 @@ import torch
 from pretend_gpu import CUDA, OnGpu, pretended_gpu
 
 from benchmarks import bench_gpu
-from napa_lib.data import load_paintings
+from napa_lib import results
+from napa_lib.data import asset_path, load_paintings
 from napa_lib.loop import Setup
+from napa_lib.multiperson import experiments as students
+from napa_lib.multiperson import made_up
 from napa_lib.networks import VGG19Features
 from napa_lib.pose import PoseEstimator
 from napa_lib.sampling import PoseAutoencoder
@@ -85,6 +88,24 @@ def test_a_training_computes_where_it_is_told(gpu, tmp_path: Path, name):
     for options in runs:
         import_module(f"napa_lib.{module}").main([*options.format(out=out, assets=assets).split(), "--device", "cuda"])
     assert out.exists() and OnGpu.operations > before + 100
+
+
+def test_a_student_learns_and_is_measured_where_it_is_told(gpu, tmp_path: Path, monkeypatch):
+    """All losses of both phases, with labels, and the measures of pictures and of scenes."""
+    for split in ("validation", "test"):
+        monkeypatch.setitem(students.MEASURED, split, 2)
+    monkeypatch.setattr(made_up, "SCENES", 4)
+    row = students.StudentConfig(supervision="3d", pretraining=0, first=1, steps=2, batch=2, pictures=4)
+    monkeypatch.setitem(students.ROWS, "full", row)
+    before = OnGpu.operations
+    for name in ("full", "mean_pose"):
+        students.main(
+            ["--row", name, "--teacher", str(asset_path("weights/multiperson_teacher.safetensors")), "--half",
+             "--pictures", "4", "--runs", str(tmp_path), "--results", str(tmp_path), "--device", "cuda"]
+        )  # fmt: skip
+    assert OnGpu.operations > before + 1000
+    record = results.read(tmp_path / "full_0.json")["record"]
+    assert {"distl", "poses", "recon", "adapt", "ss"} <= set(record[-1])
 
 
 def test_the_estimator_sees_the_same_on_a_gpu(monkeypatch):

@@ -14,7 +14,7 @@ from napa_lib.data.assets import asset_path
 from napa_lib.loop import HERE
 from napa_lib.multiperson import experiments, known, second
 from napa_lib.multiperson.config import PRESETS
-from napa_lib.multiperson.networks import Lifter, Teacher
+from napa_lib.multiperson.networks import Lifter
 from napa_lib.multiperson.refine import single_person
 from napa_lib.multiperson.representation import Representation, decode_scene
 from napa_lib.multiperson.store import load_lifter, load_teacher, save_network
@@ -23,14 +23,11 @@ from napa_lib.sampling import load_pretrained
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Few pictures, and a teacher that knows nothing."""
+    """Few pictures, and the teacher that ships."""
     for split in ("validation", "test"):
         monkeypatch.setitem(experiments.MEASURED, split, 4)
     monkeypatch.setattr(experiments, "DISTL", replace(experiments.DISTL, pictures=8))
-    torch.manual_seed(0)
-    save_network(
-        tmp_path / "teacher.safetensors", "teacher", Teacher(PRESETS["tiny"]), {"config": '{"preset": "tiny"}'}
-    )
+    (tmp_path / "teacher.safetensors").write_bytes(asset_path("weights/multiperson_teacher.safetensors").read_bytes())
     return tmp_path
 
 
@@ -47,6 +44,26 @@ def test_a_row_is_trained_measured_and_kept(small, monkeypatch):
     assert json.loads(json.dumps(found["teacher"])) == found["teacher"]
     with pytest.raises(SystemExit, match="nowhere"):
         experiments.main(["--row", "adapt", "--results", str(small), "--runs", str(small), "--teacher", "nowhere"])
+
+
+def test_what_another_teacher_taught_is_not_gone_on_with(small, monkeypatch):
+    row = replace(experiments.DISTL, pretraining=0, first=1, steps=2, batch=2)
+    monkeypatch.setitem(experiments.ROWS, "distl", row)
+    place = ["--runs", str(small / "runs"), "--results", str(small), "--row", "distl", "--teacher"]
+    experiments.main([*place, str(small / "teacher.safetensors")])
+    changed, other = load_teacher(), small / "other.safetensors"
+    changed.decoder.first[0].bias.data += 0.01
+    save_network(other, "teacher", changed, {"config": '{"preset": "tiny"}'})
+    with pytest.raises(SystemExit, match="belongs to another training .teacher is"):
+        experiments.main([*place, str(other)])
+
+
+def test_where_results_cannot_go_nothing_is_begun(small):
+    (small / "file").write_text("")
+    for command in (experiments, known):
+        with pytest.raises(SystemExit, match="cannot write"):
+            command.main(["--row", "labels", "--runs", str(small / "runs"), "--results", str(small / "file")])
+    assert not (small / "runs").exists()
 
 
 def test_a_student_is_measured_on_figures_that_it_knows_and_on_others(small, monkeypatch):

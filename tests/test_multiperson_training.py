@@ -305,6 +305,13 @@ def test_an_interrupted_training_goes_on(seen, tmp_path):
     torch.testing.assert_close(run(4, tmp_path / "b.safetensors"), whole, rtol=0, atol=0)
 
 
+def test_pictures_in_which_nobody_is_seen_are_refused(seen):
+    found, teacher = seen
+    nobody = dataclasses.replace(found, people=torch.full_like(found.people, torch.nan))
+    with pytest.raises(ValueError, match="nobody was found in any"):
+        train_student(StudentConfig(), nobody, teacher.decoder, load_pretrained("limits"))
+
+
 def test_a_teacher_learns(figures):
     config = TeacherConfig(steps=6, batch=2, learning_rate=3e-4)
     teacher, record = train_teacher(config, figures, every=1)
@@ -367,6 +374,23 @@ def test_who_is_not_found_counts_as_wrong(pictures):
     assert near["pck_15"] == near["pck"] == 100 and near["pck_10"] == 0
     nobody = score_2d([k[:0] for k in shifted], pictures, CAMERA)
     assert nobody["pck_all"] == 0 and np.isnan(nobody["iou"])
+
+
+def test_joints_that_the_truth_lacks_are_not_counted(pictures):
+    lacking = dataclasses.replace(pictures, keypoints=pictures.keypoints.clone(), poses=pictures.poses.clone())
+    wrist = SKELETON.index("l_wrist")
+    lacking.keypoints[:, :, wrist], lacking.poses[:, :, wrist] = torch.nan, torch.nan
+    found = found_in(pictures)
+    for one in found:
+        one.keypoints[:, JOINTS.index("l_wrist")] += 500
+        one.poses[:, wrist] += 500
+    assert torch.equal(lacking.present, pictures.present)
+    whole, flat = (
+        score_3d(found, lacking, CAMERA),
+        score_2d([one.keypoints for one in found], lacking, CAMERA),
+    )
+    assert whole["pck"] == whole["pck_absolute"] == 100 and whole["mpjpe"] == 0
+    assert flat["pck"] == flat["pck_all"] == flat["pck_10"] == 100 and flat["iou"] == pytest.approx(100)
 
 
 def test_reading_needs_no_roots(seen):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from napa_lib import results
-from napa_lib.files import sha256
+from napa_lib.files import prepare_file, sha256
 from napa_lib.loop import Setup, command
 from napa_lib.multiperson.experiments import FOLDER, ROWS
 from napa_lib.multiperson.networks import Teacher
@@ -37,11 +37,13 @@ def run(module: str, about: str | None, measure: Measure, arguments: list[str] |
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
     options = parser.parse_args(arguments)
     started, row, seed = time.monotonic(), ROWS[options.row], options.seed
+    result = options.results / f"{module}_{options.row}_{seed}.json"
     with command():
+        prepare_file(result)
         file, setup = options.runs / "teacher.safetensors", Setup(half=options.half)
         found = measure(options.row, seed, options.runs, load_teacher(file), sha256(file)[:8], setup)
         results.write(
-            options.results / f"{module}_{options.row}_{seed}.json", found, results.command_line(program, arguments),
+            result, found, results.command_line(program, arguments),
             time.monotonic() - started, replace(row, seed=seed), seed, row.steps, setup.device,
         )  # fmt: skip
     print({name: round(scores["pck"], 1) for name, scores in found.items()})

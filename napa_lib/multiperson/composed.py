@@ -45,7 +45,7 @@ class Cutouts:
 @dataclass(frozen=True, eq=False)
 class Composed:
     """N pictures of up to P people: images (N, 3, S, S) uint8, keypoints (N, P, 17, 2) px and poses (N, P, 17, 3) mm in
-    the camera's axes, both NaN for people who are not there."""
+    the camera's axes, both NaN for people who are not there and for joints that are not known."""
 
     images: Tensor
     keypoints: Tensor
@@ -56,8 +56,8 @@ class Composed:
 
     @property
     def present(self) -> Tensor:
-        """(N, P) bool."""
-        return ~self.poses.isnan().any(-1).any(-1)
+        """(N, P) bool: whose pelvis is known."""
+        return ~self.keypoints[..., 0, :].isnan().any(-1)
 
     def rows(self, chosen: Tensor | slice) -> Composed:
         """Some of the pictures."""
@@ -99,10 +99,11 @@ def lean_of(poses: Tensor) -> Tensor:
 
 
 def universal_factor(poses: Tensor) -> Tensor:
-    """By what to multiply poses (..., 17, 3) so that their bones are together as long as `BONE_LENGTHS`; (...)."""
+    """By what to multiply poses (..., 17, 3) so that their bones are together as long as `BONE_LENGTHS`; (...). Bones
+    with a NaN end are left out."""
     parents = list(SKELETON.parents)
     bones = (poses[..., 1:, :] - poses[..., parents[1:], :]).norm(dim=-1)
-    return BONE_LENGTHS.sum().to(poses) / bones.sum(-1)
+    return torch.where(bones.isnan(), torch.nan, BONE_LENGTHS[1:].to(poses)).nansum(-1) / bones.nansum(-1)
 
 
 def compose(figures: Cutouts, count: int, camera: Camera, generator: torch.Generator, people: int = 4) -> Composed:

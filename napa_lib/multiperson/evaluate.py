@@ -72,7 +72,7 @@ def read_maps(heat: Tensor, maps: Tensor, model: PoseAutoencoder, camera: Camera
 def mean_pose(known: Composed) -> Tensor:
     """The mean of all people's poses, relative to the pelvis, (17, 3) mm."""
     truth = known.poses[known.present]
-    return (truth - truth[:, :1]).mean(0)
+    return (truth - truth[:, :1]).nanmean(0)
 
 
 def with_pose(found: list[Found], pose: Tensor, camera: Camera) -> list[Found]:
@@ -127,7 +127,7 @@ def score_2d(found: list[Tensor], truth: Composed, camera: Camera) -> dict:
     Args:
         found: of each picture (P, 15, 2) px; NaN joints, which a grouping did not find, count as wrong in 2D-PCK and
             are left out of IoU and 2D-MPJPE.
-        truth: of the same pictures.
+        truth: of the same pictures; NaN joints are not counted.
         camera: theirs.
 
     Returns:
@@ -136,19 +136,24 @@ def score_2d(found: list[Tensor], truth: Composed, camera: Camera) -> dict:
     """
     true = [points[there][:, SHARED] for points, there in zip(truth.keypoints, truth.present, strict=True)]
     one, other = _paired(found, true, match_all(found, truth, camera))
-    people = sum(len(points) for points in true)
+    every = sum(int(_known(points).sum()) for points in true)
     if not len(one):
         nothing = dict.fromkeys(("iou", "mpjpe", "pck", *(f"pck_{reach}" for reach in STRICTER)), float("nan"))
         return {**nothing, "pck_all": 0.0}
     distance = (one - other).norm(dim=-1) * SIDE / camera.size
-    right = float((distance < CORRECT).float().sum())
+    right, known = {reach: int((distance < reach).sum()) for reach in (CORRECT, *STRICTER)}, int(_known(other).sum())
+    both = torch.where(one.isnan() | other.isnan(), torch.nan, torch.stack([one, other]))
     return {
-        "iou": 100 * float(box_iou(one, torch.where(one.isnan(), torch.nan, other)).nanmean()),
+        "iou": 100 * float(box_iou(*both).nanmean()),
         "mpjpe": float(distance.nanmean()),
-        "pck": 100 * right / distance.numel(),
-        "pck_all": 100 * right / (people * distance.shape[1]),
-        **{f"pck_{reach}": 100 * float((distance < reach).float().mean()) for reach in STRICTER},
+        "pck": 100 * right[CORRECT] / known,
+        "pck_all": 100 * right[CORRECT] / every,
+        **{f"pck_{reach}": 100 * right[reach] / known for reach in STRICTER},
     }
+
+
+def _known(points: Tensor) -> Tensor:
+    return ~points.isnan().any(-1)
 
 
 def _paired(found: list[Tensor], true: list[Tensor], pairs: list[list[tuple[int, int]]]) -> tuple[Tensor, Tensor]:

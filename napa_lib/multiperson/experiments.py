@@ -3,6 +3,13 @@
 The teacher knows pictures of one look, the students learn on unlabelled pictures of another and are measured there. All
 rows take as many steps, each with a batch of pictures and, where there are artificial scenes, one of these. What the
 teacher sees in the pictures is computed once and kept in `--runs`.
+
+On pictures of one's own, with the paper's steps, once a teacher of the paper's sizes is trained
+(`python -m napa_lib.multiperson.teacher --preset paper`):
+
+    python -m napa_lib.multiperson.experiments --row unsupervised --teacher TEACHER --train muco:FOLDER
+        --test mupots:FOLDER --focal 160 --nearest 1500 --farthest 8000 --pictures 8000 --steps 600000
+        --results FOLDER --device cuda --half
 """
 
 from __future__ import annotations
@@ -10,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
@@ -21,7 +28,7 @@ from torch import Tensor, nn
 from napa_lib import results
 from napa_lib.engine import choose_device, load_tensors, save_tensors
 from napa_lib.experiments import Experiment
-from napa_lib.files import sha256
+from napa_lib.files import prepare_file, sha256
 from napa_lib.loop import Setup, command
 from napa_lib.multiperson.composed import Composed, compose, join, load_cutouts
 from napa_lib.multiperson.config import CAMERAS, PRESETS
@@ -29,6 +36,8 @@ from napa_lib.multiperson.evaluate import Found, mean_pose, read_pictures, score
 from napa_lib.multiperson.made_up import score_scenes
 from napa_lib.multiperson.moves import Move
 from napa_lib.multiperson.networks import Lifter, Teacher
+from napa_lib.multiperson.real import open_pictures, room
+from napa_lib.multiperson.scenes import Camera
 from napa_lib.multiperson.seen import Seen, look
 from napa_lib.multiperson.store import load_teacher, save_network
 from napa_lib.multiperson.targets import SHARED, render_targets
@@ -50,6 +59,9 @@ ROWS = {  # of table 2, from top to bottom
     "weak": StudentConfig(supervision="2d", consistency=False),  # phase 2 sends a teacher home; labels may stay
     "labels": replace(DISTL, supervision="3d"),
     "full": StudentConfig(supervision="3d", consistency=False),
+    "weak_mocap": StudentConfig(poses="mocap", supervision="2d", consistency=False),  # the paper's Ours-Ws
+    "labels_mocap": replace(DISTL, poses="mocap", supervision="3d"),  # its "No D_syn"
+    "full_mocap": StudentConfig(poses="mocap", supervision="3d", consistency=False),  # and its Ours-Fs
     "distl_longer": replace(DISTL, steps=1600),
     "distl_many": replace(DISTL, steps=3200, pictures=8000),
     "labels_many": replace(DISTL, steps=3200, pictures=8000, supervision="3d"),
@@ -59,7 +71,7 @@ AFTERWARDS = {  # what is measured of rows' students once these are trained
     "known": ("labels", "labels_many"),  # do they know figures, or people?
     "second": ("full", "adapt"),  # what does a second stage bring?
 }
-SECONDS = {"distl": 30, "labels": 40, "distl_longer": 90, "distl_many": 900, "labels_many": 1000}
+SECONDS = {"distl": 30, "labels": 40, "labels_mocap": 40, "distl_longer": 90, "distl_many": 900, "labels_many": 1000}
 EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what ships of them among the assets
     "teacher": Experiment(
         f"napa_lib.multiperson.teacher --half --out {FOLDER}/teacher.safetensors", f"{FOLDER}/teacher.safetensors", 600
@@ -87,17 +99,19 @@ EXPERIMENTS = {  # `make results ONLY=06`; tools/ship_multiperson.py puts what s
 }  # fmt: skip
 
 
-def pictures(split: str, count: int, preset: str = "tiny", shown: str = LOOK) -> Composed:
+def pictures(split: str, count: int, camera: Camera = CAMERAS["tiny"]) -> Composed:
     """The composed pictures of a split, the same for all seeds, and for all rows that have as many."""
     seed = {"train": 1, "validation": 2, "test": 3}[split]
     generator = torch.Generator().manual_seed(seed)
-    figures, chunks = load_cutouts(split, shown, LEAN), torch.arange(count).split(CHUNK)
-    return join([compose(figures, len(chunk), CAMERAS[preset], generator) for chunk in chunks])
+    figures, chunks = load_cutouts(split, LOOK, LEAN), torch.arange(count).split(CHUNK)
+    return join([compose(figures, len(chunk), camera, generator) for chunk in chunks])
 
 
-def seen_pictures(split: str, count: int, teacher: Teacher, runs: Path, setup: Setup, mark: str) -> Seen:
+def seen_pictures(
+    split: str, count: int, teacher: Teacher, runs: Path, setup: Setup, mark: str, camera: Camera = CAMERAS["tiny"]
+) -> Seen:
     """What the teacher sees in a split's pictures; read from `runs` where it is there, under the teacher's mark."""
-    truth, camera = pictures(split, count), CAMERAS["tiny"]
+    truth = pictures(split, count, camera)
     file = runs / f"seen_{split}_{count}_{mark}.safetensors"
     if not file.exists():
         found = look(teacher, truth, camera, torch.Generator().manual_seed(0), setup)
@@ -105,7 +119,7 @@ def seen_pictures(split: str, count: int, teacher: Teacher, runs: Path, setup: S
                             "matrices": found.move.matrices, "mirrored": found.move.mirrored.float()})  # fmt: skip
     kept, _ = load_tensors(file)
     move = Move(kept["matrices"], kept["mirrored"] > 0, camera.size)
-    return Seen(kept["latent"], kept["moved"], move, kept["people"], truth)
+    return Seen(kept["latent"], kept["moved"], move, kept["people"], truth, camera)
 
 
 def read_seen(seen: Seen, teacher: Teacher, lifter: Lifter, model: PoseAutoencoder, setup: Setup) -> list[Found]:
@@ -113,16 +127,29 @@ def read_seen(seen: Seen, teacher: Teacher, lifter: Lifter, model: PoseAutoencod
     people: list[Found] = []
     for part in seen.latent.split(50):
         latent = part.to(setup.device).float()
-        people += read_pictures(latent, teacher.decoder, lifter, model, CAMERAS["tiny"], setup)
+        people += read_pictures(latent, teacher.decoder, lifter, model, seen.camera, setup)
     return [Found(one.poses.cpu(), one.keypoints.cpu()) for one in people]
 
 
-def score(lifter: nn.Module, seen: Seen, teacher: Teacher, model, setup: Setup) -> dict:
-    """All measures of a student on a set of pictures: "3d" and "2d"."""
-    camera, found = CAMERAS["tiny"], read_seen(seen, teacher, cast(Lifter, lifter), model, setup)
+def score(lifter: nn.Module, seen: Seen, teacher: Teacher, model, setup: Setup, sequences: Sequence[str] = ()) -> dict:
+    """All measures of a student on a set of pictures: "3d" and "2d"; and "sequences", 3D measures of each (tables 3 and
+    6), where the pictures are of several."""
+    found = read_seen(seen, teacher, cast(Lifter, lifter), model, setup)
+    parts = {name: [i for i, other in enumerate(sequences) if other == name] for name in sorted(set(sequences))}
+    scores = score_people(found, seen)
+    if len(parts) > 1:
+        scores["sequences"] = {
+            name: score_3d([found[i] for i in rows], seen.truth.rows(torch.tensor(rows)), seen.camera)
+            for name, rows in parts.items()
+        }
+    return scores
+
+
+def score_people(found: list[Found], seen: Seen) -> dict:
+    """The measures of people that were found in a set of pictures: "3d" and "2d"."""
     return {
-        "3d": score_3d(found, seen.truth, camera),
-        "2d": score_2d([one.keypoints for one in found], seen.truth, camera),
+        "3d": score_3d(found, seen.truth, seen.camera),
+        "2d": score_2d([one.keypoints for one in found], seen.truth, seen.camera),
     }
 
 
@@ -132,17 +159,15 @@ def mean_pose_score(train: Seen, test: Seen, teacher: Teacher, setup: Setup) -> 
 
     It needs the labels of the training pictures; the rows without supervision do not have them.
     """
-    camera, device = CAMERAS["tiny"], setup.device
-    untrained, model = Lifter(PRESETS["tiny"]).to(device), load_pretrained().to(device)
-    found = with_pose(read_seen(test, teacher, untrained, model, setup), mean_pose(train.truth), camera)
-    flat = [one.keypoints for one in found]
-    return {"3d": score_3d(found, test.truth, camera), "2d": score_2d(flat, test.truth, camera)}
+    untrained, model = Lifter(teacher.config).to(setup.device), load_pretrained().to(setup.device)
+    found = read_seen(test, teacher, untrained, model, setup)
+    return score_people(with_pose(found, mean_pose(train.truth), test.camera), test)
 
 
 def teacher_score(seen: Seen) -> dict:
     """The teacher's own 2D measures, after grouping: table 7's first row."""
     people = [found[~found[:, 0].isnan().any(-1)] for found in seen.people]
-    return score_2d(people, seen.truth, CAMERAS["tiny"])
+    return score_2d(people, seen.truth, seen.camera)
 
 
 @torch.no_grad()
@@ -181,57 +206,130 @@ def told_apart(one: Tensor, other: Tensor, weight: float = 1.0) -> float:
     return float(((data[~fitted] @ direction).sign() == sign[~fitted]).double().mean())
 
 
-def run_row(name: str, seed: int, options: argparse.Namespace, setup: Setup) -> dict:
-    """Train one row and measure it on the test pictures."""
-    teacher = load_teacher(options.teacher).to(setup.device)
-    mark = sha256(options.teacher)[:8]  # what another teacher saw is another file
-    config = replace(ROWS.get(name, DISTL), seed=seed, **({"steps": options.steps} if options.steps else {}))
-    train, validation, test = (
-        seen_pictures(split, count, teacher, options.runs, setup, mark)
-        for split, count in {"train": config.pictures, **MEASURED}.items()
-    )
+def row_config(options: argparse.Namespace, preset: str) -> StudentConfig:
+    """A row's configuration as the options change it; with other steps its phases keep their shares of them.
+
+    Raises:
+        ValueError: for numbers that make no training.
+    """
+    config = replace(ROWS.get(options.row, DISTL), seed=options.seed, preset=preset)
+    if options.pictures is not None:
+        config = replace(config, pictures=options.pictures)
+    if options.steps is None:
+        return config
+    before, first = (round(number * options.steps / config.steps) for number in (config.pretraining, config.first))
+    return replace(config, steps=options.steps, pretraining=before, first=first)
+
+
+def preset_of(teacher: Teacher) -> str:
+    """The name of a teacher's sizes."""
+    return next(name for name, sizes in PRESETS.items() if sizes == teacher.config)
+
+
+def own_pictures(
+    name: str, most: int, labels: str, teacher: Teacher, camera: Camera, setup: Setup
+) -> tuple[Seen, tuple[str, ...]]:
+    """What the teacher sees in pictures of one's own, and the sequence that each is of.
+
+    Raises:
+        ValueError: as `open_pictures`, or if they lack the labels, "none", "2d" or "3d", that are needed.
+    """
+    drawn, sequences = open_pictures(name, camera, most)
+    if (labels != "none" and not drawn.present.any()) or (labels == "3d" and drawn.poses.isnan().all()):
+        raise ValueError(f"{name} must have {labels.upper()} labels of people, it has none")
+    return look(teacher, drawn, camera, torch.Generator().manual_seed(0), setup), sequences
+
+
+def beyond_room(seen: Seen) -> float:
+    """Share of the people with 3D labels who stand outside of the camera's room, where no answer reaches them."""
+    depth = seen.truth.poses[..., 0, 2]
+    inside = (depth >= seen.camera.nearest) & (depth <= seen.camera.farthest)
+    return float(1 - inside.sum() / (~depth.isnan()).sum())
+
+
+def run_row(options: argparse.Namespace, setup: Setup) -> tuple[dict, StudentConfig]:
+    """Train one row and measure it on the test pictures; what was measured, and the configuration."""
+    name, teacher = options.row, load_teacher(options.teacher).to(setup.device)
+    config = row_config(options, preset_of(teacher))
+    camera = room(CAMERAS[config.preset], options.focal, options.nearest, options.farthest)
+    mark = sha256(options.teacher)[:8]  # what another teacher saw is another file, as are another room's pictures
+    if camera != CAMERAS[config.preset]:
+        mark += f"_{camera.focal:g}_{camera.nearest:g}_{camera.farthest:g}"
+    found: dict = {}
+    sequences: tuple[str, ...] = ()
+    validation = None
+    if options.train:
+        labels = "3d" if name == MEAN else config.supervision
+        train, _ = own_pictures(options.train, config.pictures, labels, teacher, camera, setup)
+    else:
+        train = seen_pictures("train", config.pictures, teacher, options.runs, setup, mark, camera)
+    if options.test:
+        test, sequences = own_pictures(options.test, options.most, "2d", teacher, camera, setup)
+        found = {"camera": asdict(camera), "beyond_room": beyond_room(test)}
+    else:
+        validation, test = (
+            seen_pictures(split, count, teacher, options.runs, setup, mark, camera) for split, count in MEASURED.items()
+        )
     if name == MEAN:
-        return mean_pose_score(train, test, teacher, setup)
+        return {**found, **mean_pose_score(train, test, teacher, setup)}, config
     model = load_pretrained(config.poses)
     measure: Callable = lambda lifter: {  # noqa: E731
         "validation": score(lifter, validation, teacher, model, setup)["3d"]["pck"]
     }
-    setup = replace(setup, checkpoint=options.runs / f"{name}_{seed}.checkpoint.safetensors", measure=measure)
+    setup = replace(
+        setup, checkpoint=options.runs / f"{name}_{config.seed}.checkpoint.safetensors",
+        measure=measure if validation else None, inputs={"teacher": mark, "train": options.train, **asdict(camera)},
+    )  # fmt: skip
     student, record = train_student(config, train, teacher.decoder, model, setup=setup)
     for kind, network in trained_parts(student).items():
         if options.models:
             header = {"config": json.dumps(asdict(config))}
-            save_network(options.models / f"{name}_{seed}_{kind}.safetensors", kind, network, header)
-    found = score(student.lifter, test, teacher, model, setup)
+            save_network(options.models / f"{name}_{config.seed}_{kind}.safetensors", kind, network, header)
+    found |= score(student.lifter, test, teacher, model, setup, sequences)
     if config.recon:
         found["gap"] = gap(student, test, setup)
         found["scenes"] = score_scenes(student, setup)
-    return {**found, "teacher": teacher_score(test), "record": record}
+    return {**found, "teacher": teacher_score(test), "record": record}, config
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    found = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
+    add = found.add_argument
+    add("--row", choices=(MEAN, *ROWS), required=True)
+    add("--seed", type=int, default=0)
+    add("--steps", type=int, help="fewer or more than the row has; its phases keep their shares")
+    add("--teacher", type=Path, default=Path(FOLDER) / "teacher.safetensors", metavar="FILE", help="its sizes are used")
+    add("--runs", type=Path, default=Path(FOLDER), help="keeps what the teacher sees, and checkpoints")
+    add("--models", type=Path, metavar="FOLDER", help="where to write the networks")
+    add("--results", type=Path, required=True, metavar="FOLDER")
+    add("--device", default="cpu", help="auto, cpu, cuda or mps")
+    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    own = found.add_argument_group("pictures of one's own", "FORMAT:FOLDER#SPLIT, such as muco:FOLDER, or a folder")
+    add = own.add_argument
+    add("--train", metavar="NAME", help="to learn on; without labels unless the row needs some")
+    add("--test", metavar="NAME", help="to measure on, with labels")
+    add("--pictures", type=int, metavar="N", help="most pictures to learn on")
+    add("--most", type=int, default=1000, metavar="N", help="most pictures of --test")
+    add("--focal", type=float, metavar="PX", help="focal length, in pixels of the square that the networks see")
+    add("--nearest", type=float, metavar="MM", help="of the room in which people stand")
+    add("--farthest", type=float, metavar="MM", help="of that room")
+    return found
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train a row of table 2 and write what was measured."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--row", choices=(MEAN, *ROWS), required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="fewer or more than the row has")
-    parser.add_argument("--teacher", type=Path, default=Path(FOLDER) / "teacher.safetensors", metavar="FILE")
-    parser.add_argument("--runs", type=Path, default=Path(FOLDER), help="keeps what the teacher sees, and checkpoints")
-    parser.add_argument("--models", type=Path, metavar="FOLDER", help="where to write the networks")
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
+    options = parser().parse_args(arguments)
+    started, file = time.monotonic(), options.results / f"{options.row}_{options.seed}.json"
     with command():
+        prepare_file(file)
         options.runs.mkdir(parents=True, exist_ok=True)
         setup = Setup(choose_device(options.device), options.half, tell=lambda e: print(json.dumps(e), flush=True))
-        found = run_row(options.row, options.seed, options, setup)
-        config = None if options.row == MEAN else replace(ROWS[options.row], seed=options.seed)
-        steps = None if config is None else options.steps or config.steps
+        found, config = run_row(options, setup)
+        mean = options.row == MEAN
         results.write(
-            options.results / f"{options.row}_{options.seed}.json", found, results.command_line(PROGRAM, arguments),
-            time.monotonic() - started, config, options.seed, steps, setup.device,
+            file, found, results.command_line(PROGRAM, arguments), time.monotonic() - started,
+            None if mean else config, options.seed, None if mean else config.steps, setup.device,
         )  # fmt: skip
     print({name: round(found["3d"][name], 1) for name in ("pck", "pck_matched", "pck_absolute", "mpjpe")})
 

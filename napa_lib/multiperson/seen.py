@@ -26,14 +26,15 @@ MOST = 6  # people of the teacher's that are kept, the strongest
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """N pictures: latent (N, C, 28, 28) halves, the same of the moved pictures, the moves, the teacher's people
-    (N, P, 15, 2) px, NaN for joints and people not found, and, for who is taught with labels, the truth."""
+    """N pictures of one camera: latent (N, C, 28, 28) halves, the same of the moved pictures, the moves, the teacher's
+    people (N, P, 15, 2) px, NaN for joints and people not found, and, for who is taught with labels, the truth."""
 
     latent: Tensor
     moved: Tensor
     move: Move
     people: Tensor
     truth: Composed
+    camera: Camera
 
     def __len__(self) -> int:
         return len(self.latent)
@@ -72,7 +73,7 @@ def look(teacher: Teacher, pictures: Composed, camera: Camera, generator: torch.
             maps = teacher.decoder(latent).float()
         latents.append(latent.half().cpu())
         people += group_people(maps, camera)
-    return Seen(torch.cat(latents), torch.cat(moved), move, pad(people), pictures)
+    return Seen(torch.cat(latents), torch.cat(moved), move, pad(people), pictures, camera)
 
 
 def pad(people: list[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from napa_lib import loop
 from napa_lib.engine import learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, adam, descend, on_device, settings_of
-from napa_lib.multiperson.config import CAMERAS, PRESETS
+from napa_lib.multiperson.config import PRESETS
 from napa_lib.multiperson.losses import (
     adaptation_loss,
     consistency_loss,
@@ -106,7 +106,7 @@ def train_student(
         the student in evaluation mode, and the record.
 
     Raises:
-        ValueError: if the checkpoint does not fit.
+        ValueError: if the checkpoint does not fit, or nobody is in the pictures.
         FloatingPointError: if a loss is not finite; the last checkpoint is kept.
     """
     generator = seed_everything(config.seed)
@@ -114,7 +114,7 @@ def train_student(
     lifter, encoder = on_device(setup.device, Lifter(sizes)), on_device(setup.device, MapEncoder(sizes))
     student = Student(
         lifter, encoder, on_device(setup.device, decoder).requires_grad_(False).eval(),
-        model.to(setup.device).requires_grad_(False).eval(), CAMERAS[config.preset],
+        model.to(setup.device).requires_grad_(False).eval(), seen.camera,
     )  # fmt: skip
     both = [*lifter.parameters(), *encoder.parameters()]
     adams = {
@@ -125,6 +125,8 @@ def train_student(
         }.items()
     }  # fmt: skip
     roots, keypoints = seen.roots(config.supervision != "none"), seen.keypoints(config.supervision != "none")
+    if bool(roots.isnan().all()):
+        raise ValueError("seen must hold a picture with a pelvis, nobody was found in any: another teacher is needed")
 
     def step(number: int) -> Losses:
         phase = config.phase(number)
