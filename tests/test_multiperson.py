@@ -38,6 +38,8 @@ def test_scenes_hold_from_one_to_four_people_in_the_room_and_in_the_picture(mode
     numbers = (cell[..., 1] * 14 + cell[..., 0]).sort(1).values
     assert (numbers[:, 1:] != numbers[:, :-1]).all()  # no two in one cell
     assert scene.poses(model)[~scene.present].isnan().all()
+    lean, turn = scene.angles[..., :2].abs().max(), scene.angles[..., 2].abs().max()  # upright, whichever way they face
+    assert 0.25 < lean < np.radians(15) and 3.1 < turn < np.pi
 
 
 def test_scenes_are_the_same_for_the_same_seed_and_go_on_without_end(model):

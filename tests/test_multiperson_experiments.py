@@ -12,12 +12,16 @@ import torch
 from napa_lib import results
 from napa_lib.data.assets import asset_path
 from napa_lib.loop import HERE
-from napa_lib.multiperson import experiments, known, second
-from napa_lib.multiperson.config import PRESETS
+from napa_lib.multiperson import experiments, known, made_up, second
+from napa_lib.multiperson.config import CAMERAS, PRESETS
 from napa_lib.multiperson.networks import Lifter
 from napa_lib.multiperson.refine import single_person
-from napa_lib.multiperson.representation import Representation, decode_scene
+from napa_lib.multiperson.representation import Representation, decode_scene, encode_scene
+from napa_lib.multiperson.scenes import sample_scenes
+from napa_lib.multiperson.seen import look
 from napa_lib.multiperson.store import load_lifter, load_teacher, save_network
+from napa_lib.multiperson.targets import SHARED, render_targets
+from napa_lib.multiperson.train import Student
 from napa_lib.sampling import load_pretrained
 
 
@@ -110,6 +114,29 @@ def test_rows_add_one_loss_after_another():
     np.testing.assert_array_equal(np.diff(np.array(flags, int), axis=0), np.eye(3, dtype=int))
     ladder = [row for name, row in rows.items() if not name.endswith(("_longer", "_many"))]
     assert len({(row.steps, row.batch, row.learning_rate) for row in ladder}) == 1
+
+
+def test_scenes_are_read_back_whole_by_who_knows_all():
+    """G and F that hand on what they are given, and an H that knows the scenes."""
+    model, camera = load_pretrained(), CAMERAS["tiny"]
+    whole = encode_scene(sample_scenes(200, model, torch.Generator().manual_seed(98), camera=camera), camera)
+    same = torch.nn.Identity()
+    found = made_up.score_scenes(Student(lambda latent: whole.maps, same, same, model, camera))
+    assert found["pck"] == 100 and 20 < found["mean_pose"] < 50
+    assert found["adapt"] == 0 < found["empty"] and 0.8 < found["heat"] < 1
+
+
+def test_the_gap_is_between_what_e_makes_and_what_g_makes_of_the_same_pictures():
+    camera, read = CAMERAS["tiny"], []
+    seen = look(load_teacher(), experiments.pictures("test", 4), camera, torch.Generator())
+
+    def double(maps):
+        read.append(maps)
+        return 2 * seen.latent.float()
+
+    student = Student(torch.nn.Identity(), double, torch.nn.Identity(), load_pretrained(), camera)
+    assert experiments.gap(student, seen, HERE)["distance"] == pytest.approx(1, rel=1e-3)
+    torch.testing.assert_close(read[0], render_targets(seen.truth.keypoints[:, :, SHARED], camera))
 
 
 # The second stage ----------------------------------------------------------------------------------------------------

@@ -54,6 +54,15 @@ def test_the_maps_are_15_of_heat_and_28_of_fields():
         targets.render_targets(people[..., :14, :], CAMERA)
 
 
+def test_a_limb_is_a_cell_and_a_half_wide():
+    people = torch.full((1, 1, 15, 2), torch.nan)
+    ends = torch.tensor([[5.0, 14.6], [20.0, 14.6]])  # cells: rows 14 and 15 are 0.6 and 0.4 away, 13 and 16 too far
+    for joint, end in zip(JOINTS.bones[3], ends, strict=True):
+        people[0, 0, joint] = (end + 0.5) * 4 - 0.5
+    field = targets.render_targets(people, CAMERA)[0, 15 + 2 * 3]
+    assert field[:, 12].nonzero().flatten().tolist() == [14, 15]
+
+
 def test_a_field_supports_the_bone_it_runs_along():
     field = torch.zeros(1, 2, 9, 9)
     field[0, 0, 4] = 1.0  # to the right along the row 4
@@ -112,6 +121,11 @@ def test_grouping_tells_whose_arm_it_is():
     assert (found[first, wrist] - people[0, wrist]).norm() < 3 and (
         found[1 - first, wrist] - people[1, wrist]
     ).norm() < 3
+    faint = maps.clone()
+    faint[:, 15:] *= 0.15  # too little agrees for a bone, and at twice as much enough
+    assert grouping.group_people(faint, CAMERA)[0][:, wrist].isnan().all()
+    faint[:, 15:] *= 2
+    assert not grouping.group_people(faint, CAMERA)[0][:, wrist].isnan().any()
     without = maps.clone()
     without[:, 15:] = 0  # no field, no bone: only the pelvises are left, and the hips beside them
     (alone,) = grouping.group_people(without, CAMERA)
@@ -143,6 +157,16 @@ def test_the_networks_have_the_shapes_of_the_supplement(preset):
         for branch in range(2):  # eight convolutions from V to the maps
             count = 1 + sum(isinstance(m, torch.nn.Conv2d) for m in teacher.decoder.second[branch])
             assert count == 8
+
+
+def test_h_begins_with_people_who_face_the_camera_and_sees_its_fine_cells():
+    torch.manual_seed(0)
+    lifter = Lifter(PRESETS["tiny"]).requires_grad_(False)
+    maps = lifter(torch.zeros(1, 128, 28, 28))[0]
+    assert maps[32:35].abs().max() < 0.2 and maps[35:38].min() > 0.3
+    lifter.enlarged.weight.zero_()  # what comes back from 7 x 7 cells is silent: the skip connection is left
+    one, other = lifter(torch.rand(2, 128, 28, 28))
+    assert (one - other).abs().mean() > 0.01
 
 
 def test_the_backbone_is_never_trained():

@@ -10,9 +10,9 @@ import torch
 
 from napa_lib.loop import Setup
 from napa_lib.multiperson import losses, moves, refine, train
-from napa_lib.multiperson.composed import compose, join, lean_of, load_cutouts, universal_factor
+from napa_lib.multiperson.composed import Cutouts, _lay, compose, join, lean_of, load_cutouts, universal_factor
 from napa_lib.multiperson.config import CAMERAS, PRESETS
-from napa_lib.multiperson.evaluate import Found, read_pictures, score_2d, score_3d
+from napa_lib.multiperson.evaluate import Found, read_maps, read_pictures, score_2d, score_3d
 from napa_lib.multiperson.networks import Lifter, MapDecoder, MapEncoder, Teacher
 from napa_lib.multiperson.representation import encode_scene
 from napa_lib.multiperson.scenes import Scene, sample_scenes
@@ -139,6 +139,14 @@ def test_a_picture_and_its_points_move_together():
     assert (total > 7).all() and (centre - points).norm(dim=1).max() < 0.15
 
 
+def test_moves_cut_a_fifth_at_most_and_turn_by_fifteen_degrees():
+    linear = moves.draw_moves(500, 112, torch.Generator().manual_seed(0)).matrices[:, :, :2].double()
+    side = torch.linalg.det(linear).abs().sqrt()
+    angle = torch.rad2deg(torch.atan2(linear[:, 0, 1], linear[:, 1, 1])).abs()
+    assert 0.8 <= side.min() < 0.82 and 0.98 < side.max() <= 1
+    assert 14 < angle.max() <= 15
+
+
 def test_moves_of_some_pictures_are_those():
     move = moves.draw_moves(5, 112, torch.Generator().manual_seed(1))
     some = move.rows(torch.tensor([3, 1])).to(torch.device("cpu"))
@@ -182,6 +190,15 @@ def test_a_figure_lies_where_its_label_says(figures):
         hits.append(image[joints[inside, 1], joints[inside, 0]].float().mean())
     assert torch.stack(hits).mean() > 0.85  # joints lie on the figure
     assert lit.float().mean() < 0.4
+
+
+def test_the_nearer_hides_the_farther():
+    """A white figure as large as the picture and a black one, in both orders of depth."""
+    images = torch.stack([torch.full((3, 112, 112), 255), torch.zeros(3, 112, 112)]).to(torch.uint8)
+    both = Cutouts(images, torch.ones(2, 112, 112).bool(), torch.zeros(2, 17, 2), torch.zeros(2, 17, 3), torch.ones(2))
+    drawn, same = torch.full((2, 3, 112, 112), 0.5), torch.eye(2, 3).expand(2, 2, 2, 3)
+    _lay(drawn, both, torch.tensor([[0, 1], [0, 1]]), same, torch.tensor([[3000.0, 4000.0], [4000.0, 3000.0]]))
+    assert drawn[0].min() == 1 and drawn[1].max() == 0
 
 
 def test_who_leans_is_left_out():
@@ -374,6 +391,20 @@ def test_who_is_not_found_counts_as_wrong(pictures):
     assert near["pck_15"] == near["pck"] == 100 and near["pck_10"] == 0
     nobody = score_2d([k[:0] for k in shifted], pictures, CAMERA)
     assert nobody["pck_all"] == 0 and np.isnan(nobody["iou"])
+
+
+def test_who_is_a_fifth_of_the_picture_away_is_somebody_else(pictures):
+    alone = pictures.rows((pictures.present.sum(1) == 1).nonzero()[:, 0])
+    for away, matched in ((0.19, len(alone)), (0.21, 0)):
+        shifted = [Found(f.poses, f.keypoints + torch.tensor([away * 112, 0])) for f in found_in(alone)]
+        assert len(alone) and score_3d(shifted, alone, CAMERA)["matched"] == matched
+
+
+def test_a_pelvis_needs_a_heat_of_three_tenths():
+    heat = torch.zeros(1, 1, 28, 28)
+    heat[0, 0, 4, 9], heat[0, 0, 20, 9] = 0.31, 0.29
+    (found,) = read_maps(heat, torch.zeros(1, 39, 14, 14), load_pretrained(), CAMERA)
+    assert found.keypoints[:, 0].tolist() == [[pytest.approx(37.5), pytest.approx(17.5)]]
 
 
 def test_joints_that_the_truth_lacks_are_not_counted(pictures):
