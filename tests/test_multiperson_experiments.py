@@ -14,12 +14,12 @@ from napa_lib.data.assets import asset_path
 from napa_lib.loop import HERE
 from napa_lib.multiperson import experiments, known, made_up, second
 from napa_lib.multiperson.config import CAMERAS, PRESETS
-from napa_lib.multiperson.networks import Lifter
+from napa_lib.multiperson.networks import Lifter, Teacher
 from napa_lib.multiperson.refine import single_person
 from napa_lib.multiperson.representation import Representation, decode_scene, encode_scene
 from napa_lib.multiperson.scenes import sample_scenes
 from napa_lib.multiperson.seen import look
-from napa_lib.multiperson.store import load_lifter, load_teacher, save_network
+from napa_lib.multiperson.store import load_lifter, load_network, load_teacher, save_network
 from napa_lib.multiperson.targets import SHARED, render_targets
 from napa_lib.multiperson.train import Student
 from napa_lib.sampling import load_pretrained
@@ -48,6 +48,22 @@ def test_a_row_is_trained_measured_and_kept(small, monkeypatch):
     assert json.loads(json.dumps(found["teacher"])) == found["teacher"]
     with pytest.raises(SystemExit, match="nowhere"):
         experiments.main(["--row", "adapt", "--results", str(small), "--runs", str(small), "--teacher", "nowhere"])
+
+
+def test_a_row_has_the_sizes_of_its_teacher(small, monkeypatch):
+    """The paper's, on two pictures; and so has its second stage."""
+    for split in ("validation", "test"):
+        monkeypatch.setitem(experiments.MEASURED, split, 2)
+    row = replace(experiments.DISTL, supervision="3d", pretraining=0, first=1, steps=1, batch=2, pictures=2)
+    monkeypatch.setitem(experiments.ROWS, "labels", row)
+    torch.manual_seed(0)
+    save_network(small / "teacher.safetensors", "teacher", Teacher(PRESETS["paper"]), {"config": '{"preset": "paper"}'})
+    place = ["--row", "labels", "--runs", str(small), "--results", str(small)]
+    experiments.main([*place, "--teacher", str(small / "teacher.safetensors"), "--models", str(small)])
+    second.main(place)
+    for name in ("labels_0", "second_labels_0"):
+        assert results.read(small / f"{name}.json")["config"]["preset"] == "paper"
+    assert load_network(small / "labels_0_lifter.safetensors", "lifter").latent == 1024
 
 
 def test_what_another_teacher_taught_is_not_gone_on_with(small, monkeypatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 from napa_lib import results
 from napa_lib.files import prepare_file, sha256
 from napa_lib.loop import Setup, command
-from napa_lib.multiperson.experiments import FOLDER, ROWS
+from napa_lib.multiperson.experiments import FOLDER, ROWS, preset_of
 from napa_lib.multiperson.networks import Teacher
 from napa_lib.multiperson.store import load_teacher
 
@@ -36,14 +36,16 @@ def run(module: str, about: str | None, measure: Measure, arguments: list[str] |
     parser.add_argument("--results", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
     options = parser.parse_args(arguments)
-    started, row, seed = time.monotonic(), ROWS[options.row], options.seed
+    started, seed = time.monotonic(), options.seed
     result = options.results / f"{module}_{options.row}_{seed}.json"
     with command():
         prepare_file(result)
         file, setup = options.runs / "teacher.safetensors", Setup(half=options.half)
-        found = measure(options.row, seed, options.runs, load_teacher(file), sha256(file)[:8], setup)
+        teacher = load_teacher(file)
+        row = replace(ROWS[options.row], seed=seed, preset=preset_of(teacher))
+        found = measure(options.row, seed, options.runs, teacher, sha256(file)[:8], setup)
         results.write(
             result, found, results.command_line(program, arguments),
-            time.monotonic() - started, replace(row, seed=seed), seed, row.steps, setup.device,
+            time.monotonic() - started, row, seed, row.steps, setup.device,
         )  # fmt: skip
     print({name: round(scores["pck"], 1) for name, scores in found.items()})

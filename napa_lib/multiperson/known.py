@@ -14,8 +14,9 @@ from napa_lib.loop import Setup
 from napa_lib.multiperson import afterwards
 from napa_lib.multiperson.composed import Composed, compose, load_cutouts
 from napa_lib.multiperson.config import CAMERAS
-from napa_lib.multiperson.experiments import LEAN, LOOK, MEASURED, ROWS, score, seen_pictures
+from napa_lib.multiperson.experiments import LEAN, LOOK, MEASURED, ROWS, preset_of, score, seen_pictures
 from napa_lib.multiperson.networks import Teacher
+from napa_lib.multiperson.scenes import Camera
 from napa_lib.multiperson.seen import look
 from napa_lib.multiperson.store import load_network
 from napa_lib.sampling import load_pretrained
@@ -23,18 +24,18 @@ from napa_lib.sampling import load_pretrained
 SEED = 99  # of the new pictures: no training draws with it
 
 
-def new_pictures_of_known_figures(count: int) -> Composed:
+def new_pictures_of_known_figures(count: int, camera: Camera = CAMERAS["tiny"]) -> Composed:
     """Pictures of the training figures that no training has seen."""
     generator = torch.Generator().manual_seed(SEED)
-    return compose(load_cutouts("train", LOOK, LEAN), count, CAMERAS["tiny"], generator)
+    return compose(load_cutouts("train", LOOK, LEAN), count, camera, generator)
 
 
 def measure(name: str, seed: int, folder: Path, teacher: Teacher, mark: str, setup: Setup) -> dict:
     """3D measures of a stored student on both sets: {"known": …, "others": …}."""
     lifter = load_network(folder / f"{name}_{seed}_lifter.safetensors", "lifter").eval()
-    model, count = load_pretrained(ROWS[name].poses), MEASURED["test"]
-    known = look(teacher, new_pictures_of_known_figures(count), CAMERAS["tiny"], torch.Generator(), setup)
-    others = seen_pictures("test", count, teacher, folder, setup, mark)
+    model, count, camera = load_pretrained(ROWS[name].poses), MEASURED["test"], CAMERAS[preset_of(teacher)]
+    known = look(teacher, new_pictures_of_known_figures(count, camera), camera, torch.Generator(), setup)
+    others = seen_pictures("test", count, teacher, folder, setup, mark, camera)
     return {
         key: score(lifter, seen, teacher, model, setup)["3d"] for key, seen in (("known", known), ("others", others))
     }
