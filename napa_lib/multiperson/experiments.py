@@ -18,7 +18,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -247,49 +247,67 @@ def beyond_room(seen: Seen) -> float:
     return float(1 - inside.sum() / (~depth.isnan()).sum())
 
 
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """What a row learns on and is measured on; `validation` while it trains, None where the test pictures are one's
+    own, of which `sequences` names that of each."""
+
+    train: Seen
+    validation: Seen | None
+    test: Seen
+    sequences: tuple[str, ...] = ()
+
+
+def open_sets(options: argparse.Namespace, config: StudentConfig, teacher: Teacher, mark: str, setup: Setup) -> Sets:
+    """The pictures that the options ask for: composed ones, or one's own."""
+    camera = room(CAMERAS[config.preset], options.focal, options.nearest, options.farthest)
+    if camera != CAMERAS[config.preset]:
+        mark += f"_{camera.focal:g}_{camera.nearest:g}_{camera.farthest:g}"
+
+    def composed(split: str, count: int) -> Seen:
+        return seen_pictures(split, count, teacher, options.runs, setup, mark, camera)
+
+    if options.train:
+        labels = "3d" if options.row == MEAN else config.supervision
+        train, _ = own_pictures(options.train, config.pictures, labels, teacher, camera, setup)
+    else:
+        train = composed("train", config.pictures)
+    if options.test:
+        return Sets(train, None, *own_pictures(options.test, options.most, "2d", teacher, camera, setup))
+    return Sets(train, composed("validation", MEASURED["validation"]), composed("test", MEASURED["test"]))
+
+
 def run_row(options: argparse.Namespace, setup: Setup) -> tuple[dict, StudentConfig]:
     """Train one row and measure it on the test pictures; what was measured, and the configuration."""
     name, teacher = options.row, load_teacher(options.teacher).to(setup.device)
     config = row_config(options, preset_of(teacher))
-    camera = room(CAMERAS[config.preset], options.focal, options.nearest, options.farthest)
-    mark = sha256(options.teacher)[:8]  # what another teacher saw is another file, as are another room's pictures
-    if camera != CAMERAS[config.preset]:
-        mark += f"_{camera.focal:g}_{camera.nearest:g}_{camera.farthest:g}"
-    found: dict = {}
-    sequences: tuple[str, ...] = ()
-    validation = None
-    if options.train:
-        labels = "3d" if name == MEAN else config.supervision
-        train, _ = own_pictures(options.train, config.pictures, labels, teacher, camera, setup)
-    else:
-        train = seen_pictures("train", config.pictures, teacher, options.runs, setup, mark, camera)
-    if options.test:
-        test, sequences = own_pictures(options.test, options.most, "2d", teacher, camera, setup)
-        found = {"camera": asdict(camera), "beyond_room": beyond_room(test)}
-    else:
-        validation, test = (
-            seen_pictures(split, count, teacher, options.runs, setup, mark, camera) for split, count in MEASURED.items()
-        )
+    mark = sha256(options.teacher)[:8]  # what another teacher saw is another file
+    sets = open_sets(options, config, teacher, mark, setup)
+    test, camera = sets.test, asdict(sets.test.camera)
+    found: dict = {"camera": camera, "beyond_room": beyond_room(test)} if options.test else {}
     if name == MEAN:
-        return {**found, **mean_pose_score(train, test, teacher, setup)}, config
+        return {**found, **mean_pose_score(sets.train, test, teacher, setup)}, config
     model = load_pretrained(config.poses)
-    measure: Callable = lambda lifter: {  # noqa: E731
-        "validation": score(lifter, validation, teacher, model, setup)["3d"]["pck"]
-    }
     setup = replace(
         setup, checkpoint=options.runs / f"{name}_{config.seed}.checkpoint.safetensors",
-        measure=measure if validation else None, inputs={"teacher": mark, "train": options.train, **asdict(camera)},
+        measure=None if sets.validation is None else validating(sets.validation, teacher, model, setup),
+        inputs={"teacher": mark, "train": options.train, **camera},
     )  # fmt: skip
-    student, record = train_student(config, train, teacher.decoder, model, setup=setup)
+    student, record = train_student(config, sets.train, teacher.decoder, model, setup=setup)
     for kind, network in trained_parts(student).items():
         if options.models:
             header = {"config": json.dumps(asdict(config))}
             save_network(options.models / f"{name}_{config.seed}_{kind}.safetensors", kind, network, header)
-    found |= score(student.lifter, test, teacher, model, setup, sequences)
+    found |= score(student.lifter, test, teacher, model, setup, sets.sequences)
     if config.recon:
         found["gap"] = gap(student, test, setup)
         found["scenes"] = score_scenes(student, setup)
     return {**found, "teacher": teacher_score(test), "record": record}, config
+
+
+def validating(seen: Seen, teacher: Teacher, model: PoseAutoencoder, setup: Setup) -> Callable[[nn.Module], dict]:
+    """What goes on record while training: 3DPCK on validation pictures."""
+    return lambda lifter: {"validation": score(lifter, seen, teacher, model, setup)["3d"]["pck"]}
 
 
 def parser() -> argparse.ArgumentParser:

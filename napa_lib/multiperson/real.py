@@ -10,7 +10,6 @@ Source: CrossModal, section 4.3 (the paper's sets) and supplement, section 2.2 (
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -121,5 +120,6 @@ def _padded(parts: Iterable[Tensor], most: int) -> Tensor:
 
 def room(camera: Camera, focal: float | None, nearest: float | None, farthest: float | None) -> Camera:
     """A camera with some of its numbers changed, for pictures that were taken with another."""
-    asked = {"focal": focal, "nearest": nearest, "farthest": farthest}
-    return replace(camera, **{name: value for name, value in asked.items() if value is not None})
+    own = (camera.focal, camera.nearest, camera.farthest)
+    chosen = (known if asked is None else asked for known, asked in zip(own, (focal, nearest, farthest), strict=True))
+    return Camera(camera.size, *chosen)
