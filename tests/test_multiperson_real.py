@@ -78,6 +78,8 @@ def test_pictures_are_spread_over_the_set_and_those_without_labels_are_taken(tmp
     for bad in (str(tmp_path / "none"), "coco:", str(tmp_path / "a.png")):
         with pytest.raises(ValueError, match="must be"):
             real.open_pictures(bad, CAMERA, 3)
+    with pytest.raises(ValueError, match="most must be at least 1 picture"):
+        real.open_pictures(str(tmp_path), CAMERA, 0)
 
 
 def mupots(folder, rng) -> None:

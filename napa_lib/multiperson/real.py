@@ -40,8 +40,10 @@ def open_pictures(name: str, camera: Camera, most: int) -> tuple[Composed, tuple
         the pictures, without poses where the set has none, and the sequence or action of each, "" where it has none.
 
     Raises:
-        ValueError: if there is nothing of that name, it is damaged, or its people have no pelvis.
+        ValueError: if there is nothing of that name, it is damaged, its people have no pelvis, or `most` is below 1.
     """
+    if most < 1:
+        raise ValueError(f"most must be at least 1 picture, got {most}")
     if not is_known(name):
         files = _spread(files_in(Path(name), *ENDINGS) if Path(name).is_dir() else [], most)
         if not files:
