@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
+from torch.nn.functional import interpolate
 
 from napa_lib.engine import CheckpointError
-from napa_lib.multiperson import grouping, targets
+from napa_lib.multiperson import grouping, load_cutouts, targets
 from napa_lib.multiperson.config import CAMERAS, PRESETS, NetworkConfig
 from napa_lib.multiperson.networks import (
     ChannelwiseLinear,
@@ -174,6 +175,14 @@ def test_the_backbone_is_never_trained():
     teacher(torch.rand(1, 3, 112, 112)).sum().backward()
     assert all(p.grad is None for p in teacher.encoder.backbone.parameters())
     assert all(p.grad is not None for p in teacher.encoder.shared.parameters())
+
+
+def test_e_looks_at_activations_of_mean_one():
+    teacher, read = Teacher(PRESETS["tiny"]), []
+    teacher.encoder.shared.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+    figures = load_cutouts("validation", "photo")
+    teacher.encoder(interpolate(figures.images[:4].float() / 255, size=(112, 112)))
+    assert 0.4 < float(read[0].mean()) < 1.3
 
 
 def test_a_channelwise_layer_is_one_matrix_a_channel():

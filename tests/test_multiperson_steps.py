@@ -206,6 +206,18 @@ def test_in_phase_1_scenes_draw_g_to_what_f_knows():
     assert all(p.grad is None for p in student.decoder.parameters())
 
 
+def test_l_recon_moves_g_in_phase_1_and_has_a_new_adam_in_phase_2():
+    student, adams = parts(1e-3)
+    config, before = dataclasses.replace(CONFIG, adapt=False), copy.deepcopy(student.encoder)
+    train.scene_step(student, adams, config, False, torch.Generator().manual_seed(5))
+    assert adams["recon_2"].state and not adams["recon"].state
+    train.scene_step(student, adams, config, True, torch.Generator().manual_seed(5))
+    moved_weights = [
+        not torch.equal(*pair) for pair in zip(student.encoder.parameters(), before.parameters(), strict=True)
+    ]
+    assert any(moved_weights)
+
+
 def test_f_sees_joints_in_what_g_makes():
     """The maps are nearly all zero: an error that is least where nothing is said leaves F's heat at 0."""
     student, adams = parts(2e-3)

@@ -206,8 +206,7 @@ def consistency_step(
     """H down L_ss: T_s of the 2D poses in a batch of pictures, against the 2D poses in the pictures under T_s."""
     move = seen.move.rows(rows).to(setup.device)
     before = roots[rows].to(setup.device)
-    after = move.points(before)
-    before = torch.where(after.isnan(), torch.nan, before)
+    after = move.points(before)  # NaN for who has left the picture: such a person is in no difference
 
     def seen_at(latent: Tensor, places: Tensor) -> Tensor:
         scene = read_latent(student, latent[rows].to(setup.device).float(), places, setup)
