@@ -296,6 +296,17 @@ def test_training_without_labels_never_looks_at_them(seen):
     assert torch.equal(weights(one), weights(other))
 
 
+@pytest.mark.parametrize("supervision", ["2d", "3d"])
+def test_training_with_labels_never_looks_at_the_teachers_people(seen, supervision):
+    found, teacher = seen
+    alone = dataclasses.replace(found, people=torch.full_like(found.people, torch.nan))
+    config = StudentConfig(supervision=supervision, consistency=False, pretraining=1, first=1, steps=1, batch=4)
+    one, other = (
+        train_student(config, s, teacher.decoder, load_pretrained("limits"), 1)[0].lifter for s in (found, alone)
+    )
+    assert torch.equal(weights(one), weights(other))
+
+
 def test_an_interrupted_training_goes_on(seen, tmp_path):
     found, teacher = seen
     model = load_pretrained("limits")
