@@ -190,6 +190,11 @@ def test_both_stages_are_measured_and_one_network_twice_is_h_twice(small, monkey
     found = results.read(small / "second_full_0.json")
     assert found["two stages"] == found["H twice"] != found["one stage"]
     assert found["one stage"]["matched"] > 2 and found["config"]["supervision"] == "3d"
+    torch.manual_seed(0)
+    monkeypatch.setattr(second, "train_second", lambda *_: Lifter(PRESETS["tiny"]).eval())
+    second.main(["--row", "full", "--runs", str(runs), "--results", str(small)])
+    other = results.read(small / "second_full_0.json")
+    assert other["H twice"] == found["H twice"] and other["two stages"] != found["two stages"]
 
 
 def test_the_second_stage_is_trained_as_its_row_on_figures_of_its_own():
