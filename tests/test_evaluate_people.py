@@ -88,6 +88,32 @@ def test_coco_without_boxes_and_from_the_wild(three, tmp_path):
     assert measure_coco(Knows(three, COCO17), bare, tmp_path, boxes=True)["13 joints"]["AP"] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    "change", [{"area": float("nan")}, {"area": -5}, {"area": None, "bbox": [0, 0, float("nan"), 9]},
+               {"area": None, "bbox": [50, 50, -20, 20]}, {"iscrowd": "0"}, {"area": "900", "iscrowd": 0.0}],
+)  # fmt: skip
+def test_numbers_that_cannot_be_are_no_better_score(three, tmp_path, change):
+    """An area of NaN made every similarity count as reached: 100 per cent of poses half a body away."""
+    file = coco_file(tmp_path, three, **change)
+    scores = measure_coco(Knows(three, COCO17, shift=60.0), file, tmp_path, boxes=True)
+    assert scores["13 joints"]["AP"] == scores["13 joints"]["AR"] == 0.0
+    assert measure_coco(Knows(three, COCO17), file, tmp_path, boxes=True)["13 joints"]["AP"] == pytest.approx(1.0)
+
+
+def test_a_box_without_its_person_is_made_anew_from_the_joints(three, tmp_path):
+    file = coco_file(tmp_path, three, bbox=[5000, 5000, 40, 40])
+    assert measure_coco(Knows(three, COCO17), file, tmp_path, boxes=True)["13 joints"]["AP"] == pytest.approx(1.0)
+
+
+def test_a_picture_that_cannot_be_estimated_is_named(three, tmp_path):
+    class Refuses(Knows):
+        def predict(self, *words):
+            raise ValueError("boxes must overlap the picture")
+
+    with pytest.raises(ValueError, match=r"picture '1\.png': boxes must overlap"):
+        measure_coco(Refuses(three, COCO17), coco_file(tmp_path, three), tmp_path, boxes=True)
+
+
 def test_what_the_reader_leaves_out_of_a_coco_file_is_counted_or_named(three):
     person = {"id": 7, "image_id": 1, "keypoints": [v for x, y in three[0, :17].tolist() for v in (x, y, 2)]}
     picture = {"id": 1, "file_name": "a.png"}

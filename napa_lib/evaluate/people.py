@@ -51,19 +51,24 @@ def predict_people(
     sure = torch.zeros(len(annotations))
     for people in progress(pictures.values(), "pictures", len(pictures)):
         given = box_with_room(annotations, people) if boxes else None
-        found = estimator.predict(annotations.load(people[0]), given, skeleton)
+        try:
+            found = estimator.predict(annotations.load(people[0]), given, skeleton)
+        except ValueError as error:  # such as a box that lies outside
+            raise ValueError(f"picture {annotations.images[people[0]]!r}: {error}") from None
         for person, figure in zip(people, found if boxes else found * len(people), strict=True):
             points[person], sure[person] = figure.keypoints, figure.mean_confidence
     return points, sure
 
 
 def box_with_room(annotations: Annotations, people: list[int]) -> Tensor:
-    """(K, 4) boxes of some people, with room to spare; where there is none, that of the annotated joints."""
+    """(K, 4) boxes of some people, with room to spare; where there is none, or one that holds none of the annotated
+    joints, that of these."""
     points = annotations.keypoints[people]
     low, high = points.nan_to_num(torch.inf).amin(1), points.nan_to_num(-torch.inf).amax(1)
     around = torch.cat([low, high], 1)
     told = around if annotations.boxes is None else annotations.boxes[people]
-    useless = told.isnan().any(1) | (told[:, :2] >= told[:, 2:]).any(1)
+    elsewhere = (torch.maximum(told[:, :2], low) > torch.minimum(told[:, 2:], high)).any(1)
+    useless = ~told.isfinite().all(1) | (told[:, :2] >= told[:, 2:]).any(1) | elsewhere
     told = torch.where(useless[:, None], around, told)
     middle, half = (told[:, :2] + told[:, 2:]) / 2, (ROOM * (told[:, 2:] - told[:, :2]) / 2).clamp(min=1.0)
     return torch.cat([middle - half, middle + half], 1)
@@ -150,9 +155,12 @@ def _counted(person: dict[str, Any]) -> dict[str, Any]:
     """What pycocotools counts by, of an annotation with 51 keypoints."""
     flat = [float(v or 0.0) if v == v else 0.0 for v in person["keypoints"]]
     left, top, width, height = map(float, person.get("bbox") or _around(flat))
+    if not (math.isfinite(left + top) and 0 < width < math.inf and 0 < height < math.inf):
+        left, top, width, height = _around(flat)
+    area = float(person.get("area") or 0.0)
     return {
         "category_id": PERSON, "iscrowd": int(person.get("iscrowd") or 0), "keypoints": flat,
-        "bbox": [left, top, width, height], "area": float(person.get("area") or AREA * width * height),
+        "bbox": [left, top, width, height], "area": area if 0 < area < math.inf else AREA * width * height,
     }  # fmt: skip
 
 

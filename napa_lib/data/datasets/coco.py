@@ -103,7 +103,7 @@ def _people(content: object, file: Path, skip: int) -> list[_Person]:
     for number, person in enumerate(entry(content, "annotations", list, file)):
         if not isinstance(person, dict):
             raise ValueError(f"{file}: annotation number {number} must be an object, got {person!r:.80}")
-        if person.get("iscrowd") or not person.get("keypoints"):
+        if identity_text(person.get("iscrowd") or 0) not in ("0", "False") or not person.get("keypoints"):
             continue
         if wanted is not None and "category_id" in person and identity_text(person["category_id"]) not in wanted:
             continue
