@@ -85,3 +85,18 @@ def test_an_empty_name_is_no_folder(capsys):
     with pytest.raises(SystemExit):
         cli.main(["annotate", ""])
     assert "FOLDER" in capsys.readouterr().err
+
+
+def test_pictures_that_are_left_out_are_named_with_advice(folder, capsys, monkeypatch):
+    """As `napa pose` does, and without letting a file's name write to the terminal."""
+    (folder / "b.png").write_bytes(b"")
+    (folder / "c.svg").write_text("<svg/>")
+    Image.new("RGB", (32, 24)).save(folder / "d\u202e.png")
+    desk = Desk(folder)
+    assert len(desk.unread) == 2 and "it is empty or holds no picture" in desk.unread[0]
+    assert "the format .svg is not read; save it as JPEG or PNG" in desk.unread[1]
+    desk.keep(Edit("d\u202e.png", 0, {"nose": (1.0, 2.0, SEEN)}))
+    assert finish(desk) == 0 and "d�.png, figure 1 is left out" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["annotate", str(folder), "--port", "65536"])
+    assert "argument --port: must be a number from 0 to 65535, got '65536'" in capsys.readouterr().err

@@ -468,3 +468,14 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
         write_atomically(tmp_path / "deep/a.txt", half)
     assert caught.value.errno == 28
     assert (tmp_path / "deep/a.txt").read_text("utf-8") == "ä\n" and len(list((tmp_path / "deep").iterdir())) == 1
+
+
+def test_a_reason_that_ends_in_a_zero_byte(monkeypatch):
+    """libheif's do, of a photograph that is cut short."""
+
+    def fails(*words, **more):
+        raise ValueError("Unexpected end of file\0")
+
+    monkeypatch.setattr(Image, "open", fails)
+    with pytest.raises(PictureError, match=r"'a\.heic': Unexpected end of file$"):
+        load_image("a.heic")

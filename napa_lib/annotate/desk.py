@@ -21,7 +21,7 @@ from napa_lib.lifting import bone_vectors, load_depth_net
 from napa_lib.pose import PoseEstimator, open_picture
 from napa_lib.pose.drawing import SURE
 from napa_lib.pose.estimator import PoseResult
-from napa_lib.pose.files import pictures_in
+from napa_lib.pose.files import advice, pictures_in, unreadable_in, why_unread
 from napa_lib.pose.people import with_margin
 from napa_lib.pose.record import describe, describe_picture
 from napa_lib.skeletons import NAPA18
@@ -56,7 +56,8 @@ class Desk:
             except UnicodeEncodeError:
                 self.unread.append(f"{str(path)!r}: the name is not UTF-8; give it another")
             except PictureError as error:
-                self.unread.append(str(error))
+                self.unread.append(why_unread(path, error))
+        self.unread += [f"{str(path)!r}: {advice(path)}" for path in unreadable_in(folder)]
         if not self.sizes:
             raise JournalError(f"{folder} holds no picture that can be read" + "".join(f"; {e}" for e in self.unread))
         refuse_foreign(folder)

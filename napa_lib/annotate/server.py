@@ -23,6 +23,7 @@ from napa_lib.annotate.desk import Desk
 from napa_lib.annotate.journal import Edit, JournalError
 from napa_lib.console import say
 from napa_lib.pose.drawing import side_color
+from napa_lib.pose.files import shown
 from napa_lib.skeletons import NAPA18
 
 HOST = "127.0.0.1"
@@ -58,7 +59,7 @@ def annotate(folder: Path, port: int = 0, browser: bool = True) -> int:
         say(f"napa annotate: {error}", error=True)
         return 1
     for problem in desk.unread:
-        say(f"napa annotate: {problem}", error=True)
+        say(f"napa annotate: {shown(problem)}", error=True)
     try:
         server, address = make_server(desk, port)
     except OSError as error:
@@ -87,9 +88,9 @@ def finish(desk: Desk) -> int:
         return 1
     finally:
         desk.journal.close()
-    say("\n".join(f"wrote {path}" for path in paths) or "nothing was marked")
+    say("\n".join(f"wrote {shown(path)}" for path in paths) or "nothing was marked")
     for problem in desk.left_out():
-        say(f"napa annotate: {problem}", error=True)
+        say(f"napa annotate: {shown(problem)}", error=True)
     return 0
 
 

@@ -32,7 +32,6 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
 
 def port(text: str) -> int:
     """A number from 0 to 65535."""
-    value = int(text)
-    if not 0 <= value < 2**16:
-        raise ValueError(text)
-    return value
+    if not text.strip().isdecimal() or int(text) >= 2**16:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {2**16 - 1}, got {text!r}")
+    return int(text)

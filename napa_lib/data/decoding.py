@@ -136,7 +136,8 @@ def _name(source: Source) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    words = str(error).strip("\0 \n")  # libheif ends its own with a zero byte
+    return words if type(error) is ValueError else f"{type(error).__name__}: {words}"
 
 
 def _decode(

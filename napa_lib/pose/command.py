@@ -18,7 +18,7 @@ from napa_lib.data import PictureError
 from napa_lib.engine import progress
 from napa_lib.pose.estimator import PoseEstimator, PoseResult, check_boxes, check_joint_set
 from napa_lib.pose.fetch import Source, find, gather
-from napa_lib.pose.files import ResultFolders, advice, prepare, shown
+from napa_lib.pose.files import ResultFolders, prepare, shown, why_unread
 from napa_lib.pose.formats import is_combined, names_together
 from napa_lib.pose.pictures import Picture, open_picture, opened
 from napa_lib.pose.write import Written, write_all, write_picture
@@ -194,10 +194,7 @@ def describe_failure(source: Source, picture: Picture | ValueError, figures: lis
     """Which picture could not be read or estimated, why, and what to do."""
     if not isinstance(picture, PictureError):
         return shown(f"{source.name}: {figures}")
-    reason = str(picture).replace(repr(str(source.path)), repr(source.name))
-    if "UnidentifiedImageError" in reason:
-        reason = f"cannot read picture {source.name!r}: {advice(source.path)}"
-    return shown(reason)
+    return shown(why_unread(source.path, picture).replace(repr(str(source.path)), repr(source.name)))
 
 
 def report(source: Source, job: Future, command: PoseCommand) -> bool:

@@ -103,6 +103,13 @@ def advice(path: Path) -> str:
     return f"the format {ending or 'of this file'} is not read; {CONVERT}"
 
 
+def why_unread(path: Path, error: Exception) -> str:
+    """Why a picture cannot be read, from the `PictureError` that says so, and what to do where its format is at fault."""
+    if "UnidentifiedImageError" in str(error):
+        return f"cannot read picture {str(path)!r}: {advice(path)}"
+    return str(error)
+
+
 def shown(text: str | os.PathLike) -> str:
     """A name as it may be printed: a control character in a file's name must not reach the terminal."""
     return "".join(c if c.isprintable() else "�" for c in str(text))
