@@ -38,6 +38,19 @@ def test_an_empty_folder_for_results_is_refused(napa_pose, name):  # noqa: F811
     assert status == 2 and "--out" in complaints and not Path("a").exists()
 
 
+@pytest.mark.parametrize(("words", "said"), [
+    (("--box", "1,2,3"), "argument --box: must be x0,y0,x1,y1, four numbers in pixels, got '1,2,3'"),
+    (("--box", "1,2,x,4"), "four numbers"), (("--batch", "two"), "whole number"),
+    (("--batch", "0"), "argument --batch: must be a whole number from 1, got '0'"),
+    (("--out", ""), "argument --out: must name a folder, got ''"),
+    (("--box", "1,1,5,5", "--people", "many"), "--people many goes without --box"),
+])  # fmt: skip
+def test_a_wrong_option_is_told_what_is_right(napa_pose, words, said):  # noqa: F811
+    picture("a.png")
+    status, _, complaints = napa_pose("a.png", *words)
+    assert status == 2 and said in complaints and not Path("poses").exists()
+
+
 def test_nothing_is_fetched_for_a_command_that_cannot_be_run(napa_pose, monkeypatch):  # noqa: F811
     def fetched(*words: object) -> None:
         raise AssertionError("fetched")

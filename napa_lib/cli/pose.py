@@ -61,6 +61,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace, words: list[str]) -> int:
     """Estimate; the process's exit status."""
+    if options.box and options.people == "many":
+        options.parser.error("--people many goes without --box: it looks for the figures itself")
     from napa_lib.pose.command import PoseCommand, WrongCommandError, pose_pictures
 
     command = PoseCommand(
@@ -84,25 +86,25 @@ def joined(words: Sequence[str]) -> list[str]:
 
 def numbers(text: str) -> list[float]:
     """Four numbers separated by commas."""
-    values = [float(part) for part in text.split(",")]
-    if len(values) != 4:
-        raise ValueError(text)
-    return values
+    try:
+        x0, y0, x1, y1 = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be x0,y0,x1,y1, four numbers in pixels, got {text!r}") from None
+    return [x0, y0, x1, y1]
 
 
 def folder(text: str) -> Path:
     """A folder that has a name: an empty one would be the current folder, which nobody typed."""
     if not text.strip():
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"must name a folder, got {text!r}")
     return Path(text)
 
 
 def positive(text: str) -> int:
     """A whole number from 1."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text!r}")
+    return int(text)
 
 
 def formats(text: str) -> tuple[str, ...]:
