@@ -83,14 +83,23 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.preset not in SIZES:
             raise ValueError(f"preset must be one of {sorted(SIZES)}, got {self.preset!r}")
-        if min(self.steps, self.batch, self.passes, self.patience) < 1:
-            raise ValueError(f"steps, batch, passes and patience must be at least 1, got {self}")
+        for name in ("steps", "batch", "passes", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be an integer from 0 to 2**63 - 1, got {self.seed}")
-        if not (0 < self.learning_rate < 1 and 0 <= self.momentum < 1 and self.weight_decay >= 0):
-            raise ValueError(f"learning_rate, momentum and weight_decay are out of range in {self}")
-        if not (0 < self.next_stage <= 1 and 0 < self.plateau <= 1 and 0 <= self.real <= 1 and self.features_rate > 0):
-            raise ValueError(f"next_stage, plateau, real and features_rate must be shares, got {self}")
+        fits = {
+            "learning_rate above 0 and below 1": 0 < self.learning_rate < 1,
+            "momentum from 0 and below 1": 0 <= self.momentum < 1,
+            "weight_decay at least 0": self.weight_decay >= 0,
+            "next_stage above 0 and at most 1": 0 < self.next_stage <= 1,
+            "plateau above 0 and at most 1": 0 < self.plateau <= 1,
+            "real from 0 to 1": 0 <= self.real <= 1,
+            "features_rate above 0": self.features_rate > 0,
+        }
+        for rule in (rule for rule, good in fits.items() if not good):
+            name, _, rest = rule.partition(" ")
+            raise ValueError(f"{name} must be {rest}, got {getattr(self, name)}")
 
     @property
     def size(self) -> int:
