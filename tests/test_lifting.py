@@ -18,6 +18,8 @@ from napa_lib.lifting import (
     depth_loss,
     fit_pose_to_bone_map,
     joints_from_bone_vectors,
+    lift,
+    load_depth_net,
     network_input,
     place_in_map,
     random_views,
@@ -252,6 +254,17 @@ def determined(keypoints: torch.Tensor) -> torch.Tensor:
         seen = inside & ((whole - alone).abs().amax(1) == 0)
         good &= seen.sum((1, 2)) >= 0.3 * inside.sum((1, 2))
     return keypoints[good]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_lift_takes_coordinates_of_any_precision(dtype):
+    """The network stays in its own; of float16, whose squares of millimetres overflow, only the end is rounded."""
+    network, standardizer = load_depth_net()
+    keypoints = mocap_views(3, seed=0).to(dtype)
+    with torch.no_grad():
+        pose, exact = (lift(points, network, standardizer) for points in (keypoints, keypoints.float()))
+    assert pose.dtype == dtype
+    torch.testing.assert_close(pose.float(), exact, rtol=1e-2, atol=8.0 if dtype is torch.bfloat16 else 1.0)
 
 
 def test_fit_from_15_px_off_to_under_1_px():

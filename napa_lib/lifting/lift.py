@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.geometry.precision import common_precision
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
 from napa_lib.lifting.networks import DepthNet
 from napa_lib.quantization import dequantize, quantize
@@ -248,9 +249,12 @@ def lift(
     if keypoints_2d.ndim != 3 or keypoints_2d.shape[-1] != 2:
         raise ValueError(f"keypoints_2d must be (B, 18, 2), got {tuple(keypoints_2d.shape)}")
     size, width = depth_net.preset.size, depth_net.preset.bone_width
-    placed, _ = place_in_map(fill_between(keypoints_2d), size, margin=width / 2)
-    z = depth_net(render_bone_map(placed, NAPA18, size, width))
+    (points,) = common_precision(keypoints_2d)
+    placed, _ = place_in_map(fill_between(points), size, margin=width / 2)
+    bone_map = render_bone_map(placed, NAPA18, size, width)
+    precision = next(depth_net.parameters(), bone_map).dtype  # the network's own; the coordinates keep theirs
+    z = depth_net(bone_map.to(precision)).to(points.dtype)
     depths = z * standardizer.std[:, 2].to(z) + standardizer.mean[:, 2].to(z)
     if scale is None:
-        scale = recover_scale(keypoints_2d, depths, standardizer.length)
-    return compose_pose(keypoints_2d, depths, scale)
+        scale = recover_scale(points, depths, standardizer.length)
+    return compose_pose(points, depths, scale.to(points.dtype)).to(keypoints_2d.dtype)
