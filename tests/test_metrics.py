@@ -263,6 +263,24 @@ def test_shapes_that_do_not_fit_are_named(metric):
         metric(torch.zeros(18, 3), torch.zeros(18))
 
 
+@pytest.mark.parametrize("metric", [mpjpe, pck3d, auc])
+def test_a_root_that_is_not_there_is_named(metric):
+    pose = torch.rand(2, 18, 3)
+    for root in (18, -19):
+        with pytest.raises(ValueError, match=f"root must be the index of a joint of poses .*, got {root}"):
+            metric(pose, pose, root=root)
+    with pytest.raises(ValueError, match="floating tensor, got ndarray"):
+        metric(pose.numpy(), pose, root=0)
+    assert metric(pose, pose, root=-1).counted == 36
+
+
+def test_eyes_that_are_not_there_are_named():
+    face = torch.rand(2, 18, 2)
+    for eyes in (((36,), (45,)), ((0,), ())):
+        with pytest.raises(ValueError, match="eyes must be two lists of landmarks of the 18"):
+            normalized_landmark_error(face, face, eyes)
+
+
 @given(SEEDS)
 @settings(max_examples=15, deadline=None)
 def test_order_of_the_means(seed):

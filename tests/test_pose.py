@@ -332,3 +332,11 @@ def test_a_network_of_ones_own_is_loaded(tmp_path):
     save_pose_net(tmp_path / "own.safetensors", network, {"config": '{"size": 64}'})
     loaded = PoseEstimator.from_pretrained(tmp_path / "own.safetensors", device="cpu")
     assert loaded.size == 64 and loaded.predict(IMAGE, [BOX])[0].keypoints.isfinite().all()
+
+
+def test_one_picture_for_many_is_refused():
+    """A name's letters, and a picture's colours, are no pictures."""
+    estimator = PoseEstimator.from_pretrained(device="cpu")
+    for one in ("a.png", Path("a.png"), Image.new("RGB", (9, 9)), torch.zeros(3, 9, 9)):
+        with pytest.raises(ValueError, match="images must be several pictures, got one"):
+            estimator.predict_many(one)

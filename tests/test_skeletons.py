@@ -343,6 +343,8 @@ def test_poses_that_do_not_fit_are_named(bad):
     for call in (lambda: convert(bad, NAPA18, COCO17), lambda: flip(bad, NAPA18, 10)):
         with pytest.raises(ValueError, match=r"pose must be floating \(\.\.\., 18, 2 or 3\) for NAPA18, got"):
             call()
+    with pytest.raises(ValueError, match="pose must be a floating tensor, got ndarray"):
+        convert(np.zeros((18, 2)), NAPA18, COCO17)
 
 
 # flip -------------------------------------------------------------------------------------------------------------

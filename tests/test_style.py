@@ -419,6 +419,7 @@ def test_style_statistics_do_not_depend_on_where_things_are(vgg):
         (lambda: style.stylize(torch.rand(0, 3, 64, 64), style.TransformNet()), "B >= 1"),
         (lambda: style.stylize(torch.rand(1, 3, 32, 32), style.TransformNet("pool")), "needs a style picture"),
         (lambda: style.TransformNet()(torch.rand(1, 3, 30, 32)), "multiples of 4"),
+        (lambda: style.TransformNet()(torch.rand(0, 3, 32, 32)), r"B >= 1, .* got \(0, 3, 32, 32\)"),
         (lambda: style.gram_matrix(torch.rand(3, 4, 4)), r"got \(3, 4, 4\)"),
         (lambda: style.style_loss([torch.rand(1, 2, 4, 4)], []), "same layers, got 1 and 0"),
         (lambda: style.hsv_loss(torch.rand(1, 1, 4, 4), torch.rand(1, 1, 4, 4)), r"\(B, 3, H, W\)"),

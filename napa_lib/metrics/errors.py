@@ -147,7 +147,7 @@ def normalized_landmark_error(
         whose eyes are missing or coincide is left out; one whose eyes are infinite has infinite errors.
 
     Raises:
-        ValueError: if the shapes do not fit.
+        ValueError: if the shapes do not fit, or an eye has a landmark that is not there.
 
     Source: KeypointGAN, section 5.2 and table 3; Sagonas et al. (2016).
 
@@ -156,6 +156,9 @@ def normalized_landmark_error(
     0.0849
     """
     distances = joint_distances(prediction, target)
+    joints = target.shape[-2]
+    if not all(eye and all(-joints <= j < joints for j in eye) for eye in eyes):
+        raise ValueError(f"eyes must be two lists of landmarks of the {joints} that there are, got {eyes}")
     one, other = (target.detach()[..., list(eye), :].mean(-2) for eye in eyes)
     between = torch.linalg.vector_norm(one - other, dim=-1).reshape(-1)
     unknown = ~(between > 0)

@@ -47,6 +47,9 @@ def relative_to(pose: Tensor, root: int | None) -> Tensor:
     """A pose with one joint laid at the origin. What is infinite, or relative to that, stays infinite: no NaN of it."""
     if root is None:
         return pose
+    check_floating("pose", pose)
+    if pose.ndim < 2 or not -pose.shape[-2] <= root < pose.shape[-2]:
+        raise ValueError(f"root must be the index of a joint of poses (..., J, D), got {root} for {tuple(pose.shape)}")
     origin = pose[..., root, None, :]
     away = (pose.isinf() | origin.isinf()) & ~(pose.isnan() | origin.isnan())
     return torch.where(away, torch.inf, pose - origin)

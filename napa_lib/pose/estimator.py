@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from napa_lib.data.crops import square_boxes
@@ -146,7 +148,12 @@ class PoseEstimator:
 
         Args and errors are those of `predict`; results come in the pictures' order. At a picture that cannot be read
         `PictureError` is raised, after the results of those before it; `next` goes on behind it.
+
+        Raises:
+            ValueError: for one picture where several are expected, and as `predict`.
         """
+        if isinstance(images, (str, os.PathLike, Image.Image)) or getattr(images, "ndim", 4) == 3:
+            raise ValueError(f"images must be several pictures, got one, a {type(images).__name__}; put it in a list")
         return _Results(self._results_or_errors(images, check_joint_set(joint_set), crops, check_batch(batch)))
 
     def _results_or_errors(

@@ -47,6 +47,8 @@ DERIVED_JOINTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 
 def check_pose(pose: Tensor, skeleton: Skeleton, name: str = "pose") -> None:
     """Raise ValueError unless `pose` is a floating (..., J, D) tensor with the skeleton's J joints and D of 2 or 3."""
+    if not isinstance(pose, Tensor):
+        raise ValueError(f"{name} must be a floating tensor, got {type(pose).__name__}")
     shape = tuple(pose.shape)
     if not pose.is_floating_point() or len(shape) < 2 or shape[-2] != skeleton.num_joints or shape[-1] not in (2, 3):
         expected = f"floating (..., {skeleton.num_joints}, 2 or 3) for {skeleton.name}"

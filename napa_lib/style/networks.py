@@ -53,8 +53,9 @@ class TransformNet(nn.Module):
         Returns:
             (B, 3, H, W) in [0, 1].
         """
-        if image.ndim != 4 or image.shape[1] != 3 or any(side < 16 or side % 4 for side in image.shape[2:]):
-            raise ValueError(f"image must be (B, 3, H, W) with sides >= 16 in multiples of 4, got {tuple(image.shape)}")
+        shape = tuple(image.shape)
+        if len(shape) != 4 or not shape[0] or shape[1] != 3 or any(side < 16 or side % 4 for side in shape[2:]):
+            raise ValueError(f"image must be (B, 3, H, W) with B >= 1, sides >= 16 in multiples of 4, got {shape}")
         if (code is not None) != (self.norm == "pool"):
             raise ValueError("a pool network needs a style code (`encode_style`), any other network takes none")
         scales, shifts = (part[..., None, None].split(CHANNELS, 1) for part in code) if code is not None else ((), ())
