@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from napa_lib.engine import choose_device
+from napa_lib.files import prepare_file
 from napa_lib.loop import Setup
 
 Config = TypeVar("Config")
@@ -50,8 +51,9 @@ def read_comparison(options: argparse.Namespace) -> Setup:
     """What `add_comparison`'s options say of where and how; each row is printed as it is measured.
 
     Raises:
-        ValueError: if the machine does not have the device.
+        ValueError: if the machine does not have the device, or the folder of results cannot be written.
     """
+    prepare_file(options.results / "results.json")
     return Setup(choose_device(options.device), options.half, tell=lambda row: print(json.dumps(row), flush=True))
 
 

@@ -28,6 +28,13 @@ PROGRAMS = {  # module -> what its long work begins with, and its arguments but 
     "evaluate.composed": ("load_chapter", "--results {}"),
     "evaluate.two_people": ("load_chapter", "--results {}"),
     "evaluate.video_rows": ("load_two_people", "--results {}"),
+    "evaluate.speed": ("load_chapter", "--results {}"),
+    "evaluate.proposals": ("load_chapter", "--results {}"),
+    "training.calibrate": ("load_pose_ensemble", "--annotations x --nobody x --out {}"),
+    "training.own_art": ("load_art_figures", "--results {}"),
+    "training.art_depths": ("compare", "--results {}"),
+    "training.pseudo_labels": ("compare", "--results {}"),
+    "adversarial.lambdas": ("sweep", "--out {}"),
     "adaptation.reading": ("measure", "--target x --out {}"),
     "adaptation.neighbours": ("load_pretrained", "--out {}"),
     "adaptation.studio": ("chosen_poses", "--out {}"),
@@ -154,6 +161,18 @@ def test_what_is_mistyped_is_one_sentence(tmp_path):
         finding.main(["--clips", "nowhere"])
     with pytest.raises(SystemExit, match="nowhere"):
         video_rows.main(["--runs", str(tmp_path / "nowhere"), "--results", str(tmp_path / "r.json")])
+
+
+@pytest.mark.parametrize(("name", "words", "said"), [
+    ("drawings", "--count 0", "count must be positive, got 0"), ("drawings", "--size 8 --count 1", "size must be at"),
+    ("drawings", "--seed -1", "seed must not be negative, got -1"), ("rock", "--count 0", "count must be positive"),
+    ("rock", "--split nowhere", "nowhere"), ("rock", "--size 15", "size at least 16, got 48 and 15"),
+])  # fmt: skip
+def test_what_cannot_be_drawn_is_one_sentence(name, words, said, tmp_path):
+    maker = importlib.import_module(f"napa_lib.makers.{name}.__main__")
+    with pytest.raises(SystemExit, match=said):
+        maker.main(["--out", str(tmp_path / "new"), *words.split()])
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_broken_manifest_is_one_sentence(tmp_path, monkeypatch):

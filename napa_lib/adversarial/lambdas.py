@@ -21,6 +21,7 @@ from napa_lib.adversarial.networks import Generator
 from napa_lib.adversarial.store import load_pretrained
 from napa_lib.adversarial.train import train_estimator
 from napa_lib.engine import choose_device
+from napa_lib.files import prepare_file
 from napa_lib.loop import Setup, command
 
 PROGRAM = "python -m napa_lib.adversarial.lambdas"
@@ -80,6 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with command():
+        prepare_file(options.out)
         setup = Setup(choose_device(options.device), options.half)
         found = {"split": "validation", **sweep(options.lambdas, options.seeds, options.steps, setup)}
         config = asdict(configuration(0.0, 0, options.steps)) | {"adversarial": options.lambdas, "seed": options.seeds}

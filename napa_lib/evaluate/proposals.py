@@ -26,6 +26,8 @@ from napa_lib.engine import progress
 from napa_lib.evaluate.composed import as_found
 from napa_lib.evaluate.finding import Counts, known_box, match, scene, within
 from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.files import prepare_file
+from napa_lib.loop import command
 from napa_lib.multiperson import Found
 from napa_lib.multiperson.composed import Composed
 from napa_lib.multiperson.evaluate import match_all, score_3d
@@ -144,16 +146,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--annotations", type=Path, metavar="FILE", help="annotated figures of one's own")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    estimator, chapter = PoseEstimator.from_pretrained(device="cpu"), load_chapter()
-    found = {}
-    if options.composed:
-        found["composed"] = on_composed(estimator, chapter, options.composed)
-    if options.scenes:
-        found["scenes"] = on_scenes(estimator, chapter, options.scenes)
-    if options.annotations:
-        found["annotated"] = on_annotated(estimator, chapter, options.annotations)
-    config = {"composed": options.composed, "scenes": options.scenes}
-    results.write(options.results, found, results.command_line(PROGRAM, arguments), time.monotonic() - started, config)
+    with command():
+        prepare_file(options.results)
+        estimator, chapter = PoseEstimator.from_pretrained(device="cpu"), load_chapter()
+        found = {}
+        if options.composed:
+            found["composed"] = on_composed(estimator, chapter, options.composed)
+        if options.scenes:
+            found["scenes"] = on_scenes(estimator, chapter, options.scenes)
+        if options.annotations:
+            found["annotated"] = on_annotated(estimator, chapter, options.annotations)
+        config = {"composed": options.composed, "scenes": options.scenes}
+        made_by = results.command_line(PROGRAM, arguments)
+        results.write(options.results, found, made_by, time.monotonic() - started, config)
     print(found)
 
 

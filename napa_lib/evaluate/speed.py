@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from napa_lib import results
-from napa_lib.engine import keep_freed_memory
 from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter
-from napa_lib.loop import on_device
+from napa_lib.files import prepare_file
+from napa_lib.loop import command, on_device
 from napa_lib.multiperson import Composed, Found, compose, group_people, load_cutouts, read_pictures
 from napa_lib.multiperson.evaluate import read_maps
 from napa_lib.multiperson.experiments import LEAN, LOOK
@@ -179,10 +179,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    keep_freed_memory()  # as every training does
-    found = measure(load_chapter(), PoseEstimator.from_pretrained(device="cpu"))
-    config = {"pictures": PICTURES, "together": TOGETHER, "rounds": ROUNDS, "side": CAMERA.size}
-    results.write(options.results, found, results.command_line(PROGRAM, arguments), time.monotonic() - started, config)
+    with command():  # which keeps freed memory, as every training does
+        prepare_file(options.results)
+        found = measure(load_chapter(), PoseEstimator.from_pretrained(device="cpu"))
+        config = {"pictures": PICTURES, "together": TOGETHER, "rounds": ROUNDS, "side": CAMERA.size}
+        made_by = results.command_line(PROGRAM, arguments)
+        results.write(options.results, found, made_by, time.monotonic() - started, config)
     print(found["student to teacher"])
     for name, way in found["ways"].items():
         print(name, way)

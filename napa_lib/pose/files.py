@@ -104,7 +104,7 @@ def advice(path: Path) -> str:
 
 
 def why_unread(path: Path, error: Exception) -> str:
-    """Why a picture cannot be read, from the `PictureError` that says so, and what to do where its format is at fault."""
+    """Why a picture cannot be read, from its `PictureError`, and what to do where its format is at fault."""
     if "UnidentifiedImageError" in str(error):
         return f"cannot read picture {str(path)!r}: {advice(path)}"
     return str(error)

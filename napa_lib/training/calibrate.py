@@ -23,6 +23,8 @@ from napa_lib.data import ArtFigure, load_art_figures
 from napa_lib.data.crops import crop, crop_matrices, to_picture
 from napa_lib.data.images import load_image
 from napa_lib.evaluate import score_art
+from napa_lib.files import prepare_file
+from napa_lib.loop import command
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.pose_ensemble import PoseEnsemble, load_pose_ensemble, save_calibration
 from napa_lib.networks.warm_pose_net import SIZE
@@ -140,23 +142,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--json", type=Path, help="file for what was measured")
     options = parser.parse_args(arguments)
-    start, network = time.monotonic(), load_pose_ensemble()
-    figures, right = figure_evidence(network, load_art_figures(options.annotations))
-    nobody = nobody_evidence(network, sorted(p for p in options.nobody.iterdir() if p.is_file()))
-    weights, measured = calibrate(figures, right, nobody)
-    people, empty = (torch.tensor(measured[f"mean_confidence_of_{name}"]) for name in ("figures", "nobody"))
-    measured |= {
-        "weights": [round(w, 4) for w in weights.tolist()],
-        "unlikely": options.unlikely,
-        "missed": f"{int((people < options.unlikely).sum())} of {len(people)}",
-        "false_alarms": f"{int((empty >= options.unlikely).sum())} of {len(empty)}",
-    }
-    print(results.to_json(measured))
-    network.calibration.copy_(weights)
-    save_calibration(options.out, network)
-    if options.json:
-        command = results.command_line(parser.prog, arguments)
-        results.write(options.json, measured, command, time.monotonic() - start)
+    start = time.monotonic()
+    with command():
+        for file in (options.out, options.json):
+            if file:
+                prepare_file(file)
+        network = load_pose_ensemble()
+        figures, right = figure_evidence(network, load_art_figures(options.annotations))
+        nobody = nobody_evidence(network, sorted(p for p in options.nobody.iterdir() if p.is_file()))
+        weights, measured = calibrate(figures, right, nobody)
+        people, empty = (torch.tensor(measured[f"mean_confidence_of_{name}"]) for name in ("figures", "nobody"))
+        measured |= {
+            "weights": [round(w, 4) for w in weights.tolist()],
+            "unlikely": options.unlikely,
+            "missed": f"{int((people < options.unlikely).sum())} of {len(people)}",
+            "false_alarms": f"{int((empty >= options.unlikely).sum())} of {len(empty)}",
+        }
+        print(results.to_json(measured))
+        network.calibration.copy_(weights)
+        save_calibration(options.out, network)
+        if options.json:
+            made_by = results.command_line(parser.prog, arguments)
+            results.write(options.json, measured, made_by, time.monotonic() - start)
 
 
 if __name__ == "__main__":

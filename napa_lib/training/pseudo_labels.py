@@ -22,6 +22,7 @@ from napa_lib.annotate.pseudo_depth import nearest_pose
 from napa_lib.data import list_mocap_clips, load_mocap
 from napa_lib.data.views import random_views
 from napa_lib.engine import learning_rate_factor, progress, seed_everything
+from napa_lib.files import prepare_file
 from napa_lib.lifting import BoneStandardizer, bone_vectors, depth_loss
 from napa_lib.lifting.config import TrainingConfig
 from napa_lib.lifting.drawing import network_input
@@ -152,6 +153,7 @@ def read_options(
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     with command():
+        prepare_file(options.results / "results.json")
         return options, TrainingConfig("coordinates", steps=options.steps, learning_rate=1e-3, seed=options.seed)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from napa_lib.engine import progress, save_tensors
+from napa_lib.loop import command
 from napa_lib.makers.drawings.figures import draw_figures
 
 SHARD = 1000
@@ -44,15 +45,16 @@ def write_shards(folder: Path, count: int, size: int, seed: int) -> list[Path]:
     return paths
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.makers.drawings", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
     parser.add_argument("--count", type=int, default=20000, help="how many figures")
     parser.add_argument("--size", type=int, default=160, help="side of the pictures in pixels")
     parser.add_argument("--seed", type=int, default=0, help="a seed always gives the same pictures")
-    options = parser.parse_args()
-    write_shards(options.out, options.count, options.size, options.seed)
+    options = parser.parse_args(arguments)
+    with command():
+        write_shards(options.out, options.count, options.size, options.seed)
 
 
 if __name__ == "__main__":

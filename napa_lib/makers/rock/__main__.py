@@ -18,6 +18,7 @@ from torch import Tensor
 from napa_lib.data.mocap import load_mocap_poses
 from napa_lib.data.views import to_camera
 from napa_lib.files import write_text
+from napa_lib.loop import command
 from napa_lib.makers.rock.figures import draw_rock_art
 from napa_lib.skeletons import ART14, NAPA18, convert
 
@@ -48,10 +49,10 @@ def write_folder(folder: Path, count: int, size: int, split: str, seed: int) -> 
     """Draw `count` pictures of `size` pixels into a folder, and `figures.json` beside them.
 
     Raises:
-        ValueError: for a count below 1 or another split.
+        ValueError: for a count below 1, pictures of less than 16 pixels or another split.
     """
-    if count < 1:
-        raise ValueError(f"count must be positive, got {count}")
+    if count < 1 or size < 16:
+        raise ValueError(f"count must be positive and size at least 16, got {count} and {size}")
     generator = torch.Generator().manual_seed(seed)
     drawn = draw_rock_art(seen_poses(count, split, generator), size, generator)
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--split", default="test", help="of motion capture: train, validation or test")
     parser.add_argument("--seed", type=int, default=0, help="a seed always gives the same pictures")
     options = parser.parse_args(arguments)
-    write_folder(options.out, options.count, options.size, options.split, options.seed)
+    with command():
+        write_folder(options.out, options.count, options.size, options.split, options.seed)
 
 
 if __name__ == "__main__":
