@@ -56,6 +56,8 @@ def test_annotations_of_ones_own_are_scored(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"box": [500, 500, 600, 600]}, "its box must overlap the picture of 60 x 80 pixels"),
+        ({"sides_ambiguous": "false"}, "sides_ambiguous must be true or false, got 'false'"),
         ({"file": "gone.png"}, "gone.png.*no such picture"), ({"file": "../a.png"}, "without '..'"),
         ({"size": [80, 60]}, "60 x 80 upright.*80, 60"), ({"joints": [[1, 2, 1]] * 13}, r"\(14, 3\).*\(13, 3\)"),
         ({"joints": [[10**400, 2, 1]] * 14}, "OverflowError"),
@@ -77,8 +79,8 @@ def test_odd_annotations_are_named(tmp_path, change, words):
 def test_a_page_shows_any_box_in_little_memory(tmp_path, box):
     """Within a pixel, far outside the picture, a thousand times as large as it: a square of one size, white outside."""
     Image.new("RGB", (60, 80), "red").save(tmp_path / "a.png")
-    (figure,) = load_art_figures(annotated(tmp_path, {**entry("a.png"), "box": box}))
-    picture = overlay(figure, torch.full((14, 2), 9e4), torch.full((14,), 9e4))
+    (figure,) = load_art_figures(annotated(tmp_path, entry("a.png")))
+    picture = overlay(dataclasses.replace(figure, given_box=box), torch.full((14, 2), 9e4), torch.full((14,), 9e4))
     assert picture.size == (420, 420)
     inside = {(5, 5, 5.0001, 5.0001): "red", (-60, -80, 120, 160): "red"}.get(box, "white")
     colors = dict((c, n) for n, c in picture.getcolors(420 * 420))

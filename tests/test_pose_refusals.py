@@ -102,6 +102,14 @@ def test_what_does_not_speak_http_leaves_the_other_pictures(napa_pose, answer): 
     assert status == 1 and "a.png: mean confidence" in said and "http://127.0.0.1:banana/b.png" in complaints
 
 
+def test_a_picture_named_like_the_file_of_all_poses(napa_pose):  # noqa: F811
+    picture("in/poses.json.png"), picture("in/Coco.json.png", "red")
+    status, said, complaints = napa_pose("in", "--format", "coco")
+    assert (status, complaints) == (0, "") and "poses.json.png: mean confidence" in said
+    assert len(json.loads(Path("poses/poses.json").read_text("utf-8"))["figures"]) == 2
+    assert len(json.loads(Path("poses/coco.json").read_text("utf-8"))) == 2 and Path("poses/poses.json-2").is_dir()
+
+
 def test_addresses_in_any_script(napa_pose, web):  # noqa: F811
     for name in ("名画 Lisa.png", "Dürer_Lisa.png"):
         status, said, complaints = napa_pose(f"{web}/bilder/{name}?größe=1")

@@ -152,6 +152,9 @@ def _outside_figure(record: dict, name: str, annotations: Path) -> ArtFigure:
         size = stored[::-1] if orientation in (5, 6, 7, 8) else stored
         if size != figure.size:
             raise ValueError(f"the picture is {size[0]} x {size[1]} upright, its annotation says {figure.size}")
+        x0, y0, x1, y1 = figure.box
+        if x1 <= 0 or y1 <= 0 or x0 >= size[0] or y0 >= size[1]:
+            raise ValueError(f"its box must overlap the picture of {size[0]} x {size[1]} pixels, got {figure.box}")
     except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RuntimeError) as error:
         raise ValueError(f"figure {record['file']!r} of {annotations}: {type(error).__name__}: {error}") from None
     return figure
@@ -179,6 +182,9 @@ def _figure(record: dict, name: str) -> ArtFigure:
     head_size = float(record.get("head_size", 0.6 * diagonal))
     if not 0 < head_size < math.inf:
         raise ValueError(f"head_size must be positive, got {head_size}")
+    ambiguous = record.get("sides_ambiguous", False)
+    if ambiguous not in (True, False):  # such as "false", which would count as true
+        raise ValueError(f"sides_ambiguous must be true or false, got {ambiguous!r:.40}")
     width, height = record["size"]
     return ArtFigure(
         name=name,
@@ -187,7 +193,7 @@ def _figure(record: dict, name: str) -> ArtFigure:
         visible=joints[:, 2] > 0,
         head_box=head_box,
         head_size=head_size,
-        sides_ambiguous=bool(record.get("sides_ambiguous", False)),
+        sides_ambiguous=bool(ambiguous),
         kind=str(record.get("kind", "figure")),
         given_box=_box(record["box"], "box") if record.get("box") else None,
         outside=record.get("outside"),

@@ -19,7 +19,7 @@ from napa_lib.engine import progress
 from napa_lib.pose.estimator import PoseEstimator, PoseResult, check_boxes, check_joint_set
 from napa_lib.pose.fetch import Source, find, gather
 from napa_lib.pose.files import ResultFolders, prepare, shown, why_unread
-from napa_lib.pose.formats import is_combined, names_together
+from napa_lib.pose.formats import TOGETHER, is_combined, names_together
 from napa_lib.pose.pictures import Picture, open_picture, opened
 from napa_lib.pose.write import Written, write_all, write_picture
 from napa_lib.skeletons import NAPA18, SKELETONS, Skeleton, get_skeleton
@@ -136,7 +136,7 @@ def work_through(
     estimator: PoseEstimator, sources: Sequence[Source], boxes: Tensor | None, skeleton: Skeleton, command: PoseCommand
 ) -> int:
     """Estimate and write batch after batch, one being written while the next is estimated; how many pictures failed."""
-    folders, failures = ResultFolders(command.out), 0
+    folders, failures = ResultFolders(command.out, names_together(TOGETHER)), 0
     written: list[tuple[Source, Future]] = []
     writer = ThreadPoolExecutor(1, thread_name_prefix="write")
     try:

@@ -133,9 +133,9 @@ class ResultFolders:
     what is in the file), and left alone for another.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kept_free: Iterable[str] = ()) -> None:
         self.root = root
-        self._taken: set[str] = set()
+        self._taken = set(kept_free)  # names of files that will be there
 
     def claim(self, picture: Path, sha256: str, figure: int | None = None) -> Path:
         """Make a folder for a picture's figure, or take the one with its results; `figure` counts from 1 where there

@@ -152,7 +152,7 @@ def _one_table(tables: Iterable[tuple[str, str]]) -> str:
     return buffer.getvalue()
 
 
-def names_together(formats: Sequence[str]) -> list[str]:
+def names_together(formats: Iterable[str]) -> list[str]:
     """The files that `combine` makes."""
     return ["poses.json", *(TOGETHER[name] for name in formats)]
 
