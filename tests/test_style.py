@@ -411,6 +411,10 @@ def test_style_statistics_do_not_depend_on_where_things_are(vgg):
     assert code.shape == (1, 1920) and torch.isfinite(code).all()
 
 
+def test_the_loss_network_is_at_hand_where_the_losses_are(vgg):
+    assert isinstance(vgg, style.VGG19Features) and "VGG19Features" in style.__all__
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -1,5 +1,6 @@
 """Chapter 1, neural style transfer: Gatys' optimisation, Johnson's network, and NAPA's losses."""
 
+from napa_lib.networks import VGG19Features
 from napa_lib.style.functional import (
     content_entropy_loss,
     content_loss,
@@ -29,6 +30,7 @@ __all__ = [
     "StylizationLoss",
     "StylizerConfig",
     "TransformNet",
+    "VGG19Features",
     "content_entropy_loss",
     "content_loss",
     "cosine_loss",
