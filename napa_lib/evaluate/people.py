@@ -51,8 +51,9 @@ def predict_people(
     sure = torch.zeros(len(annotations))
     for people in progress(pictures.values(), "pictures", len(pictures)):
         given = box_with_room(annotations, people) if boxes else None
+        image = annotations.load(people[0])
         try:
-            found = estimator.predict(annotations.load(people[0]), given, skeleton)
+            found = estimator.predict(image, given, skeleton)
         except ValueError as error:  # such as a box that lies outside
             raise ValueError(f"picture {annotations.images[people[0]]!r}: {error}") from None
         for person, figure in zip(people, found if boxes else found * len(people), strict=True):
