@@ -421,7 +421,7 @@ def test_what_keeps_the_command_from_starting_is_one_line(folder, capsys):
     assert f"--port {number}: Address already in use" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main(["annotate", str(folder), "--port", "65536"])
-    assert "invalid port value" in capsys.readouterr().err
+    assert "argument --port: must be a number from 0 to 65535, got '65536'" in capsys.readouterr().err
     (folder / "annotations.jsonl").unlink()
     (folder / "annotations.jsonl").mkdir()  # as good as a folder that may not be written to
     assert annotate(folder, browser=False) == 1
