@@ -69,7 +69,7 @@ def test_the_folder_that_ships_is_what_the_command_makes(tmp_path):
     assert [f["file"] for f in made["figures"]] == [f["file"] for f in ships["figures"]]
     for one, other in zip(made["figures"], ships["figures"], strict=True):
         np.testing.assert_allclose(one["joints"], other["joints"], atol=0.11)
-    with pytest.raises(ValueError, match="count"):
+    with pytest.raises(SystemExit, match="count must be positive"):
         draw_folder(["--out", str(tmp_path), "--count", "0"])
 
 
