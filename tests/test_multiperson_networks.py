@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import interpolate
 
 from napa_lib.engine import CheckpointError
-from napa_lib.multiperson import grouping, load_cutouts, targets
+from napa_lib.multiperson import CrossModalNet, compose, grouping, load_cutouts, read_pictures, targets
 from napa_lib.multiperson.config import CAMERAS, PRESETS, NetworkConfig
 from napa_lib.multiperson.networks import (
     ChannelwiseLinear,
@@ -239,3 +239,16 @@ def test_parameters_are_those_of_the_layers_in_use():
     for part in (teacher.encoder.shared, teacher.encoder.heat, teacher.encoder.fields, teacher.decoder):
         expected += sum(p.numel() for p in part.parameters())
     assert parameters_in_use(teacher) == expected
+
+
+def test_the_whole_network_reads_pictures_as_its_parts_do():
+    net = CrossModalNet.from_pretrained()
+    pictures = compose(load_cutouts("validation", "drawn"), 2, net.camera, torch.Generator().manual_seed(0)).images.float() / 255
+    people = net(pictures)
+    parts = read_pictures(net.teacher.encoder(pictures), net.teacher.decoder, net.lifter, net.model, net.camera)
+    assert sum(len(one.poses) for one in people) > 0 and not net.training
+    for one, same in zip(people, parts, strict=True):
+        torch.testing.assert_close(one.poses, same.poses)
+        torch.testing.assert_close(one.keypoints, same.keypoints)
+    with pytest.raises(ValueError, match="image must be"):
+        net(pictures[:, :, 1:])

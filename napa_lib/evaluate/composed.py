@@ -16,9 +16,9 @@ from torch import Tensor
 
 from napa_lib import loop, results
 from napa_lib.engine import progress
-from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
 from napa_lib.files import prepare_file
-from napa_lib.multiperson import Found, score_3d
+from napa_lib.multiperson import CrossModalNet, Found, score_3d
 from napa_lib.multiperson.composed import universal_factor
 from napa_lib.multiperson.experiments import MEASURED, pictures
 from napa_lib.multiperson.refine import refine
@@ -67,7 +67,7 @@ def single_figure(estimator: PoseEstimator) -> Callable[[Tensor, Tensor], Tensor
     return second
 
 
-def measure(estimator: PoseEstimator, chapter: Chapter, count: int = PICTURES) -> dict:
+def measure(estimator: PoseEstimator, chapter: CrossModalNet, count: int = PICTURES) -> dict:
     """Each way's scores over the first `count` test pictures, and of 3DPCK the difference to the student's, picture by
     picture."""
     drawn = pictures("test", MEASURED["test"]).rows(slice(0, count))

@@ -18,8 +18,9 @@ from napa_lib.data import load_paintings
 from napa_lib.data.crops import to_picture
 from napa_lib.data.painted_people import PaintedPeople, load_painted_people
 from napa_lib.engine import progress
-from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
 from napa_lib.files import prepare_file
+from napa_lib.multiperson import CrossModalNet
 from napa_lib.multiperson.grouping import match_greedily
 from napa_lib.multiperson.targets import ROOT
 from napa_lib.pose import PoseEstimator
@@ -108,7 +109,7 @@ def from_estimator(estimator: PoseEstimator, picture: Tensor, boxes: Tensor | No
     return Estimate(points[:, NAPA18.root], _boxes(points), spread[0] / spread[1])
 
 
-def from_chapter(chapter: Chapter, picture: Tensor, boxes: Tensor | None = None) -> dict[str, Estimate]:
+def from_chapter(chapter: CrossModalNet, picture: Tensor, boxes: Tensor | None = None) -> dict[str, Estimate]:
     """What the chapter's student and its teacher find in a picture (3, H, W), shown whole in a square.
 
     Args:
@@ -149,7 +150,7 @@ def _boxes(points: Tensor) -> Tensor:
     return torch.cat([points.nan_to_num(torch.inf).amin(1), points.nan_to_num(-torch.inf).amax(1)], 1)
 
 
-def measure(estimator: PoseEstimator, chapter: Chapter, marks: list[PaintedPeople]) -> dict:
+def measure(estimator: PoseEstimator, chapter: CrossModalNet, marks: list[PaintedPeople]) -> dict:
     """Totals of each method, and of each painting its counts and the pelvises that were found.
 
     "shown" are the methods that were given the marked boxes, "size" is `by_size`.

@@ -25,10 +25,10 @@ from napa_lib.data.sources import open_clips
 from napa_lib.engine import progress
 from napa_lib.evaluate.composed import as_found
 from napa_lib.evaluate.finding import Counts, known_box, match, scene, within
-from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter, read_squares, whole_square
+from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
 from napa_lib.files import prepare_file
 from napa_lib.loop import command
-from napa_lib.multiperson import Found
+from napa_lib.multiperson import CrossModalNet, Found
 from napa_lib.multiperson.composed import Composed
 from napa_lib.multiperson.evaluate import match_all, score_3d
 from napa_lib.multiperson.experiments import MEASURED, pictures
@@ -45,7 +45,7 @@ COMPOSED, SCENES = 40, 10  # pictures: put together as chapter 6's; and of four 
 WAYS = ("detector", "and student", "student alone")
 
 
-def student_boxes(chapter: Chapter, picture: Tensor) -> Tensor:
+def student_boxes(chapter: CrossModalNet, picture: Tensor) -> Tensor:
     """Boxes (N, 4) with room to spare round the people that the student finds in a picture (3, H, W), shown whole."""
     (found,), _, matrices = read_squares(chapter, picture, whole_square(picture))
     if not len(found.keypoints):
@@ -53,7 +53,7 @@ def student_boxes(chapter: Chapter, picture: Tensor) -> Tensor:
     return figure_boxes(to_picture(found.keypoints.flatten(0, 1)[None], matrices)[0].view(found.keypoints.shape))
 
 
-def candidates(estimator: PoseEstimator, chapter: Chapter, picture: Tensor, opened: Picture) -> dict[str, Tensor]:
+def candidates(estimator: PoseEstimator, chapter: CrossModalNet, picture: Tensor, opened: Picture) -> dict[str, Tensor]:
     """Square boxes (N, 4) of each of `WAYS`; the one figure that the pose network finds by itself is always there."""
     likeliest = find_figures(estimator.network, [opened], estimator.size)[0]
     detected = torch.cat([*(proposed(detector, [opened])[0] for detector in estimator.detectors), likeliest])
@@ -65,7 +65,7 @@ def candidates(estimator: PoseEstimator, chapter: Chapter, picture: Tensor, open
     }
 
 
-def read(estimator: PoseEstimator, chapter: Chapter, picture: Tensor) -> dict[str, list[PoseResult]]:
+def read(estimator: PoseEstimator, chapter: CrossModalNet, picture: Tensor) -> dict[str, list[PoseResult]]:
     """The people of a picture (3, H, W) by each of `WAYS`; the first is `napa pose --people many`."""
     opened, people = open_picture(picture), {}
     for way, boxes in candidates(estimator, chapter, picture, opened).items():
@@ -94,7 +94,7 @@ def same_pairs(one: Sequence[Told], other: Sequence[Told]) -> tuple[int, int, in
     return len(both), sum(a for a, _ in both), sum(b for _, b in both)
 
 
-def on_composed(estimator: PoseEstimator, chapter: Chapter, count: int) -> dict:
+def on_composed(estimator: PoseEstimator, chapter: CrossModalNet, count: int) -> dict:
     """Scores of each way on composed validation pictures, the gain on the detector alone picture by picture, and whose
     order of depth is right where `napa pose` and the student have found the same two people."""
     drawn = pictures("validation", MEASURED["validation"]).rows(slice(0, count))
@@ -116,7 +116,7 @@ def on_composed(estimator: PoseEstimator, chapter: Chapter, count: int) -> dict:
     return {"ways": ways, "order": {"pairs": pairs, "size": by_size, "student": by_student}}
 
 
-def on_scenes(estimator: PoseEstimator, chapter: Chapter, count: int) -> dict:
+def on_scenes(estimator: PoseEstimator, chapter: CrossModalNet, count: int) -> dict:
     """Found and false boxes of each way on scenes of four synthetic people of the validation split, 512 px."""
     clips, total = open_clips("synthetic:validation", 128, "both"), {way: Counts() for way in WAYS}
     for number in progress(range(count), "scenes"):
@@ -127,7 +127,7 @@ def on_scenes(estimator: PoseEstimator, chapter: Chapter, count: int) -> dict:
     return {way: asdict(counts) for way, counts in total.items()}
 
 
-def on_annotated(estimator: PoseEstimator, chapter: Chapter, path: Path) -> dict:
+def on_annotated(estimator: PoseEstimator, chapter: CrossModalNet, path: Path) -> dict:
     """Found and false boxes of each way on annotated figures in art, as `napa_lib.evaluate.finding` counts them."""
     total = {way: Counts() for way in WAYS}
     for figure in progress(load_art_figures(path), "figures"):

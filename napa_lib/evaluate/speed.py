@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from napa_lib import results
-from napa_lib.evaluate.student import CAMERA, Chapter, load_chapter
+from napa_lib.evaluate.student import CAMERA, load_chapter
 from napa_lib.files import prepare_file
 from napa_lib.loop import command, on_device
-from napa_lib.multiperson import Composed, Found, compose, group_people, load_cutouts, read_pictures
+from napa_lib.multiperson import Composed, CrossModalNet, Found, compose, group_people, load_cutouts, read_pictures
 from napa_lib.multiperson.evaluate import read_maps
 from napa_lib.multiperson.experiments import LEAN, LOOK
 from napa_lib.multiperson.networks import parameters_in_use
@@ -42,7 +42,7 @@ def drawn_pictures(count: int = PICTURES) -> Composed:
     return compose(load_cutouts("test", LOOK, LEAN), count, CAMERA, torch.Generator().manual_seed(3))
 
 
-def ways(chapter: Chapter, estimator: PoseEstimator) -> dict[str, Way]:
+def ways(chapter: CrossModalNet, estimator: PoseEstimator) -> dict[str, Way]:
     """Each from pictures (B, 3, S, S) in [0, 1] to their people. H' ships no weights of its own: H's stand in."""
     teacher = chapter.teacher
     second = single_person(teacher.encoder, chapter.lifter, chapter.model, CAMERA)
@@ -69,7 +69,7 @@ def ways(chapter: Chapter, estimator: PoseEstimator) -> dict[str, Way]:
 
 
 @torch.inference_mode()
-def steps(chapter: Chapter, picture: Tensor) -> dict[str, Way]:
+def steps(chapter: CrossModalNet, picture: Tensor) -> dict[str, Way]:
     """What teacher and student are made of, each on what comes before it of a picture (1, 3, S, S)."""
     encoder, decoder, lifter = chapter.teacher.encoder, chapter.teacher.decoder, chapter.lifter
     latent = encoder(picture)
@@ -82,7 +82,7 @@ def steps(chapter: Chapter, picture: Tensor) -> dict[str, Way]:
     return {name: torch.inference_mode()(call) for name, call in calls.items()}
 
 
-def numbers_in_use(chapter: Chapter, estimator: PoseEstimator) -> dict[str, int]:
+def numbers_in_use(chapter: CrossModalNet, estimator: PoseEstimator) -> dict[str, int]:
     """How many parameters each way computes with: the student needs neither F's branch of fields nor Psi's encoder."""
 
     def count(*networks: nn.Module) -> int:
@@ -145,7 +145,7 @@ def compared(taken: dict[str, list[float]]) -> dict[str, float | int]:
     }  # fmt: skip
 
 
-def measure(chapter: Chapter, estimator: PoseEstimator, rounds: int = ROUNDS) -> dict:
+def measure(chapter: CrossModalNet, estimator: PoseEstimator, rounds: int = ROUNDS) -> dict:
     """Of each way milliseconds and operations a picture, pictures a second and parameters; how the student compares
     with its teacher, one picture at a time and several; milliseconds of what both are made of; and how many people a
     picture has."""

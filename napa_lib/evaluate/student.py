@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from napa_lib.data.crops import crop, crop_matrices, square_boxes
-from napa_lib.multiperson import Found, Lifter, Teacher, group_people, read_pictures
+from napa_lib.multiperson import CrossModalNet, Found, group_people, read_pictures
 from napa_lib.multiperson.config import CAMERAS
-from napa_lib.multiperson.store import load_lifter, load_teacher
-from napa_lib.sampling import PoseAutoencoder, load_pretrained
 
 CAMERA = CAMERAS["tiny"]
 
 
-@dataclass(frozen=True, eq=False)
-class Chapter:
-    """The teacher (E and F), H and Psi."""
-
-    teacher: Teacher
-    lifter: Lifter
-    model: PoseAutoencoder
-
-
-def load_chapter() -> Chapter:
-    """Those that ship; the student never saw a label."""
-    return Chapter(load_teacher(), load_lifter(), load_pretrained("limits"))
+def load_chapter() -> CrossModalNet:
+    """What ships; the student never saw a label."""
+    return CrossModalNet.from_pretrained()
 
 
 def whole_square(picture: Tensor) -> Tensor:
@@ -37,7 +24,7 @@ def whole_square(picture: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def read_squares(chapter: Chapter, picture: Tensor, squares: Tensor) -> tuple[list[Found], list[Tensor], Tensor]:
+def read_squares(chapter: CrossModalNet, picture: Tensor, squares: Tensor) -> tuple[list[Found], list[Tensor], Tensor]:
     """What the student and its teacher find in squares of a picture.
 
     Args:

@@ -22,10 +22,10 @@ from napa_lib.data.crops import to_picture
 from napa_lib.data.two_people import PEOPLE, TwoPeople, load_two_people
 from napa_lib.engine import progress
 from napa_lib.evaluate.composed import universal
-from napa_lib.evaluate.student import Chapter, load_chapter, read_squares, whole_square
+from napa_lib.evaluate.student import load_chapter, read_squares, whole_square
 from napa_lib.files import prepare_file
 from napa_lib.geometry import project_perspective
-from napa_lib.multiperson import match_people, pck3d_people
+from napa_lib.multiperson import CrossModalNet, match_people, pck3d_people
 from napa_lib.multiperson.evaluate import CORRECT, REACH, SIDE
 from napa_lib.multiperson.targets import SHARED
 from napa_lib.pose import PoseEstimator
@@ -67,7 +67,7 @@ def from_estimator(estimator: PoseEstimator, picture: Tensor) -> Seen:
     return Seen(flat[:, SHARED], relative)
 
 
-def from_student(chapter: Chapter, picture: Tensor) -> Seen:
+def from_student(chapter: CrossModalNet, picture: Tensor) -> Seen:
     """What the chapter's student finds in a picture (3, H, W), shown whole in a square."""
     (found,), _, matrices = read_squares(chapter, picture, whole_square(picture))
     flat = to_picture(found.keypoints.flatten(0, 1)[None], matrices)[0].view(found.keypoints.shape)
@@ -98,7 +98,7 @@ def score(found: Sequence[Seen], truth: Sequence[Seen], side: int) -> dict:
     }
 
 
-def measure(estimator: PoseEstimator, chapter: Chapter, people: TwoPeople) -> dict:
+def measure(estimator: PoseEstimator, chapter: CrossModalNet, people: TwoPeople) -> dict:
     """Both methods' scores over all frames of all views; and how well the views agree with one another."""
     readers: dict[str, Callable[[Tensor], Seen]] = {
         "estimator": lambda picture: from_estimator(estimator, picture),

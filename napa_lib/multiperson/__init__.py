@@ -22,6 +22,7 @@ from napa_lib.multiperson.representation import Representation, decode_scene, en
 from napa_lib.multiperson.scenes import Camera, Scene, sample_scenes, stream_scenes, turn
 from napa_lib.multiperson.store import load_network, save_network
 from napa_lib.multiperson.targets import render_targets, scene_targets
+from napa_lib.multiperson.whole import CrossModalNet
 
 __all__ = [
     "CAMERAS",
@@ -29,6 +30,7 @@ __all__ = [
     "Camera",
     "ChannelwiseLinear",
     "Composed",
+    "CrossModalNet",
     "Cutouts",
     "Found",
     "Lifter",

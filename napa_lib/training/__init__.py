@@ -1,5 +1,6 @@
 """Chapter 8: NAPA end to end in four stages; the pose network alone, from frozen features or a warm start; pictures."""
 
+from napa_lib.checkpoints import resume
 from napa_lib.training.figures import FigureSet, open_figures
 from napa_lib.training.objective import NapaLosses, napa_losses
 from napa_lib.training.run import load_stage, load_styles, run_stage
@@ -22,6 +23,7 @@ __all__ = [
     "load_styles",
     "napa_losses",
     "open_figures",
+    "resume",
     "run_stage",
     "supervision_losses",
 ]

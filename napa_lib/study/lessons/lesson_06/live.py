@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,33 +10,24 @@ from torch import Tensor
 
 from napa_lib.engine import load_tensors
 from napa_lib.loop import Setup
-from napa_lib.multiperson import Found, Lifter, Teacher, read_pictures
+from napa_lib.multiperson import CrossModalNet, Found, read_pictures
 from napa_lib.multiperson.composed import Composed, compose, load_cutouts
 from napa_lib.multiperson.config import CAMERAS
 from napa_lib.multiperson.experiments import LEAN, LOOK
 from napa_lib.multiperson.grouping import group_people
 from napa_lib.multiperson.seen import look
-from napa_lib.multiperson.store import load_lifter, load_teacher
+from napa_lib.multiperson.store import load_teacher
 from napa_lib.multiperson.targets import HEAT, SHARED, render_targets
 from napa_lib.multiperson.train import StudentConfig, train_student
-from napa_lib.sampling import PoseAutoencoder, load_pretrained
+from napa_lib.sampling import load_pretrained
 
 CAMERA = CAMERAS["tiny"]
 
 
-@dataclass(frozen=True, eq=False)
-class Networks:
-    """E and F, H, and Psi."""
-
-    teacher: Teacher
-    lifter: Lifter
-    model: PoseAutoencoder
-
-
 @cache
-def networks() -> Networks:
+def networks() -> CrossModalNet:
     """Those that ship: a student that never saw a label, and its teacher."""
-    return Networks(load_teacher(), load_lifter(), load_pretrained("limits"))
+    return CrossModalNet.from_pretrained()
 
 
 @cache
