@@ -11,7 +11,9 @@ import torch
 from pretend_gpu import CUDA, OnGpu, pretended_gpu
 
 from benchmarks import bench_gpu
-from napa_lib import results
+from napa_lib import adaptation, results
+from napa_lib.adaptation import functional, reading, store
+from napa_lib.adaptation.adapt import paired_noises
 from napa_lib.data import asset_path, load_paintings
 from napa_lib.loop import Setup
 from napa_lib.multiperson import experiments as students
@@ -20,6 +22,7 @@ from napa_lib.networks import VGG19Features
 from napa_lib.pose import PoseEstimator
 from napa_lib.sampling import PoseAutoencoder
 from napa_lib.sampling.evaluate import measure_autoencoder, random_directions
+from napa_lib.study.lessons.lesson_07 import live as lesson_07
 from napa_lib.study.lessons.lesson_08 import live
 from napa_lib.style import load_stylizer, stylize
 from napa_lib.training import contributions
@@ -127,6 +130,29 @@ def test_a_style_frozen_out_of_the_pool_stays_on_its_device(gpu):
     single = network.for_style(style, features)
     assert next(single.parameters()).device == CUDA
     torch.testing.assert_close(stylize(picture, single), stylize(picture, network, style, features), atol=1e-4, rtol=0)
+
+
+def test_poses_are_adapted_where_it_is_told_and_come_back(gpu, tmp_path: Path):
+    drawn = torch.Generator().manual_seed(0)
+    source, beta = adaptation.load_pretrained()
+    shots, pool = adaptation.source_poses(6, drawn).to(gpu), adaptation.draw_pool(source, beta, 24, drawn)
+    config = adaptation.AdaptationConfig(layers=(1, 2), mixed=20, steps=2, batch=4)
+    before = OnGpu.operations
+    adapted = adaptation.adapt(config, source, pool, shots, setup=Setup(gpu))
+    noises = paired_noises("nearest", pool, adapted.mixed)
+    taught, _ = reading.refine_regressor(reading.ReadingConfig(2, 4), beta, adapted, noises, pool.poses, Setup(gpu))
+    assert OnGpu.operations > before + 100
+    for regressor in (beta, taught):
+        assert not adaptation.sample_poses(adapted.generator, regressor, 3, drawn).is_cuda
+    tau = adapted.generator.transfer.to(gpu)
+    store.save_transfer(tmp_path / "tau.safetensors", tau)
+    kept = store.load_transfer(tmp_path / "tau.safetensors")
+    torch.testing.assert_close(kept.matrix(), tau.matrix(), atol=1e-3, rtol=0)
+    before = OnGpu.operations
+    lesson_07.adapt_here(source, pool, shots.cpu(), 1, 0, gpu)
+    assert OnGpu.operations > before + 100
+    fitted = pool.poses.to(gpu)
+    assert functional.smeared(fitted, fitted, 0 * fitted, 3, drawn).is_cuda
 
 
 def test_an_autoencoder_is_measured_where_it_is(gpu):

@@ -68,7 +68,7 @@ def adapt(
         setup: where and how to compute, and the checkpoint.
 
     Returns:
-        the target's generator, in evaluation mode, with the mixed poses and the record.
+        the target's generator, on the CPU and in evaluation mode, with the mixed poses and the record.
 
     Raises:
         ValueError: for fewer than two shots, missing joints, other points than the source's, layers that it does not
@@ -77,7 +77,7 @@ def adapt(
 
     Source: FlexPose, section 3.3 (eq. 4 to 7).
     """
-    check_shots(check_poses("shots", shots))
+    shots = check_shots(check_poses("shots", shots)).cpu()
     if shots.shape[1] != pool.poses.shape[1]:
         raise ValueError(f"shots must have the source's {pool.poses.shape[1]} points, got {shots.shape[1]}")
     generator = seed_everything(config.seed)
@@ -101,7 +101,7 @@ def adapt(
         {"tau": model.transfer}, {"adam": optimizer}, generator, settings_of("adapt", config, setup)
     )  # fmt: skip
     record = loop.run("adapting", training, step, config.steps, max(1, config.steps // 6), setup)
-    return Adapted(model.eval(), mixed, record)
+    return Adapted(model.cpu().eval(), mixed, record)
 
 
 def paired_noises(pairing: str, pool: Pool, mixed: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ def smeared(
         )
     distance = torch.cdist(poses.flatten(1).double(), fitted.flatten(1).double())
     near = distance.topk(neighbours, largest=False).indices  # (N, neighbours)
-    drawn = torch.randint(neighbours, (len(poses), 1), generator=generator)
+    drawn = torch.randint(neighbours, (len(poses), 1), generator=generator).to(near)
     return poses + residuals[near.gather(1, drawn)[:, 0]]
 
 

@@ -86,7 +86,7 @@ def refine_regressor(
     Args:
         config: how long.
         regressor: beta; it stays as it is.
-        adapted: what `adapt` made.
+        adapted: what `adapt` made; it stays as it is.
         noises: (E, latent), of each of its mixed poses, from `paired_noises`.
         poses: (K, J, 2) in [-1, 1], of the source; deformed and drawn by alpha they are half of each batch.
         setup: where and how to compute, and the checkpoint.
@@ -106,7 +106,7 @@ def refine_regressor(
     generator = seed_everything(config.seed)
     network = on_device(setup.device, copy.deepcopy(regressor)).train()
     optimizer = loop.adam(network.parameters(), config.learning_rate, (0.9, 0.999))
-    model = on_device(setup.device, adapted.generator)
+    model = on_device(setup.device, copy.deepcopy(adapted.generator))
     with torch.no_grad():
         drawn = torch.cat([model(part.to(setup.device)).cpu() for part in noises.split(32)])
 

@@ -36,7 +36,7 @@ def save_regressor(path: str | Path, network: KeypointRegressor, small: bool = F
 
 def save_transfer(path: str | Path, transfer: StyleTransfer, small: bool = False) -> None:
     """Write tau, likewise: of its learned blocks what they differ by from the identity."""
-    changes = {name: block.detach() - torch.eye(len(block)) for name, block in transfer.state_dict().items()}
+    changes = {name: block.detach().cpu() - torch.eye(len(block)) for name, block in transfer.state_dict().items()}
     _save(path, changes, "tau", {"widths": transfer.widths, "layers": transfer.layers}, small)
 
 

@@ -41,10 +41,10 @@ class StyleTransfer(nn.Module):
         return changed
 
     def matrix(self) -> Tensor:
-        """All of tau as one matrix, the sum of the widths on each side: to look at, and to test by."""
+        """All of tau as one matrix, the sum of the widths on each side, on the CPU: to look at, and to test by."""
         return torch.block_diag(
             *(
-                self.blocks[str(layer)].detach() if layer in self.layers else torch.eye(width)
+                self.blocks[str(layer)].detach().cpu() if layer in self.layers else torch.eye(width)
                 for layer, width in enumerate(self.widths, 1)
             )
         )

@@ -23,7 +23,7 @@ from napa_lib.adaptation.studio import SIZE, complete, fit_layout, place
 from napa_lib.bottleneck import load_pretrained
 from napa_lib.data.clips import to_float, unpaired_poses
 from napa_lib.data.sources import open_clips
-from napa_lib.loop import Setup
+from napa_lib.loop import HERE, Setup
 
 
 def only(transfer: StyleTransfer, layers: tuple[int, ...]) -> StyleTransfer:
@@ -48,10 +48,13 @@ def distance_to(poses: Tensor, target: Target) -> float:
     return energy_distance(poses, target.held_out)
 
 
-def adapt_here(source: PoseStyleGAN, pool: Pool, shots: Tensor, steps: int, seed: int = 0) -> Adapted:
+def adapt_here(
+    source: PoseStyleGAN, pool: Pool, shots: Tensor, steps: int, seed: int = 0, device: torch.device = HERE.device
+) -> Adapted:
     """A short adaptation of all layers: half as many mixed poses as the pool has noises."""
-    config = replace(settings_for(source), mixed=len(pool.noises) // 2, steps=steps, seed=seed)
-    return adapt(config, source, pool, shots, setup=Setup(half=True))
+    config = settings_for(source, seed, mixed=len(pool.noises) // 2, steps=steps)
+    half = device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)  # not so on a T4
+    return adapt(config, source, pool, shots, setup=Setup(device, half))
 
 
 @dataclass(frozen=True, eq=False)
