@@ -103,7 +103,8 @@ def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
     assert set(target["distances"]) == {"source", "mixup", "adapted", "pool"}
     assert set(target["detector"]) == {"direct", "mixup", "ours", "aligned"}
     assert all(np.isfinite(entry["mmd"]) and 0 <= entry["coverage"] <= 1 for entry in target["distances"].values())
-    assert set(run("--variant", "layer3")["variant"]) == {"Stand"}
+    one = run("--variant", "layer3", "--seed", "1")
+    assert set(one["variant"]) == {"Stand"} and one["config"]["layers"] == [3] and one["config"]["seed"] == 1
     assert set(run("--variant", "artificial")["variant"]) == set(run("--variant", "union")["variant"]) == {"Stand"}
     face = run("--target", "face_left")
     assert set(face["distances"]) == set(target["distances"]) and set(face["detector"]) == set(target["detector"])
@@ -116,3 +117,15 @@ def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
     assert set(run("--ship", "faces")) >= {"shipped"} and (tmp_path / "tau_face_up.safetensors").exists()
     with pytest.raises(SystemExit, match="nowhere"):
         experiments.main(["--ship", "--models", "nowhere", "--out", str(tmp_path / "x.json")])
+
+
+def test_each_stored_adaptation_has_the_configuration_that_it_was_made_with():
+    found = results.shipped_runs("adaptation")
+    made = [(name, run) for name, runs in found.items() for run in runs if "pairing" in (run["config"] or {})]
+    assert len(made) > 70
+    for name, run in made:
+        asked = {key: value for key, value in measure.VARIANTS.get(name, {}).items() if key != "shots"}
+        expected = {"pairing": "nearest", **asked, "seed": run["seed"]}
+        assert {key: run["config"][key] for key in expected} == {
+            key: list(value) if isinstance(value, tuple) else value for key, value in expected.items()
+        }

@@ -153,14 +153,15 @@ def main(arguments: list[str] | None = None) -> None:
     started, half = time.monotonic(), not options.full
     with loop.command():
         prepare_file(options.out)
-        config = ADAPTATION
+        config = replace(ADAPTATION, seed=options.seed)
         if options.scale:
             found = measure_scale(options.seed)
         else:
             name = options.target or options.variant or SHIPPED[options.ship][0]
             networks = NETWORKS.get(name, ("warm", "beta"))
             parts = open_parts(options.models, options.seed, half, networks)
-            config = settings_for(parts.source)
+            changes = {key: value for key, value in VARIANTS.get(name, {}).items() if key != "shots"}
+            config = settings_for(parts.source, options.seed, **changes)
             if options.target:
                 found = measure_target(options.target, parts, options.seed)
             elif options.variant:

@@ -102,9 +102,10 @@ def open_parts(models: Path, seed: int, half: bool, networks: tuple[str, str] = 
     return Parts(source, regressor, pool, VGG19Features(), Setup(half=half))
 
 
-def settings_for(source: PoseStyleGAN) -> AdaptationConfig:
-    """How a source is adapted: in all of its layers."""
-    return replace(ADAPTATION, layers=tuple(range(1, source.config.layers + 1)))
+def settings_for(source: PoseStyleGAN, seed: int = 0, **changes: object) -> AdaptationConfig:
+    """How a source is adapted: in all of its layers, if `changes` do not say otherwise."""
+    layers = tuple(range(1, source.config.layers + 1))
+    return replace(ADAPTATION, **{"layers": layers, "seed": seed, **changes})  # type: ignore[arg-type]
 
 
 def adapt_to(target: Target, parts: Parts, seed: int, shots: int = SHOTS, **changes: object) -> tuple[Adapted, Tensor]:
@@ -115,7 +116,7 @@ def adapt_to(target: Target, parts: Parts, seed: int, shots: int = SHOTS, **chan
     """
     generator = torch.Generator().manual_seed(seed)
     chosen = choose_shots(target, shots, generator)
-    config = replace(settings_for(parts.source), seed=seed, **changes)  # type: ignore[arg-type]
+    config = settings_for(parts.source, seed, **changes)
     adapted = adapt(config, parts.source, parts.pool, chosen, parts.features, parts.setup)
     return adapted, sample_poses(adapted.generator, parts.regressor, max(SAMPLES, ANNOTATIONS), generator)
 

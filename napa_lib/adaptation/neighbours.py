@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -67,8 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
         parts = Parts(source, regressor, pool, VGG19Features(), Setup(half=not options.full))
         found = {name: measure(name, parts, options.seed) for name in MEASURED_ON}
         command = results.command_line(PROGRAM, arguments)
-        results.write(options.out, {"neighbours": found}, command, time.monotonic() - started, ADAPTATION,
-                      options.seed, ADAPTATION.steps)  # fmt: skip
+        results.write(options.out, {"neighbours": found}, command, time.monotonic() - started,
+                      replace(ADAPTATION, seed=options.seed), options.seed, ADAPTATION.steps)  # fmt: skip
     print(f"wrote {options.out}; {found}")
 
 

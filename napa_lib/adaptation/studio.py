@@ -167,8 +167,8 @@ def main(arguments: list[str] | None = None) -> None:
             "head": float(told.norm(dim=-1).mean()) / 2,  # of the picture's side
         }
         command = results.command_line(PROGRAM, arguments)
-        results.write(options.out.with_suffix(".json"), measured, command, time.monotonic() - started, ADAPTATION,
-                      options.seed, ADAPTATION.steps)  # fmt: skip
+        results.write(options.out.with_suffix(".json"), measured, command, time.monotonic() - started,
+                      replace(ADAPTATION, seed=options.seed), options.seed, ADAPTATION.steps)  # fmt: skip
     print(f"wrote {options.out}; {measured}")
 
 
