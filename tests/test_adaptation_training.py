@@ -11,6 +11,7 @@ import torch
 from napa_lib import results
 from napa_lib.adaptation import (
     AdaptationConfig,
+    AdaptedGenerator,
     GeneratorConfig,
     KeypointRegressor,
     Pool,
@@ -21,14 +22,20 @@ from napa_lib.adaptation import (
     alpha,
     draw_pool,
     fit_square,
+    load_pretrained,
+    load_pretrained_reader,
+    load_pretrained_transfer,
     pose_mixup,
+    recorded_target,
     sample_poses,
     source_poses,
 )
 from napa_lib.adaptation import train as training
 from napa_lib.adaptation.adapt import paired_noises, read_poses
+from napa_lib.adaptation.measure import SAMPLES, distances
 from napa_lib.adaptation.reading import ReadingConfig, refine_regressor
 from napa_lib.adaptation.store import (
+    TAUGHT,
     load_regressor,
     load_source,
     load_transfer,
@@ -283,6 +290,14 @@ def test_the_command_trains_both(tmp_path, monkeypatch, capsys):
         training.main(["--stage", "beta", "--steps", "0", "--out", str(tmp_path / "x.safetensors")])
 
 
+def test_networks_that_ship_are_as_near_to_their_target_as_was_stored():
+    source = load_pretrained()[0]
+    generator = AdaptedGenerator(source, load_pretrained_transfer(TAUGHT)).eval()
+    noises = source.noise(SAMPLES, torch.Generator().manual_seed(1))
+    found = distances(read_poses(generator, load_pretrained_reader(), noises), recorded_target(TAUGHT).held_out)
+    assert found == pytest.approx(results.shipped("adaptation/taught")["shipped"]["taught"], abs=0.01)
+
+
 # First lessons -----------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +321,11 @@ def test_a_code_knows_its_pose_and_not_the_others_order():
     torch.testing.assert_close(codes[order, :COMPONENTS], same_sign * again[:, :COMPONENTS], atol=1e-3, rtol=0)
     with pytest.raises(ValueError, match="latent must be more than 28, got 28"):
         pose_codes(poses, 28, torch.Generator())
+    few = pose_codes(poses[:5], 64, torch.Generator())  # they have five components
+    assert few.shape == (5, 64)
+    torch.testing.assert_close(few.square().mean(1), torch.ones(5), atol=1e-4, rtol=0)
+    with pytest.raises(ValueError, match="at least 2"):
+        pose_codes(poses[:1], 64, torch.Generator())
 
 
 def test_first_lessons_lower_the_loss_and_the_critic_goes_on_from_them(poses, tmp_path):

@@ -39,6 +39,7 @@ PROGRAMS = {  # module -> what its long work begins with, and its arguments but 
     "adaptation.neighbours": ("load_pretrained", "--out {}"),
     "adaptation.studio": ("chosen_poses", "--out {}"),
     "adaptation.experiments": ("open_parts", "--scale --out {}"),
+    "adaptation.own": ("labelled_target", "--shots x --out {}"),
     "adaptation.train": ("train_regressor", "--stage beta --out {}"),
     "bottleneck.train": ("train", "--stage pretrain --data x --out {}"),
     "bottleneck.smuggle": ("load_pretrained", "--out {}"),

@@ -138,9 +138,9 @@ def open_target(name: str) -> Target:
     return union_target(name, UNIONS[name]) if name in UNIONS else recorded_target(name)
 
 
-def shots_for(name: str) -> int:
+def shots_for(target: Target) -> int:
     """How many poses of a target are known: two of each activity where it is several."""
-    return EACH * len(UNIONS[name]) if name in UNIONS else SHOTS
+    return EACH * target.activities if target.activities > 1 else SHOTS
 
 
 def measure_target(name: str, parts: Parts, seed: int) -> dict:

@@ -139,7 +139,7 @@ def open_shipped(seed: int, half: bool) -> Parts:
 
 def shots_of(target: Target, seed: int) -> Tensor:
     """The shots that `adapt_to` draws."""
-    return choose_shots(target, shots_for(target.name), torch.Generator().manual_seed(seed))
+    return choose_shots(target, shots_for(target), torch.Generator().manual_seed(seed))
 
 
 def measure(name: str, parts: Parts, config: ReadingConfig) -> dict:

@@ -76,6 +76,13 @@ def alpha(poses: Tensor, size: int, color: bool = True) -> Tensor:
     return avg_pool2d(pictures, FINER)
 
 
+def check_source(poses: Tensor) -> Tensor:
+    """The poses, if they are whole and at least two; ValueError if not."""
+    if len(check_poses("poses", poses)) < 2:
+        raise ValueError(f"poses must be at least 2 to learn a distribution from, got {len(poses)}")
+    return poses
+
+
 def check_poses(name: str, poses: Tensor) -> Tensor:
     """The poses, if they are (N, 15, 2), bodies, or (N, 68, 2), faces, and whole; ValueError if not."""
     if poses.ndim != 3 or poses.shape[1] not in DRAWN or poses.shape[2] != 2:

@@ -1,5 +1,5 @@
 """Sources and targets from what ships: motion capture, artificial poses, twenty classes of recorded ones, alone or
-several together, synthetic people."""
+several together, synthetic people; and from the labels of a data set of one's own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from torch import Tensor
 
 from napa_lib.adaptation.sticks import check_poses, fit_square
 from napa_lib.data import load_body25_poses
+from napa_lib.data.datasets import Annotations
+from napa_lib.data.known import open_known
 from napa_lib.data.synthetic import load_synthetic
 from napa_lib.data.views import mocap_poses, to_camera
 from napa_lib.sampling import SKELETON, sample_canonical
-from napa_lib.skeletons import BODY25, NAPA18, SHARED15, convert
+from napa_lib.skeletons import BODY25, FACE68, NAPA18, SHARED15, convert
 
 ARTIFICIAL = 4000  # different artificial poses, each seen from several sides
 UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # rows x, y, z of a world with y up, not z
@@ -24,11 +26,15 @@ FEWEST = 40  # whole poses that a target must have: shots and poses to compare w
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A pose distribution: `pool` (N, 15, 2) to take shots from, `held_out` (M, 15, 2) to measure with; in [-1, 1]."""
+    """A pose distribution: `pool` (N, 15, 2) to take shots from, `held_out` (M, 15, 2) to measure with; in [-1, 1].
+
+    Of several activities the pool has as many poses each, one after the other.
+    """
 
     name: str
     pool: Tensor
     held_out: Tensor
+    activities: int = 1
 
 
 def source_poses(count: int, generator: torch.Generator, split: str = "train") -> Tensor:
@@ -93,7 +99,58 @@ def union_target(name: str, labels: Sequence[str]) -> Target:
         name,
         torch.cat([spaced(target.pool, count) for target in targets]),
         torch.cat([spaced(target.held_out, count) for target in targets]),
+        len(targets),
     )
+
+
+def labelled_poses(name: str) -> tuple[Tensor, tuple[str, ...]]:
+    """The whole poses that a data set of one's own labels, bodies of 15 joints or faces of 68 points in [-1, 1].
+
+    Args:
+        name: FORMAT:FOLDER or FORMAT:FOLDER#SPLIT, as in `napa_lib.data.known.open_known`. No picture is read.
+
+    Returns:
+        (N, J, 2), and the action of each where the data set names actions.
+
+    Raises:
+        ValueError: if there is no such data set, or it labels no whole body or face.
+
+    Source: FlexPose, section 4.1 ("instances with full pose annotations", 15 shared keypoints).
+    """
+    found = open_known(name)
+    if not isinstance(found, Annotations) or found.skeleton is None:
+        raise ValueError(f"{name} has no labels to take poses from")
+    faces = found.skeleton.name == FACE68.name
+    poses = (found if faces else found.to(SHARED15)).keypoints
+    whole = torch.isfinite(poses).flatten(1).all(1) & ((poses.amax(1) - poses.amin(1)).amax(1) > 0)
+    rows = whole.nonzero()[:, 0].tolist()
+    if not rows:
+        raise ValueError(f"{name} must label a figure with all {poses.shape[1]} points, none of {len(poses)} has them")
+    return fit_square(poses[rows]), tuple(found.actions[row] for row in rows) if found.actions else ()
+
+
+def labelled_target(name: str, held_out: str | None = None) -> Target:
+    """A target of one's own: shots are taken from one data set or split of it, another one is held out.
+
+    Of each action, where the labels tell actions, the pool has as many poses, spread over it, so that `choose_shots`
+    takes as many shots of every action.
+
+    Args:
+        name: of the pool, as in `labelled_poses`.
+        held_out: likewise; None for none.
+
+    Raises:
+        ValueError: as `labelled_poses`, or if one has bodies and the other faces.
+    """
+    pool, actions = labelled_poses(name)
+    others = pool[:0] if held_out is None else labelled_poses(held_out)[0]
+    if others.shape[1:] != pool.shape[1:]:
+        raise ValueError(f"{name} has figures of {pool.shape[1]} points, {held_out} of {others.shape[1]}")
+    groups = [[row for row, of in enumerate(actions) if of == action] for action in sorted(set(actions))]
+    if groups:
+        count = min(map(len, groups))
+        pool = torch.cat([spaced(pool[rows], count) for rows in groups])
+    return Target(name, pool, others, max(1, len(groups)))
 
 
 def synthetic_target(motion: int, split: str = "train") -> Target:

@@ -22,10 +22,11 @@ from napa_lib.adaptation.config import PRESETS, SourceConfig
 from napa_lib.adaptation.faces import source_faces
 from napa_lib.adaptation.losses import gradient_penalty
 from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN, halvings_for, read_images
-from napa_lib.adaptation.sticks import FACE, STROKES, alpha, check_poses
+from napa_lib.adaptation.sticks import FACE, STROKES, alpha, check_source
 from napa_lib.adaptation.store import load_source, save_regressor, save_source
-from napa_lib.adaptation.targets import artificial_poses, source_poses, union_poses
+from napa_lib.adaptation.targets import artificial_poses, labelled_poses, source_poses, union_poses
 from napa_lib.adaptation.warm import warm_source
+from napa_lib.data.known import is_known
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
 from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
@@ -100,8 +101,8 @@ def train_regressor(config: SourceConfig, poses: Tensor, setup: Setup = HERE) ->
 
     Args:
         config: what to train and how; `penalty`, `lazy` and `average` play no part.
-        poses: (K, J, 2) in [-1, 1], the annotations S. They are mirrored, moved and stretched, so that beta does not
-            lean on what the source's poses look like.
+        poses: (K, J, 2) in [-1, 1], the annotations S. They are stretched, moved, and their joints shifted a little, so
+            that beta does not lean on what the source's poses look like.
         setup: where and how to compute, and the checkpoint.
 
     Returns:
@@ -134,12 +135,6 @@ def train_regressor(config: SourceConfig, poses: Tensor, setup: Setup = HERE) ->
     return network.cpu().eval(), record
 
 
-def check_source(poses: Tensor) -> None:
-    """Raise ValueError unless there are two whole poses at least."""
-    if len(check_poses("poses", poses)) < 2:
-        raise ValueError(f"poses must be at least 2 to learn a distribution from, got {len(poses)}")
-
-
 def draw(poses: Tensor, config: SourceConfig, generator: torch.Generator) -> Tensor:
     """A random batch of the source's skeleton images."""
     chosen = poses[torch.randint(len(poses), (config.batch,), generator=generator)]
@@ -164,6 +159,19 @@ def worn(images: Tensor, generator: torch.Generator) -> Tensor:
     return (images.lerp(soft, share) * light + noise).clamp(0, 1)
 
 
+def open_source(name: str, generator: torch.Generator) -> Tensor:
+    """The poses of a source: `SCALE` of those that are made here, or all that a data set of one's own labels.
+
+    Raises:
+        ValueError: for another name, or as `labelled_poses`.
+    """
+    if name in SOURCES:
+        return SOURCES[name](SCALE, generator)
+    if not is_known(name):
+        raise ValueError(f"poses must be of {', '.join(SOURCES)}, or a data set's, such as coco:FOLDER, got {name!r}")
+    return labelled_poses(name)[0]
+
+
 def known_poses(network: KeypointRegressor, count: int, generator: torch.Generator, split: str = "train") -> Tensor:
     """Poses of the source that a beta has learned to read, bodies or faces."""
     source = source_faces if network.joints == FACE.num_joints else source_poses
@@ -184,13 +192,14 @@ def parser() -> argparse.ArgumentParser:
     add("--stage", choices=("warm", "source", "beta"), required=True,
         help="the generator g_s without and with its critic, or the regressor beta")  # fmt: skip
     add("--start", type=Path, metavar="FILE", help="network that --stage source begins with")
-    add("--poses", choices=tuple(SOURCES), default="mocap", help="what the source's poses are")
+    add("--poses", default="mocap", metavar="NAME",
+        help=f"the source's poses: {', '.join(SOURCES)}, or the labels of a data set, FORMAT:FOLDER#SPLIT")  # fmt: skip
     add("--preset", choices=tuple(PRESETS), default="tiny")
     add("--white", action="store_true", help="white bones in one channel, not a colour for each")
     add("--steps", type=int, default=SourceConfig.steps)
     add("--batch", type=int, default=SourceConfig.batch)
     add("--learning-rate", type=float, default=SourceConfig.learning_rate)
-    add("--penalty", type=float, default=SourceConfig.penalty, help="weight of the critic's penalty")
+    add("--penalty", type=float, default=SourceConfig.penalty, help="weight of the critic's penalty, of --stage source")
     add("--lazy", type=int, default=SourceConfig.lazy, help="steps between two penalties")
     add("--seed", type=int, default=SourceConfig.seed)
     add("--device", default="cpu", help="auto, cpu, cuda or mps")
@@ -204,6 +213,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Train a pose generator or the keypoint regressor on a source's poses, write it and its record."""
     options = parser().parse_args(arguments)
     with loop.command():
+        if options.start is not None and options.stage != "source":
+            raise ValueError(f"--start is for --stage source, {options.stage} begins anew")
         for file in filter(None, (options.out, options.results)):
             prepare_file(file)
         config = SourceConfig(
@@ -213,7 +224,7 @@ def main(arguments: list[str] | None = None) -> None:
         device = choose_device(options.device)
         inputs = {"poses": options.poses, "start": None if options.start is None else str(options.start)}
         setup = Setup(device, options.half, options.out.with_suffix(".checkpoint.safetensors"), inputs=inputs)
-        poses = SOURCES[options.poses](SCALE, torch.Generator().manual_seed(options.seed))
+        poses = open_source(options.poses, torch.Generator().manual_seed(options.seed))
         measured: dict = {}
         if options.stage == "warm":
             network, record = warm_source(config, poses, setup)
@@ -225,7 +236,8 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             regressor, record = train_regressor(config, poses, setup)
             save_regressor(options.out, regressor)
-            measured = {"held_out": held_out_distance(regressor, config.model.size)}
+            if options.poses in SOURCES:
+                measured = {"held_out": held_out_distance(regressor, config.model.size)}
         if options.results:
             command = results.command_line(PROGRAM, arguments)
             results.write(options.results, {**measured, "record": record}, command, record[-1]["seconds"], config,

@@ -16,7 +16,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from napa_lib import loop
 from napa_lib.adaptation.config import SourceConfig
 from napa_lib.adaptation.networks import PoseStyleGAN
-from napa_lib.adaptation.sticks import alpha, check_poses
+from napa_lib.adaptation.sticks import alpha, check_source
 from napa_lib.engine import learning_rate_factor, seed_everything
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 
@@ -27,8 +27,8 @@ SHARPNESS = 0.1  # weight of the absolute difference beside the squared one
 def pose_codes(poses: Tensor, latent: int, generator: torch.Generator) -> Tensor:
     """A noise for each pose, (K, latent), of length sqrt(latent): spread as normalised noise is.
 
-    The first numbers are the pose's principal components, each brought to a normal distribution by its rank; the others
-    are random, as long as they must be.
+    The first numbers are the pose's principal components (as many as there are poses, `COMPONENTS` at most), each
+    brought to a normal distribution by its rank; the others are random, as long as they must be.
 
     Args:
         poses: (K, J, 2), K at least 2.
@@ -36,17 +36,17 @@ def pose_codes(poses: Tensor, latent: int, generator: torch.Generator) -> Tensor
         generator: source of the random numbers.
 
     Raises:
-        ValueError: if `latent` is too small for the components.
+        ValueError: for fewer than two poses, or if `latent` is too small for the components.
     """
     if latent <= COMPONENTS:
         raise ValueError(f"latent must be more than {COMPONENTS}, got {latent}")
-    flat = check_poses("poses", poses).flatten(1).double()
+    flat = check_source(poses).flatten(1).double()
     centred = flat - flat.mean(0)
     scores = centred @ torch.linalg.svd(centred, full_matrices=False)[2][:COMPONENTS].T
     share = (scores.argsort(0).argsort(0) + 0.5) / len(poses)
     code = math.sqrt(2) * torch.erfinv(2 * share - 1).float()
     code = code * (0.95 * latent / code.square().sum(1, keepdim=True)).sqrt().clamp_max(1)
-    rest = torch.randn(len(poses), latent - COMPONENTS, generator=generator)
+    rest = torch.randn(len(poses), latent - code.shape[1], generator=generator)
     room = latent - code.square().sum(1, keepdim=True)
     return torch.cat([code, rest * (room / rest.square().sum(1, keepdim=True)).sqrt()], 1)
 
