@@ -54,6 +54,8 @@ def _mixing_mistake(got: np.ndarray) -> str:
     pairs = {tuple(row) for row in np.argsort(-weights, 1)[:, :2].tolist()}
     if len({tuple(sorted(pair)) for pair in pairs}) < 6:
         return "some pairs of shots are never mixed: draw both at random, for each pose."
+    if abs(weights.mean(0) - 0.25).max() > 0.06:
+        return "some shots have a larger part in the poses than others: draw both at random, lambda from 0 to 1."
     share = np.histogram(largest, 4, (0.5, 1))[0] / DRAWN
     if abs(share - 0.25).max() > 0.08:
         return "lambda is not uniform from 0 to 1."

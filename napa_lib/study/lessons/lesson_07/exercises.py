@@ -57,6 +57,8 @@ MIXUP = Exercise(
         WrongAnswer("sum", _mixup(value="shots[first] + ratio * shots[second]"), "1 - lambda of the other"),
         WrongAnswer("neighbours", _mixup(first="torch.arange(n) % count", second="(first + 1) % count"),
                     "never mixed"),
+        WrongAnswer("lean", _mixup(first="torch.randint(count - 1, (n,))",
+                                   second="first + 1 + (torch.rand(n) * (count - 1 - first)).long()"), "larger part"),
         WrongAnswer("all shots", """
             def my_mixup(shots, n):
                 shares = torch.rand(n, len(shots)).softmax(1)
