@@ -139,6 +139,9 @@ def test_pairs_are_all_different_and_near():
     assert sorted(same.tolist()) == sorted(nearest.tolist())
     with pytest.raises(ValueError, match="at least as many"):
         nearest_pairs(candidates, candidates[:5])
+    # both are nearest to the candidate at 0: the one that is farther from it chooses first
+    row = torch.tensor([0.0, 10.0]).view(2, 1, 1).expand(2, 1, 2)
+    assert nearest_pairs(torch.tensor([1.0, 2.0]).view(2, 1, 1).expand(2, 1, 2), row).tolist() == [1, 0]
 
 
 # distances between distributions --------------------------------------------------------------------------------------
@@ -157,6 +160,7 @@ def test_widened_poses_differ_as_the_shots_do_and_keep_their_mean():
     expected = kept * float((shots - middle).square().sum()) / 12
     assert float((mixed - mixed.mean(0)).square().sum() / len(mixed)) == pytest.approx(expected, rel=0.03)
     torch.testing.assert_close(widened(poses, poses), poses)
+    torch.testing.assert_close(widened(poses + 3, shots).mean(0), poses.mean(0) + 3)
     with pytest.raises(ValueError, match="M >= 2"):
         widened(poses, shots[:1])
 

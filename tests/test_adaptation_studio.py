@@ -44,6 +44,9 @@ def test_the_fifty_are_those_of_chapter_3(clips, few):
     others = studio.chosen_poses(50, 0)[1]
     every = unpaired_poses(halves(clips)[1])
     whole = int((~every.isnan().flatten(1).any(1)).sum())
+    for count in (0, len(every)):
+        with pytest.raises(ValueError, match="shots must be from 1"):
+            studio.chosen_poses(count, 0)
     assert len(few) + len(others) == whole and bool((torch.cdist(few.flatten(1), others.flatten(1)) > 0).all())
 
 

@@ -110,8 +110,16 @@ def place(poses: Tensor, layout: Layout, generator: torch.Generator) -> Tensor:
 
 
 def chosen_poses(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """The few unpaired studio poses that chapter 3's `--pose-count` takes, and the whole ones of all others; NAPA18."""
+    """The few unpaired studio poses that chapter 3's `--pose-count` takes, and the whole ones of all others; NAPA18.
+
+    Raises:
+        ValueError: if too few others are left to compare with.
+    """
     poses = unpaired_poses(halves(open_clips("studio:train", SIZE))[1])
+    if not 1 <= count <= len(poses) - HELD_OUT:
+        raise ValueError(
+            f"shots must be from 1 to {len(poses) - HELD_OUT}, which leaves {HELD_OUT} others, got {count}"
+        )
     order = torch.randperm(len(poses), generator=torch.Generator().manual_seed(seed))
     few, others = poses[order[:count]], poses[order[count:]]
     return few, others[~others.isnan().flatten(1).any(1)]

@@ -270,7 +270,7 @@ def layers_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
 
 
 def crowds_figure(crowds: Mapping[str, Tensor], target: Target) -> Figure:
-    """Sets of generated poses, six of each, and what three measures say of them."""
+    """Sets of generated poses, four of each, and what three measures say of them."""
     rows = {}
     for name, poses in crowds.items():
         near = float(torch.cdist(poses.flatten(1), target.held_out.flatten(1)).amin(1).mean())
