@@ -27,6 +27,8 @@ from napa_lib.adaptation.store import (
 from napa_lib.adaptation.targets import (
     Target,
     choose_shots,
+    labelled_poses,
+    labelled_target,
     recorded_target,
     source_poses,
     synthetic_target,
@@ -57,6 +59,8 @@ __all__ = [
     "energy_distance",
     "fit_square",
     "gradient_penalty",
+    "labelled_poses",
+    "labelled_target",
     "load_pretrained",
     "load_pretrained_faces",
     "load_pretrained_reader",

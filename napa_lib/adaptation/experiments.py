@@ -143,7 +143,9 @@ def main(arguments: list[str] | None = None) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--target", choices=(*MEASURED_ON, *TURNED), help="one of the targets that are measured on")
     what.add_argument("--variant", choices=tuple(VARIANTS), help="another way to adapt")
-    what.add_argument("--scale", action="store_true", help="a detector trained with more of the adapted poses")
+    what.add_argument(
+        "--scale", action="store_true", help="a detector and more adapted poses, by the networks that ship"
+    )
     what.add_argument("--ship", nargs="?", const="bodies", choices=tuple(SHIPPED), help="the adaptations that ship")
     parser.add_argument("--models", type=Path, default=Path(RUNS), help="folder of source and beta")
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and trainings")

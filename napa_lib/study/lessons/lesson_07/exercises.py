@@ -57,7 +57,7 @@ MIXUP = Exercise(
         WrongAnswer("sum", _mixup(value="shots[first] + ratio * shots[second]"), "1 - lambda of the other"),
         WrongAnswer("neighbours", _mixup(first="torch.arange(n) % count", second="(first + 1) % count"),
                     "never mixed"),
-        WrongAnswer("lean", _mixup(first="torch.randint(count - 1, (n,))",
+        WrongAnswer("lean", _mixup(first="torch.randint(count - 1, (n,))", ratio="torch.rand(n, 1, 1) / 2",
                                    second="first + 1 + (torch.rand(n) * (count - 1 - first)).long()"), "larger part"),
         WrongAnswer("all shots", """
             def my_mixup(shots, n):
