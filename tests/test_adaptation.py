@@ -34,7 +34,7 @@ from napa_lib.adaptation import (
     source_poses,
     synthetic_target,
 )
-from napa_lib.adaptation.functional import nearest_share, smeared, widened
+from napa_lib.adaptation.functional import nearest_share, smeared, told_apart, widened
 from napa_lib.adaptation.targets import Target, artificial_poses
 from napa_lib.data.shards import MOVEMENTS
 from napa_lib.networks import VGG19Features
@@ -240,6 +240,22 @@ def test_coverage_sees_a_collapse():
     assert coverage(same, targets) > 0.9
     assert coverage(targets.mean(0, keepdim=True).expand(200, -1, -1), targets) < 0.35
     assert coverage(same + 10, targets) == 0.0
+
+
+def test_sets_that_cannot_be_compared():
+    poses = some_poses(8)
+    lame = poses.clone()
+    lame[3, 2] = torch.nan
+    for measure in (maximum_mean_discrepancy, energy_distance, coverage, told_apart):
+        for first, second in ((poses[:, :14], poses), (poses, poses[:0])):
+            with pytest.raises(ValueError, match="poses of one form"):
+                measure(first, second)
+        for first, second in ((lame, poses), (poses, lame)):
+            with pytest.raises(ValueError, match="no missing joint"):
+                measure(first, second)
+    for neighbours in (0, 8):
+        with pytest.raises(ValueError, match="more than the neighbours, from 1 on, got 8"):
+            coverage(poses, poses, neighbours)
 
 
 # networks -------------------------------------------------------------------------------------------------------------

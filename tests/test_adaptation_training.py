@@ -226,8 +226,9 @@ def test_bad_input_to_adapting(adapted_parts, poses):
         adapt(replace(config, layers=(7,)), source, pool, poses[:3], features)
     with pytest.raises(ValueError, match="a noise for each of 61 mixed poses, got 60"):
         adapt(replace(config, mixed=61), source, pool, poses[:3], features)
-    with pytest.raises(ValueError, match="n must be at least 1"):
-        sample_poses(source, regressor, 0, torch.Generator())
+    for draw in (sample_poses, draw_pool):
+        with pytest.raises(ValueError, match="at least 1 noise, got 0"):
+            draw(source, regressor, 0, torch.Generator())
 
 
 def test_sources_without_poses(poses):

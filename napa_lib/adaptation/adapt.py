@@ -133,7 +133,5 @@ def sample_poses(
 
     Source: FlexPose, section 3.4.
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
     source = network.source if isinstance(network, AdaptedGenerator) else network
     return read_poses(network, regressor, source.noise(n, generator))

@@ -135,6 +135,16 @@ def nearest_pairs(targets: Tensor, candidates: Tensor) -> Tensor:
     return chosen
 
 
+def check_sets(first: Tensor, second: Tensor, fewest: int = 2) -> None:
+    """ValueError unless both are sets of at least so many poses of one form, no joint missing."""
+    if min(len(first), len(second)) < fewest or first.ndim != 3 or first.shape[1:] != second.shape[1:]:
+        raise ValueError(
+            f"both sets must hold at least {fewest} poses of one form, got {tuple(first.shape)}, {tuple(second.shape)}"
+        )
+    if not bool(torch.isfinite(first).all() & torch.isfinite(second).all()):
+        raise ValueError("both sets must have no missing joint")
+
+
 def maximum_mean_discrepancy(first: Tensor, second: Tensor) -> float:
     """Squared maximum mean discrepancy of two sets of poses, unbiased: near 0 where their distributions agree.
 
@@ -149,10 +159,7 @@ def maximum_mean_discrepancy(first: Tensor, second: Tensor) -> float:
 
     Source: Gretton et al., 2012, lemma 6 (MMD²_u) and section 8 (the median heuristic).
     """
-    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
-        raise ValueError(
-            f"both sets must hold at least 2 poses of one form, got {tuple(first.shape)}, {tuple(second.shape)}"
-        )
+    check_sets(first, second)
     x, y = first.flatten(1).double(), second.flatten(1).double()
     xx, yy, xy = (torch.cdist(a, b).square() for a, b in ((x, x), (y, y), (x, y)))
     off = ~torch.eye(len(y), dtype=torch.bool, device=y.device)
@@ -174,10 +181,9 @@ def coverage(generated: Tensor, targets: Tensor, neighbours: int = 5) -> float:
     >>> coverage(poses + 0.1, poses, neighbours=1), coverage(poses[:1], poses, neighbours=1)
     (1.0, 0.16666666666666666)
     """
-    if len(targets) <= neighbours or not len(generated):
-        raise ValueError(
-            f"targets must be more than {neighbours} and generated at least one, got {len(targets)}, {len(generated)}"
-        )
+    check_sets(generated, targets, 1)
+    if not 1 <= neighbours < len(targets):
+        raise ValueError(f"targets must be more than the neighbours, from 1 on, got {len(targets)} and {neighbours}")
     y = targets.flatten(1).double()
     within = torch.cdist(y, y).fill_diagonal_(torch.inf).kthvalue(neighbours, 1).values
     nearest = torch.cdist(y, generated.flatten(1).double()).amin(1)
@@ -199,10 +205,7 @@ def energy_distance(first: Tensor, second: Tensor) -> float:
 
     Source: Székely and Rizzo, 2013; Sejdinovic et al., 2013 (that it is an MMD).
     """
-    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
-        raise ValueError(
-            f"both sets must hold at least 2 poses of one form, got {tuple(first.shape)}, {tuple(second.shape)}"
-        )
+    check_sets(first, second)
     x, y = (poses.flatten(1).double() / first.shape[1] ** 0.5 for poses in (first, second))
     within = sum(torch.cdist(a, a).sum() / (len(a) * (len(a) - 1)) for a in (x, y))
     return float((2 * torch.cdist(x, y).mean() - within).clamp_min(0).sqrt())
@@ -226,10 +229,7 @@ def told_apart(first: Tensor, second: Tensor) -> float:
     >>> told_apart(poses, poses + 100), told_apart(poses, poses + 0.1)
     (1.0, 0.0)
     """
-    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
-        raise ValueError(
-            f"both sets must hold at least 2 poses of one form, got {tuple(first.shape)}, {tuple(second.shape)}"
-        )
+    check_sets(first, second)
     count = min(len(first), len(second))
     rows = [torch.linspace(0, len(poses) - 1, count).round().long() for poses in (first, second)]
     both = torch.cat([first[rows[0]], second[rows[1]]]).flatten(1).double()

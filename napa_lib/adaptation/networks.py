@@ -112,7 +112,13 @@ class PoseStyleGAN(nn.Module):
         return [2 * width for width in self.config.channels for _ in range(2)]
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
-        """Latent codes z, (count, latent), from N(0, I)."""
+        """Latent codes z, (count, latent), from N(0, I).
+
+        Raises:
+            ValueError: for count < 1.
+        """
+        if count < 1:
+            raise ValueError(f"there must be at least 1 noise, got {count}")
         return torch.randn(count, self.config.latent, generator=generator)
 
     def styles(self, z: Tensor) -> list[Tensor]:
