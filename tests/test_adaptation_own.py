@@ -132,6 +132,9 @@ def test_a_source_is_trained_on_labels_of_ones_own(coco, tmp_path, monkeypatch):
     training.main(["--stage", "beta", "--poses", f"coco:{folder}", *words, "--results", str(tmp_path / "b.json")])
     assert load_regressor(tmp_path / "beta.safetensors").joints == 15
     torch.testing.assert_close(seen[0], labelled_poses(f"coco:{folder}")[0])
+    monkeypatch.setattr(training, "MOST", 5)
+    some = training.open_source(f"coco:{folder}", torch.Generator())
+    torch.testing.assert_close(some, seen[0][[0, 2, 5, 7, 10]])  # of thirteen, evenly spread
     assert "held_out" not in results.read(tmp_path / "b.json")  # motion capture is none of its source
     for bad, message in ((["--poses", "mine"], "mocap, artificial.*coco:FOLDER, got 'mine'"),
                          (["--start", "x.safetensors"], "--start is for --stage source")):  # fmt: skip

@@ -5,8 +5,9 @@
         --source runs/coco/warm.safetensors --beta runs/coco/beta.safetensors --out runs/ours.safetensors \\
         --results runs/ours.json
 
-The second is the paper's Ours of table 1: a source that `napa_lib.adaptation.train --poses coco:FOLDER` has learned,
-two shots of each activity. `napa_lib.bottleneck.train --data simplified-human36m:FOLDER --skeleton SHARED15 --pose-file
+The second is the paper's Ours of table 1, with a beta that was taught the target and poses as wide as the shots (lesson
+07 tells why): a source that `napa_lib.adaptation.train --poses coco:FOLDER` has learned, two shots of each activity.
+`napa_lib.bottleneck.train --data simplified-human36m:FOLDER --skeleton SHARED15 --pose-file
 runs/ours.safetensors` trains its detector with them: poses lie in their square as figures do in that set's crops. Only
 labels are read, and of them only whole poses.
 """

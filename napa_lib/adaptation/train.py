@@ -24,7 +24,7 @@ from napa_lib.adaptation.losses import gradient_penalty
 from napa_lib.adaptation.networks import Discriminator, KeypointRegressor, PoseStyleGAN, halvings_for, read_images
 from napa_lib.adaptation.sticks import FACE, STROKES, alpha, check_source
 from napa_lib.adaptation.store import load_source, save_regressor, save_source
-from napa_lib.adaptation.targets import artificial_poses, labelled_poses, source_poses, union_poses
+from napa_lib.adaptation.targets import artificial_poses, labelled_poses, source_poses, spaced, union_poses
 from napa_lib.adaptation.warm import warm_source
 from napa_lib.data.known import is_known
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
@@ -34,6 +34,7 @@ from napa_lib.networks.gan import bce_discriminator_loss, bce_generator_loss
 
 PROGRAM = "python -m napa_lib.adaptation.train"
 SCALE = 32_000  # poses of the source, as many as the paper has of COCO
+MOST = 200_000  # poses of a data set of one's own: each has a noise in memory
 SOURCES = {"mocap": source_poses, "artificial": artificial_poses, "union": union_poses, "faces": source_faces}
 CLIP = 100.0  # largest norm of a network's gradient: stops what is not sound, and nothing else
 
@@ -160,7 +161,8 @@ def worn(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def open_source(name: str, generator: torch.Generator) -> Tensor:
-    """The poses of a source: `SCALE` of those that are made here, or all that a data set of one's own labels.
+    """The poses of a source: `SCALE` of those that are made here, or those that a data set of one's own labels, `MOST`
+    of them evenly spread where it has more.
 
     Raises:
         ValueError: for another name, or as `labelled_poses`.
@@ -169,7 +171,7 @@ def open_source(name: str, generator: torch.Generator) -> Tensor:
         return SOURCES[name](SCALE, generator)
     if not is_known(name):
         raise ValueError(f"poses must be of {', '.join(SOURCES)}, or a data set's, such as coco:FOLDER, got {name!r}")
-    return labelled_poses(name)[0]
+    return spaced(labelled_poses(name)[0], MOST)
 
 
 def known_poses(network: KeypointRegressor, count: int, generator: torch.Generator, split: str = "train") -> Tensor:
