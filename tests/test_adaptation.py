@@ -36,9 +36,10 @@ from napa_lib.adaptation import (
 )
 from napa_lib.adaptation.functional import nearest_share, smeared, told_apart, widened
 from napa_lib.adaptation.targets import Target, artificial_poses
+from napa_lib.data import load_body25_poses
 from napa_lib.data.shards import MOVEMENTS
 from napa_lib.networks import VGG19Features
-from napa_lib.skeletons import SHARED15
+from napa_lib.skeletons import BODY25, SHARED15, convert
 
 SMALL = GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(12, 8, 6))
 
@@ -306,6 +307,13 @@ def test_shapes_and_layers(config):
     assert KeypointRegressor(config.planes, 8)(image).shape == (3, 15, 2)
 
 
+def test_untrained_styles_leave_channels_as_they_are():
+    network = PoseStyleGAN(PRESETS["thumb"])
+    for style in network.styles(torch.zeros(1, 64)):
+        scale, shift = style.detach().chunk(2, 1)
+        assert float(scale.mean()) == pytest.approx(1, abs=0.05) and float(shift.mean()) == pytest.approx(0, abs=0.05)
+
+
 def test_the_papers_size():
     network = PoseStyleGAN(PRESETS["paper"])
     assert network.config.layers == 12
@@ -435,6 +443,13 @@ def test_pool_and_held_out_do_not_share_moments():
     target = recorded_target("Stand")
     nearest = torch.cdist(target.pool.flatten(1), target.held_out.flatten(1)).amin()
     assert float(nearest) > 0
+
+
+def test_shots_are_of_a_recordings_first_half():
+    keypoints = convert(load_body25_poses("Stand").keypoints, BODY25, SHARED15)
+    whole = fit_square(keypoints[~keypoints.isnan().flatten(1).any(1)])
+    target = recorded_target("Stand")
+    torch.testing.assert_close(torch.cat([target.pool, target.held_out]), whole)
 
 
 def test_synthetic_people_are_a_target():

@@ -119,6 +119,39 @@ def test_results_hold_what_was_asked_for(tmp_path, monkeypatch):
         experiments.main(["--ship", "--models", "nowhere", "--out", str(tmp_path / "x.json")])
 
 
+def test_a_variant_is_adapted_as_its_name_says_and_with_its_seed(monkeypatch):
+    torch.manual_seed(0)
+    source, seen = PoseStyleGAN(GeneratorConfig(size=32, latent=8, mapping_layers=1, channels=(8, 8, 6, 6))), []
+
+    def adapt(config, source, pool, shots, *rest):
+        seen.append((config.layers, config.pairing, config.seed, len(shots)))
+        return Adapted(source, shots, [{"perceptual": 1.0}])
+
+    monkeypatch.setattr(measure, "adapt", adapt)
+    monkeypatch.setattr(measure, "sample_poses", lambda *_: source_poses(20, torch.Generator()))
+    parts = measure.Parts(source, None, None, None, None)
+    for name in measure.VARIANTS:
+        measure.measure_variant(name, parts, 3)
+    found = dict(zip(measure.VARIANTS, seen[::2], strict=True))
+    assert seen[::2] == seen[1::2]  # of both classes
+    assert found["all"] == found["white"] == ((1, 2, 3, 4, 5, 6, 7, 8), "nearest", 3, 12)
+    assert found["layer3"] == ((3,), "nearest", 3, 12) and found["layers35"] == ((3, 5), "nearest", 3, 12)
+    assert found["random"][1] == "random" and [found[f"shots{n}"][3] for n in (24, 48)] == [24, 48]
+    assert [found[f"layer{n}"][0] for n in range(1, 9)] == [(n,) for n in range(1, 9)]
+
+
+def test_more_adapted_poses_stand_beside_as_many_mixed_ones(monkeypatch):
+    seen = []
+    monkeypatch.setattr(measure, "SCALES", (5, 10))
+    monkeypatch.setattr(measure, "sample_poses", lambda *_: source_poses(10, torch.Generator().manual_seed(1)))
+    monkeypatch.setattr(measure, "train_detector", lambda config, poses: (seen.append(poses), None))
+    monkeypatch.setattr(measure, "detector_errors", lambda *_: {})
+    measure.measure_scale(0)
+    assert [len(poses) for poses in seen] == [1005, 1010] * len(measure.TARGETS)
+    torch.testing.assert_close(seen[0][-1000:], seen[1][-1000:])
+    torch.testing.assert_close(seen[0][:5], seen[1][:5])
+
+
 def test_each_stored_adaptation_has_the_configuration_that_it_was_made_with():
     found = results.shipped_runs("adaptation")
     made = [(name, run) for name, runs in found.items() for run in runs if "pairing" in (run["config"] or {})]

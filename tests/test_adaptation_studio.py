@@ -193,18 +193,26 @@ def test_commands_write_poses_and_what_they_are_worth(tmp_path, monkeypatch):
     mixed = reading.pose_mixup(reading.shots_of(measure.recorded_target("T"), 0), 25, torch.Generator().manual_seed(0))
     torch.testing.assert_close(learned[0], torch.cat([parts.pool.poses[:20], mixed]))  # Direct's
     torch.testing.assert_close(learned[1][-25:], mixed)
+    wide, shots = learned[1][:-25], reading.shots_of(measure.recorded_target("T"), 0)
+    assert len(wide) == 18  # nine tenths of twenty, as wide as the shots
+    torch.testing.assert_close(wide.var(0).sum(), shots.var(0).sum(), rtol=1e-4, atol=0)
     found = results.read(tmp_path / "reading_T_0.json")
     assert set(found["distances"]) == set(STEPS)
     assert set(found["moved"]) == {"read", "fitted", "taught"} and all(
         0 < share < 1 for share in found["moved"].values()
     )
     assert set(found["detector"]) == {"direct", "wide"} and found["config"]["steps"] == 2
+    given, smear = [], reading.smeared
+    monkeypatch.setattr(reading, "smeared", lambda *parts: given.append(parts[:3]) or smear(*parts))
     reading.main(["--target", "T", "--smear", "--out", str(tmp_path / "smeared_T_0.json")])
     smeared = results.read(tmp_path / "smeared_T_0.json")
     assert set(smeared["distances"]) == set(SMEARED) and smeared["layers"] == [1, 2, 3, 4]
     for kind in ("source", "mixup", "mixup wide", "pool"):  # these do not depend on layers
         assert smeared["distances"][kind] == found["distances"][kind]
     assert set(smeared["detector"]) == {"smeared"}
+    for _, fitted, residuals in given:  # what an answer lacks of its mixed pose
+        torch.testing.assert_close(fitted + residuals, mixed)
+    torch.testing.assert_close(given[1][0], mixed)
     torch.testing.assert_close(learned[2][-25:], mixed)
     monkeypatch.setattr(reading, "load_pretrained_transfer", lambda name: StyleTransfer(load_pretrained()[0].widths))
     reading.main(["--target", "T", "--ship", "--out", str(tmp_path / "taught.json")])

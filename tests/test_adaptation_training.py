@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ from napa_lib.adaptation import (
     recorded_target,
     sample_poses,
     source_poses,
+    warm,
 )
 from napa_lib.adaptation import train as training
 from napa_lib.adaptation.adapt import paired_noises, read_poses
@@ -93,6 +95,16 @@ def test_the_critic_is_penalised_at_real_pictures_every_few_steps(poses, monkeyp
         assert float((real[:, None] - drawn[None]).abs().amax((2, 3, 4)).amin(1).max()) == 0.0
 
 
+def test_the_mapping_learns_at_a_tenth_of_the_rate_and_what_comes_out_is_an_average(poses):
+    """Adam's first step is as long as its rate, whatever the gradient; the average has nine tenths of it."""
+    network = PoseStyleGAN(SMALL)
+    start = copy.deepcopy(network)
+    trained, _ = train_source(replace(CONFIG, steps=1, learning_rate=1e-3), poses, start=network)
+    for part, rate in (("mapping", 1e-4), ("affine", 1e-3), ("synthesis", 1e-3)):
+        pairs = zip(getattr(start, part).parameters(), getattr(trained, part).parameters(), strict=True)
+        assert max(float((a - b).detach().abs().max()) for a, b in pairs) == pytest.approx(0.9 * rate, rel=0.01)
+
+
 def test_another_source_is_refused(tmp_path, poses):
     checkpoint = tmp_path / "source.safetensors"
     train_source(replace(CONFIG, steps=2), poses, Setup(checkpoint=checkpoint))
@@ -105,6 +117,20 @@ def test_beta_learns_to_read(poses):
     network, record = train_regressor(config, poses)
     assert record[-1]["distance"] < 0.85 * record[0]["distance"]  # 16 px are few for fifteen joints
     assert not network.training
+
+
+def test_beta_sees_poses_deformed_and_pictures_worn(poses, monkeypatch):
+    drawn, seen = torch.Generator().manual_seed(0), []
+    sides = [torch.cat([p.amax(1) - p.amin(1) for p in (q, deformed(q, drawn))], 1) for q in poses.split(1)]
+    ratio = torch.cat([side[:, 2:] / side[:, :2] for side in sides])
+    assert 0.6 < float(ratio.min()) < 0.85 and 1.15 < float(ratio.max()) < 1.7  # stretched by up to 30 %, joints moved
+    light = worn(torch.ones(300, 3, 16, 16), drawn).mean((1, 2, 3))
+    assert 0.55 < float(light.min()) < 0.65 and float(light.max()) > 0.95  # from faint to full
+    for name in ("deformed", "worn"):
+        was = getattr(training, name)
+        monkeypatch.setattr(training, name, lambda x, g, was=was, name=name: seen.append(name) or was(x, g))
+    train_regressor(replace(CONFIG, steps=2), poses)
+    assert seen == ["deformed", "worn"] * 2
 
 
 def test_what_beta_sees_stays_inside(poses):
@@ -133,6 +159,13 @@ def test_adapting_lowers_the_loss_and_leaves_the_source_alone(adapted_parts, pos
     assert tau.layers == (2, 3) and not bool((tau.blocks["2"] == torch.eye(tau.widths[1])).all())
     sampled = sample_poses(found.generator, regressor, 7, torch.Generator().manual_seed(0))
     assert sampled.shape == (7, 15, 2) and float(sampled.abs().max()) <= 1
+
+
+def test_taus_first_step_is_as_long_as_the_rate(adapted_parts, poses):
+    source, _, pool, features = adapted_parts
+    config = AdaptationConfig(layers=(2,), mixed=20, steps=1, batch=4, learning_rate=1e-3)
+    block = adapt(config, source, pool, poses[:5], features).generator.transfer.blocks["2"].detach()
+    assert float((block - torch.eye(len(block))).abs().max()) == pytest.approx(1e-3, rel=0.01)
 
 
 def test_each_noise_is_to_become_the_pose_that_it_is_paired_with(adapted_parts, poses, monkeypatch):
@@ -327,6 +360,19 @@ def test_a_code_knows_its_pose_and_not_the_others_order():
     torch.testing.assert_close(few.square().mean(1), torch.ones(5), atol=1e-4, rtol=0)
     with pytest.raises(ValueError, match="at least 2"):
         pose_codes(poses[:1], 64, torch.Generator())
+
+
+def test_first_lessons_mind_absolute_differences_a_little(poses, monkeypatch):
+    seen, descend = [], warm.descend
+
+    def noted(total, optimizer, clip, losses):
+        seen.append((float(total.detach()), {name: float(value.detach()) for name, value in losses.items()}))
+        descend(total, optimizer, clip, losses)
+
+    monkeypatch.setattr(warm, "descend", noted)
+    warm_source(SourceConfig(replace(SMALL, latent=32), steps=2, batch=4), poses)
+    for total, losses in seen:
+        assert total == pytest.approx(losses["squared"] + 0.1 * losses["absolute"], rel=1e-5)
 
 
 def test_first_lessons_lower_the_loss_and_the_critic_goes_on_from_them(poses, tmp_path):
