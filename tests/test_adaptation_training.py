@@ -330,7 +330,7 @@ def test_networks_that_ship_are_as_near_to_their_target_as_was_stored():
     generator = AdaptedGenerator(source, load_pretrained_transfer(TAUGHT)).eval()
     noises = source.noise(SAMPLES, torch.Generator().manual_seed(1))
     found = distances(read_poses(generator, load_pretrained_reader(), noises), recorded_target(TAUGHT).held_out)
-    assert found == pytest.approx(results.shipped("adaptation/taught")["shipped"]["taught"], abs=0.01)
+    assert found == pytest.approx(results.shipped("adaptation/taught")["shipped"]["taught"], abs=0.04)
 
 
 # First lessons -----------------------------------------------------------------------------------------------------
