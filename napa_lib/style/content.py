@@ -1,22 +1,27 @@
-"""Content pictures: what the stylizers are trained on and, apart from it, what they are measured on."""
+"""Content and style pictures: what the stylizers are trained on and, apart from it, what they are measured on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napa_lib.data import crop_square, list_paintings, load_paintings, load_video_frames, resize
+from napa_lib.data import crop_square, list_paintings, load_image, load_paintings, load_video_frames, resize
+from napa_lib.data.datasets import Annotations
+from napa_lib.data.datasets.files import files_in
+from napa_lib.data.decoding import picture_endings
+from napa_lib.data.known import from_annotations, from_frames, is_known, open_known
 
 CAMERAS = ("cam01", "cam02", "cam03")
 
 
 def training_pictures() -> list[Tensor]:
-    """Pictures to cut content crops from: the paintings that hold no test figure, and every 24th frame of a film of
+    """Pictures to cut content crops from: the 24 paintings that hold no test figure, and the first frame of a film of
     two people in a street, which is not among the held-out ones."""
     paintings = load_paintings(names=[painting.name for painting in list_paintings() if not painting.in_art_figures])
-    return paintings + list(load_video_frames("street", "cam01")[::24])
+    return paintings + [load_video_frames("street", "cam01")[0]]
 
 
 def held_out_pictures(size: int) -> Tensor:
@@ -24,6 +29,63 @@ def held_out_pictures(size: int) -> Tensor:
     names = [painting.name for painting in list_paintings() if painting.in_art_figures]
     frames = [load_video_frames(sequence, camera)[10] for sequence in ("single", "multi") for camera in CAMERAS]
     return torch.stack([crop_square(frame, size) for frame in frames] + load_paintings(size, names))
+
+
+def open_content(sources: Sequence[str], size: int) -> Callable[[int, torch.Generator], Tensor]:
+    """What draws batches of content, (count, 3, size, size) in [0, 1], given their number and a generator.
+
+    Args:
+        sources: data sets as `napa_lib.data.known.open_known` takes them ("mpii:FOLDER", "coco:FOLDER" …), of which
+            each figure is cut out as in NAPA, section 4.1; folders of pictures, of which each gives its centred square;
+            none for random crops of `training_pictures`. Pictures of a single colour are left out: where all is equal,
+            the gradient of fifteen normalisations is infinite.
+        size: pixels.
+
+    Raises:
+        ValueError: for a source that is not there, holds no picture or is damaged.
+    """
+    if not sources:
+        pictures = training_pictures()
+        return lambda count, generator: random_crops(pictures, count, size, generator)
+    images = torch.cat([_content_of(source, size) for source in sources])
+    pixels = images.flatten(2)
+    images = images[(pixels.amax(2) > pixels.amin(2)).any(1)]
+    if len(images) == 0:
+        raise ValueError(f"data must hold pictures of more than one colour, got {', '.join(sources)}")
+    return lambda count, generator: images[torch.randint(len(images), (count,), generator=generator)].float() / 255
+
+
+def _content_of(source: str, size: int) -> Tensor:
+    """The pictures of a source, (N, 3, size, size) uint8."""
+    if not is_known(source):
+        return torch.stack([(crop_square(load_image(file), size) * 255).round().byte() for file in pictures_in(source)])
+    found = open_known(source)
+    clips = from_annotations(found, size) if isinstance(found, Annotations) else from_frames(found, size)
+    return clips.images.flatten(0, 1)
+
+
+def pictures_in(folder: str | Path) -> list[Path]:
+    """The picture files of a folder, by name.
+
+    Raises:
+        ValueError: if there is no such folder, or no picture in it.
+    """
+    files = files_in(Path(folder), *picture_endings()) if Path(folder).is_dir() else []
+    if not files:
+        raise ValueError(f"{folder} is no folder of pictures")
+    return files
+
+
+def load_styles(names: Sequence[str], size: int) -> Tensor:
+    """Style pictures as squares, (N, 3, size, size): paintings that ship by name, and picture files.
+
+    Raises:
+        ValueError: for what is neither, or a file that cannot be read.
+    """
+    own = {name for name in names if Path(name).is_file()}
+    return torch.stack([
+        crop_square(load_image(name), size) if name in own else load_paintings(size, [name])[0] for name in names
+    ])  # fmt: skip
 
 
 def random_crops(pictures: Sequence[Tensor], count: int, size: int, generator: torch.Generator) -> Tensor:

@@ -35,6 +35,7 @@ from napa_lib.style.train import StylizerConfig, run_training
 
 PROGRAM = "python -m napa_lib.style.evaluate"
 STEPS = {"gatys": 200, "strokes": 200, "without-places": 120, "added-losses": 100, "norms": 150}
+HALVES = ("strokes", "without-places")  # what can be optimised in bfloat16
 SINGLES = ("greatwave", "kandinky")  # the styles with a network of their own
 COMPARED = (*SINGLES, "gogh_harvest")  # styles that are measured more closely
 
@@ -43,7 +44,7 @@ STROKES = LossRatios(
     style=20.0, total_variation=0.2, content=2.0, style_entropy=0, srgb=0, hsv=0, cosine=0, content_entropy=0
 )
 
-# Figure 8: Johnson's three terms, then one of NAPA's after the other, the most important of them first.
+# Figure 8: Johnson's three terms, then one more at a time of those that the paper calls the most important, then all.
 ADDED_LOSSES = {
     "Johnson": JOHNSON,
     "+ cos": replace(JOHNSON, cosine=1000.0),
@@ -152,7 +153,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--half", action="store_true", help="strokes, without-places: optimise in bfloat16")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, start = parser.parse_args(arguments), time.monotonic()
-    steps = options.steps or STEPS.get(options.what, 0)
+    if options.steps is not None and options.what not in STEPS:
+        parser.error(f"{options.what} takes no --steps")
+    if options.half and options.what not in HALVES:
+        parser.error(f"{options.what} takes no --half")
+    steps = STEPS.get(options.what, 0) if options.steps is None else options.steps
+    if options.what in STEPS and steps < 1:
+        parser.error(f"--steps must be at least 1, got {steps}")
     seeds = (0, 1, 2)
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "gatys": lambda: measure_gatys(steps=steps),

@@ -76,7 +76,8 @@ def content_loss(a: Tensor, b: Tensor) -> Tensor:
     """L_content: Euclidean (L2) distance between two feature maps of one layer, ||a - b||_2.
 
     Unlike L_feat it is not squared: its gradient keeps its length however close the two come, and is taken as 0
-    where they are equal.
+    where they are equal. The authors' released code squares it and takes the mean, which is L_feat: about ten at the
+    paper's ratio of 1, where L_style is hundreds (results/style/added_losses.json).
 
     Returns:
         (B,) non-negative.
@@ -93,8 +94,8 @@ def content_loss(a: Tensor, b: Tensor) -> Tensor:
 def cosine_loss(a: Tensor, b: Tensor) -> Tensor:
     """L_cos: one minus the cosine of the angle between two feature maps of one layer, each taken as one long vector.
 
-    A similarity must be subtracted: minimising the cosine itself would push the pictures apart. Where one of the maps
-    is all zero the angle is undefined and the loss is 1.
+    A similarity must be subtracted: minimising the cosine itself, as the authors' released code does, would push the
+    pictures apart. Where one of the maps is all zero the angle is undefined and the loss is 1.
 
     Returns:
         (B,) in [0, 2].
@@ -173,7 +174,8 @@ def total_variation_loss(image: Tensor) -> Tensor:
 def srgb_loss(output: Tensor, style: Tensor) -> Tensor:
     """L_srgb: one minus the cosine between two pictures, each taken as one vector of sRGB values.
 
-    Pictures in napa are sRGB-encoded throughout, so no conversion is needed.
+    Pictures in napa are sRGB-encoded throughout, so no conversion is needed (the authors' released code encodes them a
+    second time, and then compares those that were not).
 
     Returns:
         (B,) in [0, 1] for pictures in [0, 1]; 1 where one of the pictures is black.
@@ -217,7 +219,8 @@ def hsv_loss(output: Tensor, style: Tensor) -> Tensor:
         L_hsv = |h_s - h_o| + |s_s - s_o| + |v_s - v_o|
 
     Hue is an angle: 0.95 and 0.05 of a turn are 0.1 apart, not 0.9. A pixel that is grey in either picture has no
-    hue and counts as no hue difference.
+    hue and counts as no hue difference. (The authors' released code compares with the style's mean hue, saturation and
+    value alone.)
 
     Returns:
         (B,) in [0, 2.5].

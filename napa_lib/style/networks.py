@@ -23,6 +23,9 @@ class TransformNet(nn.Module):
     Layers and channels are those of Johnson et al. (1.68 M parameters); as is usual since, the two layers up are an
     enlargement by nearest neighbours and a convolution, which leaves no chequerboard.
 
+    How the style picture gets into F, NAPA does not say; its released code lays it on the content picture as three more
+    channels. Here it goes into the normalisation ("pool"), so that it has no place that could be copied.
+
     Args:
         norm: "instance" (NAPA's choice, section 4.1.1), "batch" (Johnson et al.), or "pool": instance normalisation
             whose scale and shift are computed from a style picture, the network's second input.
@@ -117,7 +120,8 @@ class StyleEncoder(nn.Module):
 @torch.no_grad()
 def style_statistics(style: Tensor, features: VGG19Features) -> Tensor:
     """Mean and standard deviation of each channel at relu1_1 ... relu4_1, as logarithms: (B, 1920)."""
-    maps = [features(style, CODE_LAYERS)[layer].flatten(2) for layer in CODE_LAYERS]
+    found = features(style, CODE_LAYERS)
+    maps = [found[layer].flatten(2) for layer in CODE_LAYERS]
     return torch.cat([part for m in maps for part in (m.mean(2).log1p(), m.std(2, correction=0).log1p())], 1)
 
 

@@ -35,7 +35,7 @@ def stylize(
     Args:
         image: (B, 3, H, W) in [0, 1], sides of at least 16 pixels.
         network: a trained network.
-        style: for a pool network, one style picture or B of them, (1 or B, 3, H', W'); else None.
+        style: for a pool network, one style picture or B of them, (1 or B, 3, H', W') in [0, 1]; else None.
         features: for a pool network, the VGG-19 that looks at the style picture; made when not given.
 
     Returns:
@@ -49,6 +49,10 @@ def stylize(
     check_range("image", image)
     if (style is not None) != (network.norm == "pool"):
         raise ValueError(f"a pool network needs a style picture, others take none; this one has norm={network.norm!r}")
+    if style is not None:
+        if style.ndim != 4 or len(style) not in (1, len(image)):
+            raise ValueError(f"style must be one picture or {len(image)}, (B, 3, H, W), got {tuple(style.shape)}")
+        check_range("style", style)
     height, width = image.shape[2:]
     padded = torch.nn.functional.pad(image, (0, -width % 4, 0, -height % 4), mode="reflect")
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 python -m napa_lib.style.train --styles pool --steps 4000 --out runs/pool
 python -m napa_lib.style.train --styles greatwave --start pool --windows 2 --ratio style=20 --out runs/greatwave
+python -m napa_lib.style.train --styles la_muse.jpg --data mpii:FOLDER --size 256 --steps 14000 --out runs/la_muse
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.data import load_paintings
 from napa_lib.engine import choose_device, seed_everything
 from napa_lib.files import write_text
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, command, descend, run, settings_of
 from napa_lib.networks import VGG19Features
 from napa_lib.results import to_json
-from napa_lib.style.content import random_crops, training_pictures
+from napa_lib.style.content import load_styles, open_content, pictures_in
 from napa_lib.style.losses import LossRatios, StylizationLoss
 from napa_lib.style.networks import Norm, TransformNet, style_statistics
 from napa_lib.style.pretrained import POOL, load_stylizer, save_stylizer
+
+KEPT = 64 * 128 * 128  # pixels of style pictures whose feature maps are kept, which take 0.8 GB; of more, they are not
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class StylizerConfig:
     """One training. The paper's per-style baseline has size 256, batch 4 and Adam at 1e-3 on MPII; how long, it does
     not say, and its released code makes two passes."""
 
-    styles: tuple[str, ...] = POOL  # names of paintings; several need norm="pool"
+    styles: tuple[str, ...] = POOL  # names of paintings, or picture files; several need norm="pool"
     norm: Norm = "pool"
     steps: int = 4000
     batch: int = 4
@@ -43,14 +45,23 @@ class StylizerConfig:
     ratios: LossRatios = field(default_factory=LossRatios)
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 1 or not self.styles:
-            raise ValueError(f"steps, batch and the number of styles must be at least 1, got {self}")
+        if min(self.steps, self.batch, self.windows, len(self.styles)) < 1:
+            raise ValueError(f"steps, batch, windows and the number of styles must be at least 1, got {self}")
+        if self.size < 16 or self.size % 4:
+            raise ValueError(f"size must be at least 16 and a multiple of 4, got {self.size}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
         if len(self.styles) > 1 and self.norm != "pool":
             raise ValueError(f"{len(self.styles)} styles need norm='pool', got {self.norm!r}")
 
 
 def train_stylizer(
-    config: StylizerConfig, out: str | Path, device: str = "auto", every: int = 50, half: bool = False
+    config: StylizerConfig,
+    out: str | Path,
+    device: str = "auto",
+    every: int = 50,
+    half: bool = False,
+    data: Sequence[str] = (),
 ) -> TransformNet:
     """Train a transformation network, resuming where an earlier run in `out` stopped.
 
@@ -60,6 +71,7 @@ def train_stylizer(
         device: where to compute.
         every: steps between two checkpoints and entries of the record.
         half: compute in bfloat16 where that is safe.
+        data: sources of content pictures, as `napa_lib.style.content.open_content` takes them.
 
     Returns:
         the trained network, on the device, in evaluation mode.
@@ -67,14 +79,17 @@ def train_stylizer(
     Source: NAPA, section 4.1 (per style) and stage 1 of section 3.3 (pool).
     """
     out = Path(out)
-    setup = Setup(choose_device(device), half, out / "checkpoint.safetensors")
-    network, record = run_training(config, setup, every)
-    save_stylizer(out / "network.safetensors", network, config.styles)
+    inputs = {"data": list(data)} if data else {}
+    setup = Setup(choose_device(device), half, out / "checkpoint.safetensors", inputs=inputs)
+    network, record = run_training(config, setup, every, data)
+    save_stylizer(out / "network.safetensors", network, [Path(name).stem for name in config.styles])
     write_text(out / "record.json", to_json(record) + "\n")
     return network
 
 
-def run_training(config: StylizerConfig, setup: Setup = HERE, every: int = 50) -> tuple[TransformNet, Record]:
+def run_training(
+    config: StylizerConfig, setup: Setup = HERE, every: int = 50, data: Sequence[str] = ()
+) -> tuple[TransformNet, Record]:
     """Train a network as `train_stylizer` does; returns it and the record, in which the loss is called `total`."""
     generator = seed_everything(config.seed)
     features = VGG19Features()
@@ -83,16 +98,17 @@ def run_training(config: StylizerConfig, setup: Setup = HERE, every: int = 50) -
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     loss = StylizationLoss(features, config.ratios)
     styles = style_windows(config).to(setup.device)
-    targets = loss.measure_style(styles)
-    statistics = style_statistics(styles, features) if config.norm == "pool" else None
-    pictures = training_pictures()
+    targets = loss.measure_style(styles) if styles[:, 0].numel() <= KEPT else None
+    statistics = torch.cat([style_statistics(part, features) for part in styles.split(32)])
+    draw = open_content(data, config.size)
 
     def step(number: int) -> Losses:
-        content = random_crops(pictures, config.batch, config.size, generator).to(setup.device)
+        content = draw(config.batch, generator).to(setup.device)
         chosen = torch.randint(len(styles), (config.batch,), generator=generator).to(setup.device)
+        style = loss.measure_style(styles[chosen]) if targets is None else targets[chosen]
         with setup.autocast():
-            code = network.style(statistics[chosen]) if network.style is not None and statistics is not None else None
-            losses = {"total": loss(network(content, code), targets[chosen], content).total.mean()}
+            code = network.style(statistics[chosen]) if network.style is not None else None
+            losses = {"total": loss(network(content, code), style, content).total.mean()}
         # The style term is of fourth order in the features: early steps would otherwise throw the network far off.
         descend(losses["total"], optimizer, 1000.0, losses)
         return losses
@@ -110,7 +126,7 @@ def style_windows(config: StylizerConfig) -> Tensor:
 
     A window shows strokes as large as they are in a picture of windows x size pixels, at the price of a small one.
     """
-    pictures = torch.stack(load_paintings(config.size * config.windows, config.styles))
+    pictures = load_styles(config.styles, config.size * config.windows)
     rows = pictures.unflatten(3, (config.windows, config.size)).unflatten(2, (config.windows, config.size))
     return rows.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
@@ -120,7 +136,7 @@ def _initial_network(config: StylizerConfig, features: VGG19Features) -> Transfo
         return TransformNet(config.norm)
     network = load_stylizer(config.start)
     if network.norm == "pool" and config.norm == "instance":
-        return network.for_style(torch.stack(load_paintings(config.size * config.windows, config.styles)), features)
+        return network.for_style(load_styles(config.styles, config.size * config.windows), features)
     if network.norm != config.norm:
         raise ValueError(f"{config.start} has norm={network.norm!r}, the training wants {config.norm!r}")
     return network
@@ -142,7 +158,13 @@ def parse_ratios(settings: Sequence[str]) -> LossRatios:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m napa_lib.style.train", description=__doc__)
-    parser.add_argument("--styles", nargs="+", default=["pool"], help="names of paintings, or 'pool'")
+    parser.add_argument(
+        "--styles", nargs="+", default=["pool"], help="names of paintings, picture files, folders of them, or 'pool'"
+    )
+    parser.add_argument(
+        "--data", nargs="+", default=[], metavar="SOURCE",
+        help="content: data sets, FORMAT:FOLDER, and folders of pictures (default: the pictures that ship)",
+    )  # fmt: skip
     parser.add_argument("--norm", choices=("instance", "batch", "pool"), help="default: pool for several styles")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=4)
@@ -157,14 +179,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--ratio", nargs="*", default=[], metavar="NAME=VALUE", help="other ratios than table 2's")
     parser.add_argument("--out", type=Path, required=True, help="folder; an interrupted run in it goes on")
     options = parser.parse_args(arguments)
-    styles = POOL if options.styles == ["pool"] else tuple(options.styles)
     with command():
+        styles = tuple(style for name in options.styles for style in _expand(name))
         config = StylizerConfig(
             styles=styles, norm=options.norm or ("pool" if len(styles) > 1 else "instance"), steps=options.steps,
             batch=options.batch, size=options.size, seed=options.seed, start=options.start,
             windows=options.windows, ratios=parse_ratios([f"style={options.style_ratio}", *options.ratio]),
         )  # fmt: skip
-        train_stylizer(config, options.out, options.device, options.every, options.half)
+        train_stylizer(config, options.out, options.device, options.every, options.half, options.data)
+
+
+def _expand(name: str) -> Sequence[str]:
+    """The styles that an argument names: the pool's, a folder's, or one."""
+    if name == "pool":
+        return POOL
+    return [str(file) for file in pictures_in(name)] if Path(name).is_dir() else [name]
 
 
 if __name__ == "__main__":
