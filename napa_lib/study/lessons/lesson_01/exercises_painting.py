@@ -120,6 +120,25 @@ GATYS = Exercise(
         ),
         _slip("the content itself", "content.clone()", "content", "changed the picture that was handed in"),
         _slip("always ten steps", "range(steps)", "range(10)", "how often go"),
+        _slip(
+            "clamped at the end",
+            "        with torch.no_grad():\n            picture.clamp_(0, 1)\n    return picture.detach()",
+            "    return picture.detach().clamp(0, 1)",
+            "at the end only",
+        ),
+        _slip(
+            "style of the last maps",
+            "nst.style_loss(maps, wanted)",
+            "nst.style_loss(maps[-1:], wanted[-1:])",
+            "in the last maps alone",
+        ),
+        _slip(
+            "content of the first maps",
+            "nst.content_loss(maps[-1], kept)",
+            "nst.content_loss(maps[0], features(content)[0])",
+            "compares the first maps",
+        ),
+        _slip("L_feat", "nst.content_loss", "nst.feature_loss", "that is L_feat"),
         _slip("small steps", "lr=0.05", "lr=0.001", "Are both terms in it"),
     ),
 )
