@@ -133,12 +133,18 @@ WRONG = {
     "4": ((lambda limits, n: (torch.empty(n).uniform_(120, 180), torch.empty(n).uniform_(30, 90)), "not uniform"),
           (lambda limits, n: (torch.empty(n).uniform_(30, 90), torch.empty(n).uniform_(120, 240)), "gamma leaves"),
           (lambda limits, n: torch.deg2rad(torch.stack([torch.empty(n).uniform_(120, 240),
-                                                        torch.empty(n).uniform_(30, 90)])), "gamma leaves")),
+                                                        torch.empty(n).uniform_(30, 90)])), "gamma leaves"),
+          # right on the range from 120 to 240 alone, which is as wide as its start is far
+          (lambda limits, n: (limits.theta2 - limits.theta1 * torch.rand(n),
+                              torch.empty(n).uniform_(limits.gamma1, limits.gamma2)), "theta leaves"),
+          (lambda limits, n: (torch.empty(n).uniform_(limits.theta1, limits.theta2),
+                              limits.gamma2 - 2 * limits.gamma1 * torch.rand(n)), "gamma leaves")),
     "5": ((-3, "between 0 and 100"), (0.04, "in per cent"), ("few", "should be numbers")),
     "7": ((lambda *a: step_separate(*a)[::-1], "have changed places"),
           (lambda *a: [2 * loss for loss in step_separate(*a)], "model's loss is"),
           (lambda *a: [loss.item() for loss in step_separate(*a)], "two losses that can be differentiated")),
-    "6": (([100, 120], "a body can do that"), ([10, 60], "breaks its own limits"), ("back", "should be numbers")),
+    "6": (([100, 120], "a body can do that"), ([10, 60], "breaks its own limits"), ("back", "should be numbers"),
+          ([90, -60], "between 0 and 180")),
 }  # fmt: skip
 
 
@@ -148,7 +154,7 @@ def test_right_in_other_styles(number, place):
     assert verdict.status == "right", verdict
 
 
-@pytest.mark.parametrize(("number", "place"), [(n, i) for n in WRONG for i in range(3)])
+@pytest.mark.parametrize(("number", "place"), [(n, i) for n in WRONG for i in range(len(WRONG[n]))])
 def test_wrong_in_new_ways(number, place):
     answer, words = WRONG[number][place]
     verdict = judge(BY_ID[number], answer)

@@ -66,7 +66,7 @@ PLAN = LessonPlan(
     hero=hero,
     hero_alt=(
         "Four spheres, each with an orange patch in which a bone may point; beside them twelve stick figures in poses "
-        "drawn from such patches."
+        "drawn from such patches, of those that a body could take."
     ),
     verbs=(
         "write a pose as directions in the frames of its own bones, and walk back down the tree",

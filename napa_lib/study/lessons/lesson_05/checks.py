@@ -129,17 +129,28 @@ def _walk(local, lengths, add=True, transpose=False):
 
 
 def check_sample(my_angles) -> Verdict:
-    limits, n = JointLimits(120, 240, 30, 90), 4000
+    for limits in (JointLimits(120, 240, 30, 90), JointLimits(150, 220, 40, 70)):
+        verdict = _judge_draw(my_angles, limits, 4000)
+        if verdict is not None:
+            return verdict
+    return right("every bone on its own, uniform in its range: that is all of the paper's sampling.")
+
+
+def _judge_draw(my_angles, limits: JointLimits, n: int) -> Verdict | None:
+    """What is wrong with n draws from some limits across 180 degrees; None if nothing is."""
     draw = np.array([np.asarray(part, dtype=float) for part in my_angles(limits, n)])
     theta, gamma = numbers(draw, (2, n), "theta and gamma, stacked,")
     turned = theta % 360
     if not (np.isfinite(theta).all() and np.isfinite(gamma).all()):
         return wrong("some angles are not finite.")
-    if gamma.min() < 30 - 1e-3 or gamma.max() > 90 + 1e-3:
+    low, high = limits.theta1, limits.theta2
+    if gamma.min() < limits.gamma1 - 1e-3 or gamma.max() > limits.gamma2 + 1e-3:
         return wrong("gamma leaves its range: gamma1 + (gamma2 - gamma1) * u with u from 0 to 1.")
-    if turned.min() < 120 - 1e-3 or turned.max() > 240 + 1e-3:
-        if ((theta >= -120) & (theta <= 120)).mean() > 0.9:
-            return wrong("you took the other arc, from -120 to 120: this range runs across 180, from 120 to 240.")
+    if turned.min() < low - 1e-3 or turned.max() > high + 1e-3:
+        if ((theta >= high - 360) & (theta <= low)).mean() > 0.9:
+            return wrong(
+                f"you took the other arc, from {high - 360} to {low}: this range runs across 180, from {low} to {high}."
+            )
         return wrong("theta leaves its range: theta1 + (theta2 - theta1) * u with u from 0 to 1.")
     for values in (theta, gamma):
         if np.unique(values).size == 1:
@@ -150,11 +161,11 @@ def check_sample(my_angles) -> Verdict:
             return wrong("the angles are in order: evenly spaced numbers are no draw.")
     if abs(np.corrcoef(turned, gamma)[0, 1]) > 0.9:
         return wrong("theta and gamma move together: each needs random numbers of its own.")
-    for values, low, high in ((turned, 120, 240), (gamma, 30, 90)):
-        share = np.histogram(values, 4, (low, high))[0] / n
+    for values, start, end in ((turned, low, high), (gamma, limits.gamma1, limits.gamma2)):
+        share = np.histogram(values, 4, (start, end))[0] / n
         if abs(share - 0.25).max() > 0.04:
             return wrong("the angles are not uniform in their range: some quarter of it gets too many.")
-    return right("every bone on its own, uniform in its range: that is all of the paper's sampling.")
+    return None
 
 
 def check_guess(answer) -> Verdict:
@@ -291,6 +302,8 @@ _STEPS = {
 def check_break(answer) -> Verdict:
     theta, gamma = numbers(answer, (2,), "the ankle's theta and gamma")
     limits = JOINT_LIMITS["r_ankle"]
+    if not 0 <= gamma <= 180:
+        return wrong("gamma is an elevation: it lies between 0 and 180 degrees.")
     direction = direction_of(torch.tensor(theta), torch.tensor(gamma))
     if not limits.contain(direction):
         return wrong(f"this ankle breaks its own limits, {limits}: stay inside them.")

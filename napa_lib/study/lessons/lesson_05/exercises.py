@@ -204,8 +204,8 @@ ANGLES = Exercise(
     minutes=6,
     task="""
         The paper's sampling, for one joint. `limits` has four numbers, `theta1`, `theta2`, `gamma1` and `gamma2` in
-        degrees; return two tensors (n,), theta and gamma, uniform in their ranges. It is tried on a range across 180
-        degrees: (120, 240).
+        degrees; return two tensors (n,), theta and gamma, uniform in their ranges. It is tried on ranges across 180
+        degrees, the first from 120 to 240.
     """,
     stub="""
         def my_angles(limits, n):
@@ -231,6 +231,7 @@ ANGLES = Exercise(
         WrongAnswer("together", _angles(gamma=_GAMMA.replace("* v", "* u")), "random numbers of its own"),
         WrongAnswer("bell", _angles("180 + (10 * torch.randn(n)).clamp(-60, 60)"), "not uniform"),
         WrongAnswer("theta as width", _angles("limits.theta1 + limits.theta2 * u"), "theta leaves its range"),
+        WrongAnswer("start as width", _angles("limits.theta1 + limits.theta1 * u"), "theta leaves its range"),
         WrongAnswer("gamma as width", _angles(gamma="limits.gamma1 + limits.gamma2 * v"), "gamma leaves its range"),
         WrongAnswer("whole degrees", _angles("torch.randint(limits.theta1, limits.theta2, (n,))"), "too coarse"),
         WrongAnswer("in order", _angles("torch.linspace(limits.theta1, limits.theta2, n)"), "no draw"),
@@ -364,6 +365,7 @@ BREAK = Exercise(
         WrongAnswer("the back", "ankle = [90, 60]", "a body can do that"),
         WrongAnswer("straight", "ankle = [270, 5]", "nearly straight"),
         WrongAnswer("outside", "ankle = [270, 170]", "breaks its own limits"),
+        WrongAnswer("below zero", "ankle = [90, -60]", "is an elevation"),
         WrongAnswer("one number", "ankle = [270]", "has shape (1,)"),
     ),
 )
