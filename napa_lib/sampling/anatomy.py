@@ -24,6 +24,7 @@ from torch import Tensor
 
 from napa_lib.data import asset_path
 from napa_lib.sampling.limits import SKELETON
+from napa_lib.skeletons import check_pose
 
 LIMBS = {"leg": ("hip", "knee", "ankle"), "arm": ("shoulder", "elbow", "wrist")}
 BEND = {"leg": -1.0, "arm": 1.0}  # a knee bends backwards, an elbow forwards
@@ -31,7 +32,8 @@ ANGLES = ("flexion", "abduction", "rotation", "bend")
 STRAIGHT = 15.0  # degrees of bend below which a limb shows no axial rotation
 Range = tuple[float, float]
 
-# Radii in mm of the capsules that stand for the body, from the shapes of `mocap/humanoid.urdf`.
+# Radii in mm of the capsules that stand for the body: the limbs' are those of `mocap/humanoid.urdf`; the head's is less
+# than that of its ball, which is as long as the capsule, and the trunk's lies between those of hips and chest.
 CAPSULES = {
     "head": ("neck", "head", 80.0),
     "trunk": ("pelvis", "thorax", 100.0),
@@ -52,6 +54,8 @@ def joint_ranges() -> Mapping[str, Any]:
 
 def limb_ranges(limb: str) -> dict[str, Range]:
     """Degrees of the four angles of "leg" or "arm"."""
+    if limb not in LIMBS:
+        raise ValueError(f"limb must be one of {tuple(LIMBS)}, got {limb!r}")
     return {angle: (float(low), float(high)) for angle, (low, high) in joint_ranges()["limbs"][limb].items()}
 
 
@@ -127,8 +131,12 @@ def limbs_allowed(canonical: Tensor) -> Tensor:
     """Which limbs of canonical poses (..., 17, 3) a body could bring into that position given the trunk.
 
     Returns:
-        (..., 4) bool: right leg, left leg, right arm, left arm.
+        (..., 4) bool: right leg, left leg, right arm, left arm; false for a limb with a NaN.
+
+    Raises:
+        ValueError: if the poses are not of `SKELETON`'s joints.
     """
+    check_pose(canonical, SKELETON, "canonical")
     verdicts = []
     for limb, names in LIMBS.items():
         for side in "rl":
@@ -155,8 +163,13 @@ def _pairs() -> tuple[tuple[str, str], ...]:
 def intersects_itself(poses: Tensor) -> Tensor:
     """Which poses (..., 17, 3) in mm have two parts of the body in one place; (...) bool.
 
-    Each part is a capsule round its bone. Neighbours are left out, for they always overlap at their joint.
+    Each part is a capsule round its bone. Neighbours are left out, for they always overlap at their joint. A missing
+    (NaN) joint is nowhere, and its parts in nobody's way.
+
+    Raises:
+        ValueError: if the poses are not of `SKELETON`'s joints.
     """
+    check_pose(poses, SKELETON, "poses")
     starts, ends, radii = _capsules(poses)
     place = {name: i for i, name in enumerate(CAPSULES)}
     first = [place[a] for a, _ in _pairs()]
