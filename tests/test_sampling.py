@@ -358,12 +358,12 @@ def test_the_encoder_sees_every_free_bone_and_no_other():
 
 
 def test_limbs_meet_only_where_the_tree_says():
-    """A knee's layer feeds the lower half; the upper half's features do not see it."""
+    """The knees' layers feed the lower half; the upper half's features do not see them."""
     torch.manual_seed(0)
     encoder = TreeEncoder()
     local = sampling.sample_local(1, generator=generator())
     changed = local.clone()
-    changed[:, joint("r_knee")] *= -1
+    changed[:, [joint("r_knee"), joint("l_knee")]] *= -1
     outputs: list[list[torch.Tensor]] = [[]]
     for half in encoder.halves:
         half.register_forward_hook(lambda module, inputs, output: outputs[-1].append(output))

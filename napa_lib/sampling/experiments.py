@@ -17,6 +17,7 @@ from torch import Tensor
 
 from napa_lib import loop, results
 from napa_lib.experiments import Experiment
+from napa_lib.files import prepare_file
 from napa_lib.sampling.evaluate import (
     implausible_share,
     local_directions,
@@ -74,6 +75,7 @@ WAYS: dict[str, Callable[[int, torch.Generator], Tensor]] = {
 
 def measure(seeds: list[int], poses: int) -> dict:
     """Everything, as `results.write` wants it."""
+    counts = [n for n in NEAREST if n <= poses] or [poses]
     real = {split: mocap_poses(split) for split in ("train", "validation", "test")}
     drawn: dict[str, dict] = {}
     for name, draw in WAYS.items():
@@ -85,7 +87,6 @@ def measure(seeds: list[int], poses: int) -> dict:
             row["implausible"].append(share["either"])
             row["limbs"].append(share["limbs"])
             row["intersection"].append(share["intersection"])
-            counts = [n for n in NEAREST if n <= poses]
             curve = [float(nearest_distances(real["train"], samples[:n]).mean()) for n in counts]
             row["curve"].append(curve)
             row["nearest_mm"].append(curve[-1])
@@ -95,7 +96,7 @@ def measure(seeds: list[int], poses: int) -> dict:
         "mocap": {split: {"inside": share_inside(p), "implausible": implausible_share(p)} for split, p in real.items()},
         "drawn": drawn,
         "poses": poses,
-        "nearest_of": [n for n in NEAREST if n <= poses],
+        "nearest_of": counts,
     }
 
 
@@ -108,6 +109,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with loop.command():
+        if options.poses < 1:
+            raise ValueError(f"--poses must be at least 1, got {options.poses}")
+        prepare_file(options.out)
         found = measure(options.seeds, options.poses)
         command = results.command_line("python -m napa_lib.sampling.experiments", arguments)
         results.write(options.out, found, command, time.monotonic() - started, {"poses": options.poses}, options.seeds)
