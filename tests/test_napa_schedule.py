@@ -9,8 +9,11 @@ import torch
 from test_napa import CONFIG, quick, small_figures, small_model, small_styles  # noqa: F401
 
 from napa_lib.loop import HERE
+from napa_lib.networks.pose_net import PoseNet2D
 from napa_lib.training import run as stages_run
+from napa_lib.training.figures import FigureSet
 from napa_lib.training.objective import NapaLosses
+from napa_lib.training.plateau import Plateau
 from napa_lib.training.run import run_stage
 from napa_lib.training.stages import SIZES, Ratios, TrainingConfig, stage_of, trained_in
 
@@ -31,6 +34,33 @@ def test_the_defaults_are_section_3_3_s():
     ours = {"preset": "tiny", "steps": 150, "passes": 1, "next_stage": 0.5, "plateau": 0.5, "patience": 500,
             "real": 0.0, "features_rate": 0.01, "fixed_features": False, "seed": 0}  # fmt: skip
     assert {name: config[name] for name in ours} == ours and TrainingConfig().ratios == Ratios()
+
+
+def test_of_a_resnet_all_learns_and_batch_norm_keeps_its_statistics():
+    """The paper trains all of G; only the VGG-19 that is embedded in ours stays as it is, but for what is tuned."""
+    for pose, fixed in (
+        (PoseNet2D("resnet50", 32), ("resnet.bn1.running_mean", "resnet.bn1.num_batches_tracked")),
+        (PoseNet2D(width=32, tuned=("conv4_4",)), ("vgg.convolutions.conv4_3.weight",)),
+    ):
+        model = small_model()
+        model.pose = pose
+        before = {name: weight.clone() for name, weight in pose.state_dict().items()}
+        run_stage(2, replace(CONFIG, steps=1), model, small_figures(2), HERE, 1, small_styles())
+        stayed = {name for name, weight in pose.state_dict().items() if torch.equal(weight, before[name])}
+        learned = {name for name, _ in pose.named_parameters() if name in pose.trained_state()}
+        assert not stayed & learned and stayed >= set(fixed) and len(learned) > len(list(pose.head.parameters()))
+
+
+def test_without_a_3d_label_the_depth_network_stays_as_it_is():
+    """L_depth would be 0, and what weight decay leaves of a gradient is scaled up to full steps by RMSprop."""
+    model, figures = small_model(), small_figures(2)
+    before = {name: weight.clone() for name, weight in model.depth.state_dict().items()}
+    blind = FigureSet(figures.images, figures.keypoints, torch.full_like(figures.poses, torch.nan))
+    record = run_stage(2, replace(CONFIG, steps=2), model, blind, HERE, 1, small_styles())
+    assert all(torch.equal(weight, before[name]) for name, weight in model.depth.state_dict().items())
+    assert "depth" not in record[-1] and record[-1]["keypoints"] > 0
+    with pytest.raises(ValueError, match="every ratio of stage 2 is 0"):
+        run_stage(2, replace(CONFIG, ratios=Ratios(keypoints=0)), model, blind, HERE, 1, small_styles())
 
 
 def constant(monkeypatch) -> list[torch.optim.Optimizer]:
@@ -73,3 +103,11 @@ def test_the_rate_falls_where_the_loss_does_not(monkeypatch):
         corrected = groups[0]["lr"] / (1 - 0.99 ** (step + 1)) ** 0.5
         assert corrected == pytest.approx(5e-5 * factor), step
     assert [entry["rate"] for entry in record] == [*factors[1:], 0.25]  # as it is after the step
+
+
+@pytest.mark.parametrize(("fall", "rate"), [(0.02, 1.0), (0.001, 0.25)])
+def test_a_fall_of_less_than_one_per_cent_is_none(fall, rate):
+    plateau = Plateau(0.5, 5)
+    for step in range(11):
+        plateau.see(torch.tensor((1 - fall) ** step))
+    assert plateau.rate == rate

@@ -83,28 +83,32 @@ def napa_losses(
         found = StylizationLoss(model.features, ratios.style)(passed.output, style, content)
         terms |= {name: value.mean() for name, value in found.terms.items()}
     if "pose" in stage.losses:
-        terms |= _pose_terms(model, passed, figures, content.shape[-1])
+        terms |= _pose_terms(model, passed, figures, ratios, content.shape[-1])
     if "supervision" in stage.losses and ratios.supervision:
         assert passed.reconstruction is not None
         terms |= supervision_losses(model.own_features, passed.reconstruction, passed.output)
-    table = ratio_table(ratios)
-    return NapaLosses({name: value for name, value in terms.items() if table[name]}, table)
+    if not terms:
+        raise ValueError(f"every ratio of stage {stage.number} is 0: there is nothing to descend")
+    return NapaLosses(terms, ratio_table(ratios))
 
 
-def _pose_terms(model: NapaModel, passed: Passed, figures: FigureSet, size: int) -> dict[str, Tensor]:
-    """L_2d and L_depth.
+def _pose_terms(model: NapaModel, passed: Passed, figures: FigureSet, ratios: Ratios, size: int) -> dict[str, Tensor]:
+    """L_2d and L_depth, as far as their ratios are not 0.
 
     Table 2 gives their ratios and not their units, and a ratio means nothing without. L_depth is the mean over bones of
     a standardised distance. L_2d is the sum over the 36 coordinates of the distance in pixels, means over what is
-    labelled: then its gradient on O is of the order of L_style's (0.07 to 7.6 times as long, median 0.7, on 16 batches
+    labelled: then its gradient on O is of the order of L_style's (0.07 to 7.6 times as long, median 0.8, on 16 batches
     of two pictures before training), and on the keypoints 5 to 47 times that of the self supervision (median 10), which
     "slightly refines" them. As a mean share of the picture's side, the way `integral_loss` has it, L_2d would weigh
     three thousand times less, and G follow the self supervision alone.
     """
     assert passed.keypoints is not None and passed.depths is not None
     device = passed.keypoints.device
-    bones = model.standardizer.standardize(bone_vectors(figures.poses.to(device)))
-    return {
-        "keypoints": integral_loss(passed.keypoints, figures.keypoints.to(device), size) * size * COORDINATES,
-        "depth": depth_loss(passed.depths[..., None], bones[..., 2:]),
-    }
+    terms: dict[str, Tensor] = {}
+    if ratios.keypoints:
+        distance = integral_loss(passed.keypoints, figures.keypoints.to(device), size)
+        terms["keypoints"] = distance * size * COORDINATES
+    if ratios.depth:
+        bones = model.standardizer.standardize(bone_vectors(figures.poses.to(device)))
+        terms["depth"] = depth_loss(passed.depths[..., None], bones[..., 2:])
+    return terms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -91,7 +91,8 @@ def run_stage(
     """Train one stage; `model` is changed.
 
     RMSprop starts its mean square at 0 and so takes first steps ten times too long, which would throw the warmed-up
-    networks off. The learning rate is multiplied by sqrt(1 - 0.99^t), which undoes it; the rest is the paper's.
+    networks off. The learning rate is multiplied by sqrt(1 - 0.99^t), which undoes it; the rest is the paper's. Figures
+    without any 3D label leave L_depth out, and G' as it is.
 
     Args:
         number: of the stage, 1 to 4.
@@ -114,6 +115,9 @@ def run_stage(
     stage = stage_of(number)
     if figures.images.shape[2:] != (config.size, config.size):
         raise ValueError(f"figures must be {config.size} pixels wide and high, got {tuple(figures.images.shape[2:])}")
+    settings = stage_settings(number, config, setup)
+    if not bool(figures.poses.isfinite().any()):  # a weight decay without a gradient makes RMSprop's full steps
+        config = replace(config, ratios=replace(config.ratios, depth=0.0))
     rank, world = join_processes(setup.device)
     generator = seed_everything(config.seed)
     model = model.to(setup.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -145,7 +149,6 @@ def run_stage(
         plateau.see(shown["total"])
         return {**shown, "rate": torch.tensor(plateau.rate)}
 
-    settings = stage_settings(number, config, setup)
     training = Training({**model.kept(stage.networks), "plateau": plateau}, {"rmsprop": optimizer}, generator, settings)
     return run(
         f"stage {number}, {stage.title}", training, step, config.steps, every, setup, model,

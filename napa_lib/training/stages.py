@@ -42,7 +42,7 @@ SIZES = {"paper": 224, "tiny": 96}  # side of all pictures, in pixels
 
 @dataclass(frozen=True)
 class Ratios:
-    """Weights of all losses: NAPA, appendix table 2. A group whose ratio is 0 is not computed."""
+    """Weights of all losses: NAPA, appendix table 2. A term whose ratio is 0 is not computed."""
 
     style: LossRatios = field(default_factory=LossRatios)
     keypoints: float = 1.0  # of L_2d
@@ -60,8 +60,9 @@ class TrainingConfig:
     """How one stage is trained.
 
     Section 3.3 gives RMSprop, its momentum, weight decay and learning rate, and batches of 2, 3 or 22 pictures; by how
-    much the rate falls it does not say. At the full rate a VGG that is trained along breaks within ten steps: each of
-    its thousands of weights a channel moves by up to ten times the rate, all one way. Hence `features_rate`.
+    much the rate falls it does not say. Each stage descends another sum of losses, so what a plateau took from the rate
+    of one is not taken from that of the next. At the full rate a VGG that is trained along breaks within ten steps:
+    each of its thousands of weights a channel moves by up to ten times the rate, all one way. Hence `features_rate`.
     """
 
     preset: str = "tiny"  # of SIZES: the pictures' side

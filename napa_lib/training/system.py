@@ -115,8 +115,8 @@ class NapaModel(nn.Module):
     def train_only(self, names: tuple[str, ...]) -> dict[str, list[nn.Parameter]]:
         """Let some of the networks learn and no other; the parameters of each.
 
-        Of G the head learns, and its backbone, the embedded VGG-19, stays as ImageNet left it. Batch normalisation of
-        G' stays in evaluation mode: statistics of two pictures would be noise.
+        Of G all learns but an embedded VGG-19: of the one that ships the head, of one on a ResNet-50 every weight.
+        Batch normalisation stays in evaluation mode: statistics of two pictures would be noise.
         """
         self.eval()
         self.requires_grad_(False)
@@ -124,9 +124,8 @@ class NapaModel(nn.Module):
         parameters = {}
         for name in names:
             network = self.networks[name]
-            learning = network.head if isinstance(network, PoseNet2D) else network
-            learning.requires_grad_(True)
-            parameters[name] = list(learning.parameters())
+            kept = network.trained_state() if isinstance(network, PoseNet2D) else network.state_dict()
+            parameters[name] = [weight.requires_grad_(True) for n, weight in network.named_parameters() if n in kept]
         return parameters
 
     def forward(
