@@ -25,7 +25,8 @@ from napa_lib.sampling.evaluate import measure_autoencoder, random_directions
 from napa_lib.study.lessons.lesson_07 import live as lesson_07
 from napa_lib.study.lessons.lesson_08 import live
 from napa_lib.style import load_stylizer, stylize
-from napa_lib.training import contributions
+from napa_lib.training import FigureSet, Styles, contributions
+from napa_lib.training.measure import measure_style
 from napa_lib.training.stages import TrainingConfig
 
 BOTTLENECK = "--preset tiny --data studio:train --steps 2 --batch 2"
@@ -170,6 +171,14 @@ def test_the_untrained_system_is_measured_where_it_is_told(gpu, tmp_path: Path, 
     monkeypatch.setattr(contributions, "measure", measure)
     contributions.make("start", 0, tmp_path, tmp_path, Setup(gpu), 10, "")
     assert places == [CUDA, CUDA]
+
+
+def test_style_is_measured_where_the_vgg_is(gpu):
+    styles, features = Styles(torch.rand(3, 3, 32, 32, device=gpu), torch.rand(3, 1920)), VGG19Features().to(gpu)
+    images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
+    figures = FigureSet(images, torch.zeros(2, 18, 2), torch.zeros(2, 18, 3))
+    assert measure_style(torch.rand(2, 3, 32, 32), figures, styles, features)["style"] > 0
+    assert next(features.parameters()).device == CUDA
 
 
 @pytest.mark.parametrize("native", [True, False])

@@ -59,6 +59,12 @@ def test_every_share_is_trained_with_and_measured_once(tmp_path, learned):
     assert len(learned) == 3 and json.loads((tmp_path / "mixing_4.json").read_text())["rows"] == found["rows"]
 
 
+def test_two_shares_of_less_than_a_percent_are_two_trainings(tmp_path, learned):
+    places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path)]
+    mixing.main([*["--shares", "0.001", "0.004", "--steps", "1"], *places])
+    assert [real.share for real, _ in learned] == [0.001, 0.004]
+
+
 def test_trainings_of_the_comparison_of_styles_are_taken(tmp_path, learned):
     asked = ["--steps", "1", "--work", str(tmp_path / "work"), "--results", str(tmp_path)]
     styles.main(asked)

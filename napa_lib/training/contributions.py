@@ -92,6 +92,16 @@ def make(name: str, seed: int, work: Path, results: Path, setup: Setup, every: i
           config.steps if part else 0, setup.device)  # fmt: skip
 
 
+def line_of(name: str) -> list[str]:
+    """A part and those before it, from which it starts.
+
+    >>> line_of("start"), line_of("joint")
+    (['start'], ['style', 'pose', 'joint'])
+    """
+    after = PARTS[name].after if name in PARTS else ""
+    return [*(line_of(after) if after else []), name]
+
+
 def _state(work: Path, name: str, seed: int) -> Path:
     return work / f"{name}_{seed}.checkpoint.safetensors"
 
@@ -112,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         setup = Setup(choose_device(options.device), options.half)
         for name in options.parts:
             if not (options.results / f"{name}_{options.seed}.json").exists():
-                words = ["--parts", name, "--seed", str(options.seed), "--results", str(options.results)]
+                words = ["--parts", *line_of(name), "--seed", str(options.seed), "--results", str(options.results)]
                 made_by = command_line(PROGRAM, words + ["--half"] * options.half)
                 make(name, options.seed, options.work, options.results, setup, options.every, made_by)
 

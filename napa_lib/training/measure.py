@@ -90,11 +90,12 @@ def measure_style(
         features: the VGG.
     """
     chosen = torch.randint(len(styles.pictures), (len(figures),), generator=torch.Generator().manual_seed(seed))
-    loss = StylizationLoss(features.cpu())
+    loss, device = StylizationLoss(features), next(features.parameters()).device
     sums: dict[str, float] = {}
     for row in range(len(output)):
-        content = figures.images[row : row + 1].float() / 255
-        terms = loss(output[row : row + 1], styles.pictures.cpu()[chosen[row]][None], content).terms
+        content = figures.images[row : row + 1].to(device).float() / 255
+        style = styles.pictures[int(chosen[row])][None].to(device)
+        terms = loss(output[row : row + 1].to(device), style, content).terms
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + float(value) / len(output)
     return sums

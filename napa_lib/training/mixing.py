@@ -43,7 +43,7 @@ def measure_mixtures(shares: Sequence[float], config: WholeConfig, work: Path, s
     rows = []
     for share in shares:
         sources = [labelled(p, s) for p, s in zip(looks, (share, 1.0 - share), strict=True) if s]
-        end = kept_end(work, config.seed, names.get(share, f"real{100 * share:.0f}"))
+        end = kept_end(work, config.seed, names.get(share, f"real{100 * share:g}"))
         rows.append({"real": share} | train_once(end, config, sources, seen, setup)[0])
         setup.tell(rows[-1])
     return rows
