@@ -19,6 +19,8 @@ from napa_lib.lifting import BoneStandardizer, DepthNet
 from napa_lib.loop import HERE, Setup
 from napa_lib.networks import VGG19Features
 from napa_lib.networks.pose_net import PoseNet2D
+from napa_lib.rendering import render_bone_map
+from napa_lib.skeletons import NAPA18, REGRESSION_BONES
 from napa_lib.style import LossRatios, TransformNet, cosine_loss, gram_matrix
 from napa_lib.style.losses import CONTENT_LAYER, STYLE_LAYERS
 from napa_lib.training import run as stages_run
@@ -53,7 +55,7 @@ def small_model() -> NapaModel:
     spread = torch.ones(15, 3)
     return NapaModel(
         TransformNet("pool"), PoseNet2D(width=32), DepthNet("tiny"),
-        BoneStandardizer(0 * spread, 100 * spread, spread[:, 0]),
+        BoneStandardizer(20 * spread, 100 * spread, spread[:, 0]),
     )  # fmt: skip
 
 
@@ -144,6 +146,11 @@ def test_the_gradient_on_the_keypoints_is_the_slope(model):
     np.testing.assert_allclose(float((gradient * way).sum()), float(slope.detach()), rtol=1e-4)
 
 
+def test_bones_are_as_wide_as_in_the_released_code(model):
+    points = 7 * small_figures(2).keypoints
+    assert torch.equal(model.bone_map(points, 224), render_bone_map(points, NAPA18, 224, 20.0, 224 / 96))
+
+
 def test_fixed_networks_stay_and_trained_ones_move():
     """After a step of each stage, weights have changed in what the stage trains and nowhere else, by the rate at most.
 
@@ -194,7 +201,8 @@ def test_self_supervision_in_numpy():
 
 
 def test_the_joint_loss_is_table_2(model):
-    """Ratios as printed in appendix table 2, and the total their weighted sum; L_2d in pixels over all coordinates."""
+    """Ratios as printed in appendix table 2, and the total their weighted sum; L_2d in pixels over all coordinates, and
+    L_depth the mean over all bones of what is missing in z, in standard deviations (100 mm here, about 20)."""
     printed = {"L_style": 1.0, "L_tv": 1.0, "L_sent": 1e9, "L_srgb": 200, "L_hsv": 300, "L_cos": 1000, "L_content": 1.0,
                "L_cent": 1e6, "L_2d": 1.0, "L_depth": 1000, "L_style_sup": 0.0035, "L_cos_sup": 0.0035,
                "L_feat_sup": 0.0035}  # fmt: skip
@@ -211,6 +219,10 @@ def test_the_joint_loss_is_table_2(model):
     distance = (passed.keypoints - small_figures().keypoints[rows]).abs().numpy()
     np.testing.assert_allclose(float(losses.terms["keypoints"].detach()), distance.sum((1, 2)).mean(), rtol=1e-4)
     assert COORDINATES == 36
+    ends, starts = (list(side) for side in zip(*REGRESSION_BONES, strict=True))
+    z = small_figures().poses[rows, :, 2].numpy()
+    missing = passed.depths.numpy() - (z[:, ends] - z[:, starts] - 20) / 100
+    np.testing.assert_allclose(float(losses.terms["depth"].detach()), np.abs(missing).mean(), rtol=1e-4)
 
 
 def test_terms_without_ratio_are_not_computed(model, monkeypatch):

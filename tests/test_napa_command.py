@@ -27,7 +27,7 @@ from napa_lib.training.folder import RunFolder, read_metrics
 from napa_lib.training.measure import flat, measure_pose, measure_style, stylised
 from napa_lib.training.pictures import PictureSet, write_pictures
 from napa_lib.training.plan import plan_stage, plan_table
-from napa_lib.training.stages import Ratios
+from napa_lib.training.stages import Ratios, TrainingConfig
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
@@ -119,6 +119,10 @@ def test_depth_is_measured_a_few_pictures_at_a_time(monkeypatch):
         return lift(keypoints, *rest)
 
     whole = measure_pose(model, figures.images, figures, batch=6)
+    for turn, right in (([[0.0, -2, 0], [2, 0, 0], [0, 0, 2]], True), ([[1.0, 0, 0], [0, 1, 0], [0, 0, -1]], False)):
+        monkeypatch.setattr(measure, "lift", lambda *_, turn=turn: figures.poses @ torch.tensor(turn) + 70)
+        found = measure_pose(model, figures.images, figures, batch=6)["pa_mpjpe"]
+        assert (found == 0) == right  # turned, shifted and larger, and a mirror image
     monkeypatch.setattr(measure, "lift", listen)
     assert measure_pose(model, figures.images, figures, batch=4)["pa_mpjpe"] == pytest.approx(
         whole["pa_mpjpe"], abs=0.1
@@ -159,6 +163,21 @@ def test_style_is_measured_on_the_same_styles_each_time():
     assert output.shape == (3, 3, SIZE, SIZE) and torch.equal(output, stylised(model.stylizer, figures, styles))
     seen = measure_style(output, figures, styles, model.features)
     assert seen["style"] > 0 and measure_style(output, figures, styles, model.features) == seen
+
+
+def test_style_is_measured_against_the_styles_that_were_given(monkeypatch):
+    """A stylizer that answers with the style picture itself has that style, whatever it drew."""
+    model, figures, styles = small_model(), small_figures(6), small_styles()
+
+    def answer(network, images, statistics):
+        return styles.pictures[[int((styles.statistics == row).all(1).nonzero()) for row in statistics]]
+
+    monkeypatch.setattr(measure, "restyle", answer)
+    for seed in (0, 1):
+        seen = measure_style(
+            stylised(model.stylizer, figures, styles, seed=seed), figures, styles, model.features, seed
+        )
+        assert seen["style"] < 1e-6 and seen["cosine"] < 1e-5 < seen["content"]
 
 
 # --- the run's folder ------------------------------------------------------------------------------------------------
@@ -269,6 +288,10 @@ def test_a_plan_changes_nothing_and_counts_what_it_says():
     assert plan.trained == 4 * head and plan.seconds > 0
     more = plan_stage(2, replace(CONFIG, batch=4), model, small_figures(), styles, HERE)
     assert 1.6 < more.kept / plan.kept < 2.4  # twice the pictures
+    joint = plan_stage(3, CONFIG, model, small_figures(), styles, HERE)
+    sides = ((64, 1), (128, 2), (256, 4), (512, 8), (512, 8), (512, 16))  # channels and reduction of relu1_1 … relu5_1
+    assert joint.maps == 3 * 4 * sum(channels * (SIZE // side) ** 2 for channels, side in sides) and plan.maps == 0
+    assert joint.memory == joint.weights + 3 * joint.trained + joint.kept + joint.maps
     table = plan_table([plan])
     assert "2 pose" in table and "MB" in table and table.splitlines()[-1].startswith("about ")
 
@@ -299,6 +322,7 @@ def test_pictures_of_the_system():
     (["--batch", "0"], "batch must be at least 1, got 0"), (["--learning-rate", "nan"], "below 1, got nan"),
     (["--device", "cuda:9"], "not on this machine"), (["--most", "-1"], "most must be at least 1"),
     (["--every", "0"], "every must be at least 1"), (["--seed", "-1"], "seed must be an integer from 0"),
+    (["--patience", "0"], "patience must be at least 1"),
     (["--passes", "3"], "passes must share 2 pictures evenly"), (["--depth", "nowhere"], "nowhere"),
 ])  # fmt: skip
 def test_what_cannot_be_trained_is_one_line(words, said, tmp_path, capsys):
@@ -306,6 +330,17 @@ def test_what_cannot_be_trained_is_one_line(words, said, tmp_path, capsys):
     captured = capsys.readouterr()
     assert said in captured.err and len(captured.err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_the_command_hands_on_what_it_is_asked_for(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(command, "train", asked.append)
+    words = "--steps 7 --batch 4 --passes 2 --patience 9 --learning-rate 0.01 --real 0.3 --seed 5 --supervision 0.1"
+    assert cli.main(["train", "--out", str(tmp_path), *words.split(), "--fixed-features"]) == 0
+    assert asked[0].config == TrainingConfig(
+        steps=7, batch=4, passes=2, patience=9, learning_rate=0.01, real=0.3, seed=5, fixed_features=True,
+        ratios=Ratios(supervision=0.1),
+    )  # fmt: skip
 
 
 def test_stages_in_words():
@@ -359,6 +394,15 @@ def test_parts_follow_one_another_and_differ_in_one_thing():
     supervised = arms["supervised"].config
     assert arms["supervised_fixed"].config == replace(supervised, fixed_features=True)
     assert arms["unsupervised"].config == replace(supervised, ratios=Ratios(supervision=0.0))
+
+
+def test_the_command_of_a_part_makes_those_before_it(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(contributions, "make", lambda name, *rest: made.append((name, rest[-1])))
+    contributions.main(["--parts", "start", "supervised", "--seed", "2", "--results", str(tmp_path), "--half"])
+    assert [name for name, _ in made] == ["start", "supervised"]
+    assert "--parts start --seed 2" in made[0][1] and made[1][1].endswith("--half")
+    assert "--parts style pose joint supervised --seed 2" in made[1][1]
 
 
 def test_a_part_is_made_from_the_one_before_and_measured(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from napa_lib.loop import Setup
 from napa_lib.networks.movenet import Depthwise, load_movenet
 from napa_lib.networks.pose_ensemble import KNOWN, THEIRS
 from napa_lib.skeletons import ART14, COCO17, NAPA18, convert
+from napa_lib.training import whole
 from napa_lib.training.validate import LIMBS
 from napa_lib.training.warm_start import labelled
 from napa_lib.training.whole import (
@@ -60,6 +61,21 @@ def test_training_learns_what_it_sees():
     pictures = some_pictures(0)
     _, record = train_whole(replace(SMALL, steps=24, learning_rate=3e-4), [labelled(pictures, 1.0)], every=8)
     assert record[-1]["heatmaps"] < record[0]["heatmaps"]
+
+
+def test_a_step_descends_both_losses_by_a_rate_that_rises_and_falls(monkeypatch):
+    seen = []
+
+    def listen(total, optimizer, clip, losses):
+        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        seen.append((float(total.detach()), optimizer.param_groups[0]["lr"], clip, values))
+
+    monkeypatch.setattr(whole, "descend", listen)
+    train_whole(replace(SMALL, steps=20), [labelled(some_pictures(0), 1.0)])
+    for total, _, clip, losses in seen:
+        assert total == pytest.approx(losses["heatmaps"] + 20 * losses["integral"], rel=1e-5) and clip == 1.0
+    rates = [rate / 1e-5 for _, rate, _, _ in seen]
+    assert rates[:3] == pytest.approx([0.5, 1, 1]) and rates[11] == pytest.approx(0.5) and rates[-1] < 0.01
 
 
 def test_the_same_seed_trains_the_same_network_and_another_seed_another_one():

@@ -9,8 +9,10 @@ EXAMPLES = """examples:
   napa train --plan                                        memory and time of each stage, and nothing else
   napa train --out runs/napa --half                        all four stages on the people that ship, 96 pixels
   napa train --out runs/napa --stage 4 --steps 3000        go on with the last stage alone
-  napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii --out runs/paper --batch 22 --passes 2 \\
-      --device cuda --half
+  napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii --out runs/paper --stage 1 2 3 --batch 22 \\
+      --passes 2 --device cuda --half
+  napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii coco:/data/coco --out runs/paper --stage 4 \\
+      --batch 3 --device cuda --half                       the self supervision with COCO's people, as in the paper
   torchrun --nproc-per-node 2 -m napa_lib.cli train --out runs/napa --batch 4
   accelerate launch --multi_gpu --num_processes 2 -m napa_lib.cli train --out runs/napa --batch 4
 
@@ -37,11 +39,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="synthetic:train, folders of shards, human36m:FOLDER, mpii:FOLDER, coco:FOLDER, human-art:FOLDER …",
     )  # fmt: skip
     parser.add_argument("--validation", nargs="*", default=[], metavar="SOURCE", help="likewise, to measure on")
-    parser.add_argument("--most", type=int, metavar="N", help="figures of each source at most")
+    parser.add_argument(
+        "--most", type=int, metavar="N", help="figures of each source at most (default: of data sets what 2 GB hold)"
+    )
     parser.add_argument("--preset", choices=("tiny", "paper"), default="tiny", help="pictures of 96 or 224 pixels")
     parser.add_argument("--steps", type=int, help="of each stage (default: 150)")
     parser.add_argument("--batch", type=int, help="pictures a step, of all processes together (default: 2)")
     parser.add_argument("--passes", type=int, help="in which a step takes them: more need less memory (default: 1)")
+    parser.add_argument(
+        "--patience", type=int, help="steps without a fall of the loss, which halve the rate (default: 500)"
+    )
     parser.add_argument("--learning-rate", type=float, help="of stage 1; halved from stage to stage (default: 1e-4)")
     parser.add_argument("--real", type=float, help="share of stylised pictures that stay as they are (default: 0)")
     parser.add_argument("--fixed-features", action="store_true", help="do not train the two VGG-19 along")
@@ -88,7 +95,7 @@ def config_of(options: argparse.Namespace):
 
     from napa_lib.training.stages import Ratios, TrainingConfig
 
-    names = ("steps", "batch", "passes", "learning_rate", "real", "seed")
+    names = ("steps", "batch", "passes", "patience", "learning_rate", "real", "seed")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     config = TrainingConfig(preset=options.preset, fixed_features=options.fixed_features, **given)
     if options.supervision is None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from napa_lib.experiments import duration
 from napa_lib.loop import Setup
 from napa_lib.results import text_table
+from napa_lib.style import Measured
 from napa_lib.training.figures import FigureSet
 from napa_lib.training.run import draw, stage_losses, style_target
 from napa_lib.training.stages import TrainingConfig, stage_of, trained_in
@@ -19,20 +20,22 @@ from napa_lib.training.system import NapaModel, Styles
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A stage's needs: bytes of all weights, of the trained ones, and of what a backward pass keeps; seconds a step."""
+    """A stage's needs: bytes of all weights, of the trained ones, of what a backward pass keeps, and of all styles'
+    feature maps, where they are kept; seconds a step."""
 
     number: int
     title: str
     weights: int
     trained: int
     kept: int
+    maps: int
     seconds: float
     steps: int
 
     @property
     def memory(self) -> int:
-        """Weights, gradients, RMSprop's two moments, and what the backward pass needs, in bytes."""
-        return self.weights + 3 * self.trained + self.kept
+        """Weights, gradients, RMSprop's two moments, what the backward pass needs, and the styles' maps, in bytes."""
+        return self.weights + 3 * self.trained + self.kept + self.maps
 
     @property
     def checkpoint(self) -> int:
@@ -57,6 +60,8 @@ def plan_stage(
     model = model.to(setup.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     parameters = [p for own in model.train_only(trained_in(stage, config)).values() for p in own]
     target = style_target(model, styles, stage, config)
+    one = target(torch.zeros(1, dtype=torch.int64))  # style picture
+    maps = len(styles.pictures) * sum(m.nbytes for m in one.maps.values()) if isinstance(one, Measured) else 0
     drawn = draw(0, config, len(figures), len(styles.pictures)).parts(config.passes)[0]
     sizes: dict[int, int] = {}
 
@@ -78,7 +83,8 @@ def plan_stage(
     own = {p.untyped_storage().data_ptr() for network in model.networks.values() for p in network.parameters()}
     kept = sum(size for pointer, size in sizes.items() if pointer not in own)
     weights = sum(_bytes(list(model.networks[name].parameters())) for name in stage.networks)
-    return StagePlan(number, stage.title, weights, _bytes(parameters), kept, seconds * config.passes, config.steps)
+    trained, seconds = _bytes(parameters), seconds * config.passes
+    return StagePlan(number, stage.title, weights, trained, kept, maps, seconds, config.steps)
 
 
 def _bytes(parameters: list[torch.nn.Parameter]) -> int:
