@@ -15,7 +15,7 @@ ORDER = "CADB"
 
 def check_order(answer) -> Verdict:
     word = "".join(map(str, answer)) if isinstance(answer, (list, tuple)) else str(answer)
-    order = word.upper().replace(" ", "").replace(",", "")
+    order = "".join(filter(str.isalpha, word.upper()))
     if sorted(order) != sorted(ORDER):
         return wrong("each of A, B, C and D once, as one word.")
     if order == ORDER:
@@ -71,8 +71,10 @@ def check_joint(my_joint) -> Verdict:
             return wrong(_why_not(value, terms, parts, groups))
         if not isinstance(got, Tensor) or not got.requires_grad:
             return wrong("the number is right, but nothing can learn from it: sum without float(), item(), detach().")
-        slopes = torch.autograd.grad(got, [v for g in groups for v in terms[g].values()])
-        if not close(torch.stack(slopes), np.array([ratio for ratio, _ in parts]), 1e-6):
+        slopes = torch.autograd.grad(got, [v for g in groups for v in terms[g].values()], allow_unused=True)
+        if not any(slope is not None for slope in slopes):
+            return wrong("the number is right, but made anew: no gradient leads from it to a term. Sum the tensors.")
+        if not close([0.0 if s is None else s for s in slopes], np.array([ratio for ratio, _ in parts]), 1e-6):
             return wrong("the value is right, but its slope is not the ratio of each term.")
     return right("that is appendix table 2: each term times its ratio, the stage's groups alone, one sum.")
 
@@ -118,6 +120,14 @@ def _toy() -> tuple:
     return painter, phi, keypoints, style, output.requires_grad_()
 
 
+def _arrives(value: Tensor, place: Tensor) -> bool:
+    """Whether a gradient comes from a value to a place."""
+    if not value.requires_grad or not place.requires_grad:
+        return False
+    (slope,) = torch.autograd.grad(value, place, retain_graph=True, allow_unused=True)
+    return slope is not None and bool(slope.any())
+
+
 def check_supervision(my_supervision) -> Verdict:
     painter, phi, keypoints, style, output = _toy()
     loss = my_supervision(painter, _render, phi, keypoints, style, output)
@@ -143,12 +153,13 @@ def check_supervision(my_supervision) -> Verdict:
     if not isinstance(loss, Tensor) or not loss.requires_grad:
         return wrong("the number is right, and nothing can learn from it: is everything detached?")
     places = {"keypoints": keypoints, "painter": painter.layer.weight, "O": output}
-    slopes = torch.autograd.grad(loss, list(places.values()), allow_unused=True)
-    arrives = {name: s is not None and float(s.abs().sum()) > 0 for name, s in zip(places, slopes, strict=True)}
+    arrives = {name: _arrives(loss, place) for name, place in places.items()}
     if arrives["O"]:
         return wrong("a gradient flows into O: as a target it must stay where it is, so detach phi(output).")
     if not arrives["keypoints"]:
         return wrong("nothing reaches the keypoints, for whose sake all this is done: do not detach them or the map.")
+    if not arrives["painter"]:
+        return wrong("nothing reaches the painter's weights: F' learns to paint from this loss, too.")
     return right("right value, and gradients where they belong: through the painter into the keypoints, not into O.")
 
 
@@ -191,7 +202,7 @@ def check_cut(my_cut) -> Verdict:
         return wrong("all joints in one corner: F' would be shown an empty map.")
     if not torch.equal(found.detach(), before):
         return wrong("the keypoints have moved: F' would be shown another pose. Only the way back is to be cut.")
-    if found.requires_grad:
+    if _arrives(found.sum(), keypoints):
         return wrong("a gradient still comes through. Even clone() copies the values and keeps the way back open.")
     return right("the same map, and no way back. One word in a program, and a whole part of the paper is switched off.")
 

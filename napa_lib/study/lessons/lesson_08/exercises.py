@@ -23,7 +23,7 @@ ORDER = Exercise(
     solution='order = "CADB"',
     why="Each stage starts from the checkpoint of the one before; another stage's is refused before the first step.",
     check=checks.check_order,
-    other_answers=('order = ["C", "A", "D", "B"]',),
+    other_answers=('order = ["C", "A", "D", "B"]', 'order = "C → A → D → B"'),
     wrong_answers=(
         WrongAnswer("pose first", 'order = "ACDB"', "made them by then"),
         WrongAnswer("joint first", 'order = "DCAB"', "from scratch"),
@@ -72,6 +72,12 @@ JOINT = Exercise(
         WrongAnswer("mean", _joint(f"{_SUM} / sum(len(terms[group]) for group in groups)"), "you took the mean"),
         WrongAnswer("ratios alone", _joint(_SUM.replace(" * value", " + 0 * value")), "sum of the ratios"),
         WrongAnswer("numbers", _joint(_SUM.replace("* value", "* float(value)")), "without float(), item()"),
+        WrongAnswer("made anew", _joint(f"torch.tensor(float({_SUM}), requires_grad=True)"), "made anew"),
+        WrongAnswer(
+            "one term alone",
+            _joint(_SUM.replace("value for", "(value if name in ('hsv', 'depth') else float(value)) for")),
+            "its slope is not",
+        ),
         WrongAnswer("first group", _joint(_SUM.replace("in groups", "in groups[:1]")), "only the first group"),
         WrongAnswer("squares", _joint(_SUM.replace("* value", "* value ** 2")), "for every group of the stage"),
     ),
@@ -163,6 +169,7 @@ SUPERVISION = Exercise(
     wrong_answers=(
         WrongAnswer("target moves", _supervision(loss=_LOSS.replace(".detach()", "")), "flows into O"),
         WrongAnswer("keypoints cut", _supervision("painter(render(keypoints.detach()), style)"), "the keypoints, for"),
+        WrongAnswer("F' kept", _supervision("painter.requires_grad_(False)(render(keypoints), style)"), "F' learns"),
         WrongAnswer("all cut", _supervision(loss=_LOSS + ".detach()"), "is everything detached?"),
         WrongAnswer("pixels", _supervision(loss="(again - output.detach()).square().mean()"), "you compared pixels"),
         WrongAnswer("sum", _supervision(loss=_LOSS.replace("mean()", "sum()")), "you summed"),
@@ -233,7 +240,11 @@ CUT = Exercise(
         accident is one of the quietest mistakes there are. Hence a matrix of what reaches what, and a test of it.
     """,
     check=checks.check_cut,
-    other_answers=(_CUT.format(value="keypoints.detach().clone()"), _CUT.format(value="keypoints.data")),
+    other_answers=(
+        _CUT.format(value="keypoints.detach().clone()"),
+        _CUT.format(value="keypoints.data"),
+        _CUT.format(value="keypoints.detach().requires_grad_()"),
+    ),
     wrong_answers=(
         WrongAnswer("copy", _CUT.format(value="keypoints.clone()"), "keeps the way back open"),
         WrongAnswer("rounded", _CUT.format(value="keypoints.round()"), "have moved"),
