@@ -175,7 +175,10 @@ class NapaModel(nn.Module):
         return restyle(self.reconstructor, bone_map, statistics)
 
     def depths_of(self, keypoints: Tensor) -> Tensor:
-        """What G' says of keypoints (B, 18, 2), differentiable: (B, 15) standardised z of the bones."""
+        """What G' says of keypoints (B, 18, 2), differentiable: (B, 15) standardised z of the bones.
+
+        The edge of the map is soft, as of all maps here; that of `lift`, which measures G', is hard.
+        """
         preset = self.depth.preset
         placed, _ = place_in_map(fill_between(keypoints), preset.size, margin=preset.bone_width / 2)
         softness = SOFTNESS * preset.size
