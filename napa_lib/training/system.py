@@ -125,7 +125,9 @@ class NapaModel(nn.Module):
         for name in names:
             network = self.networks[name]
             kept = network.trained_state() if isinstance(network, PoseNet2D) else network.state_dict()
-            parameters[name] = [weight.requires_grad_(True) for n, weight in network.named_parameters() if n in kept]
+            parameters[name] = [weight for n, weight in network.named_parameters() if n in kept]
+            for weight in parameters[name]:
+                weight.requires_grad_(True)
         return parameters
 
     def forward(
