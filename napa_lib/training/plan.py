@@ -72,6 +72,7 @@ def plan_stage(
 
     seconds = 0.0
     for _ in range(2):
+        sizes.clear()
         started = time.monotonic()
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), setup.autocast():
             losses = stage_losses(model, stage, config, figures.take(drawn.figures), target(drawn.styles),
