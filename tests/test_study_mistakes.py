@@ -110,11 +110,15 @@ TRIED = {
         "    return (2 * o[:, 0] / b[0]) ** 2 + (2 * o[:, 1] / width) ** 2 < 1",
     ],
     "02.3": [
-        "def my_coverage(points, start, end, width, softness):\n    return torch.full((len(points),), 0.5)",
         "def my_coverage(points, start, end, width, softness):\n    d = (points - (start + end) / 2).norm(dim=1)\n"
         "    return torch.sigmoid((width / 2 - d) / softness)",
         "def my_coverage(points, start, end, width, softness):\n    d = (points - (start + end) / 2).norm(dim=1)\n"
         "    return torch.exp(-d / softness)",
+        "def my_coverage(points, start, end, width, softness):\n    start = start.detach()\n"
+        "    o, u = points - (start + end) / 2, (end - start) / (end - start).norm()\n"
+        "    along, across = o @ u, o @ torch.stack([-u[1], u[0]])\n"
+        "    r = torch.hypot(2 * along / (end - start).norm(), 2 * across / width)\n"
+        "    return torch.sigmoid((1 - r) * width / 2 / softness)",
     ],
     "02.4": [
         "def my_descent(draw, target, pose, steps, rate):\n    return pose",

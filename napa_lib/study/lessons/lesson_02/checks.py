@@ -36,10 +36,14 @@ def check_inside(my_inside) -> Verdict:
     points = rng.uniform(0, 45, (4000, 2))
     got = numbers(my_inside(points.copy(), start.copy(), end.copy(), width), (4000,), "the answers").astype(bool)
     if np.array_equal(got, _inside(points, start, end, width)):
-        tips = np.array(
-            [[0.0, 0.0], [4.0, 0.0], [2.0, 1.0], [2.0, 0.0]]
-        )  # exact numbers: three on the edge, one inside
-        edge = numbers(my_inside(tips, tips[0].copy(), tips[1].copy(), 2.0), (4,), "the answers").astype(bool)
+        short = start + (end - start) / 5  # 6 px long and 14 wide
+        again = numbers(my_inside(points.copy(), start.copy(), short, width), (4000,), "the answers").astype(bool)
+        if not np.array_equal(again, _inside(points, start, short, width)):
+            return wrong("right for a long bone, not for one shorter than it is wide: L/2 belongs to the bone's own "
+                         "direction, whichever of the two axes is the longer.")  # fmt: skip
+        # a disc, whose numbers are exact however the test is written: three points on the edge, one inside
+        tips = np.array([[0.0, 0.0], [4.0, 0.0], [2.0, 2.0], [2.0, 0.0]])
+        edge = numbers(my_inside(tips, tips[0].copy(), tips[1].copy(), 4.0), (4,), "the answers").astype(bool)
         if edge[:3].any():
             return wrong("nearly: a point on the edge is not inside, nor is a keypoint: less than 1, not `<=`.")
         none = my_inside(np.zeros((0, 2)), start.copy(), end.copy(), width)
@@ -105,16 +109,21 @@ def _root(points, start, end, width):
 def check_coverage(my_coverage) -> Verdict:
     points = torch.rand(300, 2, generator=torch.Generator().manual_seed(0)) * 45
     start, end, width, softness = torch.tensor([10.0, 12.0]), torch.tensor([34.0, 30.0]), 14.0, 2.0
-    end.requires_grad_()
+    start.requires_grad_(), end.requires_grad_()
     answer = my_coverage(points.clone(), start, end, width, softness)
     got = numbers(answer, (300,), "the coverage")
-    along, across, length = _axes(points.double().numpy(), start.numpy(), end.detach().numpy())
+    along, across, length = _axes(points.double().numpy(), start.detach().numpy(), end.detach().numpy())
     r2 = along**2 / (length / 2) ** 2 + across**2 / (width / 2) ** 2
     inwards = 1 - np.sqrt(r2)
     if close(got, _sigmoid(inwards * width / 2 / softness)):
         if not getattr(answer, "requires_grad", False):
             return wrong("the numbers are right, but no gradient runs through them to the ends: stay with torch, "
                          "without `.detach()`, `.item()` and NumPy.")  # fmt: skip
+        expected = _coverage(points, start, end, width, softness)
+        pulls, true = (_pulls(coverage, start, end) for coverage in (answer, expected))
+        if not close(pulls, true, 1e-3):
+            return wrong("the numbers are right, but their gradient is not: something between an end and them is cut "
+                         "off. The bone's length, its direction and its middle depend on both ends.")  # fmt: skip
         return right("half on the edge, and every pixel near it says which way the bone should move.")
     usual = (
         ((inwards > 0).astype(float), "that is the hard test again: its gradient is zero wherever it exists."),
@@ -131,6 +140,20 @@ def check_coverage(my_coverage) -> Verdict:
         if close(got, value):
             return wrong(hint)
     return wrong("step by step: along and across as in the inside test, r, then the sigmoid of (1 - r) d/2 / s.")
+
+
+def _coverage(points, start, end, width, softness) -> torch.Tensor:
+    bone = end - start
+    offset, square = points - (start + end) / 2, bone @ bone
+    along, across = 2 * offset @ bone / square, 2 * offset @ torch.stack([-bone[1], bone[0]]) / square.sqrt() / width
+    return torch.sigmoid((1 - torch.hypot(along, across)) * width / 2 / softness)
+
+
+def _pulls(coverage: torch.Tensor, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """(2, 2) where the coverages, each with another weight, pull start and end."""
+    total = (coverage * torch.linspace(-1, 1, len(coverage))).sum()
+    slopes = torch.autograd.grad(total, (start, end), allow_unused=True)
+    return torch.stack([torch.zeros(2) if slope is None else slope for slope in slopes])
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -194,12 +217,14 @@ def _with_adam(draw, target, begin, steps, rate) -> np.ndarray:
 
 def check_bones(my_bone_vectors) -> Verdict:
     pose = torch.randn(18, 3, generator=torch.Generator().manual_seed(0)) * 100
-    got = numbers(my_bone_vectors(pose.clone(), REGRESSION_BONES), (15, 3), "the bones")
-    expected = bone_vectors(pose).numpy()
-    child, parent = np.array(REGRESSION_BONES).T
+    pairs = REGRESSION_BONES[::-1]  # not the order of the library's own function: the pairs are to be read
+    got = numbers(my_bone_vectors(pose.clone(), pairs), (15, 3), "the bones")
+    expected = bone_vectors(pose).numpy()[::-1]
+    child, parent = np.array(pairs).T
     if close(got, expected):
         return right("each from the joint nearer to the thorax to the one farther out.")
     usual = (
+        (expected[::-1], "those are the bones in the library's order: the pairs that are handed to you say which."),
         (-expected, "the other way round: the pairs are (child, parent), and a bone is child minus parent."),
         (pose.numpy()[child], "those are the children's positions: take the parents' away."),
         ((pose.numpy()[child] + pose.numpy()[parent]) / 2, "those are the middles of the bones, not their vectors."),

@@ -29,8 +29,8 @@ DISC = Exercise(
     if_you_see="400 in your second answer: a square of 20 x 20 px is a little larger than the disc inside it.",
     solution='disc = [20, 3.1416 * 10 * 10, float("inf")]',
     why="""
-        Not a rare accident: at 224 px a nose-to-head bone is often about 20 px long. In the film below, most of the
-        poses that cannot be found have their head turned about such a disc.
+        Not a rare accident: at 224 px a nose-to-head bone is often about 20 px long. Of the poses below that cannot be
+        found, most have their head turned about such a disc.
     """,
     check=checks.check_disc,
     other_answers=(
@@ -109,6 +109,15 @@ INSIDE = Exercise(
                 inside.append(4 * along**2 / length**2 + 4 * across**2 / width**2 < 1)
             return inside
         """,
+        """
+        def my_inside(points, start, end, width):
+            length = np.linalg.norm(end - start)
+            u = (end - start) / length
+            long, way = (length, u) if length > width else (width, np.array([-u[1], u[0]]))
+            focus = np.sqrt(abs(length**2 - width**2)) / 2 * way  # the sum of the distances to two foci
+            offset = points - (start + end) / 2
+            return np.linalg.norm(offset - focus, axis=1) + np.linalg.norm(offset + focus, axis=1) < long
+        """,
     ),
     wrong_answers=(
         WrongAnswer(
@@ -160,6 +169,16 @@ INSIDE = Exercise(
                 return (2 * across / np.hypot(*(end - start))) ** 2 + (2 * along / width) ** 2 < 1
             """,
             "the two axes are swapped",
+        ),
+        WrongAnswer(
+            "the longer axis along",
+            """
+            def my_inside(points, start, end, width):
+                offset, u = points - (start + end) / 2, (end - start) / np.hypot(*(end - start))
+                long, short = max(np.hypot(*(end - start)), width), min(np.hypot(*(end - start)), width)
+                return (2 * offset @ u / long) ** 2 + (2 * offset @ np.array([-u[1], u[0]]) / short) ** 2 < 1
+            """,
+            "whichever of the two axes is the longer",
         ),
         WrongAnswer(
             "from the start",
@@ -292,6 +311,17 @@ COVERAGE = Exercise(
         WrongAnswer("outside", _coverage("torch.sigmoid((r - 1) * width / 2 / softness)"), "covers the outside"),
         WrongAnswer("times s", _coverage("torch.sigmoid((1 - r) * width / 2 * softness)"), "divides by it"),
         WrongAnswer("cut off", _coverage("torch.sigmoid((1 - r) * width / 2 / softness).detach()"), "no gradient runs"),
+        WrongAnswer(
+            "length cut off",
+            """
+            def my_coverage(points, start, end, width, softness):
+                length = (end - start).norm().item()
+                offset, u = points - (start + end) / 2, (end - start) / length
+                r = torch.hypot(2 * (offset @ u) / length, 2 * (offset @ torch.stack([-u[1], u[0]])) / width)
+                return torch.sigmoid((1 - r) * width / 2 / softness)
+            """,
+            "their gradient is not",
+        ),
         WrongAnswer("one", _coverage("torch.ones(len(points)) + 0 * r"), "sigmoid of (1 - r) d/2 / s"),
     ),
 )

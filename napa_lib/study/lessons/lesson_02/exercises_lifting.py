@@ -69,6 +69,16 @@ BONES = Exercise(
             "neighbours in the body",
         ),
         WrongAnswer(
+            "other pairs",
+            """
+            from napa_lib.lifting import bone_vectors
+
+            def my_bone_vectors(pose, pairs):
+                return bone_vectors(pose)
+            """,
+            "in the library's order",
+        ),
+        WrongAnswer(
             "nothing",
             "def my_bone_vectors(pose, pairs):\n    return torch.zeros(15, 3)",
             "the bone is pose[c] - pose[p]",
@@ -189,8 +199,8 @@ TWINS = Exercise(
         twins = (pose_a, pose_b)
     """,
     why="""
-        The map is a picture of a body, and a body hides parts of itself. The paper's answer is that the network has
-        seen many poses and guesses; a better answer would need the picture itself.
+        The map is a picture of a body, and a body hides parts of itself. A network that reads it can only guess from
+        the poses it has seen; to know, it would need the picture itself.
     """,
     check=checks.check_twins,
     other_answers=(
