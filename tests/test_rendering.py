@@ -165,6 +165,8 @@ def test_oval_coordinates_are_distances_from_the_axes():
     middle = (pose[0, 0] + pose[0, 1]) / 2
     step = oval_coordinates(torch.tensor(pose - middle + [4, 3] + (pose[0, 1] - pose[0, 0]) / 2), CHAIN, (6, 9), 4.0)
     np.testing.assert_allclose(step[0, 0, :, 3, 4], [-1, 0], atol=1e-12)  # the first joint of the first bone
+    half = torch.tensor(chains(6, (180, 200), batch=1)).half()
+    assert torch.equal(*(oval_coordinates(p, CHAIN, (180, 200), 9.0).half() for p in (half, half.float())))
 
 
 @few

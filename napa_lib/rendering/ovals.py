@@ -117,13 +117,13 @@ def oval_coordinates(keypoints: Tensor, skeleton: Skeleton, size: int | Sequence
     height, columns = image_size(size)
     check_points("keypoints", keypoints, joints=skeleton.num_joints)
     check_positive("width", width)
-    points, present = without_missing(keypoints)
+    points, present = without_missing(keypoints.to(working_dtype(keypoints)))
     axes = bone_axes(points, present, *bone_indices(skeleton.bones, skeleton.num_joints, points.device))
     ux, uy, u0 = ellipse_frames(axes, 0.5 * axes.length, 0.5 * width)[..., None, None].unbind(3)  # (B, K, 2, 1, 1)
     x = torch.arange(columns, dtype=points.dtype, device=points.device)
     y = torch.arange(height, dtype=points.dtype, device=points.device)[:, None]
     places = ux * x + uy * y + u0
-    return torch.where(axes.visible[..., None, None, None], places, torch.full_like(places, torch.nan))
+    return torch.where(axes.visible[..., None, None, None], places, torch.nan).to(keypoints.dtype)
 
 
 def _hard_ovals(axes: BoneAxes, colors: Tensor, size: tuple[int, int], width: float) -> Tensor:
