@@ -1,8 +1,8 @@
-"""From bones to a pose in space: standardised bones, scale, the networks, their training, and what is counted."""
+"""From bones to a pose in space: standardised bones, scale, the networks, and their training."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_lifting import SEEDS, UNREACHED, mocap_views, random_pose
 
-from napa_lib import results
+from napa_lib.annotate.pseudo_depth import pseudo_depth
 from napa_lib.data import asset_path, list_mocap_clips, load_mocap
 from napa_lib.engine import save_tensors
 from napa_lib.lifting import (
@@ -22,18 +22,17 @@ from napa_lib.lifting import (
     bone_vectors,
     compose_pose,
     exchange_limbs,
-    experiments,
     lift,
     load_depth_net,
+    network_input,
     random_views,
     recover_scale,
 )
-from napa_lib.lifting.evaluate import evaluate
-from napa_lib.lifting.experiments import hidden_share
+from napa_lib.lifting.evaluate import estimate_poses, evaluate
 from napa_lib.lifting.networks import PRESETS
 from napa_lib.lifting.train import fit_standardizer, train_depth_net
 from napa_lib.loop import Setup
-from napa_lib.skeletons import NAPA18
+from napa_lib.skeletons import NAPA18, REGRESSION_BONES
 
 # Standardised bones, scale, and the pose pieced together ------------------------------------------------------------
 
@@ -98,6 +97,69 @@ def test_scale_and_pose_come_back_from_a_weak_perspective_picture(seed, scale, m
     if missing:
         expected[:, NAPA18.index(missing)] = torch.nan
     torch.testing.assert_close(compose_pose(keypoints, depths, found), expected, equal_nan=True)
+
+
+def test_a_bone_deeper_than_it_is_long_says_nothing_of_the_scale():
+    """One forearm of 250 mm, 200 deep and 30 px long; the upper arm is said to go 400 of its 300 mm deep."""
+    keypoints, depths, length = torch.full((1, 18, 2), torch.nan), torch.zeros(1, 15), torch.full((15,), 250.0)
+    for joint, x in (("l_shoulder", 0.0), ("l_elbow", 0.0), ("l_wrist", 30.0)):
+        keypoints[0, NAPA18.index(joint)] = torch.tensor([x, 0.0])
+    upper, lower = (REGRESSION_BONES.index((NAPA18.index(a), NAPA18.index(b))) for a, b in
+                    (("l_elbow", "l_shoulder"), ("l_wrist", "l_elbow")))  # fmt: skip
+    depths[0, [upper, lower]], length[upper] = torch.tensor([400.0, 200.0]), 300.0
+    assert recover_scale(keypoints, depths, length).item() == pytest.approx(5.0)
+    deep = torch.full((1, 15), 500.0, requires_grad=True)
+    recover_scale(keypoints, deep, length).sum().backward()
+    assert deep.grad.isfinite().all()
+
+
+def test_joints_in_one_place_have_no_scale(standardizer):
+    network = DepthNet("tiny").eval()
+    heap = torch.full((2, 18, 2), 50.0)
+    heap[1] = mocap_views(1, 0)[0]
+    scale = recover_scale(heap, torch.zeros(2, 15), standardizer.length)
+    assert scale[0].isnan() and scale[1] > 0
+    pose = lift(heap, network, standardizer)
+    assert pose[0, :, :2].isnan().all() and pose[1].isfinite().all()
+    with pytest.raises(ValueError, match="apart from each other"):
+        pseudo_depth(heap[0], network, standardizer)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_lift_takes_any_dtype(dtype, standardizer):
+    keypoints = (mocap_views(2, 0) * 4).round() / 4
+    network = DepthNet("tiny").eval()
+    pose = lift(keypoints.to(dtype), network, standardizer)
+    assert pose.dtype == dtype
+    assert torch.equal(pose, lift(keypoints.to(dtype).float(), network, standardizer).to(dtype))
+
+
+def test_lift_in_half_precision_keeps_millimetres(standardizer):
+    keypoints, network = mocap_views(2, 0), DepthNet("tiny").eval()
+    depths = torch.randn(2, 15, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        lift(keypoints, network, standardizer)  # the network itself may round
+        pose = lift(keypoints, Oracle(depths), standardizer)
+    torch.testing.assert_close(pose, lift(keypoints, Oracle(depths), standardizer))
+
+
+@pytest.mark.parametrize("odd", [torch.inf, torch.nan])
+def test_a_coordinate_that_is_not_finite_is_a_missing_joint(odd, standardizer):
+    network, gone, half = DepthNet("tiny").eval(), mocap_views(1, 0), mocap_views(1, 0)
+    gone[0, NAPA18.index("r_wrist")], half[0, NAPA18.index("r_wrist"), 1] = torch.nan, odd
+    expected = lift(gone, network, standardizer)
+    torch.testing.assert_close(lift(half, network, standardizer), expected, equal_nan=True)
+    assert expected.isnan().any(-1).sum() == 1
+
+
+def test_lift_shows_a_network_what_it_was_trained_on(standardizer):
+    """A figure from the middle of the training loop and the same figure lifted: one picture, and so one pose."""
+    network, keypoints = DepthNet("tiny").eval(), mocap_views(3, 0)
+    oracle = Oracle(torch.zeros(1, 15))
+    lift(keypoints, oracle, standardizer)
+    assert torch.equal(oracle.seen[0], network_input(keypoints, TrainingConfig()))
+    estimate = estimate_poses(network, standardizer, TrainingConfig(), keypoints)
+    torch.testing.assert_close(lift(keypoints, network, standardizer), estimate)
 
 
 def test_a_pose_without_its_pelvis():
@@ -256,6 +318,31 @@ def test_training_learns_and_repeats(sees):
         assert torch.equal(a, b)
 
 
+def test_what_is_learned_is_depth(standardizer):
+    """200 steps on coordinates: far from done, and yet nearer than each bone's mean depth on clips never seen."""
+    config = TrainingConfig(sees="coordinates", steps=200, batch=32, learning_rate=1e-3)
+    trained = train_depth_net(config)
+    score = evaluate(trained.network, standardizer, config, "validation", views=1)["all"]
+    flat = evaluate(Oracle(torch.zeros(1, 15)), standardizer, TrainingConfig(), "validation", views=1)["all"]
+    assert score["mpjpe"] < 0.85 * flat["mpjpe"] and score["pa_mpjpe"] < 0.85 * flat["pa_mpjpe"]
+
+
+def test_no_setting_is_ignored():
+    config = TrainingConfig(sees="coordinates", steps=3, batch=4)
+    changed = {"preset": "paper", "batch": 5, "learning_rate": 1e-4, "weight_decay": 0.5, "exchange": 0.0, "seed": 1,
+               "pitch": 60.0, "roll": 60.0, "nearest": 7999.0, "farthest": 3001.0, "sees": "bones"}  # fmt: skip
+    assert changed.keys() | {"steps"} == set(asdict(config))
+
+    def weights(config: TrainingConfig) -> torch.Tensor:
+        return torch.cat([p.flatten() for p in train_depth_net(config).network.parameters()])
+
+    plain = weights(config)
+    assert torch.equal(plain, weights(config))
+    for name, value in changed.items():
+        other = weights(replace(config, **{name: value}))
+        assert other.shape != plain.shape or not torch.equal(other, plain), name
+
+
 def test_evaluation_against_the_truth_and_the_mean(standardizer):
     """Mean depth scores as computed by hand; the true depths score (nearly) nothing."""
     config = TrainingConfig(sees="coordinates")
@@ -298,44 +385,3 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
 def test_bad_configs_are_named(change, word):
     with pytest.raises(ValueError, match=f"{word}.* got"):
         TrainingConfig(**change)
-
-
-# What the measurements count -----------------------------------------------------------------------------------------
-
-
-def test_hidden_share_of_sixteen_ovals_on_top_of_each_other():
-    """Joints an even number of bones from the pelvis at one place, the others at another: 15 of 16 ovals are hidden."""
-    place = {0: 0}
-    for _ in NAPA18.bones:
-        for a, b in NAPA18.bones:
-            if a in place:
-                place[b] = 1 - place[a]
-            elif b in place:
-                place[a] = 1 - place[b]
-    ends = torch.tensor([[20.0, 30.0], [45.0, 30.0]])
-    keypoints = torch.stack([ends[place.get(joint, 0)] for joint in range(18)])[None]
-    assert hidden_share(keypoints, 64, 9.0).item() == pytest.approx(15 / 16)
-
-
-def test_the_inputs_are_compared_by_a_command(tmp_path):
-    path, folder = tmp_path / "depth.json", tmp_path / "runs"
-    arguments = ["--steps", "1", "--inputs", "coordinates", "--seeds", "0", "1", "--runs", str(folder)]
-    experiments.main(["depth", *arguments, "--out", str(path)])
-    found = results.read(path)
-    assert found["seed"] == [0, 1] and found["steps"] == 1 and len(list(folder.iterdir())) == 2
-    assert found["command"].startswith("python -m napa_lib.lifting.experiments depth --steps 1")
-    errors = found["inputs"]["coordinates"]["summary"]["clean"]["mpjpe"]
-    expected = results.interval(errors["values"])
-    assert (errors["mean"], errors["half_width_95"]) == expected and len(errors["values"]) == 2
-
-
-def test_a_longer_training_is_scored_likewise(tmp_path, monkeypatch):
-    monkeypatch.setitem(experiments.LONGER, "bones_longer_wider", {"sees": "bones", "steps": 1, "preset": "wide"})
-    path = tmp_path / "wider.json"
-    arguments = ["longer", "--training", "bones_longer_wider", "--seeds", "3", "--half", "--runs", str(tmp_path)]
-    experiments.main([*arguments, "--out", str(path)])
-    found = results.read(path)
-    assert (found["seed"], found["steps"], found["config"]["preset"]) == (3, 1, "wide")
-    wide, tiny = (sum(p.numel() for p in DepthNet(preset).parameters()) for preset in ("wide", "tiny"))
-    assert found["parameters"] == wide > 3.5 * tiny
-    assert found["clean"]["all"]["frames"] == 287 and found["noisy"]["all"]["mpjpe"] > 0

@@ -168,8 +168,9 @@ def recover_scale(keypoints: Tensor, depths: Tensor, length: Tensor) -> Tensor:
     squares = bone_vectors(keypoints).square().sum(-1)
     seen = ~squares.isnan()
     across = (length.to(depths).square() - depths.square()).clamp(min=0).where(seen, 0.0).sum(-1)
-    squared = (across / squares.where(seen, 0.0).sum(-1)).clamp(min=1e-12)  # a root of 0 has no gradient
-    return squared.sqrt().where(seen.any(-1), torch.nan)
+    drawn = squares.where(seen, 0.0).sum(-1)
+    squared = (across / drawn.where(drawn > 0, 1.0)).clamp(min=1e-12)  # a root of 0 has no gradient
+    return squared.sqrt().where(drawn > 0, torch.nan)
 
 
 def compose_pose(keypoints: Tensor, depths: Tensor, scale: Tensor) -> Tensor:
@@ -230,15 +231,16 @@ def lift(
     taken to be weak-perspective, with `scale` millimetres to a pixel.
 
     Args:
-        keypoints_2d: (B, 18, 2) NAPA18, pixels of the picture; missing joints NaN. A missing `torso` or `nose` is drawn
-            in the middle of its neighbours.
+        keypoints_2d: (B, 18, 2) NAPA18, pixels of the picture; a joint with a coordinate that is not finite is missing.
+            A missing `torso` or `nose` is drawn in the middle of its neighbours.
         depth_net: a trained network; use it in `eval()` mode.
         standardizer: the bone statistics it was trained with.
         scale: (B,) mm per pixel where it is known; by default `recover_scale` finds it from the lengths of the training
             poses' bones.
 
     Returns:
-        (B, 18, 3) mm, camera axes, the pelvis at the origin; see `compose_pose` for missing joints.
+        (B, 18, 3) mm, camera axes, the pelvis at the origin, in the dtype of the keypoints; see `compose_pose` for
+        missing joints.
 
     Raises:
         ValueError: for keypoints that are not (B, 18, 2).
@@ -250,6 +252,7 @@ def lift(
         raise ValueError(f"keypoints_2d must be (B, 18, 2), got {tuple(keypoints_2d.shape)}")
     size, width = depth_net.preset.size, depth_net.preset.bone_width
     (points,) = common_precision(keypoints_2d)
+    points = points.where(points.isfinite().all(-1, keepdim=True), torch.nan)
     placed, _ = place_in_map(fill_between(points), size, margin=width / 2)
     bone_map = render_bone_map(placed, NAPA18, size, width)
     precision = next(depth_net.parameters(), bone_map).dtype  # the network's own; the coordinates keep theirs
