@@ -25,7 +25,7 @@ from napa_lib.lifting import (
     random_views,
     render_point_map,
 )
-from napa_lib.lifting.fitting import distinct_palettes, gaussian_blur, repaint
+from napa_lib.lifting.fitting import Level, descend, distinct_palettes, draw_with, gaussian_blur, repaint
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, convert, get_skeleton
 
@@ -283,6 +283,14 @@ def test_fit_from_15_px_off_to_under_1_px():
     assert (jumps < 3.0).sum() >= len(jumps) - 1  # a film: only turning an end round may jump
 
 
+def test_a_small_map_lies_where_the_large_one_does():
+    """From the truth a descent on maps at a quarter of the size has no reason to drift to one side."""
+    truth = mocap_views(4, 1)
+    level = Level(4, blur=2.0, softness=1.0, steps=25, step_size=0.2)
+    path, _ = descend(render_bone_map(truth, NAPA18, 224, 20.0), truth, draw_with([NAPA18]), 20.0, level)
+    assert (path[-1] - truth)[:, :17].median(1).values.abs().max() < 0.2
+
+
 def test_fit_keeps_missing_joints_missing_and_others_finite():
     truth = mocap_views(1, 3)
     truth[:, NAPA18.index("l_wrist")] = torch.nan
@@ -333,6 +341,14 @@ def test_blur_of_a_dot_is_a_gaussian(sigma, x, y):
     near = (np.abs(xs - x) <= 3 * sigma) & (np.abs(ys - y) <= 3 * sigma)
     np.testing.assert_allclose(blurred[1][near], (gauss / gauss.sum())[near], rtol=0.02)
     assert blurred[1].sum() == pytest.approx(1.0) and (blurred[0] == 0).all()
+
+
+@pytest.mark.parametrize("preset", ["tiny", "paper"])
+def test_coordinates_reach_from_margin_to_margin(preset):
+    """The middle of a map is 0, its outermost pixels' centres are -1 and 1, and half a bone's width is kept free."""
+    shown = network_input(mocap_views(3, 2), TrainingConfig(sees="coordinates", preset=preset))
+    width, size = (20.0, 224) if preset == "paper" else (20.0 * 64 / 224, 64)
+    np.testing.assert_allclose(shown.abs().amax((1, 2)), 1 - width / (size - 1), rtol=1e-5)
 
 
 def test_point_map_is_a_disc_a_joint():

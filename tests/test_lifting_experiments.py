@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,15 @@ def test_the_cases_that_are_scored(monkeypatch):
         "clean": {}, "noisy": {"jitter": 2.0}, "incomplete": {"missing": 4},
         "training_clips": {"split": "train", "views": 1},
     }  # fmt: skip
+
+
+def test_stored_trainings_are_those_that_the_commands_make():
+    stored = results.shipped("lifting/depth")["inputs"]
+    for sees, entry in stored.items():
+        assert asdict(experiments.depth_config(sees, 4000, 2)) == entry["config"]
+    for name, runs in results.shipped_runs("lifting").items():
+        for run in runs:
+            assert asdict(experiments.depth_config(seed=run["seed"], **experiments.LONGER[name])) == run["config"]
 
 
 def test_a_fit_arrives_below_a_pixel_and_may_be_as_good_elsewhere(monkeypatch):

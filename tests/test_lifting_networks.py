@@ -30,7 +30,7 @@ from napa_lib.lifting import (
 )
 from napa_lib.lifting.evaluate import estimate_poses, evaluate
 from napa_lib.lifting.networks import PRESETS
-from napa_lib.lifting.train import fit_standardizer, train_depth_net
+from napa_lib.lifting.train import draw_views, fit_standardizer, train_depth_net
 from napa_lib.loop import Setup
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES
 
@@ -108,7 +108,7 @@ def test_a_bone_deeper_than_it_is_long_says_nothing_of_the_scale():
                     (("l_elbow", "l_shoulder"), ("l_wrist", "l_elbow")))  # fmt: skip
     depths[0, [upper, lower]], length[upper] = torch.tensor([400.0, 200.0]), 300.0
     assert recover_scale(keypoints, depths, length).item() == pytest.approx(5.0)
-    deep = torch.full((1, 15), 500.0, requires_grad=True)
+    deep = length[None].clone().requires_grad_()  # every bone points at the viewer
     recover_scale(keypoints, deep, length).sum().backward()
     assert deep.grad.isfinite().all()
 
@@ -302,6 +302,16 @@ def test_exchanged_limbs_keep_every_bone_and_come_from_other_frames(frames):
     torch.testing.assert_close(lengths(mixed), lengths(plain), rtol=1e-4, atol=0.1)
     assert (mixed - plain).norm(dim=-1)[:, NAPA18.index("l_wrist")].median() > 50
     torch.testing.assert_close(mixed[:, NAPA18.index("r_hip")], plain[:, NAPA18.index("r_hip")])  # the root stays
+
+
+def test_a_batch_mixes_limbs_as_the_config_says(frames):
+    """One generator, so the same frames, parts and cameras: only what is exchanged differs."""
+    poses = [
+        draw_views(frames, TrainingConfig(exchange=share), torch.Generator().manual_seed(0))[1] for share in (0.0, 1.0)
+    ]
+    pelvis_to_hip = [NAPA18.index(joint) for joint in ("pelvis", "r_hip", "l_hip")]
+    torch.testing.assert_close(poses[0][:, pelvis_to_hip], poses[1][:, pelvis_to_hip])
+    assert (poses[0] - poses[1]).norm(dim=-1)[:, NAPA18.index("l_wrist")].median() > 50
 
 
 # Training -----------------------------------------------------------------------------------------------------------
