@@ -243,7 +243,8 @@ def test_parameters_are_those_of_the_layers_in_use():
 
 def test_the_whole_network_reads_pictures_as_its_parts_do():
     net = CrossModalNet.from_pretrained()
-    pictures = compose(load_cutouts("validation", "drawn"), 2, net.camera, torch.Generator().manual_seed(0)).images.float() / 255
+    drawn = compose(load_cutouts("validation", "drawn"), 2, net.camera, torch.Generator().manual_seed(0))
+    pictures = drawn.images.float() / 255
     people = net(pictures)
     parts = read_pictures(net.teacher.encoder(pictures), net.teacher.decoder, net.lifter, net.model, net.camera)
     assert sum(len(one.poses) for one in people) > 0 and not net.training

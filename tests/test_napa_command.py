@@ -62,11 +62,21 @@ def test_figures_of_shards_and_data_sets(tmp_path, monkeypatch):
     assert {"human36m", "mpii", "coco", "human-art"} <= set(READERS)
 
 
-def _coco(folder):
+def test_a_picture_of_one_colour_is_left_out(tmp_path):
+    """The gradient through F of such a picture is not finite, and would end a training at the step that draws it."""
+    _coco(tmp_path, marked=False)
+    with pytest.raises(ValueError, match="of more than one colour"):
+        open_figures([f"coco:{tmp_path}"], SIZE)
+
+
+def _coco(folder, marked=True):
     """One picture with one person, as COCO has it."""
     from PIL import Image
 
-    Image.new("RGB", (80, 80), (200, 30, 30)).save(folder / "one.png")
+    picture = Image.new("RGB", (80, 80), (200, 30, 30))
+    if marked:
+        picture.paste((30, 30, 200), (20, 20, 60, 60))
+    picture.save(folder / "one.png")
     points = [v for i in range(17) for v in (10 + 3 * i, 70 - 3 * i, 2)]
     person = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 70, 70], "area": 4900, "iscrowd": 0,
               "num_keypoints": 17, "keypoints": points}  # fmt: skip
@@ -74,8 +84,8 @@ def _coco(folder):
               "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee",
               "left_ankle", "right_ankle"]  # fmt: skip
     category = {"id": 1, "name": "person", "keypoints": joints}
-    picture = {"id": 1, "file_name": "one.png", "width": 80, "height": 80}
-    text = json.dumps({"images": [picture], "annotations": [person], "categories": [category]})
+    entry = {"id": 1, "file_name": "one.png", "width": 80, "height": 80}
+    text = json.dumps({"images": [entry], "annotations": [person], "categories": [category]})
     (folder / "annotations.json").write_text(text)
 
 

@@ -85,6 +85,16 @@ def edge_color(image: Tensor) -> Tensor:
     return torch.cat(sides, -1).median(-1).values[..., None, None]
 
 
+def is_varied(images: Tensor) -> Tensor:
+    """Which pictures (B, 3, H, W) are not of a single colour, (B,) bool.
+
+    A network of instance normalisations cannot be trained on one that is: where all is equal each of them multiplies
+    the gradient by hundreds, and after fifteen it is infinite.
+    """
+    pixels = images.flatten(2)
+    return (pixels.amax(2) > pixels.amin(2)).any(1)
+
+
 @in_full_precision
 def crop(image: Tensor, matrices: Tensor, size: int, fill: Tensor | None = None) -> Tensor:
     """Cut square crops out of a picture, or one out of each of several.

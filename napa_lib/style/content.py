@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import crop_square, list_paintings, load_image, load_paintings, load_video_frames, resize
+from napa_lib.data.crops import is_varied
 from napa_lib.data.datasets import Annotations
 from napa_lib.data.datasets.files import files_in
 from napa_lib.data.decoding import picture_endings
@@ -37,8 +38,7 @@ def open_content(sources: Sequence[str], size: int) -> Callable[[int, torch.Gene
     Args:
         sources: data sets as `napa_lib.data.known.open_known` takes them ("mpii:FOLDER", "coco:FOLDER" …), of which
             each figure is cut out as in NAPA, section 4.1; folders of pictures, of which each gives its centred square;
-            none for random crops of `training_pictures`. Pictures of a single colour are left out: where all is equal,
-            the gradient of fifteen normalisations is infinite.
+            none for random crops of `training_pictures`. Pictures of a single colour are left out.
         size: pixels.
 
     Raises:
@@ -48,8 +48,7 @@ def open_content(sources: Sequence[str], size: int) -> Callable[[int, torch.Gene
         pictures = training_pictures()
         return lambda count, generator: random_crops(pictures, count, size, generator)
     images = torch.cat([_content_of(source, size) for source in sources])
-    pixels = images.flatten(2)
-    images = images[(pixels.amax(2) > pixels.amin(2)).any(1)]
+    images = images[is_varied(images)]
     if len(images) == 0:
         raise ValueError(f"data must hold pictures of more than one colour, got {', '.join(sources)}")
     return lambda count, generator: images[torch.randint(len(images), (count,), generator=generator)].float() / 255

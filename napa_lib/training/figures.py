@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.data.crops import crop, crop_matrices, edge_color, to_crop
+from napa_lib.data.crops import crop, crop_matrices, edge_color, is_varied, to_crop
 from napa_lib.data.datasets import Annotations
 from napa_lib.data.known import from_annotations, is_known, open_known
 from napa_lib.data.synthetic import LOOKS, SPLITS, SyntheticClips, load_synthetic, read_shards
@@ -58,7 +58,8 @@ def open_figures(names: Sequence[str], size: int, most: int | None = None) -> Fi
         most: how many figures of each source at most, spread evenly over it.
 
     Returns:
-        the figures that show at least eight joints. Without 3D labels, poses are NaN, and L_depth leaves them out.
+        the figures that show at least eight joints, in pictures of more than one colour. Without 3D labels, poses are
+        NaN, and L_depth leaves them out.
 
     Raises:
         ValueError: for a source that is not there, is damaged, or has nobody with eight joints.
@@ -81,9 +82,9 @@ def _open(name: str, size: int, most: int | None) -> FigureSet:
         found = _of_known(name, size, most)
     else:
         found = _of_shards(name, size, most)
-    shown = usable(found.keypoints)
+    shown = usable(found.keypoints) & is_varied(found.images)
     if not bool(shown.any()):
-        raise ValueError(f"source {name!r} has no figure with 8 joints of NAPA18")
+        raise ValueError(f"source {name!r} has no figure with 8 joints of NAPA18 in a picture of more than one colour")
     return found.take(shown)
 
 
