@@ -13,12 +13,16 @@ from napa_lib.study.guesses import mark_guess
 Runs = Mapping[str, Sequence[dict]]
 PAPER = {  # table 2, 3DPCK on MuPoTS-3D; rows that are not here have no number there
     "distl": 53.3, "recon": 57.6, "adapt": 61.9, "unsupervised": 64.2, "mocap": 66.1, "weak": 66.4,
+    "weak_mocap": 67.9, "labels_mocap": 71.1, "full_mocap": 75.8,
 }  # fmt: skip
 LABELS = {
     "mean_pose": "nothing: the mean pose", "distl": "L_distl alone", "recon": "+ L_recon", "adapt": "+ L_adapt",
     "unsupervised": "+ L_ss", "mocap": "the same, Psi of motion capture", "weak": "2D labels",
+    "weak_mocap": "2D labels, Psi of motion capture",
     "labels": "2D and 3D labels, no D_syn", "labels_many": "the same, 8 x pictures and steps",
     "full": "2D and 3D labels",
+    "labels_mocap": "2D and 3D labels, no D_syn, Psi of motion capture",
+    "full_mocap": "2D and 3D labels, Psi of motion capture",
     "distl_many": "L_distl alone, 8 x pictures and steps",
     "distl_longer": "L_distl alone, four times as long",
 }  # fmt: skip
