@@ -231,7 +231,6 @@ ANGLES = Exercise(
         WrongAnswer("together", _angles(gamma=_GAMMA.replace("* v", "* u")), "random numbers of its own"),
         WrongAnswer("bell", _angles("180 + (10 * torch.randn(n)).clamp(-60, 60)"), "not uniform"),
         WrongAnswer("theta as width", _angles("limits.theta1 + limits.theta2 * u"), "theta leaves its range"),
-        WrongAnswer("start as width", _angles("limits.theta1 + limits.theta1 * u"), "theta leaves its range"),
         WrongAnswer("gamma as width", _angles(gamma="limits.gamma1 + limits.gamma2 * v"), "gamma leaves its range"),
         WrongAnswer("whole degrees", _angles("torch.randint(limits.theta1, limits.theta2, (n,))"), "too coarse"),
         WrongAnswer("in order", _angles("torch.linspace(limits.theta1, limits.theta2, n)"), "no draw"),
