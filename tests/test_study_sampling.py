@@ -232,6 +232,26 @@ def test_tables_hold_means_and_intervals():
     assert zero.split()[-4:] == ["-", "0.50", "-", "-"]  # the mean of |u|, u uniform in [-1, 1]
 
 
+def test_a_cross_stands_on_what_no_body_could_take():
+    models = {"a": sampling.load_pretrained("limits"), "b": sampling.load_pretrained("mocap")}
+    page = pictures.cube_figure(models, 5)
+    poses = torch.cat([model.sample(5, torch.Generator().manual_seed(0)).detach() for model in models.values()])
+    fine = sampling.limbs_allowed(poses).all(-1) & ~sampling.intersects_itself(poses)
+    crosses = [any(line.get_marker() == "X" for line in axis.lines) for axis in page.axes]
+    assert crosses == (~fine).tolist() and 0 < sum(crosses) < 10
+    assert [axis.texts[0].get_text() for axis in page.axes[::5]] == ["a", "b"]
+
+
+def test_the_table_of_terms_has_a_line_a_training():
+    run = {"test": {"reconstruction_mm": 50.0, "embedding": 0.2, "inside": 0.9, "implausible": {"either": 0.25},
+                    "nearest_mm": 120.0}}  # fmt: skip
+    runs = {source + end: [run] for source in ("limits", "mocap") for end in tables.TERMS}
+    lines = tables.terms_table(runs).splitlines()
+    assert len(lines) == 1 + 2 * len(tables.TERMS) and all(
+        line.split()[-4:] == ["50.0", "0.20", "75.0", "120"] for line in lines[1:]
+    )
+
+
 def test_the_curve_of_a_training():
     record = [{"step": 1, "pose": 0.2, "embedding": 0.5}, {"step": 2, "pose": 0.1, "embedding": 0.4}]
     page = losses_figure(record)

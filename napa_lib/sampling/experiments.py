@@ -1,8 +1,9 @@
 """Measure what ways to draw a pose are worth, over seeds: `python -m napa_lib.sampling.experiments --out FILE`.
 
-Against motion capture's training poses: how many keep the limits, joint by joint; and of drawn poses, by joint limits,
-by limits with impossible limbs drawn anew, by directions at random and by a Gaussian along motion capture's principal
-components: what share keeps the limits, what share no body could take, how near the nearest drawn pose comes.
+Of motion capture: how many poses keep the limits, joint by joint. Of drawn poses, by joint limits, by limits with
+impossible limbs drawn anew, by directions at random and by a Gaussian along the principal components of the training
+clips: what share keeps the limits, what share no body could take, and how near the nearest comes to the test clips'
+poses. Of as many as the paper draws, a million, the last alone.
 """
 
 from __future__ import annotations
@@ -32,21 +33,30 @@ from napa_lib.sampling.sample import join_local, sample_canonical
 from napa_lib.sampling.train import SOURCES
 
 RUNS = "runs/sampling"
+VARIANTS = {  # what the terms of the loss are worth: options of the training
+    "no_adversarial": "--adversarial 0",
+    "full_adversarial": "--adversarial 1",
+    "own_cycle": "--cycle poses",
+}
+
+
+def _training(name: str, options: str) -> Experiment:
+    start = f"{RUNS}/{name}_{{seed}}"
+    command = f"napa_lib.sampling.train {options} --seed {{seed}} --out {start}.safetensors --results {start}.json"
+    return Experiment(command, f"{start}.json", 60, (0, 1, 2))
+
+
 EXPERIMENTS = {  # `make results ONLY=05`; tools/ship_sampling.py puts what ships of them among the assets
     "analysis": Experiment(f"napa_lib.sampling.experiments --out {RUNS}/analysis.json", f"{RUNS}/analysis.json", 120),
+    **{poses: _training(poses, f"--poses {poses}") for poses in SOURCES},
     **{
-        poses: Experiment(
-            f"napa_lib.sampling.train --poses {poses} --seed {{seed}} --out {RUNS}/{poses}_{{seed}}.safetensors "
-            f"--results {RUNS}/{poses}_{{seed}}.json",
-            f"{RUNS}/{poses}_{{seed}}.json",
-            60,
-            (0, 1, 2),
-        )
-        for poses in SOURCES
+        f"{poses}_{name}": _training(f"{poses}_{name}", f"--poses {poses} {options}")
+        for poses in ("limits", "mocap")
+        for name, options in VARIANTS.items()
     },
 }
 
-NEAREST = (1000, 3000, 10_000)  # drawn poses among which the nearest is looked for
+MILLION, PART = 1_000_000, 50_000  # the paper's number of poses, and how many are drawn at a time
 
 
 def principal_poses(n: int, generator: torch.Generator) -> Tensor:
@@ -71,15 +81,15 @@ WAYS: dict[str, Callable[[int, torch.Generator], Tensor]] = {
     "random directions": random_directions,
     "principal components": principal_poses,
 }
+UNSEEN = ("joint limits", "random directions")  # ways that are quick enough for a million
 
 
-def measure(seeds: list[int], poses: int) -> dict:
+def measure(seeds: list[int], poses: int, million: int = MILLION) -> dict:
     """Everything, as `results.write` wants it."""
-    counts = [n for n in NEAREST if n <= poses] or [poses]
     real = {split: mocap_poses(split) for split in ("train", "validation", "test")}
     drawn: dict[str, dict] = {}
     for name, draw in WAYS.items():
-        row: dict = {"inside": [], "implausible": [], "limbs": [], "intersection": [], "nearest_mm": [], "curve": []}
+        row: dict = {"inside": [], "implausible": [], "limbs": [], "intersection": [], "nearest_mm": []}
         for seed in seeds:
             samples = draw(poses, torch.Generator().manual_seed(seed))
             share = implausible_share(samples)
@@ -87,17 +97,26 @@ def measure(seeds: list[int], poses: int) -> dict:
             row["implausible"].append(share["either"])
             row["limbs"].append(share["limbs"])
             row["intersection"].append(share["intersection"])
-            curve = [float(nearest_distances(real["train"], samples[:n]).mean()) for n in counts]
-            row["curve"].append(curve)
-            row["nearest_mm"].append(curve[-1])
+            row["nearest_mm"].append(float(nearest_distances(real["test"], samples).mean()))
         drawn[name] = row
         print(name, row, flush=True)
     return {
         "mocap": {split: {"inside": share_inside(p), "implausible": implausible_share(p)} for split, p in real.items()},
         "drawn": drawn,
         "poses": poses,
-        "nearest_of": counts,
+        "of_a_million_mm": {
+            name: [nearest_of(WAYS[name], real["test"], million, seed) for seed in seeds] for name in UNSEEN
+        },
+        "million": million,
     }
+
+
+def nearest_of(draw: Callable[[int, torch.Generator], Tensor], real: Tensor, count: int, seed: int) -> float:
+    """Mean distance in mm of real poses (N, 17, 3) from the nearest of many, of which a part at a time is in memory."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = [min(PART, count - start) for start in range(0, count, PART)]
+    best = torch.stack([nearest_distances(real, draw(part, generator)) for part in parts])
+    return float(best.amin(0).mean())
 
 
 def main(arguments: list[str] | None = None) -> None:

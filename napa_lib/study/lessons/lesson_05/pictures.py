@@ -20,6 +20,7 @@ from napa_lib.sampling import (
     JointLimits,
     PoseAutoencoder,
     implausible_share,
+    intersects_itself,
     limbs_allowed,
     local_directions,
     mocap_poses,
@@ -259,6 +260,20 @@ def interpolation_figure(
         title = f"{name}; half way the shortest bone has {shortest:.0f} % of its length{more}"
         words = axis.text(0, 1.04, title, fontsize=9, transform=axis.transAxes)
         words.set_in_layout(False)  # they are longer than their column is wide
+    return page
+
+
+@torch.no_grad()
+def cube_figure(models: Mapping[str, PoseAutoencoder], count: int = 7) -> Figure:
+    """A row a network: what the same random embeddings decode to, with a cross where no body could take the pose."""
+    drawn = [model.sample(count, torch.Generator().manual_seed(0)) for model in models.values()]
+    page = bodies_figure(torch.cat(drawn), rows=len(models))
+    possible = torch.cat([limbs_allowed(poses).all(-1) & ~intersects_itself(poses) for poses in drawn])
+    for axis, fine in zip(page.axes, possible, strict=True):
+        if not fine:
+            axis.plot(0.9, 0.93, "X", color=BAD, markersize=7, transform=axis.transAxes)
+    for axis, name in zip(page.axes[::count], models, strict=True):
+        axis.text(0, 1.02, name, fontsize=9, transform=axis.transAxes).set_in_layout(False)
     return page
 
 
