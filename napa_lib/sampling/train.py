@@ -135,7 +135,7 @@ def training_step(
     Phi has no part in L_adv, so that it descends L_cyc alone, and Psi the sum. In the paper the phi of the second term
     is the embedding of a pose, phi_pose, which `cycle="poses"` takes. With "prior" it is drawn from the cube, as that
     of L_adv is: a cycle over embeddings of poses alone says nothing of the rest of the cube, from which
-    `PoseAutoencoder.sample` draws.
+    `PoseAutoencoder.sample` draws, and an encoder that answers the same for every pose brings them back at no cost.
 
     Args:
         model: Phi and Psi.
