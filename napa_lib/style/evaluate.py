@@ -44,12 +44,14 @@ STROKES = LossRatios(
     style=20.0, total_variation=0.2, content=2.0, style_entropy=0, srgb=0, hsv=0, cosine=0, content_entropy=0
 )
 
-# Figure 8: Johnson's three terms, then one more at a time of those that the paper calls the most important, then all.
+# Figure 8: Gatys' two terms, Johnson's third, then one more at a time of those that the paper calls the most important,
+# in its order, then all.
 ADDED_LOSSES = {
+    "Gatys": replace(JOHNSON, total_variation=0.0),
     "Johnson": JOHNSON,
-    "+ cos": replace(JOHNSON, cosine=1000.0),
-    "+ hsv": replace(JOHNSON, cosine=1000.0, hsv=300.0),
-    "+ srgb": replace(JOHNSON, cosine=1000.0, hsv=300.0, srgb=200.0),
+    "+ hsv": replace(JOHNSON, hsv=300.0),
+    "+ cos": replace(JOHNSON, hsv=300.0, cosine=1000.0),
+    "+ srgb": replace(JOHNSON, hsv=300.0, cosine=1000.0, srgb=200.0),
     "all (table 2)": LossRatios(),
 }
 
