@@ -188,11 +188,11 @@ def knobs_figure(picture: Tensor, pulls: Mapping[str, float]) -> Figure:
 
 
 def added_table(rows: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """Terms after optimisation under more and more losses, relative to the first set: geometric mean over pictures."""
-    terms, first = ("style", "content", "cosine", "hsv", "srgb"), next(iter(rows.values()))
+    """Terms after optimisation under more and more losses, relative to Johnson's: geometric mean over pictures."""
+    terms, johnson = ("style", "content", "total_variation", "hsv", "cosine", "srgb"), rows["Johnson"]
     lines: list[list[object]] = [["minimised", *(f"L_{LABELS[term]}" for term in terms)]]
     for name, row in rows.items():
-        change = [(torch.tensor(row[term]) / torch.tensor(first[term])).log().mean().exp() for term in terms]
+        change = [(torch.tensor(row[term]) / torch.tensor(johnson[term])).log().mean().exp() for term in terms]
         lines.append([name, *(f"{float(value):.2f}" for value in change)])
     return text_table(lines)
 
