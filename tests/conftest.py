@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from napa_lib.networks import VGG19Features
+
 torch.set_num_threads(1)
 
 
@@ -17,6 +19,12 @@ torch.set_num_threads(1)
 def rng() -> np.random.Generator:
     """A NumPy generator with a fixed seed, fresh for every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def vgg() -> VGG19Features:
+    """The embedded VGG-19."""
+    return VGG19Features()
 
 
 @pytest.fixture(autouse=True)

@@ -216,11 +216,6 @@ def test_keypoint_loss_leaves_out_what_is_missing(rng):
         b.keypoint_loss(prediction, torch.zeros(3, 5, 2))
 
 
-@pytest.fixture(scope="module")
-def vgg() -> VGG19Features:
-    return VGG19Features()
-
-
 def test_perceptual_distances(vgg):
     x, y = pictures(2, 32).double(), pictures(2, 32, seed=1).double()
     double = VGG19Features().double()

@@ -28,11 +28,6 @@ MODEL = b.ModelConfig(size=32, width=4, discriminator_width=4, picture_width=4, 
 CONFIG = b.TrainingConfig(MODEL, steps=4, batch=4, every=2, learning_rate=2e-3, perceptual_size=16)
 
 
-@pytest.fixture(scope="module")
-def vgg() -> VGG19Features:
-    return VGG19Features()
-
-
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, vgg: VGG19Features) -> None:
     """No progress bar, and one VGG-19 for all trainings: to unpack it takes longer than to train."""

@@ -27,11 +27,6 @@ SEEDS = st.integers(0, 2**31 - 1)
 
 
 @pytest.fixture(scope="module")
-def vgg() -> VGG19Features:
-    return VGG19Features()
-
-
-@pytest.fixture(scope="module")
 def pictures() -> torch.Tensor:
     return torch.stack(load_paintings(64, ["greatwave", "monalisa", "cassat_summertime"]))
 

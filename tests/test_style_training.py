@@ -20,11 +20,6 @@ from napa_lib.style.networks import CODE_LAYERS, style_statistics
 
 
 @pytest.fixture(scope="module")
-def vgg() -> VGG19Features:
-    return VGG19Features()
-
-
-@pytest.fixture(scope="module")
 def pictures() -> torch.Tensor:
     return torch.stack(load_paintings(64, ["greatwave", "monalisa", "cassat_summertime"]))
 

@@ -10,22 +10,19 @@ Source: CrossModal, section 4.3 (the paper's sets) and supplement, section 2.2 (
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop
 from napa_lib.data.datasets import Annotations
-from napa_lib.data.datasets.files import files_in
+from napa_lib.data.datasets.files import folder_of_pictures
 from napa_lib.data.images import load_image
 from napa_lib.data.known import is_known, open_known
 from napa_lib.engine import progress
 from napa_lib.multiperson.composed import Composed, universal_factor
 from napa_lib.multiperson.scenes import Camera
 from napa_lib.sampling import SKELETON
-
-ENDINGS = (".jpg", ".jpeg", ".png")
 
 
 def open_pictures(name: str, camera: Camera, most: int) -> tuple[Composed, tuple[str, ...]]:
@@ -45,9 +42,7 @@ def open_pictures(name: str, camera: Camera, most: int) -> tuple[Composed, tuple
     if most < 1:
         raise ValueError(f"most must be at least 1 picture, got {most}")
     if not is_known(name):
-        files = _spread(files_in(Path(name), *ENDINGS) if Path(name).is_dir() else [], most)
-        if not files:
-            raise ValueError(f"pictures must be FORMAT:FOLDER or a folder of {', '.join(ENDINGS)}, got {name!r}")
+        files = _spread(folder_of_pictures(name), most)
         images = [_square(load_image(file), camera.size)[0] for file in progress(files, "pictures read")]
         nobody = torch.full((len(images), 1, SKELETON.num_joints, 3), torch.nan)
         return Composed(torch.stack(images), nobody[..., :2], nobody), ("",) * len(images)

@@ -11,8 +11,7 @@ from torch import Tensor
 from napa_lib.data import crop_square, list_paintings, load_image, load_paintings, load_video_frames, resize
 from napa_lib.data.crops import is_varied
 from napa_lib.data.datasets import Annotations
-from napa_lib.data.datasets.files import files_in
-from napa_lib.data.decoding import picture_endings
+from napa_lib.data.datasets.files import folder_of_pictures
 from napa_lib.data.known import from_annotations, from_frames, is_known, open_known
 
 CAMERAS = ("cam01", "cam02", "cam03")
@@ -57,22 +56,12 @@ def open_content(sources: Sequence[str], size: int) -> Callable[[int, torch.Gene
 def _content_of(source: str, size: int) -> Tensor:
     """The pictures of a source, (N, 3, size, size) uint8."""
     if not is_known(source):
-        return torch.stack([(crop_square(load_image(file), size) * 255).round().byte() for file in pictures_in(source)])
+        return torch.stack(
+            [(crop_square(load_image(file), size) * 255).round().byte() for file in folder_of_pictures(source)]
+        )
     found = open_known(source)
     clips = from_annotations(found, size) if isinstance(found, Annotations) else from_frames(found, size)
     return clips.images.flatten(0, 1)
-
-
-def pictures_in(folder: str | Path) -> list[Path]:
-    """The picture files of a folder, by name.
-
-    Raises:
-        ValueError: if there is no such folder, or no picture in it.
-    """
-    files = files_in(Path(folder), *picture_endings()) if Path(folder).is_dir() else []
-    if not files:
-        raise ValueError(f"{folder} is no folder of pictures")
-    return files
 
 
 def load_styles(names: Sequence[str], size: int) -> Tensor:

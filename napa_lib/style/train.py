@@ -15,12 +15,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napa_lib.data.datasets.files import folder_of_pictures
 from napa_lib.engine import choose_device, seed_everything
 from napa_lib.files import write_text
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, command, descend, run, settings_of
 from napa_lib.networks import VGG19Features
 from napa_lib.results import to_json
-from napa_lib.style.content import load_styles, open_content, pictures_in
+from napa_lib.style.content import load_styles, open_content
 from napa_lib.style.losses import LossRatios, StylizationLoss
 from napa_lib.style.networks import Norm, TransformNet, style_statistics
 from napa_lib.style.pretrained import POOL, load_stylizer, save_stylizer
@@ -193,7 +194,7 @@ def _expand(name: str) -> Sequence[str]:
     """The styles that an argument names: the pool's, a folder's, or one."""
     if name == "pool":
         return POOL
-    return [str(file) for file in pictures_in(name)] if Path(name).is_dir() else [name]
+    return [str(file) for file in folder_of_pictures(name)] if Path(name).is_dir() else [name]
 
 
 if __name__ == "__main__":

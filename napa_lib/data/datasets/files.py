@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from napa_lib.data.decoding import picture_endings
+
 PICTURES = (".jpg", ".jpeg", ".png")
 
 
@@ -60,6 +62,18 @@ def files_in(folder: Path, *endings: str) -> list[Path]:
     """
     files = (file for file in folder.iterdir() if file.name.lower().endswith(endings))
     return sorted(file for file in files if not file.name.startswith(".") and file.is_file())
+
+
+def folder_of_pictures(folder: str | Path) -> list[Path]:
+    """The picture files of a folder, by name.
+
+    Raises:
+        ValueError: if there is no such folder, or no picture in it.
+    """
+    files = files_in(Path(folder), *picture_endings()) if Path(folder).is_dir() else []
+    if not files:
+        raise ValueError(f"{str(folder)!r} is no folder of pictures")
+    return files
 
 
 def once_each(files: Iterable[Path], endings: tuple[str, ...]) -> list[Path]:
