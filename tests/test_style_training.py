@@ -200,7 +200,7 @@ def test_content_of_one_s_own_is_squares_of_a_folder_s_pictures_and_figures_of_a
         figures = content.open_content([f"coco:{mine}", str(own)], 32)(40, generator)
     assert figures.shape == (40, 3, 32, 32) and figures.max() == 1
     for wrong in (own / "10.png", own / "nowhere"):
-        with pytest.raises(ValueError, match="is no folder of pictures"):
+        with pytest.raises(ValueError, match="must be a folder of pictures"):
             content.open_content([str(wrong)], 16)
     for file in own.glob("?0.png"):
         file.unlink()

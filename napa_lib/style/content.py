@@ -56,9 +56,8 @@ def open_content(sources: Sequence[str], size: int) -> Callable[[int, torch.Gene
 def _content_of(source: str, size: int) -> Tensor:
     """The pictures of a source, (N, 3, size, size) uint8."""
     if not is_known(source):
-        return torch.stack(
-            [(crop_square(load_image(file), size) * 255).round().byte() for file in folder_of_pictures(source)]
-        )
+        squares = (crop_square(load_image(file), size) for file in folder_of_pictures(source))
+        return torch.stack([(square * 255).round().byte() for square in squares])
     found = open_known(source)
     clips = from_annotations(found, size) if isinstance(found, Annotations) else from_frames(found, size)
     return clips.images.flatten(0, 1)

@@ -72,7 +72,7 @@ def folder_of_pictures(folder: str | Path) -> list[Path]:
     """
     files = files_in(Path(folder), *picture_endings()) if Path(folder).is_dir() else []
     if not files:
-        raise ValueError(f"{str(folder)!r} is no folder of pictures")
+        raise ValueError(f"{str(folder)!r} must be a folder of pictures")
     return files
 
 
