@@ -14,17 +14,22 @@ from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.networks.movenet import MoveNet, PeopleDetector, load_movenet, save_movenet
 from napa_lib.networks.pose_ensemble import (
     EVEN,
+    FLOOR,
     KNOWN,
     MOST,
+    SECOND_WEIGHT,
     STEEPNESS,
+    STRENGTH,
     SWAPPED,
     THEIRS,
+    THIRD_WEIGHT,
     PoseEnsemble,
     drawn_rather,
     load_pose_ensemble,
     save_calibration,
 )
 from napa_lib.networks.pose_net import MIRRORED, PosePrediction
+from napa_lib.networks.pose_tree import PoseTree
 from napa_lib.skeletons import COCO17, NAPA18
 
 REFERENCE = Path(__file__).parent / "movenet_reference.npz"
@@ -138,7 +143,7 @@ def crops() -> torch.Tensor:
 def test_an_ensemble_multiplies_its_opinions():
     """Of four places that the first holds equally likely, the second's opinion leaves two, the third's one of these."""
     first = One(56, (7, 7), (42, 21), (42, 49), (14, 49))
-    network = PoseEnsemble(first, One(32, (24, 12), (24, 28), floor=-9.0), Three(42, 6))
+    network = PoseEnsemble(first, One(32, (24, 12), (24, 28), floor=-9.0), Three(42, 6), PoseTree())
     found = network(crops(), mirror=True)
     known, others = list(KNOWN), [j for j in range(18) if j not in KNOWN]
     place = np.array([49 * 4 + 1.5, 42 * 4 + 1.5])
@@ -152,9 +157,33 @@ def test_strokes_that_movenet_does_not_know_are_left_to_the_network_of_drawn_fig
     """Two networks that name different places: which of them is followed tells MoveNet, which sees a figure or none."""
     first, second = One(56, (7, 7), floor=-8.0), One(32, (24, 12), floor=-7.0)  # as sure as they are of figures
     for third, (row, column) in ((Three(), (42, 21)), (Three(*range(48)), (7, 7))):
-        found = PoseEnsemble(first, second, third)(crops(), mirror=True)
+        found = PoseEnsemble(first, second, third, PoseTree())(crops(), mirror=True)
         place = np.array([column * 4 + 1.5, row * 4 + 1.5])
         np.testing.assert_allclose(found.keypoints[0], np.tile(place, (18, 1)), atol=4)
+
+
+@pytest.mark.parametrize("floor", [-9.0, -4.0])
+def test_the_tree_hears_the_networks_the_less_the_more_it_is_a_drawing(floor):
+    """At a strength that falls as the weight of the network of drawn figures grows; without mirror it is not asked."""
+
+    class Listening(torch.nn.Module):
+        def forward(self, log_p):
+            self.heard = log_p
+            return log_p + torch.linspace(0, 1, 56)
+
+    tree, first, second = Listening(), One(56, (7, 7)), One(32, (24, 12), (24, 13), (25, 12), (25, 13), floor=floor)
+    network = PoseEnsemble(first, second, Three(20, 21), tree)
+    found = network(crops(), mirror=True)
+    other, looked = network._second_opinion(crops(), 56), network._third_opinion(crops(), 56, True)
+    q = drawn_rather(other, looked).item()
+    assert (q > 1) == (floor == -9.0)
+    expected = first.maps + q * SECOND_WEIGHT * other
+    expected[:, KNOWN] += THIRD_WEIGHT / max(q, 1) * torch.log((1 - FLOOR) / (1 + torch.exp(-looked)) + FLOOR)
+    torch.testing.assert_close(tree.heard, STRENGTH / max(q, 1) * expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(found.heatmaps, tree.heard + torch.linspace(0, 1, 56))
+    del tree.heard
+    network(crops())
+    assert not hasattr(tree, "heard")
 
 
 @pytest.mark.parametrize("seen", [-4.0, -1.5, 3.0])
@@ -170,17 +199,17 @@ def test_how_much_rather_a_drawing_follows_its_formula(seen):
 
 
 def test_the_confidence_weighs_what_movenet_sees_where_the_joint_is():
-    network = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three(4, 5, 6, 7, 8))
+    network = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three(4, 5, 6, 7, 8), PoseTree())
     network.calibration.copy_(torch.tensor([0.5, 2.0, -1.0]))
     found = network(crops(), mirror=True)
     np.testing.assert_allclose(found.confidence, 0.5 * 2.0 + 2.0 * 3.0 - 1.0, atol=0.2)  # 3.0 in the joint's column
-    nowhere = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three())
+    nowhere = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three(), PoseTree())
     nowhere.calibration.copy_(network.calibration)
     np.testing.assert_allclose(nowhere(crops(), mirror=True).confidence, 1.0 - 18.0 - 1.0, atol=0.2)
 
 
 def test_a_calibration_is_saved_and_loaded(tmp_path):
-    network = PoseEnsemble(One(4), One(4), Three())
+    network = PoseEnsemble(One(4), One(4), Three(), PoseTree())
     network.calibration.copy_(torch.tensor([0.5, 2.0, -1.0]))
     save_calibration(tmp_path / "c.safetensors", network)
     assert load_pose_ensemble(tmp_path / "c.safetensors").calibration.tolist() == [0.5, 2.0, -1.0]

@@ -1,4 +1,4 @@
-"""Three networks that look at the same crop, and their answers multiplied: the estimator that ships."""
+"""Three networks that look at the same crop, their answers multiplied, joints that hang together: what ships."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.movenet import MoveNet, load_movenet
 from napa_lib.networks.pose_net import MIRRORED, PoseNet2D, PosePrediction, load_pose_net
+from napa_lib.networks.pose_tree import PoseTree, load_pose_tree
 from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_pose_net
 from napa_lib.skeletons import COCO17, NAPA18
 
@@ -22,6 +23,7 @@ CALIBRATION = "weights/pose_ensemble.safetensors"
 SECOND_WEIGHT, THIRD_WEIGHT = 0.5, 2.0  # exponents of the heat maps beside the first's; chosen on validation figures
 FLOOR = 0.01  # chance of a joint where the third sees none: it may know nothing of such a figure; chosen with them
 EVEN, STEEPNESS, MOST = 0.089, 4.0, 8.0  # of `drawn_rather`; chosen with them and on figures of signs and of games
+STRENGTH = 4.0  # of the networks against the tree of joints, of people; chosen with them
 SECOND_SIZE = 128  # pixels of the crops that the second network was trained on
 THIRD_SIZE = 192  # of those that the third looks at; chosen with the weights
 KNOWN = tuple(j for j, name in enumerate(NAPA18.joints) if name in COCO17.joints)  # with a heat map of the third's
@@ -39,8 +41,9 @@ class PoseEnsemble(nn.Module):
                 + THIRD_WEIGHT / max(q, 1) log((1 - FLOOR) sigmoid(z) + FLOOR)
 
     with z MoveNet's logits, which it has for thirteen of the joints, and q from `drawn_rather`: of a stick man or a
-    sign the second knows more, and the third less, than of people. The confidence weighs what the warm-started network
-    says and z where the joint is found, for the other five joints its mean:
+    sign the second knows more, and the third less, than of people. What a tree of joints makes of STRENGTH / max(q, 1)
+    log p are the heat maps: of a stick man its own build says more, and pixels say less, than of people. The confidence
+    weighs what the warm-started network says and z where the joint is found, for the other five joints its mean:
 
         logit = calibration . (warm, z, 1)
 
@@ -48,17 +51,18 @@ class PoseEnsemble(nn.Module):
         warm: the network of the views, the sizes and the confidence that the others add to.
         second: its opinion is asked where all views are.
         third: looks once, or, where all views are asked for, at the mirror image too.
+        tree: asked where all views are.
     """
 
     calibration: Tensor
 
-    def __init__(self, warm: WarmPoseNet, second: PoseNet2D, third: MoveNet) -> None:
+    def __init__(self, warm: WarmPoseNet, second: PoseNet2D, third: MoveNet, tree: PoseTree) -> None:
         super().__init__()
-        self.warm, self.second, self.third = warm, second, third
+        self.warm, self.second, self.third, self.tree = warm, second, third, tree
         self.register_buffer("calibration", torch.tensor([1.0, 0.0, 0.0]))
 
     def forward(self, images: Tensor, mirror: bool = False) -> PosePrediction:
-        """As `WarmPoseNet.forward`; without `mirror` the second network is not asked."""
+        """As `WarmPoseNet.forward`; without `mirror` the second network and the tree are not asked."""
         heatmaps, evidence = self.weigh(images, mirror)
         confidence = (evidence * self.calibration).sum(-1)
         return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), confidence, heatmaps)
@@ -67,14 +71,16 @@ class PoseEnsemble(nn.Module):
         """The product's log heat maps (B, 18, S / 4, S / 4), and what the confidence weighs, (B, 18, 3)."""
         found = self.warm(images, mirror)
         logits = self._third_opinion(images, found.heatmaps.shape[-1], mirror)
+        seen = ((1 - FLOOR) * logits.sigmoid() + FLOOR).log()
         heatmaps = found.heatmaps.clone()
-        third_weight: float | Tensor = THIRD_WEIGHT
         if mirror:
             second = self._second_opinion(images, heatmaps.shape[-1])
             q = drawn_rather(second, logits)[:, None, None, None]
             heatmaps += q * SECOND_WEIGHT * second
-            third_weight = THIRD_WEIGHT / q.clamp(min=1.0)
-        heatmaps[:, KNOWN] += third_weight * ((1 - FLOOR) * logits.sigmoid() + FLOOR).log()
+            heatmaps[:, KNOWN] += THIRD_WEIGHT / q.clamp(min=1.0) * seen
+            heatmaps = self.tree(STRENGTH / q.clamp(min=1.0) * heatmaps)
+        else:
+            heatmaps[:, KNOWN] += THIRD_WEIGHT * seen
         p = heatmaps[:, KNOWN].flatten(2).softmax(-1)
         there = (p * logits.flatten(2)).sum(-1)  # (B, 13)
         at_joint = there.mean(1, keepdim=True).expand(-1, NAPA18.num_joints).clone()
@@ -130,14 +136,14 @@ def save_calibration(path: str | Path, network: PoseEnsemble, metadata: Mapping[
 
 
 def load_pose_ensemble(path: str | Path | None = None) -> PoseEnsemble:
-    """The three networks that ship, in `eval()` mode, calibrated as the file says, by default as ships.
+    """The three networks and the tree that ship, in `eval()` mode, calibrated as the file says, by default as ships.
 
     Raises:
         ValueError: if a file is corrupt or holds something else.
     """
     file = asset_path(CALIBRATION) if path is None else Path(path)
     tensors, header = load_tensors(file)
-    network = PoseEnsemble(load_warm_pose_net(), load_pose_net(), load_movenet())
+    network = PoseEnsemble(load_warm_pose_net(), load_pose_net(), load_movenet(), load_pose_tree())
     if header.get("format") != FORMAT or tensors["calibration"].shape != network.calibration.shape:
         raise CheckpointError(f"{file} holds no calibration of the estimator: its format is {header.get('format')!r}")
     network.calibration.copy_(tensors["calibration"])

@@ -1,0 +1,155 @@
+"""Joints hang together: from a map of each joint by itself to maps in which the whole figure has a say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.fft import irfft2, rfft2
+
+from napa_lib.data import asset_path
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.skeletons import NAPA18
+
+FORMAT = "napa-pose-tree-1"
+WEIGHTS = "weights/pose_tree.safetensors"
+CELLS = 56  # side of the maps of a crop; the figure's box is 1 / 1.25 of it
+RADIUS = CELLS // 2  # cells; no joint of a figure that fills its box is farther from its parent
+ANYWHERE = 0.01  # chance that a joint keeps to no recorded offset at all
+TINY = 1e-30  # keeps the logarithm of a message finite
+
+
+class PoseTree(nn.Module):
+    """A pictorial structure (Felzenszwalb & Huttenlocher, 2005) whose parts are the joints' heat maps.
+
+        p(x) ~ prod_j p_j(x_j) prod_{j not the root} k_j(x_j - x_parent(j))
+
+    `forward` gives log p(x_j) of each joint: two legs that the maps alone put on top of each other, or a hand on the
+    wrong arm, are outvoted where no figure has such a knee or elbow.
+
+    Attributes:
+        offsets: (18, 2 RADIUS + 1, 2 RADIUS + 1) k_j, the chance that a joint of `NAPA18` is so many cells below and to
+            the right of its parent, the middle meaning none; the root's is not used.
+    """
+
+    offsets: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        side = 2 * RADIUS + 1
+        self.register_buffer("offsets", torch.full((NAPA18.num_joints, side, side), 1 / side**2))
+
+    def forward(self, log_p: Tensor) -> Tensor:
+        """(B, 18, CELLS, CELLS) logarithms of chances, up to a constant a map -> log p(x_j), the same shape.
+
+        Raises:
+            ValueError: if the maps have another size.
+        """
+        if log_p.shape[1:] != (NAPA18.num_joints, CELLS, CELLS):
+            raise ValueError(f"heat maps must be (B, 18, {CELLS}, {CELLS}), got {tuple(log_p.shape)}")
+        return tree_marginals(log_p.float(), self.offsets, NAPA18.parents)
+
+
+def tree_marginals(log_p: Tensor, offsets: Tensor, parents: Sequence[int]) -> Tensor:
+    """Sum-product on a tree of joints, all joints of the same depth at once.
+
+    What a joint tells its parent is its own map and all that its children told it, each place shifted by every offset
+    (a correlation with k_j); what it is told is what its parent knows without it (a convolution).
+
+    Args:
+        log_p: (B, J, H, W) logarithms of chances, up to a constant a map.
+        offsets: (J, K, K), K odd, chances of a joint's offset from its parent in cells; the root's is not used.
+        parents: the index of each joint's parent, -1 for the root.
+
+    Returns:
+        (B, J, H, W) log marginals; each map's exponentials sum to one.
+
+    >>> near = torch.zeros(2, 3, 3); near[1, 1, 2] = 1.0  # always one cell to the right of its parent
+    >>> told = tree_marginals(torch.tensor([[9.0, 0, 0, 0], [0, 0, 0, 5.0]]).view(1, 2, 1, 4), near, [-1, 0])
+    >>> told[0, :, 0].argmax(-1).tolist()
+    [0, 1]
+    """
+    levels = _levels(parents)
+    above = torch.tensor(parents, device=log_p.device)
+    spectra = _spectra(offsets, log_p.shape[2:])
+    known = log_p.clone()  # what each joint and those below it say
+    said = torch.zeros_like(log_p)  # of that, what each tells its parent
+    for level in reversed(levels[1:]):
+        said[:, level] = _message(known[:, level], spectra[level].conj())
+        known.index_add_(1, above[level], said[:, level])
+    whole = known.clone()
+    for level in levels[1:]:
+        whole[:, level] += _message(whole[:, above[level]] - said[:, level], spectra[level])
+    return whole.flatten(2).log_softmax(-1).view_as(whole)
+
+
+def count_offsets(cells: Tensor, parents: Sequence[int], radius: int, blur: float) -> Tensor:
+    """How often joints have each offset from their parents, spread by a Gaussian.
+
+    Args:
+        cells: (N, J, 2) x, y of joints in cells, finite.
+        parents: the index of each joint's parent, -1 for the root.
+        radius: largest offset to either side; those that are larger count as the largest.
+        blur: standard deviation of the Gaussian in cells.
+
+    Returns:
+        (J, 2 radius + 1, 2 radius + 1) chances, rows for y; the root's are all at no offset.
+    """
+    above = torch.tensor([parent if parent >= 0 else j for j, parent in enumerate(parents)])
+    shift = (cells - cells[:, above]).round().long().clamp(-radius, radius) + radius
+    side = 2 * radius + 1
+    place = torch.arange(len(parents)) * side**2 + shift[..., 1] * side + shift[..., 0]
+    counts = torch.bincount(place.flatten(), minlength=len(parents) * side**2).view(-1, side, side).double()
+    distance = torch.arange(side)[:, None] - torch.arange(side)
+    spread = torch.exp(-distance.double().square() / (2 * blur**2))
+    spread = spread / spread.sum(0)  # what would fall over the edge stays inside
+    return (spread @ counts @ spread.T / len(cells)).float()
+
+
+def _levels(parents: Sequence[int]) -> list[Tensor]:
+    """Indices of the joints by their distance from the root, the root's own first."""
+    levels, joints = [], [parents.index(-1)]
+    while joints:
+        levels.append(torch.tensor(joints))
+        joints = [j for j, parent in enumerate(parents) if parent in joints]
+    return levels
+
+
+def _spectra(offsets: Tensor, size: Sequence[int]) -> Tensor:
+    """Spectra of the offsets for maps of a size, with room for every offset, none of which comes round to the map."""
+    side = offsets.shape[-1]
+    rows, columns = (max(n + side // 2, side) for n in size)
+    table = offsets.new_zeros(len(offsets), rows, columns + columns % 2)  # even, so that `_message` can tell the width
+    table[:, :side, :side] = offsets
+    return rfft2(table.roll((-(side // 2), -(side // 2)), (1, 2)))
+
+
+def _message(log_p: Tensor, spectrum: Tensor) -> Tensor:
+    """Log of (1 - ANYWHERE) p shifted by every offset + ANYWHERE times p's mean, up to a constant."""
+    height, width = log_p.shape[2:]
+    room = spectrum.shape[1], 2 * (spectrum.shape[2] - 1)
+    p = (log_p - log_p.amax((2, 3), keepdim=True)).exp()
+    shifted = irfft2(rfft2(p, s=room) * spectrum, s=room)[:, :, :height, :width]
+    return ((1 - ANYWHERE) * shifted + ANYWHERE * p.mean((2, 3), keepdim=True)).clamp_min(TINY).log()
+
+
+def save_pose_tree(path: str | Path, tree: PoseTree, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the offsets' chances in 16 bits, atomically."""
+    save_tensors(path, {"offsets": tree.offsets.half()}, {**(metadata or {}), "format": FORMAT})
+
+
+def load_pose_tree(path: str | Path | None = None) -> PoseTree:
+    """The tree that ships, or one that `save_pose_tree` wrote.
+
+    Raises:
+        ValueError: if the file is missing, corrupt or holds something else.
+    """
+    file = asset_path(WEIGHTS) if path is None else Path(path)
+    tensors, header = load_tensors(file)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{file} holds no tree of joints: its format is {header.get('format')!r}")
+    tree = PoseTree()
+    load_weights(tree, tensors, str(file))
+    return tree

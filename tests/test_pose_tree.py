@@ -1,0 +1,143 @@
+"""The tree of joints: marginals as if every arrangement were counted, offsets as they are, and what ships."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napa_lib.engine import CheckpointError, save_tensors
+from napa_lib.networks.heatmaps import local_soft_argmax
+from napa_lib.networks.pose_tree import (
+    ANYWHERE,
+    CELLS,
+    RADIUS,
+    PoseTree,
+    count_offsets,
+    load_pose_tree,
+    save_pose_tree,
+    tree_marginals,
+)
+from napa_lib.skeletons import NAPA18
+from napa_lib.training import pose_tree as counting
+
+
+def counted_out(log_p: np.ndarray, offsets: np.ndarray, parents: list[int]) -> np.ndarray:
+    """Marginals (J, H, W) in float64, by going through every arrangement of the joints.
+
+    A joint keeps to a recorded offset, or, with a chance of ANYWHERE, is in any cell.
+    """
+    joints, height, width = log_p.shape
+    radius = offsets.shape[-1] // 2
+    cells = list(itertools.product(range(height), range(width)))
+    total = np.zeros_like(log_p, dtype=np.float64)
+    for places in itertools.product(range(len(cells)), repeat=joints):
+        chance = 1.0
+        for j, parent in enumerate(parents):
+            y, x = cells[places[j]]
+            chance *= np.exp(log_p[j, y, x])
+            if parent >= 0:
+                dy, dx = y - cells[places[parent]][0], x - cells[places[parent]][1]
+                inside = abs(dy) <= radius and abs(dx) <= radius
+                recorded = offsets[j, radius + dy, radius + dx] if inside else 0.0
+                chance *= (1 - ANYWHERE) * recorded + ANYWHERE / len(cells)
+        for j, place in enumerate(places):
+            total[j][cells[place]] += chance
+    return total / total.sum((1, 2), keepdims=True)
+
+
+@given(seed=st.integers(0, 2**32 - 1), parents=st.sampled_from([[-1], [-1, 0, 1], [1, -1, 1], [2, 0, -1], [-1, 0, 0]]),
+       size=st.sampled_from([(2, 3), (3, 2), (1, 4)]), radius=st.integers(1, 2))  # fmt: skip
+def test_marginals_count_every_arrangement(seed, parents, size, radius):
+    rng = np.random.default_rng(seed)
+    log_p = rng.normal(0, 3, (2, len(parents), *size))
+    offsets = rng.random((len(parents), 2 * radius + 1, 2 * radius + 1)) ** 4
+    offsets /= offsets.sum((1, 2), keepdims=True)
+    found = tree_marginals(torch.tensor(log_p), torch.tensor(offsets), parents).exp()
+    expected = np.stack([counted_out(maps, offsets, parents) for maps in log_p])
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_far_apart_maps_stay_finite_and_sharp():
+    """What nobody's offset allows is decided by the maps themselves, in float32 as well."""
+    log_p = torch.full((1, 18, CELLS, CELLS), -300.0)
+    places = torch.randint(CELLS, (18, 2), generator=torch.Generator().manual_seed(3))
+    log_p[0, torch.arange(18), places[:, 1], places[:, 0]] = 0.0
+    found = load_pose_tree()(log_p)
+    assert bool(found.isfinite().all())
+    torch.testing.assert_close(local_soft_argmax(found)[0], places.float())
+
+
+def test_offsets_are_counted_joint_by_joint():
+    """Without a blur to speak of, each offset's chance is the share of figures that have it; with one, mass stays."""
+    rng = np.random.default_rng(0)
+    parents, radius = [1, -1, 0], 3
+    cells = rng.uniform(-3, 3, (50, 3, 2))
+    expected = np.zeros((3, 7, 7))
+    for figure in cells:
+        for j, parent in enumerate(parents):
+            dx, dy = np.round(figure[j] - figure[parent if parent >= 0 else j]).clip(-radius, radius).astype(int)
+            expected[j, radius + dy, radius + dx] += 1 / len(cells)
+    tensor = torch.tensor(cells)
+    np.testing.assert_allclose(count_offsets(tensor, parents, radius, 0.05), expected, atol=1e-7)
+    blurred = count_offsets(tensor, parents, radius, 1.5)
+    np.testing.assert_allclose(blurred.sum((1, 2)), 1.0, rtol=1e-6)
+    assert blurred.amax() < expected.max()
+
+
+def test_a_leg_that_lies_on_the_other_is_put_back():
+    """The maps of a figure that stands with its legs apart; its left ankle's has a higher peak far off, by its hand."""
+    tree, drawn = load_pose_tree(), counting.draw_figures(20, 96, torch.Generator().manual_seed(5)).keypoints
+    ankle, hand = NAPA18.index("l_ankle"), NAPA18.index("r_wrist")
+    cells = counting.whole_figures(drawn)
+    apart = (cells[:, ankle] - cells[:, hand]).norm(dim=1) > 20
+    cells = cells[apart & ((cells > 2) & (cells < CELLS - 3)).all(-1).all(-1)].round().long()
+    assert len(cells) >= 5
+    maps = torch.full((len(cells), 18, CELLS, CELLS), -12.0)
+    figures, joints = torch.arange(len(cells))[:, None], torch.arange(18)
+    maps[figures, joints, cells[..., 1], cells[..., 0]] = 0.0
+    maps[figures[:, 0], ankle, cells[:, hand, 1], cells[:, hand, 0]] = 1.0
+    assert (local_soft_argmax(maps)[:, ankle] - cells[:, hand]).norm(dim=1).max() < 1
+    found = local_soft_argmax(tree(maps))
+    assert ((found - cells).norm(dim=-1) < 1).float().mean() > 0.99
+
+
+def test_what_ships_is_of_people_and_of_their_mirror_images():
+    offsets = load_pose_tree().offsets
+    assert offsets.shape == (18, 2 * RADIUS + 1, 2 * RADIUS + 1)
+    sums = offsets.sum((1, 2))
+    torch.testing.assert_close(sums, torch.ones(18), rtol=0, atol=2e-3)
+    left, right = NAPA18.index("l_knee"), NAPA18.index("r_knee")
+    torch.testing.assert_close(offsets[left], offsets[right].flip(-1), rtol=0, atol=1e-4)
+    rows = torch.arange(-RADIUS, RADIUS + 1)
+    below = [float((offsets[NAPA18.index(name)].sum(1) * rows).sum()) for name in ("l_knee", "l_ankle", "neck", "head")]
+    assert below[0] > 3 and below[1] > 3 and below[2] < -2 and below[3] < -2
+
+
+def test_wrong_maps_and_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"heat maps must be \(B, 18, 56, 56\), got \(1, 18, 48, 48\)"):
+        PoseTree()(torch.zeros(1, 18, 48, 48))
+    save_tensors(tmp_path / "other.safetensors", {"offsets": torch.zeros(1)}, {"format": "something"})
+    with pytest.raises(CheckpointError, match="holds no tree of joints: its format is 'something'"):
+        load_pose_tree(tmp_path / "other.safetensors")
+    tree = PoseTree()
+    save_pose_tree(tmp_path / "tree.safetensors", tree)
+    torch.testing.assert_close(load_pose_tree(tmp_path / "tree.safetensors").offsets, tree.offsets, rtol=1e-3, atol=0)
+
+
+def test_the_command_counts_drawn_figures_and_people(tmp_path, monkeypatch):
+    standing = counting.draw_figures(6, 96, torch.Generator().manual_seed(1))
+    monkeypatch.setattr(counting, "photo_pictures", lambda split: standing)
+    counting.main(["--figures", "6", "--out", str(tmp_path / "tree.safetensors")])
+    offsets = load_pose_tree(Path(tmp_path / "tree.safetensors")).offsets
+    drawn = counting.draw_figures(6, counting.DRAWN_SIZE, torch.Generator().manual_seed(21)).keypoints
+    counted = [
+        count_offsets(counting.whole_figures(k), NAPA18.parents, RADIUS, counting.BLUR)
+        for k in (drawn, standing.keypoints)
+    ]
+    torch.testing.assert_close(offsets, (counted[0] + counted[1]) / 2, rtol=2e-3, atol=1e-7)
