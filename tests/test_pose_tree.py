@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napa_lib.engine import CheckpointError, save_tensors
+from napa_lib.makers.drawings.figures import draw_figures
 from napa_lib.networks.heatmaps import local_soft_argmax
 from napa_lib.networks.pose_tree import (
     ANYWHERE,
@@ -25,6 +25,7 @@ from napa_lib.networks.pose_tree import (
 )
 from napa_lib.skeletons import NAPA18
 from napa_lib.training import pose_tree as counting
+from napa_lib.training.pictures import PictureSet, write_pictures
 
 
 def counted_out(log_p: np.ndarray, offsets: np.ndarray, parents: list[int]) -> np.ndarray:
@@ -92,7 +93,7 @@ def test_offsets_are_counted_joint_by_joint():
 
 def test_a_leg_that_lies_on_the_other_is_put_back():
     """The maps of a figure that stands with its legs apart; its left ankle's has a higher peak far off, by its hand."""
-    tree, drawn = load_pose_tree(), counting.draw_figures(20, 96, torch.Generator().manual_seed(5)).keypoints
+    tree, drawn = load_pose_tree(), draw_figures(20, 96, torch.Generator().manual_seed(5)).keypoints
     ankle, hand = NAPA18.index("l_ankle"), NAPA18.index("r_wrist")
     cells = counting.whole_figures(drawn)
     apart = (cells[:, ankle] - cells[:, hand]).norm(dim=1) > 20
@@ -130,14 +131,17 @@ def test_wrong_maps_and_files_are_refused(tmp_path):
     torch.testing.assert_close(load_pose_tree(tmp_path / "tree.safetensors").offsets, tree.offsets, rtol=1e-3, atol=0)
 
 
-def test_the_command_counts_drawn_figures_and_people(tmp_path, monkeypatch):
-    standing = counting.draw_figures(6, 96, torch.Generator().manual_seed(1))
-    monkeypatch.setattr(counting, "photo_pictures", lambda split: standing)
-    counting.main(["--figures", "6", "--out", str(tmp_path / "tree.safetensors")])
-    offsets = load_pose_tree(Path(tmp_path / "tree.safetensors")).offsets
-    drawn = counting.draw_figures(6, counting.DRAWN_SIZE, torch.Generator().manual_seed(21)).keypoints
-    counted = [
-        count_offsets(counting.whole_figures(k), NAPA18.parents, RADIUS, counting.BLUR)
-        for k in (drawn, standing.keypoints)
-    ]
-    torch.testing.assert_close(offsets, (counted[0] + counted[1]) / 2, rtol=2e-3, atol=1e-7)
+def test_the_command_counts_people_and_folders_alike(tmp_path, monkeypatch):
+    sets = [draw_figures(n, 96, torch.Generator().manual_seed(n)) for n in (6, 9)]
+    monkeypatch.setattr(counting, "photo_pictures", lambda split: sets[0])
+    (tmp_path / "drawn").mkdir()
+    write_pictures(tmp_path / "drawn/a.safetensors", PictureSet(sets[1].images, sets[1].keypoints))
+    out = tmp_path / "tree.safetensors"
+    counting.main(["--data", str(tmp_path / "drawn"), "--out", str(out)])
+    people, drawn = (
+        count_offsets(counting.whole_figures(s.keypoints), NAPA18.parents, RADIUS, counting.BLUR) for s in sets
+    )
+    torch.testing.assert_close(load_pose_tree(out).offsets, (people + drawn) / 2, rtol=2e-3, atol=1e-7)
+    write_pictures(tmp_path / "drawn/a.safetensors", PictureSet(sets[1].images, sets[1].keypoints * torch.nan))
+    with pytest.raises(SystemExit, match="no figure with all of its joints|holds no"):
+        counting.main(["--data", str(tmp_path / "drawn"), "--out", str(out)])
