@@ -11,8 +11,9 @@ from setuptools.command.build_py import build_py
 # Below assets/: the weights of `PoseEstimator.from_pretrained` with their cards and licences. The manifest lists all
 # files, with their hashes, so that the others can be fetched and verified.
 PACKAGED = (
-    "manifest.json", "weights/*pose_net*", "weights/pose_ensemble*", "weights/movenet*", "weights/person_detector*",
-    "weights/blazepose*", "weights/vgg19_q8*", "weights/depthnet_tiny*", "weights/LICENSE*", "weights/NOTICE*",
+    "manifest.json", "weights/*pose_net*", "weights/pose_ensemble*", "weights/pose_tree*", "weights/movenet*",
+    "weights/person_detector*", "weights/blazepose*", "weights/vgg19_q8*", "weights/depthnet_tiny*",
+    "weights/LICENSE*", "weights/NOTICE*",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,12 @@ def site(wheel, tmp_path_factory) -> Path:
     with zipfile.ZipFile(wheel) as file:
         file.extractall(folder)
     return folder
+
+
+def test_a_source_distribution_holds_what_the_wheel_needs():
+    packaged = set(re.findall(r'"(weights/[^"]+)"', (ROOT / "setup.py").read_text(encoding="utf-8")))
+    _, folder, *patterns = (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()[-1].split()
+    assert {f"{folder}/{pattern}" for pattern in patterns} == {f"assets/{pattern}" for pattern in packaged}
 
 
 def run(site: Path, folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:

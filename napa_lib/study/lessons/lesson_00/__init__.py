@@ -78,6 +78,8 @@ PLAN = LessonPlan(
         "weights/pose_net.safetensors",
         "weights/vgg19_q8.safetensors",
         "weights/movenet.safetensors",
+        "weights/pose_ensemble.safetensors",
+        "weights/pose_tree.safetensors",
         "weights/depthnet_tiny.safetensors",
     ),  # fmt: skip
     prelude="import numpy as np\nimport torch\nfrom napa_lib import study",
