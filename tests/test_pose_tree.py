@@ -15,10 +15,17 @@ from napa_lib.makers.drawings.figures import draw_figures
 from napa_lib.networks.heatmaps import local_soft_argmax
 from napa_lib.networks.pose_tree import (
     ANYWHERE,
+    APART,
     CELLS,
+    KEPT,
+    LIMBS,
+    OTHERS,
     RADIUS,
+    ROUNDS,
+    TOGETHER,
     PoseTree,
     count_offsets,
+    left_over,
     load_pose_tree,
     save_pose_tree,
     tree_marginals,
@@ -72,6 +79,70 @@ def test_far_apart_maps_stay_finite_and_sharp():
     found = load_pose_tree()(log_p)
     assert bool(found.isfinite().all())
     torch.testing.assert_close(local_soft_argmax(found)[0], places.float())
+
+
+def test_what_is_left_over_follows_its_formula():
+    log_p = np.random.default_rng(1).normal(0, 4, (1, 2, 5, 7))
+    chance = np.exp(log_p) / np.exp(log_p).sum((2, 3), keepdims=True)
+    expected = np.zeros_like(log_p)
+    for (_, j, y, x), _ in np.ndenumerate(log_p):
+        near = sum(
+            chance[0, j, v, u] * np.exp(-((y - v) ** 2 + (x - u) ** 2) / (2 * APART**2))
+            for v, u in np.ndindex(log_p.shape[2:])
+        )
+        expected[0, j, y, x] = np.log(1 - (1 - TOGETHER) * near)
+    np.testing.assert_allclose(left_over(torch.tensor(log_p)), expected, rtol=1e-9)
+
+
+def test_two_legs_that_every_map_names_go_to_a_side_each():
+    """Maps of knees and ankles that name both legs, one of them a little rather, for both sides the same."""
+    cells = counting.whole_figures(draw_figures(40, 96, torch.Generator().manual_seed(7)).keypoints)
+    legs = [[NAPA18.index(f"{side}_{joint}") for joint in ("knee", "ankle")] for side in "lr"]
+    apart = (cells[:, legs[0]] - cells[:, legs[1]]).norm(dim=-1).amin(1) > 2.5 * APART
+    cells = cells[apart & ((cells > 2) & (cells < CELLS - 3)).all(-1).all(-1)].round().long()
+    assert len(cells) >= 4
+    maps = torch.full((len(cells), 18, CELLS, CELLS), -12.0)
+    figures, joints = torch.arange(len(cells))[:, None], torch.arange(18)
+    maps[figures, joints, cells[..., 1], cells[..., 0]] = 0.0
+    for own, other in (legs, legs[::-1]):
+        maps[figures, own, cells[:, other, 1], cells[:, other, 0]] = 0.0
+    maps[figures, legs[0], cells[:, legs[0], 1], cells[:, legs[0], 0]] += 0.4
+    maps[figures, legs[1], cells[:, legs[0], 1], cells[:, legs[0], 0]] += 0.3
+    tree = load_pose_tree()
+    torch.testing.assert_close(local_soft_argmax(maps)[:, legs[1]], cells[:, legs[0]].float(), atol=0.1, rtol=0)
+    alone = local_soft_argmax(tree_marginals(maps, tree.offsets, NAPA18.parents))
+    on_one = (alone[:, legs[0]] - alone[:, legs[1]]).norm(dim=-1) < APART
+    assert on_one.float().mean() > 0.4  # what the tree alone makes of them
+    found = local_soft_argmax(tree(maps))
+    assert (found[:, legs[0]] - found[:, legs[1]]).norm(dim=-1).min() > APART
+    everyone = torch.stack([cells[:, legs[0]], cells[:, legs[1]]], 1).float()  # (N, 2 legs, 2 joints, 2)
+    for side in legs:
+        assert (found[:, side, None] - everyone.transpose(1, 2)).norm(dim=-1).amin(2).max() < 1
+
+
+def test_a_side_does_not_hear_its_own_words_again():
+    """The rounds one joint after the other: what the other side is told is a joint's belief without what that said."""
+    tree = load_pose_tree()
+    log_p = torch.randn(1, 18, CELLS, CELLS, generator=torch.Generator().manual_seed(2)) * 3
+    told = {j: torch.zeros(CELLS, CELLS) for j in LIMBS}
+    for _ in range(ROUNDS):
+        maps = log_p.clone()
+        for j, words in told.items():
+            maps[0, j] += words
+        belief = tree_marginals(maps, tree.offsets, NAPA18.parents)[0]
+        new = {
+            j: left_over((belief[other] - told[other])[None, None])[0, 0]
+            for j, other in zip(LIMBS, OTHERS, strict=True)
+        }
+        told = {j: KEPT * told[j] + (1 - KEPT) * new[j] for j in told}
+    for j, words in told.items():
+        log_p[0, j] += words
+    expected = tree_marginals(log_p, tree.offsets, NAPA18.parents)
+    for j, words in told.items():
+        log_p[0, j] -= words
+    torch.testing.assert_close(tree(log_p), expected, rtol=1e-3, atol=1e-3)
+    names = [(NAPA18.joints[j], NAPA18.joints[other]) for j, other in zip(LIMBS, OTHERS, strict=True)]
+    assert len(names) == 8 and all({a[:2], b[:2]} == {"l_", "r_"} and a[2:] == b[2:] for a, b in names)
 
 
 def test_offsets_are_counted_joint_by_joint():

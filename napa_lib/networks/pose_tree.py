@@ -1,4 +1,4 @@
-"""Joints hang together: from a map of each joint by itself to maps in which the whole figure has a say."""
+"""Joints hang together, and limbs keep apart: from a map of each joint by itself to what the whole figure says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.fft import irfft2, rfft2
 
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.networks.pose_net import MIRRORED
 from napa_lib.skeletons import NAPA18
 
 FORMAT = "napa-pose-tree-1"
@@ -18,6 +19,10 @@ WEIGHTS = "weights/pose_tree.safetensors"
 CELLS = 56  # side of the maps of a crop; the figure's box is 1 / 1.25 of it
 RADIUS = CELLS // 2  # cells; no joint of a figure that fills its box is farther from its parent
 ANYWHERE = 0.01  # chance that a joint keeps to no recorded offset at all
+LIMBS = tuple(j for j, name in enumerate(NAPA18.joints) if name.endswith(("knee", "ankle", "elbow", "wrist")))
+OTHERS = tuple(MIRRORED[j] for j in LIMBS)  # the same joints of the other side
+APART, TOGETHER = 6.0, 0.003  # cells that two sides keep, and how likely they are in one place; chosen on validation
+ROUNDS, KEPT = 4, 0.3  # of messages between the sides, and what each leaves of the one before
 TINY = 1e-30  # keeps the logarithm of a message finite
 
 
@@ -25,9 +30,12 @@ class PoseTree(nn.Module):
     """A pictorial structure (Felzenszwalb & Huttenlocher, 2005) whose parts are the joints' heat maps.
 
         p(x) ~ prod_j p_j(x_j) prod_{j not the root} k_j(x_j - x_parent(j))
+                prod_{j a limb's} 1 - (1 - TOGETHER) exp(-|x_j - x_other(j)|^2 / (2 APART^2))
 
-    `forward` gives log p(x_j) of each joint: two legs that the maps alone put on top of each other, or a hand on the
-    wrong arm, are outvoted where no figure has such a knee or elbow.
+    with other(j) the same joint of the other side. `forward` gives log p(x_j) of each joint. Without the last product
+    the sum over all arrangements is exact (`tree_marginals`); with it, knees, ankles, elbows and wrists of the two
+    sides tell each other ROUNDS times where they are, as in loopy belief propagation. Of a stick man, and of whoever
+    wears a robe, each map of a leg names both legs; here one of them goes to each side.
 
     Attributes:
         offsets: (18, 2 RADIUS + 1, 2 RADIUS + 1) k_j, the chance that a joint of `NAPA18` is so many cells below and to
@@ -49,7 +57,13 @@ class PoseTree(nn.Module):
         """
         if log_p.shape[1:] != (NAPA18.num_joints, CELLS, CELLS):
             raise ValueError(f"heat maps must be (B, 18, {CELLS}, {CELLS}), got {tuple(log_p.shape)}")
-        return tree_marginals(log_p.float(), self.offsets, NAPA18.parents)
+        log_p, left = log_p.float(), torch.zeros_like(log_p, dtype=torch.float32)
+        for _ in range(ROUNDS):
+            known = (
+                tree_marginals(log_p + left, self.offsets, NAPA18.parents) - left
+            )  # without what the other side said
+            left[:, LIMBS] = KEPT * left[:, LIMBS] + (1 - KEPT) * left_over(known[:, OTHERS])
+        return tree_marginals(log_p + left, self.offsets, NAPA18.parents)
 
 
 def tree_marginals(log_p: Tensor, offsets: Tensor, parents: Sequence[int]) -> Tensor:
@@ -85,6 +99,22 @@ def tree_marginals(log_p: Tensor, offsets: Tensor, parents: Sequence[int]) -> Te
     return whole.flatten(2).log_softmax(-1).view_as(whole)
 
 
+def left_over(log_p: Tensor) -> Tensor:
+    """What a joint leaves of each place to the same joint of the other side.
+
+        log(1 - (1 - TOGETHER) sum_y p(y) exp(-|x - y|^2 / (2 APART^2)))
+
+    Args:
+        log_p: (B, J, H, W) logarithms of chances, up to a constant a map.
+
+    Returns:
+        (B, J, H, W), from log TOGETHER where the joint is to nearly 0 far from it.
+    """
+    p = log_p.flatten(2).softmax(-1).view_as(log_p)
+    near_y, near_x = (_gaussian(n, APART).to(p) for n in log_p.shape[2:])
+    return torch.log1p((TOGETHER - 1) * (near_y @ p @ near_x).clamp(max=1.0))
+
+
 def count_offsets(cells: Tensor, parents: Sequence[int], radius: int, blur: float) -> Tensor:
     """How often joints have each offset from their parents, spread by a Gaussian.
 
@@ -102,10 +132,15 @@ def count_offsets(cells: Tensor, parents: Sequence[int], radius: int, blur: floa
     side = 2 * radius + 1
     place = torch.arange(len(parents)) * side**2 + shift[..., 1] * side + shift[..., 0]
     counts = torch.bincount(place.flatten(), minlength=len(parents) * side**2).view(-1, side, side).double()
-    distance = torch.arange(side)[:, None] - torch.arange(side)
-    spread = torch.exp(-distance.double().square() / (2 * blur**2))
+    spread = _gaussian(side, blur)
     spread = spread / spread.sum(0)  # what would fall over the edge stays inside
     return (spread @ counts @ spread.T / len(cells)).float()
+
+
+def _gaussian(side: int, deviation: float) -> Tensor:
+    """(side, side) float64: exp(-(i - j)^2 / (2 deviation^2))."""
+    distance = torch.arange(side)[:, None] - torch.arange(side)
+    return torch.exp(-distance.double().square() / (2 * deviation**2))
 
 
 def _levels(parents: Sequence[int]) -> list[Tensor]:
