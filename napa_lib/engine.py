@@ -11,7 +11,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -145,24 +145,35 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         CheckpointError: if the file is missing, truncated, or no safetensors file.
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
 
 
 def load_metadata(path: str | Path) -> dict[str, str]:
-    """The metadata of a safetensors file, without its tensors.
+    """The metadata of a safetensors file, without its tensors; errors as for `load_tensors`."""
+    with _opened(path) as file:
+        return dict(file.metadata() or {})
 
-    Raises:
-        CheckpointError: if the file is missing, truncated, or no safetensors file.
-    """
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            return dict(file.metadata() or {})
+            yield file
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def load_format(path: str | Path, form: str, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """`load_tensors` of a file whose metadata must name a format; `what` such files hold, for the error.
+
+    Raises:
+        CheckpointError: as `load_tensors`, and if the format is another.
+    """
+    tensors, header = load_tensors(path)
+    if header.get("format") != form:
+        raise CheckpointError(f"{path} holds no {what}: its format is {header.get('format')!r}, not {form!r}")
+    return tensors, header
 
 
 @contextmanager

@@ -12,7 +12,6 @@ holds it (Apache License 2.0); Zhou et al., "Objects as Points", 2019; Sandler e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, pad
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import load_format, load_weights, save_tensors
 from napa_lib.quantization import dequantize
 
 FORMAT = "napa-movenet-1"
@@ -181,10 +180,10 @@ def _double(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def save_movenet(path: str | Path, network: MoveNet, metadata: Mapping[str, str] | None = None) -> None:
+def save_movenet(path: str | Path, network: MoveNet) -> None:
     """Write the network in 16 bits, as the original is, atomically."""
     tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
-    save_tensors(path, tensors, {**(metadata or {}), "format": FORMAT})
+    save_tensors(path, tensors, {"format": FORMAT})
 
 
 def load_movenet(path: str | Path | None = None) -> MoveNet:
@@ -194,9 +193,7 @@ def load_movenet(path: str | Path | None = None) -> MoveNet:
         ValueError: if the file is missing, corrupt or holds something else.
     """
     file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, header = load_tensors(file)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{file} holds no MoveNet: its format is {header.get('format')!r}")
+    tensors, _ = load_format(file, FORMAT, "MoveNet")
     network = MoveNet()
     load_weights(network, dequantize(tensors), str(file))
     return network.eval().requires_grad_(False)

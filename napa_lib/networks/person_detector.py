@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import load_format, load_weights, save_tensors
 from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-person-detector-1"
@@ -167,9 +167,7 @@ def load_detector(path: str | Path | None = None) -> PersonDetector:
         ValueError: if the file is missing, corrupt or holds something else.
     """
     file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, header = load_tensors(file)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{file} holds no person detector: its format is {header.get('format')!r}")
+    tensors, _ = load_format(file, FORMAT, "person detector")
     network = PersonDetector()
     load_weights(network, dequantize(tensors), str(file))
     return network.eval().requires_grad_(False)

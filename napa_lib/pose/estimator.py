@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from napa_lib.data.crops import square_boxes
-from napa_lib.engine import choose_device, load_tensors
+from napa_lib.engine import choose_device, load_metadata
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
 from napa_lib.networks.movenet import PeopleDetector, load_movenet
 from napa_lib.networks.person_detector import load_detector
@@ -92,7 +92,7 @@ class PoseEstimator:
         if path is None:
             return cls(load_pose_ensemble(), *load_depth_net(depth), size=SIZE, device=device)
         file = Path(path)
-        metadata = load_tensors(file)[1]
+        metadata = load_metadata(file)
         if metadata.get("format") == FORMAT:
             return cls(load_warm_pose_net(file), *load_depth_net(depth), SIZE, device)
         config = json.loads(metadata.get("config", "{}"))
