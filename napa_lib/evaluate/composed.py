@@ -6,18 +6,15 @@ Source: CrossModal, section 5 (the second stage); there H' is the method's own, 
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napa_lib import loop, results
+from napa_lib import results
 from napa_lib.engine import progress
+from napa_lib.evaluate.record import run_command
 from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
-from napa_lib.files import prepare_file
 from napa_lib.multiperson import CrossModalNet, Found, score_3d
 from napa_lib.multiperson.composed import universal_factor
 from napa_lib.multiperson.experiments import MEASURED, pictures
@@ -92,15 +89,10 @@ def measure(estimator: PoseEstimator, chapter: CrossModalNet, count: int = PICTU
 
 def main(arguments: list[str] | None = None) -> None:
     """Score the three ways and write them."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    with loop.command():
-        prepare_file(options.results)
-        found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter())
-        command = results.command_line(PROGRAM, arguments)
-        results.write(options.results, found, command, time.monotonic() - started, {"pictures": PICTURES})
+    found = run_command(
+        PROGRAM, main.__doc__, lambda: measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter()),
+        arguments, {"pictures": PICTURES},
+    )  # fmt: skip
     for name, scores in found["ways"].items():
         print(name, scores)
 

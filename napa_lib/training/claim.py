@@ -15,6 +15,7 @@ from napa_lib.evaluate import predict_art, score_art
 from napa_lib.lifting import load_depth_net
 from napa_lib.loop import Setup, command
 from napa_lib.networks.pose_net import PoseNet2D
+from napa_lib.options import add_device
 from napa_lib.pose import PoseEstimator
 from napa_lib.results import command_line, read, write
 from napa_lib.style import load_stylizer
@@ -67,8 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(parser)
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
     with command():

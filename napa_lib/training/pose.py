@@ -28,7 +28,7 @@ from napa_lib.loop import (
 )
 from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
 from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, load_pose_net, save_pose_net
-from napa_lib.options import add_config, add_setup, read_config, read_setup
+from napa_lib.options import add_config, add_setup, read_config, read_setup, tell
 from napa_lib.processes import join_processes, step_seed
 from napa_lib.results import to_json
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
@@ -168,7 +168,7 @@ def _train(options: argparse.Namespace) -> None:
     config = read_config(options, PoseTrainingConfig)
     for file in (Path(options.out), Path(options.out).with_suffix(".json")):
         prepare_file(file)
-    setup = read_setup(options)
+    setup = replace(read_setup(options), tell=tell, inputs={"data": options.data, "start_from": options.start_from})
     rank, world = join_processes(setup.device)
     names, shares = zip(*map(split_share, options.data), strict=True)
     side = 3 * config.size // 2  # of pictures cut out of data sets
@@ -176,11 +176,7 @@ def _train(options: argparse.Namespace) -> None:
         config,
         open_sources(names, side, rank, world),
         shares,
-        replace(
-            setup,
-            tell=lambda entry: print(json.dumps(entry), flush=True),
-            inputs={"data": options.data, "start_from": options.start_from},
-        ),
+        setup,
         load_pose_net(options.start_from) if options.start_from else None,
         {Path(name).name: open_sources([name], side)[0] for name in options.validation},
         options.every,

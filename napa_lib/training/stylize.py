@@ -16,6 +16,7 @@ from napa_lib.data import load_paintings
 from napa_lib.engine import choose_device, progress
 from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
+from napa_lib.options import add_device
 from napa_lib.style import POOL, load_stylizer
 from napa_lib.style.networks import TransformNet
 from napa_lib.training.pictures import PictureSet, list_shards, read_pictures, write_pictures
@@ -71,8 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shards", type=int, help="how many shards, from the first; all by default")
     parser.add_argument("--stylizer", default="pool", help="a pool network: a shipped one's name or a file")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(parser)
     options = parser.parse_args(arguments)
     with command():
         _stylize(options)

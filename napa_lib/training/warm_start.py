@@ -36,6 +36,7 @@ from napa_lib.networks.warm_pose_net import (
     load_warm_pose_net,
     save_warm_pose_net,
 )
+from napa_lib.options import add_device
 from napa_lib.results import command_line
 from napa_lib.training.agree import Agreed, read_agreed
 from napa_lib.training.augment import (
@@ -243,8 +244,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, help="file to keep the run's state in, and to go on from")
     parser.add_argument("--start-from", type=Path, help="a trained network to begin with")
     parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(parser)
     for name in ("steps", "batch", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(WarmConfig, name))
     parser.add_argument("--learning-rate", type=float, default=WarmConfig.learning_rate)
