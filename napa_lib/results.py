@@ -267,9 +267,9 @@ def _processor() -> str:
     return ", ".join(filter(None, (platform.machine(), platform.processor()))) or "unknown processor"
 
 
-def to_json(value: object, depth: int = 3) -> str:
-    """JSON with an entry a line down to some depth; what is deeper stays on its line. Not finite numbers are null."""
-    return _lines(_finite(value), depth, 1)
+def to_json(value: object) -> str:
+    """JSON with an entry a line down to the third level, deeper ones on their line. Not finite numbers are null."""
+    return _lines(_finite(value), 3, 1)
 
 
 def _finite(value: Any) -> Any:

@@ -180,9 +180,9 @@ def known_poses(network: KeypointRegressor, count: int, generator: torch.Generat
     return source(count, generator, split)
 
 
-def held_out_distance(network: KeypointRegressor, size: int, count: int = 1000) -> float:
+def held_out_distance(network: KeypointRegressor, size: int) -> float:
     """beta's mean distance on skeleton images of poses held out, a joint, as a share of the picture's side."""
-    poses = known_poses(network, count, torch.Generator().manual_seed(1), "validation")
+    poses = known_poses(network, 1000, torch.Generator().manual_seed(1), "validation")
     found = read_images(network, alpha(poses, size, network.planes == 3))
     return float((found - poses).norm(dim=-1).mean()) / 2
 

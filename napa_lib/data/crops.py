@@ -151,9 +151,9 @@ def _check_boxes(boxes: Tensor) -> None:
         raise ValueError(f"boxes must be finite with x1 > x0 and y1 > y0, got {boxes.tolist()}")
 
 
-def without_figures(images: Tensor, generator: torch.Generator, tiles: int = 4) -> Tensor:
+def without_figures(images: Tensor, generator: torch.Generator) -> Tensor:
     """Cut pictures into tiles and shuffle these: the same colours and lines, and nobody there."""
-    count, channels, height, width = images.shape
+    (count, channels, height, width), tiles = images.shape, 4
     if height % tiles or width % tiles:
         raise ValueError(f"images must have sides that {tiles} divides, got {height} x {width}")
     grid = images.reshape(count, channels, tiles, height // tiles, tiles, width // tiles).permute(0, 2, 4, 1, 3, 5)

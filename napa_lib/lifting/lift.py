@@ -66,10 +66,6 @@ class BoneStandardizer:
         """(..., 15, 3) mm to (..., 15, 3) with mean 0 and standard deviation 1 over the training poses."""
         return (bones - self.mean.to(bones)) / self.std.to(bones)
 
-    def unstandardize(self, bones: Tensor) -> Tensor:
-        """Undo `standardize`."""
-        return bones * self.std.to(bones) + self.mean.to(bones)
-
     def tensors(self) -> dict[str, Tensor]:
         """What `save` writes: mean, std and length under the prefix `bones/`."""
         return {"bones/mean": self.mean, "bones/std": self.std, "bones/length": self.length}

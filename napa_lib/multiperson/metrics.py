@@ -65,7 +65,6 @@ def pck3d_people(
     matches: list[list[tuple[int, int]]],
     root: int,
     absolute: bool = False,
-    threshold: float | None = None,
 ) -> PeopleResult:
     """3DPCK_rel (15 cm, each person's root laid on the truth's) or 3DPCK_abs (25 cm, in the camera's room).
 
@@ -77,7 +76,6 @@ def pck3d_people(
         matches: of each picture, pairs from `match_people`, found in the picture plane.
         root: index of the root joint.
         absolute: in the camera's room rather than relative to the root.
-        threshold: mm, strict; None for 150 and, absolute, 250.
 
     Raises:
         ValueError: if the lists differ in length or are empty.
@@ -85,7 +83,7 @@ def pck3d_people(
     if not len(predictions) == len(truths) == len(matches) or not truths:
         lengths = f"{len(predictions)}, {len(truths)} and {len(matches)}"
         raise ValueError(f"predictions, truths and matches must be lists of one length, not empty, got {lengths}")
-    limit = (ABSOLUTE if absolute else RELATIVE) if threshold is None else threshold
+    limit = ABSOLUTE if absolute else RELATIVE
     right, counted, found = [], [], []
     for prediction, truth, pairs in zip(predictions, truths, matches, strict=True):
         partner = dict((j, i) for i, j in pairs)

@@ -12,7 +12,6 @@ Source: CrossModal, section 3.2 (D_syn) and fig. 3B; supplement, section 2.1.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -148,10 +147,3 @@ def sample_scenes(
     present = torch.arange(people) < count
     parts = (embeddings.reshape(n, people, embeddings.shape[1]), angles, camera.unproject(pixels, depth), present)
     return Scene(*(part.to(device) for part in parts))
-
-
-def stream_scenes(batch: int, model: PoseAutoencoder, seed: int = 0, **options) -> Iterator[Scene]:
-    """D_syn without an end and without a store: batch after batch of `sample_scenes`, the same for the same seed."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield sample_scenes(batch, model, generator, **options)

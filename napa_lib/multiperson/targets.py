@@ -41,11 +41,11 @@ def render_targets(keypoints: Tensor, camera: Camera, cells: int = CELLS) -> Ten
 
 
 @torch.no_grad()
-def scene_targets(scene: Scene, model: PoseAutoencoder, camera: Camera, cells: int = CELLS) -> tuple[Tensor, Tensor]:
+def scene_targets(scene: Scene, model: PoseAutoencoder, camera: Camera) -> tuple[Tensor, Tensor]:
     """m_syn of artificial scenes, and the poses that it is of.
 
     Returns:
-        maps (B, 43, cells, cells) and P_syn (B, P, 17, 3) in mm, NaN for absent people.
+        maps (B, 43, CELLS, CELLS) and P_syn (B, P, 17, 3) in mm, NaN for absent people.
     """
     poses = scene.poses(model)
-    return render_targets(camera.project_weakly(poses, scene.roots)[..., SHARED, :], camera, cells), poses
+    return render_targets(camera.project_weakly(poses, scene.roots)[..., SHARED, :], camera), poses

@@ -23,7 +23,7 @@ from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_
 from napa_lib.options import add_config, add_device, read_config, tell
 from napa_lib.skeletons import NAPA18
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, figure_boxes, random_crops
-from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures
+from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, usable
 
 GRID_SIZES = ((0.0, 64.0), (44.0, 128.0), (90.0, 1e9))  # px: figures that each grid's anchors answer for
 CENTRAL = 0.25  # share of a box's side, each way, within which an anchor answers for it
@@ -136,7 +136,7 @@ def cuts(keypoints: Tensor, size: int) -> Tensor:
     return figure_boxes(torch.where(nobody[:, None, None], corners, keypoints))
 
 
-def without_people(folder: Path, size: int = SIZE) -> PictureSet:
+def without_people(folder: Path) -> PictureSet:
     """The pictures of a folder, which show nobody, each whole in a square.
 
     Raises:
@@ -145,22 +145,21 @@ def without_people(folder: Path, size: int = SIZE) -> PictureSet:
     files = files_in(folder, *ENDINGS)
     if not files:
         raise ValueError(f"{folder} holds no pictures ({', '.join(ENDINGS)})")
-    images = torch.cat([_whole(load_image(file), size) for file in progress(files, "pictures of nobody")])
+    images = torch.cat([_whole(load_image(file)) for file in progress(files, "pictures of nobody")])
     return PictureSet(images, torch.full((len(images), NAPA18.num_joints, 2), torch.nan))
 
 
-def _whole(image: Tensor, size: int) -> Tensor:
-    """A picture (3, H, W) in the middle of a square of the colour of its edges, (1, 3, size, size) uint8."""
+def _whole(image: Tensor) -> Tensor:
+    """A picture (3, H, W) in the middle of a square of the colour of its edges, (1, 3, SIZE, SIZE) uint8."""
     corners = torch.tensor([[0.0, 0.0, image.shape[2] - 1.0, image.shape[1] - 1.0]])
-    shown = crop(image, crop_matrices(square_boxes(corners), size), size, edge_color(image[None]))
+    shown = crop(image, crop_matrices(square_boxes(corners), SIZE), SIZE, edge_color(image[None]))
     return (shown.clamp(0, 1) * 255).round().byte()
 
 
-def joint_boxes(keypoints: Tensor, least: int = 8) -> Tensor:
-    """(N, 18, 2) to the boxes of the joints that are there, (N, 4) as x0, y0, x1, y1; NaN where fewer than `least`."""
+def joint_boxes(keypoints: Tensor) -> Tensor:
+    """(N, 18, 2) to the boxes of the joints that are there, (N, 4) as x0, y0, x1, y1; NaN if not `usable`."""
     low, high = keypoints.nan_to_num(torch.inf).amin(1), keypoints.nan_to_num(-torch.inf).amax(1)
-    few = (~keypoints.isnan().any(-1)).sum(1) < least
-    return torch.cat([low, high], 1).masked_fill(few[:, None], torch.nan)
+    return torch.cat([low, high], 1).masked_fill(~usable(keypoints)[:, None], torch.nan)
 
 
 def answers(boxes: Tensor, centers: Tensor) -> Tensor:

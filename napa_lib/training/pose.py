@@ -131,10 +131,9 @@ def training_batch(
     config: PoseTrainingConfig,
     change,
     generator: torch.Generator,
-    settings: Augmentation | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One batch of augmented crops (B, 3, S, S) and their keypoints (B, 18, 2)."""
-    settings = settings or Augmentation()
+    settings = Augmentation()
     images, keypoints = draw_batch(sources, shares, config.batch, generator)
     crops, keypoints = random_crops(images, keypoints, config.size, settings, generator)
     empty = torch.rand(config.batch, generator=generator) < config.empty

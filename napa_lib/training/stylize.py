@@ -28,7 +28,6 @@ def stylize_pictures(
     network: TransformNet,
     codes: Tensor,
     generator: torch.Generator,
-    batch: int = 16,
     half: bool = False,
 ) -> PictureSet:
     """The same figures in other styles, made on the device where the network is; what is drawn does not depend on it.
@@ -38,14 +37,13 @@ def stylize_pictures(
         network: the pool network F of stage 1.
         codes: (K, 3200) from `style_codes`.
         generator: draws two styles a picture, their mixture, and how much of the original shows through (up to half).
-        batch: pictures at a time.
         half: compute in bfloat16 where that is safe.
 
     Returns:
         as many pictures with the same keypoints.
     """
     done, device = [], next(network.parameters()).device
-    for images in pictures.images.split(batch):
+    for images in pictures.images.split(16):
         content = images.float() / 255
         pair = torch.randint(len(codes), (2, len(content)), generator=generator)
         mixture = torch.rand(len(content), 1, generator=generator)

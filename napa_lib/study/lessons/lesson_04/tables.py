@@ -67,11 +67,11 @@ def errors_table(results: Results, kind: str = "mpjpe_true_2d") -> str:
     return text_table(lines)
 
 
-def limbs_table(results: Results, world: str, kind: str = "mpjpe_true_2d") -> str:
+def limbs_table(results: Results, world: str) -> str:
     """The columns of table 2: errors of one world limb by limb, in mm."""
     lines: list[list[str]] = [[f"{world} (mm)", *LIMBS, "all"]]
     for row in ORDER:
-        cells = [words(interval(values(results, row, world, kind, limb))) for limb in (*LIMBS, "all")]
+        cells = [words(interval(values(results, row, world, "mpjpe_true_2d", limb))) for limb in (*LIMBS, "all")]
         lines.append([LABELS[row], *cells])
     return text_table(lines)
 
@@ -188,16 +188,13 @@ def change(one: Sequence[float], other: Sequence[float], digits: int = 1) -> str
     return f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}{' *' if found.excludes_zero else ''}"
 
 
-def curves(
-    results: Results, rows: Sequence[str] = FIXED, guess: float | None = None, kind: str = "mpjpe_true_2d"
-) -> Figure:
+def curves(results: Results, rows: Sequence[str] = FIXED, guess: float | None = None) -> Figure:
     """Figure 5: errors on validation pictures while training, the mean over seeds; the bars are the seeds' range.
 
     Args:
         results: of the rows.
         rows: which of them.
         guess: the reader's prediction of where the best row with a judge ends in the wild, in mm; None for none.
-        kind: "mpjpe_true_2d", or "mpjpe" of all.
     """
     page, axes = plt.subplots(1, 2, figsize=(7.2, 3.1))
     for axis, world in zip(axes, ("lab", "wild"), strict=True):
@@ -205,7 +202,7 @@ def curves(
             line, marker, color = STYLES[row]
             records = [report["record"] for report in results.get(row, ())]
             steps = [entry["step"] for entry in records[0]]
-            errors = np.array([[entry[f"{kind}_{world}"] for entry in record] for record in records])
+            errors = np.array([[entry[f"mpjpe_true_2d_{world}"] for entry in record] for record in records])
             mean = errors.mean(0)
             span = np.stack([mean - errors.min(0), errors.max(0) - mean])
             axis.errorbar(
