@@ -18,7 +18,7 @@ Config = TypeVar("Config")
 def add_setup(parser: argparse.ArgumentParser, every: int) -> None:
     """Where the run's state is kept, where and how to compute; `every` steps between two checkpoints by default."""
     parser.add_argument("--checkpoint", type=Path, help="file of the run's state; an interrupted run goes on from it")
-    parser.add_argument("--every", "--save-every", type=int, default=every, help="steps between two checkpoints")
+    parser.add_argument("--every", type=int, default=every, help="steps between two checkpoints")
     add_device(parser)
 
 

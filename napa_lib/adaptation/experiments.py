@@ -149,10 +149,9 @@ def main(arguments: list[str] | None = None) -> None:
     what.add_argument("--ship", nargs="?", const="bodies", choices=tuple(SHIPPED), help="the adaptations that ship")
     parser.add_argument("--models", type=Path, default=Path(RUNS), help="folder of source and beta")
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and trainings")
-    parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
-    started, half = time.monotonic(), not options.full
+    started = time.monotonic()
     with loop.command():
         prepare_file(options.out)
         config = replace(ADAPTATION, seed=options.seed)
@@ -161,7 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             name = options.target or options.variant or SHIPPED[options.ship][0]
             networks = NETWORKS.get(name, ("warm", "beta"))
-            parts = open_parts(options.models, options.seed, half, networks)
+            parts = open_parts(options.models, options.seed, networks)
             changes = {key: value for key, value in VARIANTS.get(name, {}).items() if key != "shots"}
             config = settings_for(parts.source, options.seed, **changes)
             if options.target:
