@@ -29,11 +29,6 @@ class Config:
     every: int = 4
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
-
-
 def train(config: Config, setup: loop.Setup = loop.HERE, before=lambda number: None) -> tuple[nn.Module, loop.Record]:
     """A tiny network with normalisation, dropout (the global generator) and batches (its own), and an average."""
     generator = seed_everything(config.seed)

@@ -20,12 +20,6 @@ from napa_lib.study.lessons.lesson_06.checks import read_cells
 BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
 # Right in three styles: a loop, NumPy, the library or another formula ----------------------------------------------
 
 

@@ -30,11 +30,6 @@ from tests.test_mixing import some_pictures
 SMALL = replace(WHOLE, size=64, batch=2, steps=2)
 
 
-@pytest.fixture(autouse=True)
-def no_bars(monkeypatch):
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
-
-
 def test_the_answer_is_movenets_in_the_order_of_napa18(rng):
     images = torch.tensor(rng.random((2, 3, 64, 64)), dtype=torch.float32)
     with torch.no_grad():

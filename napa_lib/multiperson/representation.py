@@ -22,7 +22,7 @@ from napa_lib.multiperson.scenes import Camera, Scene
 from napa_lib.rendering import render_heatmaps
 
 CHANNELS = 39
-EMBEDDING, ANGLES, DEPTH = slice(0, 32), slice(32, 38), slice(38, 39)
+EMBEDDING, ANGLES = slice(0, 32), slice(32, 38)  # and then the depth
 SURE = 0.5  # heat of a cell below which it is no pelvis
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from napa_lib.multiperson import Camera, Found, Scene, encode_scene, match_people
+from napa_lib.multiperson import Found, Scene, encode_scene, match_people
 from napa_lib.multiperson.composed import Composed
 from napa_lib.multiperson.config import CAMERAS
 from napa_lib.multiperson.targets import HEAT, JOINTS, SHARED
@@ -20,8 +20,6 @@ from napa_lib.study.plots import draw_pose
 
 CAMERA = CAMERAS["tiny"]
 ONES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-SYMBOLS = ("o", "s", "^", "D", "v", "P")
-FORWARD = SKELETON.index("nose")
 
 
 def picture_axis(axis: Axes, image: Tensor, title: str = "") -> None:
@@ -248,8 +246,3 @@ def losses_figure(record: list[dict]) -> Figure:
     axes[-1].set(ylim=(0, 1.1 * max(entry[key] for entry in record for key in ("adapt", "empty"))))
     axes[-1].legend(fontsize=8, loc="lower right")
     return page
-
-
-def camera() -> Camera:
-    """The camera of all pictures here."""
-    return CAMERA
