@@ -36,6 +36,9 @@ def seed_everything(seed: int) -> torch.Generator:
     Initial weights draw from the global generator, everything else in napa from the generator that is passed along.
     Kernels without a deterministic version warn and go on.
 
+    Raises:
+        ValueError: for a seed below 0 or too large for torch.
+
     >>> a = torch.rand(2, generator=seed_everything(3)); b = torch.rand(2, generator=seed_everything(3))
     >>> bool((a == b).all())
     True

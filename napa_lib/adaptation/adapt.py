@@ -105,7 +105,11 @@ def adapt(
 
 
 def paired_noises(pairing: str, pool: Pool, mixed: Tensor) -> Tensor:
-    """The noise of the pool that is to become each of the mixed poses, (E, latent)."""
+    """The noise of the pool that is to become each of the mixed poses, (E, latent).
+
+    Raises:
+        ValueError: if the pool has fewer noises than there are mixed poses.
+    """
     if len(pool.noises) < len(mixed):
         raise ValueError(f"pool must hold a noise for each of {len(mixed)} mixed poses, got {len(pool.noises)}")
     if pairing == "random":  # the pool's noises are in random order, and so are the mixed poses

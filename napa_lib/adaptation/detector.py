@@ -39,6 +39,7 @@ def hide(images: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         images: (B, C, S, S).
+        generator: draws the places.
 
     Returns:
         the same shape; what was given stays as it is.

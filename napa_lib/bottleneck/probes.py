@@ -173,8 +173,8 @@ def appearance_leak(skeletons: Tensor, colors: Tensor, held_out: Tensor) -> Leak
 
 
 def linear_leak(features: Tensor, colors: Tensor, held_out: Tensor) -> Leak:
-    """How well a ridge probe reads colours off features (B, D) of any kind; rows with a missing one are left out, the
-    rest as in `appearance_leak`."""
+    """How well a ridge probe reads colours off features (B, D) of any kind; rows with a missing one are left out. Other
+    arguments and errors are those of `appearance_leak`."""
     known = ~(colors.isnan().any(1) | features.isnan().any(1))
     train, test = known & ~held_out, known & held_out
     if int(test.sum()) < 3:

@@ -38,6 +38,9 @@ def field_support(field: Tensor, start: Tensor, end: Tensor, samples: int = SAMP
         (B, N, M): 1 where the field points from start to end all the way, -1 where it points back, 0 for points that
         are one.
 
+    Raises:
+        ValueError: if a shape does not fit, or for fewer than two samples.
+
     Source: Cao et al. (2017), eq. 10 and 11.
     """
     if field.ndim != 4 or field.shape[1] != 2 or start.shape[-1] != 2 or end.shape[-1] != 2 or samples < 2:

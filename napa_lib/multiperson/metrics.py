@@ -40,6 +40,9 @@ def match_people(prediction: Tensor, truth: Tensor, reach: float) -> list[tuple[
         prediction: (P, J, D), any unit, such as pixels.
         truth: (T, J, D); NaN joints are left out of the mean distance.
         reach: mean distance beyond which two are not the same person.
+
+    Raises:
+        ValueError: if the shapes do not fit.
     """
     if prediction.ndim != 3 or truth.ndim != 3 or prediction.shape[1:] != truth.shape[1:]:
         raise ValueError(

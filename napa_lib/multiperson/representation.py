@@ -95,6 +95,9 @@ def find_roots(heat: Tensor, people: int = 4, threshold: float = SURE) -> tuple[
 
     Returns:
         roots (B, P, 2) as (x, y) in cells and found (B, P) bool; the roots of what was not found are zero.
+
+    Raises:
+        ValueError: for heat of another shape, or `people` below 1 or beyond its cells.
     """
     if heat.ndim != 4 or heat.shape[1] != 1 or not 1 <= people <= heat[0].numel():
         raise ValueError(f"heat must be (B, 1, H, W), people from 1 to its cells, got {tuple(heat.shape)} and {people}")

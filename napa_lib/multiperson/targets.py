@@ -33,6 +33,9 @@ def render_targets(keypoints: Tensor, camera: Camera, cells: int = CELLS) -> Ten
 
     Returns:
         (B, 43, cells, cells): 15 heat maps in [0, 1], then x and y of 14 fields.
+
+    Raises:
+        ValueError: for keypoints of another shape.
     """
     if keypoints.ndim != 4 or keypoints.shape[2:] != (JOINTS.num_joints, 2):
         raise ValueError(f"keypoints must be (B, P, {JOINTS.num_joints}, 2), got {tuple(keypoints.shape)}")

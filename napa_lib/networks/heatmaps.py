@@ -53,6 +53,9 @@ def local_soft_argmax(heatmaps: Tensor) -> Tensor:
     Returns:
         (B, J, 2) as (x, y) in cells.
 
+    Raises:
+        ValueError: as `soft_argmax`.
+
     Source: ours; the peak's neighbourhood is what DARK and other decoders of heat maps look at.
 
     >>> scores = torch.full((1, 1, 9, 9), -1e4); scores[0, 0, 4, 2] = 1.0; scores[0, 0, 4, 8] = 0.9

@@ -275,6 +275,7 @@ def least_sure(confidence: Tensor, skeleton: Skeleton) -> Tensor:
 
     Args:
         confidence: (..., 18).
+        skeleton: the other set, of J joints.
 
     Returns:
         (..., J); 0 for a joint that cannot be had.

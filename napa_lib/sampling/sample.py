@@ -68,7 +68,11 @@ def sample_canonical(
     bone_lengths: Tensor | None = None,
     conditioned: bool = False,
 ) -> Tensor:
-    """`sample_poses` without the last step: (n, 17, 3) mm in the canonical frame, x forward, y left, z up."""
+    """`sample_poses` without the last step: (n, 17, 3) mm in the canonical frame, x forward, y left, z up.
+
+    Raises:
+        ValueError: likewise.
+    """
     if n < 0:
         raise ValueError(f"n must be at least 0, got {n}")
     lengths = _checked(BONE_LENGTHS if bone_lengths is None else bone_lengths)

@@ -64,6 +64,7 @@ def confidence_loss(confidence: Tensor, prediction: Tensor, target: Tensor, size
         confidence: (B, J) logits.
         prediction: (B, J, 2) pixels; no gradient flows into it.
         target: (B, J, 2) pixels; missing joints NaN.
+        size: side of the crop in pixels.
     """
     distance = (prediction.detach() - target).norm(dim=-1)
     hit = (distance < 0.05 * size).to(confidence)  # NaN compares false

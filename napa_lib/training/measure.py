@@ -86,6 +86,7 @@ def measure_style(
         figures: what they were made of.
         styles: the pool.
         features: the VGG.
+        seed: of the styles that were drawn.
     """
     chosen = torch.randint(len(styles.pictures), (len(figures),), generator=torch.Generator().manual_seed(seed))
     loss, device = StylizationLoss(features), next(features.parameters()).device
