@@ -231,10 +231,12 @@ def save_checkpoint(
     for key, optimizer in optimizers.items():
         state = optimizer.state_dict()
         groups[key] = state["param_groups"]
-        for index, slots in state["state"].items():
-            for slot, value in slots.items():
-                if value is not None:
-                    tensors[f"optimizer/{key}/{index}/{slot}"] = torch.as_tensor(value)
+        tensors |= {
+            f"optimizer/{key}/{index}/{slot}": torch.as_tensor(value)
+            for index, slots in state["state"].items()
+            for slot, value in slots.items()
+            if value is not None
+        }
     tensors["generator"] = generator.get_state()
     tensors["global_generator"] = torch.get_rng_state()
     header = {"format": CHECKPOINT_FORMAT, "step": str(step), "param_groups": json.dumps(groups)}
