@@ -23,7 +23,7 @@ from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_
 from napa_lib.options import add_config, add_device, read_config, tell
 from napa_lib.skeletons import NAPA18
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, figure_boxes, random_crops
-from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, usable
+from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, split_share, usable
 
 GRID_SIZES = ((0.0, 64.0), (44.0, 128.0), (90.0, 1e9))  # px: figures that each grid's anchors answer for
 CENTRAL = 0.25  # share of a box's side, each way, within which an anchor answers for it
@@ -229,12 +229,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with loop.command():
         config = read_config(options, DetectorConfig)
-        folders = [part.partition(":") for part in options.data]
         prepare_file(options.out)
         named = {"nobody": options.nobody and str(options.nobody), "start_from": str(options.start_from)}
         inputs = {"data": options.data, **named, "nobody_share": options.nobody_share}
         setup = Setup(choose_device(options.device), options.half, options.checkpoint, tell=tell, inputs=inputs)
-        sources, shares = [read_pictures(folder) for folder, _, _ in folders], [float(s or 1) for _, _, s in folders]
+        folders, shares = map(list, zip(*map(split_share, options.data), strict=True))
+        sources = [read_pictures(folder) for folder in folders]
         if options.nobody:
             sources, shares = [*sources, without_people(options.nobody)], [*shares, options.nobody_share]
         network, _ = train_detector(config, sources, shares, load_detector(options.start_from), setup=setup)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from napa_lib.networks.heatmaps import STRIDE
+from napa_lib.networks.heatmaps import STRIDE, cells_to_pixels, soft_argmax
+from napa_lib.networks.pose_net import PosePrediction
 
 
 def integral_loss(prediction: Tensor, target: Tensor, size: int) -> Tensor:
@@ -69,3 +70,20 @@ def confidence_loss(confidence: Tensor, prediction: Tensor, target: Tensor, size
     distance = (prediction.detach() - target).norm(dim=-1)
     hit = (distance < 0.05 * size).to(confidence)  # NaN compares false
     return binary_cross_entropy_with_logits(confidence, hit)
+
+
+def pose_losses(found: PosePrediction, target: Tensor, size: int) -> dict[str, Tensor]:
+    """The heat maps' cross-entropy, L_2d and the confidence loss of a prediction.
+
+    Args:
+        found: of the network.
+        target: (B, J, 2) pixels: NaN for a joint that is not in the crop, inf for one of which nobody knows.
+        size: side of the crop in pixels.
+    """
+    known = ~target.isinf().any(-1)
+    placed = target.where(known[..., None], torch.nan)
+    return {
+        "heatmaps": heatmap_loss(found.heatmaps, placed),
+        "integral": integral_loss(cells_to_pixels(soft_argmax(found.heatmaps)), placed, size),
+        "confidence": confidence_loss(found.confidence[known], found.keypoints[known], target[known], size),
+    }

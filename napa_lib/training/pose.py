@@ -26,15 +26,14 @@ from napa_lib.loop import (
     settings_of,
     update_average,
 )
-from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
-from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, load_pose_net, save_pose_net
+from napa_lib.networks.pose_net import PoseNet2D, load_pose_net, save_pose_net
 from napa_lib.options import add_config, add_setup, read_config, read_setup, tell
 from napa_lib.processes import join_processes, step_seed
 from napa_lib.results import to_json
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
 from napa_lib.training.config import PoseTrainingConfig
 from napa_lib.training.echo import EchoBuffer
-from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
+from napa_lib.training.losses import pose_losses
 from napa_lib.training.pictures import PictureSet, draw_batch, open_sources, split_share
 from napa_lib.training.updates import Trained, parameter_groups
 from napa_lib.training.validate import validate
@@ -88,7 +87,7 @@ def train_pose_net(
             else:
                 features, target = buffer.draw(config.batch, generator)
             found = network.predict(features)
-        losses = loss_terms(found, target, config.size)
+        losses = pose_losses(found, target, config.size)
         total = losses["heatmaps"] + config.integral * losses["integral"] + config.confidence * losses["confidence"]
         descend(total, optimizer, 1.0, losses)
         update_average(average, network, min(config.average, (number + 1) / (number + 10)))
@@ -105,16 +104,6 @@ def train_pose_net(
         rate=lambda number: learning_rate_factor(number, config.steps, longest_warm_up=300),
     )  # fmt: skip
     return average.eval(), record
-
-
-def loss_terms(found: PosePrediction, target: Tensor, size: int) -> dict[str, Tensor]:
-    """The heat maps' cross-entropy, L_2d and the confidence loss of a prediction."""
-    expected = cells_to_pixels(soft_argmax(found.heatmaps))
-    return {
-        "heatmaps": heatmap_loss(found.heatmaps, target),
-        "integral": integral_loss(expected, target, size),
-        "confidence": confidence_loss(found.confidence, found.keypoints, target, size),
-    }
 
 
 def build(config: PoseTrainingConfig, start_from: nn.Module | None) -> PoseNet2D:
