@@ -328,3 +328,13 @@ def test_processes_draw_their_own_batches_and_keep_one_network(tmp_path):
     (one, first), (other, second) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert torch.equal(one, other) and not torch.equal(first, second)
     assert len(first) == 3  # it went on from step 2
+
+
+def test_a_package_that_is_missing_is_named_in_a_sentence():
+    with (
+        pytest.raises(SystemExit, match=r"^the package anny is missing: pip install 'napa_lib\[synthesis\]'$"),
+        loop.command(),
+    ):
+        raise ModuleNotFoundError("No module named 'anny'", name="anny")
+    with pytest.raises(ModuleNotFoundError), loop.command():
+        raise ModuleNotFoundError("No module named 'napa_lib.nothing'", name="napa_lib.nothing")
