@@ -83,13 +83,6 @@ def sample_canonical(
     return torch.cat(poses) if poses else torch.zeros(0, SKELETON.num_joints, 3)
 
 
-def sample_local(n: int, limits: Limits | None = None, generator: torch.Generator | None = None) -> Tensor:
-    """(n, 17, 3) unit vectors in the local frames, p_l of the paper; the root's row is zero."""
-    if n < 0:
-        raise ValueError(f"n must be at least 0, got {n}")
-    return _draw_bones(n, _range_table(complete_limits(limits)), generator).permute(2, 1, 0).contiguous()
-
-
 def _checked(lengths: Tensor) -> Tensor:
     if lengths.shape != BONE_LENGTHS.shape or not bool((lengths[1:] > 0).all()):
         raise ValueError(f"bone_lengths must be 17 numbers in mm, positive but for the root's, got {lengths}")
