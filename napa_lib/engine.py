@@ -168,14 +168,14 @@ def _opened(path: str | Path) -> Iterator[Any]:
 
 
 def load_format(path: str | Path, form: str, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """`load_tensors` of a file whose metadata must name a format; `what` such files hold, for the error.
+    """`load_tensors` of a file whose metadata must name a format; `what` such a file is, for the error.
 
     Raises:
         CheckpointError: as `load_tensors`, and if the format is another.
     """
     tensors, header = load_tensors(path)
     if header.get("format") != form:
-        raise CheckpointError(f"{path} holds no {what}: its format is {header.get('format')!r}, not {form!r}")
+        raise CheckpointError(f"{path} is no {what}: its format is {header.get('format')!r}, not {form!r}")
     return tensors, header
 
 
@@ -254,11 +254,7 @@ def load_checkpoint(
     Raises:
         CheckpointError: if the file is corrupt, is no napa checkpoint, or was written for other models or optimizers.
     """
-    tensors, metadata = load_tensors(path)
-    if metadata.get("format") != CHECKPOINT_FORMAT:
-        raise CheckpointError(
-            f"{path} is no checkpoint of napa: its format is {metadata.get('format')!r}, not {CHECKPOINT_FORMAT!r}"
-        )
+    tensors, metadata = load_format(path, CHECKPOINT_FORMAT, "checkpoint of napa")
     groups = json.loads(metadata["param_groups"])
     found = {name.split("/")[1] for name in tensors if name.startswith("model/")}
     if found != set(models) or set(groups) != set(optimizers):
