@@ -89,14 +89,15 @@ class PoseEstimator:
         Raises:
             ValueError: if the file is missing, corrupt or holds something else, or the device is not on this machine.
         """
+        lifting = load_depth_net(depth)  # first, as it is small: what is wrong with it is said at once
         if path is None:
-            return cls(load_pose_ensemble(), *load_depth_net(depth), size=SIZE, device=device)
+            return cls(load_pose_ensemble(), *lifting, SIZE, device)
         file = Path(path)
         metadata = load_metadata(file)
         if metadata.get("format") == FORMAT:
-            return cls(load_warm_pose_net(file), *load_depth_net(depth), SIZE, device)
+            return cls(load_warm_pose_net(file), *lifting, SIZE, device)
         config = json.loads(metadata.get("config", "{}"))
-        return cls(load_pose_net(file), *load_depth_net(depth), config.get("size", 128), device)
+        return cls(load_pose_net(file), *lifting, config.get("size", 128), device)
 
     @property
     def detectors(self) -> list[nn.Module]:
