@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 STRIDE = 4  # pixels of the picture a cell of the heat maps
 
@@ -75,3 +76,8 @@ def local_soft_argmax(heatmaps: Tensor) -> Tensor:
 def cells_to_pixels(cells: Tensor) -> Tensor:
     """Positions in heat-map cells -> pixels of the picture: a cell's centre is the centre of its 4 x 4 pixels."""
     return cells * STRIDE + (STRIDE - 1) / 2
+
+
+def doubled(maps: Tensor) -> Tensor:
+    """Maps (B, C, H, W) twice as fine, (B, C, 2 H, 2 W), bilinear."""
+    return interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
