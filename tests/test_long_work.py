@@ -176,7 +176,7 @@ def test_what_cannot_be_drawn_is_one_sentence(name, words, said, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_broken_manifest_is_one_sentence(tmp_path, monkeypatch):
+def test_a_broken_manifest_is_one_sentence(monkeypatch):
     from napa_lib.data import manifest
 
     def broken(*words):

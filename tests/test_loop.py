@@ -227,7 +227,7 @@ def test_a_lengthened_run_follows_the_longer_schedule(tmp_path):
     assert all(a["seconds"] <= b["seconds"] for a, b in zip(long, long[1:], strict=False))
 
 
-def test_rates_are_set_before_each_step(tmp_path):
+def test_rates_are_set_before_each_step():
     weight = nn.Parameter(torch.zeros(()))
     optimizer = torch.optim.SGD([{"params": [weight], "lr": 2.0}])
     rates = []

@@ -100,7 +100,7 @@ def test_art_is_measured_in_the_pictures_pixels_by_limb_joint():
     assert ((seen - middle[:, None]).abs() <= side[:, None, None]).all()
 
 
-def test_a_training_is_made_once_and_again_for_another_config(tmp_path, monkeypatch):
+def test_a_training_is_made_once_and_again_for_another_config(tmp_path):
     judges = Judges({"people": some_pictures(1)}, load_art_figures()[:2], 64)
     sources, path = [labelled(some_pictures(0), 1.0)], tmp_path / "end.safetensors"
     row, poses = train_once(path, SMALL, sources, judges)
