@@ -77,7 +77,7 @@ def measure(estimator: PoseEstimator, chapter: CrossModalNet, count: int = PICTU
     return {"ways": score_ways(found, drawn, "student", KEYS)}
 
 
-def score_ways(found: Mapping[str, Sequence[Found]], drawn: Composed, base: str, keys: Sequence[str]) -> dict:
+def score_ways(found: Mapping[str, list[Found]], drawn: Composed, base: str, keys: Sequence[str]) -> dict:
     """Some of `score_3d`'s scores of each way to read composed pictures, and as "gain" what it changes in 3DPCK against
     the way `base`, picture by picture."""
     each = {
