@@ -7,12 +7,12 @@ import platform
 import sys
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
 import psutil
 import torch
 
+from napa_lib.doctor import installed
 from napa_lib.engine import choose_device, seed_everything
 from napa_lib.study.figures import use_style
 from napa_lib.study.plans import load_plan
@@ -48,7 +48,8 @@ class Lesson:
         done = sum(record.get(exercise.id, {}).get("status") == "right" for exercise in plan.exercises)
         packages = ("torch", "numpy", "matplotlib", "napa_lib")
         print(f"lesson {self.number} · mode {self.mode} · seed {self.seed} · device {self.device}")
-        print(f"python {platform.python_version()} · " + " · ".join(f"{name} {_version(name)}" for name in packages))
+        versions = (f"{name} {installed(name) or 'not installed'}" for name in packages)
+        print(f"python {platform.python_version()} · " + " · ".join(versions))
         print(f"time {time.perf_counter() - self.started:.1f} s · peak memory {peak_memory()}")
         print(f"exercises done: {done} of {len(plan.exercises)}")
 
@@ -111,10 +112,3 @@ def peak_memory() -> str:
         return "unknown"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return f"{peak / (1e6 if sys.platform == 'darwin' else 1e3):.0f} MB"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
