@@ -89,7 +89,7 @@ def pck3d_people(
     limit = ABSOLUTE if absolute else RELATIVE
     right, counted, found = [], [], []
     for prediction, truth, pairs in zip(predictions, truths, matches, strict=True):
-        partner = dict((j, i) for i, j in pairs)
+        partner = {j: i for i, j in pairs}
         for j, person in enumerate(truth):
             known = ~person.isnan().any(-1)
             hit = torch.zeros_like(known)
