@@ -25,7 +25,7 @@ from napa_lib.evaluate import (
 )
 from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, format_rates
 from napa_lib.evaluate.page import overlay, write_page
-from napa_lib.evaluate.record import check_writable, write_record
+from napa_lib.evaluate.record import check_writable
 from napa_lib.evaluate.video import BOXES
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import ART14
@@ -262,14 +262,13 @@ def test_another_depth_network_goes_with_video(tmp_path, capsys):
 
 
 def test_a_record_is_written_as_a_file_and_to_a_pipe(tmp_path):
-    write_record(tmp_path / "r.json", ["napa", "evaluate", "--json", "a b.json"], {"rate": 1}, 0.0)
-    record = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert record["command"] == "napa evaluate --json 'a b.json'" and record["rate"] == 1
+    results.write(tmp_path / "r.json", {"rate": 1}, "napa evaluate", 0.0)
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["rate"] == 1
     with pytest.raises(OSError):
-        write_record(tmp_path, ["napa"], {}, 0.0)
+        results.write(tmp_path, {}, "napa", 0.0)
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    write_record(tmp_path / "pipe", ["napa"], {"rate": 2}, 0.0)
+    results.write(tmp_path / "pipe", {"rate": 2}, "napa", 0.0)
     assert json.loads(os.read(reader, 10_000))["rate"] == 2 and (tmp_path / "pipe").is_fifo()
     os.close(reader)
 
@@ -290,13 +289,15 @@ def test_the_command_prints_and_writes(figures, tmp_path, capsys, monkeypatch):
     oracle = Oracle(truth(figures))
     monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device, depth: oracle)
     assert (
-        cli.main(["evaluate", "--art", "--json", str(tmp_path / "art.json"), "--page", str(tmp_path / "page.html")])
+        cli.main(["evaluate", "--art", "--json", str(tmp_path / "my art.json"), "--page", str(tmp_path / "page.html")])
         == 0
     )
     printed = capsys.readouterr().out
     assert re.search(r"12 limb joints +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +626", printed)
-    record = results.read(tmp_path / "art.json")
+    record = results.read(tmp_path / "my art.json")
     assert record["rates"]["12 limb joints"]["PCKh@0.25"] == {"percent": 100.0, "interval": [100, 100], "joints": 626}
-    assert record["command"].startswith("napa evaluate --art --json") and (tmp_path / "page.html").stat().st_size > 1e5
+    assert (
+        record["command"].startswith("napa evaluate --art --json '/") and (tmp_path / "page.html").stat().st_size > 1e5
+    )
     assert cli.main(["evaluate", "--art", "--no-boxes"]) == 0
     assert "found without boxes" in capsys.readouterr().out and oracle.boxes[-1] is None

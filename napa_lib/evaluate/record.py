@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from napa_lib import loop, results
 from napa_lib.files import prepare_file
@@ -69,21 +66,3 @@ def run_command(
         made_by = results.command_line(program, arguments)
         results.write(options.results, found, made_by, time.monotonic() - started, config)
     return found
-
-
-def write_record(
-    path: Path, command: Sequence[str], result: Mapping[str, Any], start: float, device: torch.device | str = "cpu"
-) -> None:
-    """Write a result as JSON, headed by how it was made.
-
-    Args:
-        path: the file.
-        command: the program and its arguments.
-        result: what was measured.
-        start: `time.monotonic()` when the measurement began.
-        device: where it was computed.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
-    results.write(path, result, shlex.join(command), time.monotonic() - start, device=device)
