@@ -392,7 +392,7 @@ def test_resume_makes_only_what_is_missing_and_refuses_another_recipe(monkeypatc
     command.main(arguments)
     assert made[6:] == [2, 3]
     assert files[1].read_bytes() == before
-    with pytest.raises(SystemExit, match="recipe"):
+    with pytest.raises(SystemExit, match="was made otherwise"):
         command.main([*arguments, "--seed", "1"])
     assert made[8:] == []
 
