@@ -36,7 +36,7 @@ PROGRAMS = {  # module -> what its long work begins with, and its arguments but 
     "training.pseudo_labels": ("compare", "--results {}"),
     "adversarial.lambdas": ("sweep", "--out {}"),
     "adaptation.reading": ("measure", "--target x --out {}"),
-    "adaptation.neighbours": ("load_pretrained", "--out {}"),
+    "adaptation.neighbours": ("open_shipped", "--out {}"),
     "adaptation.studio": ("chosen_poses", "--out {}"),
     "adaptation.experiments": ("open_parts", "--scale --out {}"),
     "adaptation.own": ("labelled_target", "--shots x --out {}"),
