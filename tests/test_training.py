@@ -190,7 +190,7 @@ def test_a_checkpoint_holds_no_embedded_weights_and_is_this_trainings(tmp_path):
 
 
 def test_a_broken_loss_stops_the_run(monkeypatch):
-    monkeypatch.setattr(training, "integral_loss", lambda *_: torch.tensor(torch.nan))
+    monkeypatch.setattr("napa_lib.training.losses.integral_loss", lambda *_: torch.tensor(torch.nan))
     with pytest.raises(FloatingPointError, match="the loss is nan"):
         training.train_pose_net(TINY, [dots(4)], [1.0])
 
