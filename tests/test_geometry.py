@@ -272,6 +272,8 @@ def test_kinematics_gradients():
 
 
 def test_kinematics_refuse_bad_input():
+    with pytest.raises(ValueError, match="bone_lengths must be a floating tensor, got list"):
+        forward_kinematics(torch.ones(18, 3), NAPA18, [1.0] * 18)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="pose must be 3D"):
         to_canonical(torch.zeros(18, 2), NAPA18)
     with pytest.raises(ValueError, match="canonical must be floating"):
@@ -427,3 +429,15 @@ def test_every_function_keeps_the_dtype(dtype):
         assert out.dtype == dtype and out.isfinite().all()
         if dtype == torch.float32:
             torch.testing.assert_close(out.double(), call(value), rtol=1e-3, atol=1e-2)
+
+
+def test_a_joint_that_ran_away_does_not_take_its_pose_along():
+    """Squares of 1e19 and more overflow float32: the pose came back as NaN, which metrics take for not annotated."""
+    target = 300 * normal(0, 2, 17, 3).float()
+    prediction = target @ rotation_from_euler(torch.tensor([0.3, 0.2, 0.1])).mT + 100
+    for far in (1e19, 1e30, -3e38):
+        prediction[0, 4] = far
+        aligned = procrustes_align(prediction, target)
+        others = [j for j in range(17) if j != 4]
+        torch.testing.assert_close(aligned[:, others], target[:, others], rtol=1e-4, atol=0.1)
+        assert bool(aligned[0, 4].isinf().all())

@@ -407,7 +407,20 @@ def test_bootstrap_edges():
     assert all(math.isnan(v) for v in bootstrap_interval(torch.tensor([NAN]), generator))
     with pytest.raises(ValueError, match="confidence"):
         bootstrap_interval(torch.ones(3), generator, confidence=1.0)
+    with pytest.raises(ValueError, match="weights must not be negative, got -1"):
+        bootstrap_interval(torch.ones(2), generator, torch.tensor([1.0, -1.0]))
     with pytest.raises(ValueError, match=r"must be \(N,\), got \(3, 1\)"):
         bootstrap_interval(torch.ones(3, 1), generator)
     again = [bootstrap_interval(torch.arange(5.0), torch.Generator().manual_seed(7)) for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_what_a_data_set_does_not_tell_is_named():
+    pose = torch.rand(2, 14, 2)
+    with pytest.raises(ValueError, match="head_size must be a number or a tensor, got None"):
+        pckh(pose, pose, None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"ambiguous must be bool \(2,\), got torch.bool \(3,\)"):
+        better_sides(pose, pose, ART14, torch.ones(3, dtype=torch.bool))
+    with pytest.raises(ValueError, match="root must be the index of a joint.*'pelvis'"):
+        mpjpe(pose, pose, root="pelvis")  # type: ignore[arg-type]
+    assert mpjpe(pose, pose, root=np.int64(3)).total == 0

@@ -84,7 +84,7 @@ def better_sides(
         (..., J, D).
 
     Raises:
-        ValueError: if the shapes do not fit each other or the skeleton.
+        ValueError: if the shapes do not fit each other or the skeleton, or `ambiguous` is not as said.
 
     Source: KeypointGAN, section 5.1 ("with flips"), after Zhang et al. (2018).
     """
@@ -92,6 +92,9 @@ def better_sides(
     check_pair(prediction, target)
     if target.shape[-2] != skeleton.num_joints:
         raise ValueError(f"target must have {skeleton.name}'s {skeleton.num_joints} joints, got {tuple(target.shape)}")
+    if ambiguous is not None and (ambiguous.dtype != torch.bool or ambiguous.shape != target.shape[:-2]):
+        found = f"{ambiguous.dtype} {tuple(ambiguous.shape)}"
+        raise ValueError(f"ambiguous must be bool {tuple(target.shape[:-2])}, got {found}")
     order = list(range(skeleton.num_joints))
     for left, right in skeleton.flip_pairs:
         order[left], order[right] = right, left
