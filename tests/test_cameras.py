@@ -68,6 +68,15 @@ def test_points_behind_the_camera_and_nan_points_are_missing():
     assert project_perspective(torch.tensor([[0.0, 0.0, 0.0], [5.0, 5.0, 0.0]]), at_the_centre).isnan().all()
 
 
+def test_a_point_in_the_plane_of_the_camera_is_nowhere():
+    eye = torch.eye(3, dtype=torch.float64)
+    camera = Camera(eye, eye, eye[0] * 0, (0.0, 0.0, 0.0, 0.0), (10, 10))
+    points = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1e-3]], dtype=torch.float64).requires_grad_()
+    pixels = project_perspective(points, camera)
+    assert pixels.isnan().any(-1).tolist() == [True, True, False]
+    assert bool(torch.autograd.grad(pixels[2].sum(), points)[0].isfinite().all())
+
+
 @given(SEEDS)
 @settings(max_examples=20, deadline=None)
 def test_look_at_sees_its_target_upright_in_the_middle(seed):

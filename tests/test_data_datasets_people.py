@@ -221,6 +221,7 @@ def test_joints_are_of_the_pose():
 @pytest.mark.parametrize(
     ("old", "new"),
     [("angle deg", "angle rad"), (":hierarchy", ":tree"), ("lfemur ltibia", "nobody ltibia"), ("length 7", "length x"),
+     ("length 0.45", "length 0"), ("length 0.45", "length nan"),
      ("dof rx\n", "dof tx\n"), ("name lfemur", "name other")],
 )  # fmt: skip
 def test_a_damaged_skeleton_is_named(leg, old, new):

@@ -441,3 +441,22 @@ def test_a_joint_that_ran_away_does_not_take_its_pose_along():
         others = [j for j in range(17) if j != 4]
         torch.testing.assert_close(aligned[:, others], target[:, others], rtol=1e-4, atol=0.1)
         assert bool(aligned[0, 4].isinf().all())
+
+
+def test_the_frame_below_a_bone_along_the_chest_is_right_handed():
+    """There the canonical y axis takes the place of x: y = z cross x, for a bone forwards and one backwards."""
+    for sign in (1.0, -1.0):
+        pose = torch.zeros(15, 3, dtype=torch.float64)
+        hip, knee, ankle = (SHARED15.index(f"l_{name}") for name in ("hip", "knee", "ankle"))
+        pose[hip] = torch.tensor([0.0, 1.0, 0.0])
+        pose[knee] = pose[hip] + torch.tensor([2.0 * sign, 0.0, 0.0])
+        pose[ankle] = pose[knee] + torch.tensor([0.3, 0.5, 0.7])
+        z, x = torch.tensor([sign, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+        frame = torch.stack([x, torch.linalg.cross(z, x), z]).double()
+        torch.testing.assert_close(canonical_to_local(pose, SHARED15)[ankle], frame @ (pose[ankle] - pose[knee]))
+
+
+def test_small_turns_keep_their_digits():
+    vector = np.array([[9e-5, 0.0, 0.0], [5e-5, -5e-5, 5e-5], [1e-4, 1e-6, 0.0], [2e-4, 0.0, 0.0]])
+    expected = Rotation.from_rotvec(vector).as_matrix()
+    np.testing.assert_allclose(axis_angle_to_matrix(torch.tensor(vector)), expected, rtol=0, atol=4e-16)

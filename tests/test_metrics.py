@@ -424,3 +424,13 @@ def test_what_a_data_set_does_not_tell_is_named():
     with pytest.raises(ValueError, match="root must be the index of a joint.*'pelvis'"):
         mpjpe(pose, pose, root="pelvis")  # type: ignore[arg-type]
     assert mpjpe(pose, pose, root=np.int64(3)).total == 0
+
+
+def test_half_a_joint_is_missing_and_spoils_no_gradient():
+    target = torch.rand(2, 14, 2)
+    target[0, 3, 1] = NAN
+    prediction = (target.nan_to_num() + 1).requires_grad_()
+    result = mpjpe(prediction, target)
+    assert result.counted == 27 and result.joint_counts[3] == 1
+    gradient = torch.autograd.grad(result.total, prediction)[0]
+    assert bool(gradient.isfinite().all()) and bool(gradient[0, 3].eq(0).all())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,8 @@ def _try_writing(file: Path) -> None:
         pass
     if new:
         file.unlink()
+    with tempfile.TemporaryFile(dir=file.parent):  # it is written beside its place and moved there
+        pass
 
 
 def write_record(

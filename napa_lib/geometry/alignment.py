@@ -12,7 +12,6 @@ from torch import Tensor
 
 from napa_lib.geometry.precision import check_floating, common_precision, in_full_precision, widened
 
-
 FARTHEST = 1e18  # what is farther away counts as infinite: sums of its squares overflow float32
 
 
@@ -147,9 +146,9 @@ def similarity_transform(prediction: Tensor, target: Tensor, scale: bool = True)
 
         minimise over a, R, t:  sum_j |a R x_j + t - y_j|²,  det R = +1
 
-    Joints that are NaN or infinite (or beyond 1e18) on either side are left out. Where the joints do not determine the answer (all
-    equal, on one line, fewer than three) one of the best answers is returned, always finite: with nothing to go by,
-    a = 1 and R is the identity.
+    Joints that are NaN or infinite (or beyond 1e18) on either side are left out. Where the joints do not determine the
+    answer (all equal, on one line, fewer than three) one of the best answers is returned, always finite: with nothing
+    to go by, a = 1 and R is the identity.
 
     Args:
         prediction: (..., J, 3) the points x to move.

@@ -216,8 +216,8 @@ def triangulate(pixels: Tensor, cameras: Sequence[Camera], confidence: Tensor | 
     A view at (x, y) after undistortion says (r1 - x r3) p + t1 - x t3 = 0 and the same for y. The left side is the
     error in the picture times the point's depth, so three further solutions divide each view's rows by the depth of the
     last one: the point then has the least squared error in the pictures (x and y, not pixels) but for second-order
-    terms, each error times its view's confidence. A pixel that is NaN (a joint missing in that view) or infinite is left
-    out.
+    terms, each error times its view's confidence. A pixel that is NaN (a joint missing in that view) or infinite is
+    left out.
 
     Args:
         pixels: (V, ..., N, 2), one entry a camera.
@@ -230,8 +230,8 @@ def triangulate(pixels: Tensor, cameras: Sequence[Camera], confidence: Tensor | 
         parallel.
 
     Raises:
-        ValueError: if the number of cameras is not V, or below two, one is a batch, or the confidence has another shape,
-            is negative or infinite.
+        ValueError: if the number of cameras is not V, or below two, one is a batch, or the confidence has another
+            shape, is negative or infinite.
 
     Source: Hartley and Sturm (1997), Iterative-LS; the confidences as in Iskakov et al. (2019), section 3.1.
     """
