@@ -78,7 +78,7 @@ def better_sides(
         target: the same shape.
         skeleton: joint set of both, or its name.
         ambiguous: (...) bool, the poses whose sides may be exchanged; None for all.
-        power: closer in the mean distance (1) or in the mean squared distance (2) over the counted joints.
+        power: closer in the mean distance (1) or the mean squared distance (2) over the joints that count both ways.
 
     Returns:
         (..., J, D).
@@ -100,7 +100,9 @@ def better_sides(
         order[left], order[right] = right, left
     swapped = prediction[..., order, :]
     with torch.no_grad():
-        as_is, other = (joint_distances(p, target).pow(power).nanmean(-1) for p in (prediction, swapped))
+        ways = torch.stack([joint_distances(p, target).pow(power) for p in (prediction, swapped)])
+        lost = ways.isnan().any(0)  # left out both ways: exchanging sides must not pay by hiding a joint
+        as_is, other = ways.masked_fill(lost, torch.nan).nanmean(-1)
         exchange = (other < as_is).reshape(target.shape[:-2])
     if ambiguous is not None:
         exchange = exchange & ambiguous
