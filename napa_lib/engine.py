@@ -11,7 +11,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -163,6 +163,21 @@ def load_metadata(path: str | Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def read_config(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration in a weights file's metadata; {} where there is none.
+
+    Raises:
+        CheckpointError: if it is no JSON object.
+    """
+    try:
+        config = json.loads(metadata.get("config", "{}"))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} does not tell its configuration, a JSON object, but {metadata['config']!r:.80}")
+    return config
 
 
 @contextmanager
