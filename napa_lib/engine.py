@@ -179,6 +179,21 @@ def load_format(path: str | Path, form: str, what: str) -> tuple[dict[str, Tenso
     return tensors, header
 
 
+def read_config(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration in a weights file's metadata; {} where there is none.
+
+    Raises:
+        CheckpointError: if it is no JSON object.
+    """
+    try:
+        config = json.loads(metadata.get("config", "{}"))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} does not tell its configuration, a JSON object, but {metadata['config']!r:.80}")
+    return config
+
+
 @contextmanager
 def telling_header(path: str | Path) -> Iterator[None]:
     """Build a network as a weights file's metadata says: where these lack something, CheckpointError names it."""

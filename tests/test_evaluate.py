@@ -245,6 +245,36 @@ def test_a_closed_pipe_costs_no_result(figures, tmp_path, monkeypatch):
     assert results.read(tmp_path / "r.json")["figures"] and (tmp_path / "p.html").stat().st_size > 1e5
 
 
+@pytest.mark.parametrize("lost", ["results.write", "write_page"])
+def test_a_disk_that_fills_up_costs_no_result(figures, tmp_path, capsys, monkeypatch, lost):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda *_: Oracle(truth(figures)))
+    monkeypatch.setattr(f"napa_lib.evaluate.command.{lost}", full)
+    words = ["evaluate", "--art", "--json", str(tmp_path / "r.json"), "--page", str(tmp_path / "p.html")]
+    assert cli.main(words) == 1
+    out, err = capsys.readouterr()
+    assert "No space left" in err and "12 limb joints" in out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_folder_that_takes_no_new_file_is_found_before_the_measurement(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "r.json").write_text("{}")
+    for place, mode in ((tmp_path, 0o755), (folder, 0o755), (folder / "r.json", 0o666)):
+        place.chmod(mode)
+    for place in list(tmp_path.parents)[:3]:
+        place.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ValueError, match="cannot write .*r.json"):
+            check_writable(folder / "r.json")
+    finally:
+        os.seteuid(0)
+
+
 @pytest.mark.parametrize("what", ["--art", "--video"])
 def test_commands_report_what_is_wrong(what, tmp_path, capsys):
     assert cli.main(["evaluate", what, "--weights", str(tmp_path / "none.safetensors")]) == 1

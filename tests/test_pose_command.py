@@ -318,6 +318,7 @@ def test_what_is_a_picture_by_its_name_alone_is_named(napa_pose, content):
     Path("a.jpg").write_bytes(content)
     status, _, complaints = napa_pose("a.jpg")
     assert status == 1 and "'a.jpg': it is empty or holds no picture" in complaints
+    assert "or one of a kind that is not read; save it as JPEG or PNG" in complaints  # as TIFFs of colours in floats
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need leave there")

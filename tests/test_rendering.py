@@ -474,3 +474,12 @@ def test_a_picture_of_one_pixel():
 def test_bad_input_is_named(name, call):
     with pytest.raises(ValueError, match=rf"^{name} must .*got"):
         call(torch.zeros(2, 4, 2))
+
+
+def test_a_stroke_ends_just_inside_half_its_width():
+    stick = Skeleton("stick", ("a", "b"), (-1, 0), (), ((0, 1),), ((255, 0, 0),))
+    pose = torch.tensor([[[2.0, 2.0], [4.0, 2.0]]])
+    exact = render_stick_figure(pose, stick, (5, 7), width=2.0)[0, 0]  # its edge passes through pixels' centres
+    assert exact.nonzero().tolist() == [[2, 2], [2, 3], [2, 4]]
+    wider = render_stick_figure(pose, stick, (5, 7), width=2.01)[0, 0]
+    assert wider.sum() == 3 + 6 + 2

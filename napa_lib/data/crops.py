@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-from napa_lib.geometry.precision import common_precision, in_full_precision
+from napa_lib.geometry.precision import check_floating, common_precision, in_full_precision
 
 
 def square_boxes(boxes: Tensor) -> Tensor:
@@ -49,6 +49,7 @@ def crop_matrices(boxes: Tensor, size: int, rotation: Tensor | None = None, flip
     [[[20.0, 30.0]]]
     """
     _check_boxes(boxes)
+    boxes = boxes.to(torch.promote_types(boxes.dtype, torch.float32))  # from whole numbers and halves, too
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}")
     angle = boxes.new_zeros(len(boxes)) if rotation is None else rotation.to(boxes)
@@ -111,8 +112,9 @@ def crop(image: Tensor, matrices: Tensor, size: int, fill: Tensor | None = None)
         (B, 3, size, size).
 
     Raises:
-        ValueError: for wrong shapes.
+        ValueError: for wrong shapes, or a picture that is not floating.
     """
+    check_floating("image", image)
     many = image.ndim == 4
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or 0 in image.shape:
         raise ValueError(f"image must be (3, H, W) or (B, 3, H, W), got {tuple(image.shape)}")
@@ -148,7 +150,8 @@ def _check_boxes(boxes: Tensor) -> None:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes must be (B, 4) as x0, y0, x1, y1, got {tuple(boxes.shape)}")
     if not bool(boxes.isfinite().all()) or not bool((boxes[:, 2:] > boxes[:, :2]).all()):
-        raise ValueError(f"boxes must be finite with x1 > x0 and y1 > y0, got {boxes.tolist()}")
+        good = boxes.isfinite().all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)
+        raise ValueError(f"boxes must be finite with x1 > x0 and y1 > y0, got {boxes[~good][0].tolist()}")
 
 
 def without_figures(images: Tensor, generator: torch.Generator) -> Tensor:

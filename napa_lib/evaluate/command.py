@@ -102,15 +102,19 @@ def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -
         check_writable(measurement.json, measurement.page and page_file(measurement.page))
         networks = measurement.weights, measurement.device, measurement.depth
         result = measure(PoseEstimator.from_pretrained(*networks))
+    except (ValueError, OSError) as error:
+        print(f"napa evaluate: {error}", file=sys.stderr)
+        return 1
+    said, status = [result.text], 0
+    try:
         if measurement.json:
             device = choose_device(measurement.device)
             made_by, seconds = shlex.join(measurement.command), time.monotonic() - start
             results.write(measurement.json, result.record, made_by, seconds, device=device)
-        page = write_page(measurement.page, result.score) if measurement.page and result.score else None
-    except (ValueError, OSError) as error:
+        if measurement.page and result.score:
+            said.append(f"overlays: {write_page(measurement.page, result.score)}")
+    except (ValueError, OSError) as error:  # a disk that has filled up meanwhile costs the files, not the result
         print(f"napa evaluate: {error}", file=sys.stderr)
-        return 1
-    print(result.text)
-    if page:
-        print(f"overlays: {page}")
-    return 0
+        status = 1
+    print(*said, sep="\n")
+    return status

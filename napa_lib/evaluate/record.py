@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ def _try_writing(file: Path) -> None:
         pass
     if new:
         file.unlink()
+    with tempfile.TemporaryFile(dir=file.parent):  # it is written beside its place and moved there
+        pass
 
 
 def run_command(
