@@ -157,10 +157,10 @@ def fill():
 
 if "keep" in sys.argv:
     assert keep_freed_memory()
-for _ in range(4):
+for _ in range(20):
     fill()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(3):
+for _ in range(10):
     fill()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
