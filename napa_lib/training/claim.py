@@ -77,11 +77,17 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_all(options: argparse.Namespace, made_by: str) -> None:
     """Train and measure what is not in the file yet, and write the file anew after each run."""
+    asked = {"steps": options.steps, "size": options.size, "half": options.half}
+    runs = []
+    if options.out.exists():
+        before = read(options.out)
+        if before["config"] != asked:
+            raise ValueError(f"{options.out} holds runs with {before['config']}, not with {asked}; name another --out")
+        runs = before["runs"]
     setup = Setup(choose_device(options.device), options.half)
     sources = both_looks("train", options.work, setup)
     validation = dict(zip(("raw", "stylised"), both_looks("validation", options.work, setup), strict=True))
     figures = load_art_figures()
-    runs = read(options.out)["runs"] if options.out.exists() else []
     for seed in options.seeds:
         for name, shares in MIXTURES.items():
             if any((run["trained on"], run["seed"]) == (name, seed) for run in runs):
@@ -93,7 +99,6 @@ def run_all(options: argparse.Namespace, made_by: str) -> None:
             run |= measure(network, options.size, figures, validation)
             print(run, flush=True)
             runs.append(run)
-            asked = {"steps": options.steps, "size": options.size, "half": options.half}
             seeds, seconds = sorted({run["seed"] for run in runs}), sum(run["seconds"] for run in runs)
             write(options.out, {"runs": runs}, made_by, seconds, asked, seeds, options.steps, setup.device)
 
