@@ -16,12 +16,14 @@ from napa_lib import cli
 from napa_lib.annotate import Edit, Journal, JournalError, inputs
 from napa_lib.annotate.desk import Desk
 from napa_lib.annotate.journal import ABSENT, HIDDEN, SEEN, fold
+from napa_lib.annotate.pseudo_depth import strained_limbs
 from napa_lib.annotate.server import annotate
 from napa_lib.data import load_art_figures
 from napa_lib.lifting import bone_vectors, load_depth_net
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.pose.record import describe
-from napa_lib.skeletons import COCO17, NAPA18, get_skeleton
+from napa_lib.sampling import mocap_poses
+from napa_lib.skeletons import COCO17, NAPA18, convert, get_skeleton
 
 WHOLE = {name: (20.0 + 7 * i, 30.0 + 11 * (i % 7), SEEN) for i, name in enumerate(NAPA18.joints)}
 
@@ -232,3 +234,18 @@ def test_a_full_disk_leaves_no_half_line(folder):
     journal.add(Edit("a.png", 2, WHOLE))
     journal.close()
     assert [edit.figure for edit in Journal(folder).edits] == [0, 2]
+
+
+def test_a_bone_that_no_body_could_turn_so_is_told(folder):
+    body = convert(mocap_poses("test")[:60].float(), "CROSSMODAL17", NAPA18)
+    knee, ankle = NAPA18.index("l_knee"), NAPA18.index("l_ankle")
+    body[:, ankle] = 2 * body[:, knee] - body[:, ankle]  # the lower leg folded back over the knee
+    pose = next(pose for pose in body if strained_limbs(pose) == ["left leg"]) / 10
+    joints = {name: (x + 100, y + 100, SEEN) for name, (x, y, _) in zip(NAPA18.joints, pose.tolist(), strict=True)}
+    turn = Edit("a.png", 0, joints, dict(zip(NAPA18.joints, pose[:, 2].tolist(), strict=True)))
+    desk = Desk(folder)
+    desk.keep(turn)
+    assert desk.strained(turn) == ["left leg"] and desk.strained(Edit("a.png", 0, joints)) == []
+    desk.keep(Edit("a.png", 0, removed=True))  # by another tab
+    assert desk.strained(turn) == []
+    desk.journal.close()

@@ -183,13 +183,15 @@ class Desk:
 
     def strained(self, edit: Edit) -> list[str]:
         """The limbs of a figure whose depth was changed that no body could bring where they are then."""
-        if not edit.depths or edit.removed:
-            return []
-        figure = self._figure(edit.picture, edit.figure)
-        return strained_limbs(torch.cat([figure.keypoints, figure.depths[:, None]], 1))
+        figures = self._folded(edit.picture, edit.figure) if edit.depths else []
+        return [limb for f in figures for limb in strained_limbs(torch.cat([f.keypoints, f.depths[:, None]], 1))]
+
+    def _folded(self, picture: str, number: int) -> list[Figure]:
+        """One figure of a picture, if it is there."""
+        return fold([e for e in self.journal.edits if e.picture == picture and e.figure == number])
 
     def _figure(self, picture: str, number: int) -> Figure:
-        for figure in fold([e for e in self.journal.edits if e.picture == picture and e.figure == number]):
+        for figure in self._folded(picture, number):
             return figure
         raise JournalError(f"{picture!r:.80} has no figure {number}")
 

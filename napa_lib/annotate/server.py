@@ -1,8 +1,9 @@
 """The page of `napa annotate`, served to this computer alone.
 
 It listens on the loopback address; every request must name that address as its host, come from no other page, and
-carry a token that only the printed address holds, so no other page in the same browser, and no other user, can read or
-change anything.
+carry a token that only the printed address holds, so no other page in the same browser can read or change anything. Nor
+can another user of the computer, unless the browser that is opened shows its address among the running programs:
+`--no-browser` opens none.
 """
 
 from __future__ import annotations
