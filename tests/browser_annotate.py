@@ -190,7 +190,7 @@ def go_wrong(browser: Browser, folder: Path) -> None:
     page.keyboard.press("n")
     wait(page, "() => image && name() === 'c several.jpg'")
     page.keyboard.press("u")  # after another picture
-    wait(page, "() => numbers().length === 2")
+    wait(page, "() => numbers().length === 2 && !waiting.length")
     page.reload()
     wait(page, "() => image && all.size")
     page.click("#pictures button:has-text('c several')")

@@ -71,7 +71,7 @@ def annotate(folder: Path, port: int = 0, browser: bool = True, marks: Sequence[
             say(shown(sentence))
     except (ValueError, OSError) as error:
         desk.journal.close()
-        say(f"napa annotate: --from: {shown(error)}", error=True)
+        say(f"napa annotate: --from: {shown(str(error))}", error=True)
         return 1
     for problem in desk.unread:
         say(f"napa annotate: {shown(problem)}", error=True)

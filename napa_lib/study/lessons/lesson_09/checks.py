@@ -98,6 +98,8 @@ def _split_hint(few: list[int], rest: list[int], shots: int) -> str:
         return "take whole pictures in the given order, from its start."
     if len(few) < shots:
         return f"only {len(few)} are there to learn from: stop once there are enough, not before."
+    if few and not shots:
+        return "some are taken: look whether there are enough before a picture is taken, not after."
     last = ORDER[len(chosen) - 1]
     if len(few) - PICTURES.count(last) >= shots:
         return f"{len(few)} are there to learn from: stop as soon as there are enough."
@@ -180,7 +182,7 @@ def _loss_hint(value: float, got: Any, found: Tensor, target: Tensor, mask: Tens
         return "the number is right, but no gradient flows from it: no float(), item(), detach() or NumPy."
     (slope,) = torch.autograd.grad(got, found, allow_unused=True)
     if slope is None:
-        return "the number is right, but no gradient flows from it to `found`: no float(), item(), detach() or NumPy."
+        return "the number is right, but does not hang on `found`: no float(), item(), detach() or NumPy on the way."
     if bool(slope.isnan().any()):
         return (
             "the value is right, its gradient is NaN: a NaN left out after the root still comes back through it. "
