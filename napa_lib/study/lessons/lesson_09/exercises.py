@@ -294,7 +294,7 @@ LOSS = Exercise(
             f"torch.stack([d[k].sum() / k.sum().clamp_min(1) for d, k in zip({_DISTANCE}, known)]).mean()"),
             "means: each known joint"),
         WrongAnswer("no gradient", _loss(_MEAN.replace("found -", "found.detach() -")), "no gradient flows"),
-        WrongAnswer("no way to it", _loss(f"torch.tensor(float({_MEAN}), requires_grad=True)"), "does not hang on"),
+        WrongAnswer("no way to it", _loss(f"torch.tensor(({_MEAN}).item(), requires_grad=True)"), "does not hang on"),
         WrongAnswer("another's gradient", _loss(f"0 * found.sum() + ({_MEAN}).detach()"), "is another's"),
         WrongAnswer("no way back", _loss(f"{_MEAN} if known.any() else torch.zeros(())"), "nothing hangs on it"),
         WrongAnswer("none marked", _loss("(found[known] - target[known]).norm(dim=-1).mean()"), "no joint marked"),
