@@ -13,13 +13,12 @@ On a GPU they are seconds of the clock.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from benchmarks.limits import print_table, waiting
+from benchmarks.limits import print_table, seconds
 from napa_lib.adversarial import (
     PRESETS,
     SOURCES,
@@ -39,14 +38,6 @@ from napa_lib.networks import resnet50
 
 BATCH = 12  # the paper's
 JOINTS = 17
-
-
-def seconds(call: Callable[[], object], device: torch.device) -> float:
-    """What one call takes: on a CPU its CPU seconds, else those of the clock."""
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-    start = clock()
-    waiting(call, device)()
-    return clock() - start
 
 
 def fastest(calls: dict[str, Callable[[], object]], device: torch.device, rounds: int) -> dict[str, float]:

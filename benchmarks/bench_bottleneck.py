@@ -17,7 +17,6 @@ Phi and eta find poses in, beside the hourglass.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -25,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.limits import arithmetic_rate, best_time, print_table, waiting
+from benchmarks.limits import arithmetic_rate, best_time, print_table, seconds, waiting
 from napa_lib.bottleneck import (
     PRESETS,
     Critics,
@@ -43,14 +42,6 @@ from napa_lib.loop import adam, laid_out, on_device
 from napa_lib.networks import VGG19Features
 
 BATCH = 16
-
-
-def seconds(call: Callable[[], object], device: torch.device) -> float:
-    """What one call takes: on a CPU its CPU seconds, else those of the clock."""
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-    start = clock()
-    waiting(call, device)()
-    return clock() - start
 
 
 def passes(

@@ -55,6 +55,14 @@ def waiting(fn: Callable[[], object], device: torch.device | str) -> Callable[[]
     return call
 
 
+def seconds(call: Callable[[], object], device: torch.device) -> float:
+    """What one call takes: on a CPU its CPU seconds, else those of the clock."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    start = clock()
+    waiting(call, device)()
+    return clock() - start
+
+
 def print_table(title: str, rows: Sequence[dict[str, object]]) -> None:
     """Print rows with the same keys as a plain table; floats get four significant digits."""
 

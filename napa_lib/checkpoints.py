@@ -82,6 +82,17 @@ def standing(checkpoint: Path | None, settings: Mapping[str, Any], steps: int) -
     return state
 
 
+def steps_after(checkpoint: Path, more: int) -> int:
+    """Steps in all of a training that goes on for `more` from where its checkpoint stands, from 0 where there is none.
+
+    Raises:
+        ValueError: if `more` is less than 1, or the file is no checkpoint.
+    """
+    if more < 1:
+        raise ValueError(f"more must be at least 1 step, got {more}")
+    return more + (int(load_metadata(checkpoint)["step"]) if checkpoint.exists() else 0)
+
+
 def _difference(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """How a setting of a checkpoint differs; one of an older version may not tell it at all."""
     told = f"{name} is {found[name]}" if name in found else f"it does not tell {name}"

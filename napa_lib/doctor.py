@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -56,14 +56,14 @@ def diagnose() -> list[Finding]:
     return findings
 
 
-def doctor(say: Callable[[str], object] = print) -> bool:
+def doctor() -> bool:
     """Print every finding; whether all is well."""
     forgive_encoding()
     findings = diagnose()
     for finding in findings:
-        say(str(finding))
+        print(finding)
     ill = sum(bool(finding.mend) for finding in findings)
-    say("Ready." if not ill else f"{ill} of {len(findings)} checks found something to mend.")
+    print("Ready." if not ill else f"{ill} of {len(findings)} checks found something to mend.")
     return not ill
 
 

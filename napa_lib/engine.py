@@ -11,7 +11,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -35,6 +35,9 @@ def seed_everything(seed: int) -> torch.Generator:
 
     Initial weights draw from the global generator, everything else in napa from the generator that is passed along.
     Kernels without a deterministic version warn and go on.
+
+    Raises:
+        ValueError: for a seed below 0 or too large for torch.
 
     >>> a = torch.rand(2, generator=seed_everything(3)); b = torch.rand(2, generator=seed_everything(3))
     >>> bool((a == b).all())
@@ -145,24 +148,50 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         CheckpointError: if the file is missing, truncated, or no safetensors file.
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
 
 
 def load_metadata(path: str | Path) -> dict[str, str]:
-    """The metadata of a safetensors file, without its tensors.
+    """The metadata of a safetensors file, without its tensors; errors as for `load_tensors`."""
+    with _opened(path) as file:
+        return dict(file.metadata() or {})
 
-    Raises:
-        CheckpointError: if the file is missing, truncated, or no safetensors file.
-    """
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            return dict(file.metadata() or {})
+            yield file
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def load_format(path: str | Path, form: str, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """`load_tensors` of a file whose metadata must name a format; `what` such a file is, for the error.
+
+    Raises:
+        CheckpointError: as `load_tensors`, and if the format is another.
+    """
+    tensors, header = load_tensors(path)
+    if header.get("format") != form:
+        raise CheckpointError(f"{path} is no {what}: its format is {header.get('format')!r}, not {form!r}")
+    return tensors, header
+
+
+def read_config(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration in a weights file's metadata; {} where there is none.
+
+    Raises:
+        CheckpointError: if it is no JSON object.
+    """
+    try:
+        config = json.loads(metadata.get("config", "{}"))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} does not tell its configuration, a JSON object, but {metadata['config']!r:.80}")
+    return config
 
 
 @contextmanager
@@ -217,10 +246,12 @@ def save_checkpoint(
     for key, optimizer in optimizers.items():
         state = optimizer.state_dict()
         groups[key] = state["param_groups"]
-        for index, slots in state["state"].items():
-            for slot, value in slots.items():
-                if value is not None:
-                    tensors[f"optimizer/{key}/{index}/{slot}"] = torch.as_tensor(value)
+        tensors |= {
+            f"optimizer/{key}/{index}/{slot}": torch.as_tensor(value)
+            for index, slots in state["state"].items()
+            for slot, value in slots.items()
+            if value is not None
+        }
     tensors["generator"] = generator.get_state()
     tensors["global_generator"] = torch.get_rng_state()
     header = {"format": CHECKPOINT_FORMAT, "step": str(step), "param_groups": json.dumps(groups)}
@@ -238,11 +269,7 @@ def load_checkpoint(
     Raises:
         CheckpointError: if the file is corrupt, is no napa checkpoint, or was written for other models or optimizers.
     """
-    tensors, metadata = load_tensors(path)
-    if metadata.get("format") != CHECKPOINT_FORMAT:
-        raise CheckpointError(
-            f"{path} is no checkpoint of napa: its format is {metadata.get('format')!r}, not {CHECKPOINT_FORMAT!r}"
-        )
+    tensors, metadata = load_format(path, CHECKPOINT_FORMAT, "checkpoint of napa")
     groups = json.loads(metadata["param_groups"])
     found = {name.split("/")[1] for name in tensors if name.startswith("model/")}
     if found != set(models) or set(groups) != set(optimizers):

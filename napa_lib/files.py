@@ -23,7 +23,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:50]}.", suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -59,12 +59,17 @@ def prepare_file(path: str | Path) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all. Raises OSError as `write_atomically`.
 
-    What is there and is no file, such as a pipe or a terminal, is written to and not replaced.
+    What is there and is no file, such as a pipe or a terminal, is written to and not replaced. A byte of a file's name
+    that is no text is written as an escape, which JSON's readers understand.
     """
+
+    def write(place: Path) -> None:
+        place.write_text(text, encoding="utf-8", errors="backslashreplace")
+
     if Path(path).exists() and not Path(path).is_file():
-        Path(path).write_text(text, encoding="utf-8")
-        return
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        write(Path(path))
+    else:
+        write_atomically(path, write)
 
 
 def sha256(path: Path) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.checkpoints import Record, State, Training, keep, resume
+from napa_lib.console import describe_missing
 from napa_lib.engine import keep_freed_memory, progress_bar
 from napa_lib.files import prepare_file
 from napa_lib.processes import any_process, average_gradients, join_processes, step_seed
@@ -291,7 +292,8 @@ def adam(parameters: Iterable[nn.Parameter], learning_rate: float, betas: tuple[
 
 @contextmanager
 def command() -> Iterator[None]:
-    """End a training command with a sentence and not a traceback: bad input, broken losses, a full disk, Ctrl-C."""
+    """End a training command with a sentence and not a traceback: bad input, broken losses, a full disk, a package that
+    is not installed, Ctrl-C."""
     keep_freed_memory()
     try:
         yield
@@ -300,6 +302,10 @@ def command() -> Iterator[None]:
         raise SystemExit(f"{said}: {error.filename}" if error.filename else said) from None
     except (ValueError, FloatingPointError) as error:
         raise SystemExit(str(error)) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("napa_lib"):
+            raise
+        raise SystemExit(describe_missing(error)) from None
     except KeyboardInterrupt as error:
         print(str(error) or "stopped", file=sys.stderr)
         raise SystemExit(130) from None

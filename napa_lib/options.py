@@ -18,14 +18,8 @@ Config = TypeVar("Config")
 def add_setup(parser: argparse.ArgumentParser, every: int) -> None:
     """Where the run's state is kept, where and how to compute; `every` steps between two checkpoints by default."""
     parser.add_argument("--checkpoint", type=Path, help="file of the run's state; an interrupted run goes on from it")
-    parser.add_argument(
-        "--every",
-        "--save-every",
-        type=int,
-        default=every,
-        help="steps between two checkpoints",
-    )
-    _add_device(parser)
+    parser.add_argument("--every", type=int, default=every, help="steps between two checkpoints")
+    add_device(parser)
 
 
 def read_setup(options: argparse.Namespace) -> Setup:
@@ -44,7 +38,7 @@ def add_comparison(parser: argparse.ArgumentParser, name: str, steps: int) -> No
     )
     parser.add_argument("--steps", type=int, default=steps, help="of each training (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    _add_device(parser)
+    add_device(parser)
 
 
 def read_comparison(options: argparse.Namespace) -> Setup:
@@ -54,12 +48,18 @@ def read_comparison(options: argparse.Namespace) -> Setup:
         ValueError: if the machine does not have the device, or the folder of results cannot be written.
     """
     prepare_file(options.results / "results.json")
-    return Setup(choose_device(options.device), options.half, tell=lambda row: print(json.dumps(row), flush=True))
+    return Setup(choose_device(options.device), options.half, tell=tell)
 
 
-def _add_device(parser: argparse.ArgumentParser) -> None:
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where and how to compute: `device` and `half`."""
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+
+
+def tell(entry: dict) -> None:
+    """An entry of the record to standard output, a line of JSON."""
+    print(json.dumps(entry), flush=True)
 
 
 def add_config(parser: argparse.ArgumentParser, kind: Any) -> None:

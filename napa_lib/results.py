@@ -17,7 +17,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
@@ -138,6 +139,15 @@ def _by_name(paths: Sequence[Path], folder: str) -> dict[str, list[dict[str, Any
     return dict(found)
 
 
+def each(runs: Sequence[Mapping[str, Any]], *path: str) -> list[float]:
+    """One number of each of several results.
+
+    >>> each([{"test": {"pck": 1}}, {"test": {"pck": 2}}], "test", "pck")
+    [1.0, 2.0]
+    """
+    return [float(reduce(getitem, path, run)) for run in runs]  # type: ignore[arg-type]
+
+
 class Interval(NamedTuple):
     """A mean over seeds and half the width of its 95 % interval, which is infinite for a single value."""
 
@@ -148,6 +158,10 @@ class Interval(NamedTuple):
     def excludes_zero(self) -> bool:
         """Whether the interval leaves zero out: only then is a difference more than the seeds' chance."""
         return abs(self.mean) > self.half
+
+    def signed(self, digits: int = 1) -> str:
+        """As a change: "+1.0 ± 0.2"."""
+        return f"{self.mean:+.{digits}f} ± {self.half:.{digits}f}"
 
     def entry(self, values: Sequence[float]) -> dict[str, Any]:
         """How it stands in a result, beside the values that it is of."""
@@ -195,6 +209,16 @@ def paired_interval(before: Sequence[float], after: Sequence[float]) -> Interval
     if len(before) != len(after):
         raise ValueError(f"before and after must hold the same seeds, got {len(before)} and {len(after)} values")
     return interval([b - a for a, b in zip(before, after, strict=True)])
+
+
+def change_text(before: Sequence[float], after: Sequence[float], digits: int = 1) -> str:
+    """The paired change with its interval, and a star where that leaves zero out.
+
+    >>> change_text([1.0, 5.0, 9.0], [2.0, 6.1, 9.9]), change_text([1.0, 5.0], [2.0, 3.0])
+    ('+1.0 ± 0.2 *', '-0.5 ± 19.1')
+    """
+    change = paired_interval(before, after)
+    return change.signed(digits) + " *" * change.excludes_zero
 
 
 @cache
@@ -267,9 +291,9 @@ def _processor() -> str:
     return ", ".join(filter(None, (platform.machine(), platform.processor()))) or "unknown processor"
 
 
-def to_json(value: object, depth: int = 3) -> str:
-    """JSON with an entry a line down to some depth; what is deeper stays on its line. Not finite numbers are null."""
-    return _lines(_finite(value), depth, 1)
+def to_json(value: object) -> str:
+    """JSON with an entry a line down to the third level, deeper ones on their line. Not finite numbers are null."""
+    return _lines(_finite(value), 3, 1)
 
 
 def _finite(value: Any) -> Any:

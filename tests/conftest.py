@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: two test processes share the cores
 
@@ -28,6 +30,10 @@ def vgg() -> VGG19Features:
 
 
 @pytest.fixture(autouse=True)
-def no_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests never touch the learner's own record of exercises."""
+def no_trace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests never touch the learner's own record of exercises, draw no progress bars and leave no figures open."""
     monkeypatch.setenv("NAPA_PROGRESS", "off")
+    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -24,12 +24,10 @@ from napa_lib.adaptation import (
     read_images,
     recorded_target,
     source_poses,
-    synthetic_target,
 )
 from napa_lib.adaptation.functional import nearest_share, smeared, told_apart, widened
 from napa_lib.adaptation.targets import Target, artificial_poses
 from napa_lib.data import load_body25_poses
-from napa_lib.data.shards import MOVEMENTS
 from napa_lib.skeletons import BODY25, SHARED15, convert
 
 
@@ -281,12 +279,6 @@ def test_shots_are_of_a_recordings_first_half():
     whole = fit_square(keypoints[~keypoints.isnan().flatten(1).any(1)])
     target = recorded_target("Stand")
     torch.testing.assert_close(torch.cat([target.pool, target.held_out]), whole)
-
-
-def test_synthetic_people_are_a_target():
-    target = synthetic_target(0)
-    assert target.name == "motion 0" and MOVEMENTS[0]
-    assert len(target.pool) >= 20
 
 
 def test_targets_that_cannot_be():

@@ -161,7 +161,7 @@ def test_made_poses_are_as_wide_as_the_shots(small):
     torch.testing.assert_close(widened(made["wide"], shots).mean(0), made["wide"].mean(0))
 
 
-def test_the_command_writes_poses_that_lie_as_chapter_3s_crops_show_them(human36m, small, tmp_path, capsys):
+def test_the_command_writes_poses_that_lie_as_chapter_3s_crops_show_them(human36m, small, tmp_path):
     name, _ = human36m
     for subject, video, frames in VIDEOS:
         for i in range(frames):

@@ -152,7 +152,7 @@ def test_direct_and_ours_differ_in_what_stands_beside_the_same_mixed_poses(few, 
     monkeypatch.setattr(studio, "COUNT", 40)
     monkeypatch.setattr(studio, "POOL", 30)
     shots = fit_square(convert(few, NAPA18, SHARED15))
-    made = studio.make_poses(shots, 0, True)
+    made = studio.make_poses(shots, 0)
     same = (made["direct"] == made["ours"]).flatten(1).all(1)
     assert int(same.sum()) == 25 and not bool(same[:25].all())  # they are not all in one place
     mixed = studio.pose_mixup(shots, 25, torch.Generator().manual_seed(0))
@@ -189,7 +189,7 @@ def test_commands_write_poses_and_what_they_are_worth(tmp_path, monkeypatch):
     learned, train = [], reading.train_detector
     monkeypatch.setattr(reading, "train_detector", lambda config, poses: learned.append(poses) or train(config, poses))
     reading.main(["--target", "T", "--out", str(tmp_path / "reading_T_0.json")])
-    parts = reading.open_shipped(0, True)
+    parts = reading.open_shipped(0)
     mixed = reading.pose_mixup(reading.shots_of(measure.recorded_target("T"), 0), 25, torch.Generator().manual_seed(0))
     torch.testing.assert_close(learned[0], torch.cat([parts.pool.poses[:20], mixed]))  # Direct's
     torch.testing.assert_close(learned[1][-25:], mixed)

@@ -310,7 +310,7 @@ def test_networks_in_files(adapted_parts, tmp_path):
         load_source(tmp_path / "none.safetensors")
 
 
-def test_the_command_trains_both(tmp_path, monkeypatch, capsys):
+def test_the_command_trains_both(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "SCALE", 64)
     monkeypatch.setitem(training.PRESETS, "tiny", SMALL)
     for stage, load in (("source", load_source), ("beta", load_regressor)):
@@ -376,7 +376,7 @@ def test_first_lessons_mind_absolute_differences_a_little(poses, monkeypatch):
         assert total == pytest.approx(losses["squared"] + 0.1 * losses["absolute"], rel=1e-5)
 
 
-def test_first_lessons_lower_the_loss_and_the_critic_goes_on_from_them(poses, tmp_path):
+def test_first_lessons_lower_the_loss_and_the_critic_goes_on_from_them(poses):
     model = replace(SMALL, latent=32)
     config = SourceConfig(model, steps=60, batch=8, every=20)
     network, record = warm_source(config, poses)

@@ -38,7 +38,6 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Namespace:
         found.adams.append((rate, betas))
         return torch.optim.SGD(parameters, lr=rate)
 
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.setattr("napa_lib.adversarial.train.batches", drawn)
     monkeypatch.setattr("napa_lib.adversarial.train.adam", descent)
     monkeypatch.setattr("napa_lib.adversarial.train.SETTLING", 1)
@@ -225,7 +224,6 @@ def test_the_sweep_is_the_row_but_for_its_lambda(monkeypatch):
 def test_the_sweep_measures_every_lambda_with_every_seed(tmp_path, monkeypatch, capsys):
     torch.manual_seed(0)
     start = a.Generator(SMALL).eval()
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.setattr("napa_lib.adversarial.train.SETTLING", 1)
     monkeypatch.setattr(lambdas, "open_domain", lambda name, size: world(8, seed=len(name)))
     monkeypatch.setattr(lambdas, "load_pretrained", lambda row: (start, None))

@@ -31,8 +31,7 @@ CONFIG = a.TrainingConfig(SMALL, steps=4, batch=8, every=2, learning_rate=2e-3)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No progress bar, and statistics of normalisation from two batches: their passes are most of a short training."""
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    """Statistics of normalisation from two batches: their passes are most of a short training."""
     monkeypatch.setattr("napa_lib.adversarial.train.SETTLING", 2)
 
 

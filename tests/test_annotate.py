@@ -25,7 +25,7 @@ from napa_lib import cli
 from napa_lib.annotate import Edit, Journal, JournalError, as_art, as_coco, pseudo_depth
 from napa_lib.annotate.desk import Desk
 from napa_lib.annotate.journal import ABSENT, HIDDEN, SEEN, fold
-from napa_lib.annotate.pseudo_depth import TURNED
+from napa_lib.annotate.pseudo_depth import TURNED, nearest_pose, strained_limbs
 from napa_lib.annotate.server import annotate, make_server
 from napa_lib.data import load_art_figures
 from napa_lib.data.datasets import read_coco
@@ -57,12 +57,13 @@ class Guesser:
         self.depth_net, self.standardizer = load_depth_net()
         self.boxes: list = []
 
-    def predict(self, image, boxes=None):
+    def predict(self, image, boxes=None, many=False):
         self.boxes.append(boxes)
         points = torch.arange(18.0)[:, None] * torch.tensor([5.0, 3.0]) + 20
         sure = torch.full((18,), 0.9)
         sure[:2] = torch.tensor([0.3, 0.1])
-        return [PoseResult(points, torch.zeros(18, 3), sure, (0, 0, 1, 1), NAPA18)]
+        places = (points, points + 100) if many else (points,)
+        return [PoseResult(place, torch.zeros(18, 3), sure, (0, 0, 1, 1), NAPA18) for place in places]
 
 
 # ---- the journal
@@ -87,6 +88,18 @@ def test_a_figure_comes_back_when_its_removal_is_undone_and_joints_go_one_by_one
     (figure,) = fold([whole(), Edit("a.png", 0, {"head": (0.0, 0.0, ABSENT)}, {"head": 3.0})])
     head = JOINTS.index("head")
     assert bool(figure.keypoints[head].isnan().all()) and math.isnan(figure.depths[head])
+
+
+def test_a_change_is_on_the_disk_when_it_is_kept(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append((tmp_path / "annotations.jsonl").read_bytes()))
+    Journal(tmp_path).add(whole())
+    assert synced[0].endswith(b"\n") and json.loads(synced[0])["picture"] == "a.png"
+
+
+def test_depths_of_several_changes_add_up():
+    (figure,) = fold([whole(), Edit("a.png", 0, {}, {"nose": 1.0}), Edit("a.png", 0, {}, {"head": 2.0})])
+    assert figure.depths[[JOINTS.index("nose"), JOINTS.index("head")]].tolist() == [1.0, 2.0]
 
 
 def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path):
@@ -195,11 +208,17 @@ def test_limits_decide_before_the_guess_does(depth_net):
                                            "r_elbow", "r_wrist")]  # fmt: skip
     assert sorted(REGRESSION_BONES[i] for i in TURNED) == sorted(zip(end, start, strict=True))
     strained = []
-    for number in (0, 40, 150):
+    for number, side in itertools.product((0, 40, 150), (1, -1)):  # as the network guesses, and the very opposite
         body = convert(mocap_poses("test")[number][None].float(), "CROSSMODAL17", NAPA18)[0]
         keypoints = body[:, [1, 2]] / 4 + 300
-        found = pseudo_depth(keypoints, *depth_net)
-        guess = lift(keypoints[None], *depth_net).detach()[0, :, 2].numpy()
+        lifted = lift(keypoints[None], *depth_net).detach()
+        found = nearest_pose(keypoints, side * bone_vectors(lifted)[0, :, 2], depth_net[1].length)
+        if side == 1:
+            assert torch.equal(found.pose, pseudo_depth(keypoints, *depth_net).pose)
+        guess = side * lifted[0, :, 2].numpy()
+        others = [i for i in range(len(REGRESSION_BONES)) if i not in TURNED]
+        ours, theirs = (bone_vectors(p)[others, 2] for p in (found.pose, side * lifted[0]))
+        assert bool((ours * theirs >= -1e-3).all())  # hips, shoulders, trunk and head are the guess's
         pose = found.pose.double().numpy()
         size = np.abs(pose[end, 2] - pose[start, 2])
         costs = {}
@@ -216,6 +235,32 @@ def test_limits_decide_before_the_guess_does(depth_net):
         assert costs[chosen][0] == int((~found.allowed).sum())
         strained.append({cost[0] for cost in costs.values()})
     assert any(len(counts) > 1 for counts in strained)  # the limits had something to decide
+
+
+def test_limbs_that_strain_are_named_and_unknown_ones_are_not(depth_net):
+    body = convert(mocap_poses("test")[:200].float(), "CROSSMODAL17", NAPA18)
+    ankle, knee = JOINTS.index("l_ankle"), JOINTS.index("l_knee")
+    turned = body.clone()
+    turned[:, ankle] = 2 * turned[:, knee] - turned[:, ankle]  # the lower leg folded back over the knee
+    fine = [i for i, pose in enumerate(body) if not strained_limbs(pose)]
+    named = [strained_limbs(turned[i]) for i in fine]
+    assert len(fine) > 100 and all(limbs in ([], ["left leg"]) for limbs in named)
+    broken = fine[named.index(["left leg"])]
+    for missing, known in (("l_wrist", ["left leg"]), ("l_ankle", []), ("r_hip", [])):
+        pose = turned[broken].clone()
+        pose[JOINTS.index(missing)] = torch.nan
+        assert strained_limbs(pose) == known, missing
+
+
+def test_a_bone_that_is_drawn_too_long_is_told(depth_net):
+    keypoints = convert(mocap_poses("test")[40][None].float(), "CROSSMODAL17", NAPA18)[0][:, [1, 2]] / 4
+    wrist, elbow = JOINTS.index("l_wrist"), JOINTS.index("l_elbow")
+    keypoints[wrist] = keypoints[elbow] + torch.tensor([0.0, 200.0])
+    found = pseudo_depth(keypoints, *depth_net)
+    share = found.scale * bone_vectors(keypoints).norm(dim=-1) / depth_net[1].length
+    assert bool(found.too_long[REGRESSION_BONES.index((wrist, elbow))])
+    assert bool(found.too_long[share > 1.06].all()) and not bool(found.too_long[share < 1.04].any())
+    assert bool((share < 1).any())
 
 
 def test_missing_joints_poison_nothing_and_a_point_is_refused(depth_net):
@@ -324,20 +369,26 @@ def test_pictures_by_number_and_nothing_else(served):
 
 def test_a_guess_a_drag_a_fit_and_the_files(served, folder):
     desk, port, token = served
-    assert ask(port, "/guess", token, {"picture": 0})[1] == {"last": 1}
-    assert ask(port, "/guess", token, {"picture": 0, "box": [10, 10, 50, 90]})[1] == {"last": 2}
+    assert ask(port, "/guess", token, {"picture": 0, "first": True})[1] == {"last": 1, "figure": 0}
+    assert ask(port, "/guess", token, {"picture": 0, "first": True})[1] == {"last": 1, "figure": None}  # a second tab
+    assert ask(port, "/guess", token, {"picture": 0, "box": [10, 10, 50, 90]})[1] == {"last": 2, "figure": 1}
     torch.testing.assert_close(desk.estimator.boxes[1], torch.tensor([[0.0, 0.0, 60.0, 100.0]]))
     edits = ask(port, "/edits/0", token)[1]["edits"]
     assert [e["figure"] for e in edits] == [0, 1] and edits[0]["joints"]["pelvis"][2] == HIDDEN
     assert "r_hip" not in edits[0]["joints"] and len(edits[0]["joints"]) == 17
     moved = {"picture": "a.png", "figure": 0, "joints": {"l_wrist": [11, 12, 2], "r_hip": [30, 90, 1]}}
-    assert ask(port, "/edit", token, moved)[1] == {"last": 3}
+    assert ask(port, "/edit", token, moved)[1] == {"last": 3, "strained": []}
     fitted = ask(port, "/fit", token, {"picture": "a.png", "figure": 0})[1]
     assert fitted["last"] == 4
     assert set(ask(port, "/write", token, {})[1]["files"]) == {"annotations.json", "figures.json", "a.png-1.json"}
     record = json.loads((folder / "poses/a.png-1.json").read_text())
     wrist = next(j for j in record["joints"] if j["name"] == "l_wrist")
     assert wrist["keypoint_px"] == [11.0, 12.0] and wrist["position_mm"] is not None
+    assert read_coco(folder, "annotations.json").images == ("a.png",)  # nobody has looked at the other guess
+    said = ask(port, "/write", token, {})[1]["left_out"]
+    assert said == ["guesses left out until somebody changes or confirms them: 1"]
+    ask(port, "/edit", token, {"picture": "a.png", "figure": 1, "checked": True})
+    ask(port, "/write", token, {})
     assert read_coco(folder, "annotations.json").images == ("a.png", "a.png")
 
 

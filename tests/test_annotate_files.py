@@ -11,7 +11,7 @@ from PIL import Image
 from napa_lib import cli
 from napa_lib.annotate import Edit, Journal, JournalError
 from napa_lib.annotate.desk import Desk
-from napa_lib.annotate.journal import ABSENT, SEEN
+from napa_lib.annotate.journal import ABSENT, HIDDEN, SEEN
 from napa_lib.annotate.server import annotate, finish
 from napa_lib.skeletons import NAPA18
 
@@ -47,25 +47,38 @@ def test_a_figure_that_is_gone_goes_from_all_files(folder):
     Desk(folder).journal.close()  # and the empty files are known as its own
 
 
-def test_a_desk_at_which_nothing_was_marked_empties_no_file(folder):
+def test_what_was_marked_outlives_its_journal(folder):
+    """A folder that came without its journal: what its files hold is taken in before they are written anew."""
     desk = Desk(folder)
     assert desk.write() == []
-    desk.keep(Edit("a.png", 0, WHOLE))
+    desk.keep(Edit("a.png", 0, {**WHOLE, "l_wrist": (3.0, 4.5, HIDDEN)}, DEPTHS, ambiguous=True))
     desk.write()
     desk.journal.close()
+    before = [(folder / name).read_bytes() for name in ("annotations.json", "figures.json")]
     (folder / "annotations.jsonl").unlink()
     again = Desk(folder)
-    assert again.write() == [] and len(read(folder, "annotations.json", "annotations")) == 1
+    again.write()
+    assert [(folder / name).read_bytes() for name in ("annotations.json", "figures.json")] == before
+    again.keep(Edit("a.png", 1, WHOLE))
+    again.write()
+    assert len(read(folder, "annotations.json", "annotations")) == 2
     again.journal.close()
+    for name in ("annotations.jsonl", "annotations.json"):
+        (folder / name).unlink()
+    with pytest.raises(JournalError, match="without annotations.json"):
+        Desk(folder)
 
 
 def test_a_figure_that_cannot_be_measured_is_named(folder, capsys):
     desk = Desk(folder)
     desk.keep(Edit("a.png", 0, WHOLE))
     desk.keep(Edit("a.png", 1, {**WHOLE, "l_wrist": (0.0, 0.0, ABSENT)}))
-    assert desk.left_out() == ["a.png, figure 2 is left out of figures.json: it lacks l wrist"]
+    assert desk.left_out() == [
+        "a.png, figure 2 is left out of figures.json: it lacks l_wrist (put a joint that cannot be seen where it must "
+        "be, and call it hidden)"
+    ]
     assert finish(desk) == 0
-    assert "figure 2 is left out of figures.json: it lacks l wrist" in capsys.readouterr().err
+    assert "figure 2 is left out of figures.json: it lacks l_wrist" in capsys.readouterr().err
     assert len(read(folder, "figures.json", "figures")) == 1
 
 

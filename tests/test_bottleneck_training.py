@@ -30,8 +30,7 @@ CONFIG = b.TrainingConfig(MODEL, steps=4, batch=4, every=2, learning_rate=2e-3, 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, vgg: VGG19Features) -> None:
-    """No progress bar, and one VGG-19 for all trainings: to unpack it takes longer than to train."""
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    """One VGG-19 for all trainings: to unpack it takes longer than to train."""
     monkeypatch.setattr("napa_lib.bottleneck.ladder.VGG19Features", lambda: vgg)
 
 

@@ -68,6 +68,15 @@ def test_points_behind_the_camera_and_nan_points_are_missing():
     assert project_perspective(torch.tensor([[0.0, 0.0, 0.0], [5.0, 5.0, 0.0]]), at_the_centre).isnan().all()
 
 
+def test_a_point_in_the_plane_of_the_camera_is_nowhere():
+    eye = torch.eye(3, dtype=torch.float64)
+    camera = Camera(eye, eye, eye[0] * 0, (0.0, 0.0, 0.0, 0.0), (10, 10))
+    points = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1e-3]], dtype=torch.float64).requires_grad_()
+    pixels = project_perspective(points, camera)
+    assert pixels.isnan().any(-1).tolist() == [True, True, False]
+    assert bool(torch.autograd.grad(pixels[2].sum(), points)[0].isfinite().all())
+
+
 @given(SEEDS)
 @settings(max_examples=20, deadline=None)
 def test_look_at_sees_its_target_upright_in_the_middle(seed):
@@ -130,6 +139,18 @@ def test_triangulation_leaves_out_missing_views():
     assert twice.isnan().all()
 
 
+@pytest.mark.parametrize("far", [torch.inf, -torch.inf, 1e200, 1e300])
+def test_a_pixel_far_out_takes_no_other_point_along(far):
+    cameras = random_cameras(1, 3)
+    points = 300 * normal(0, 4, 3)
+    pixels = torch.stack([project_perspective(points, camera) for camera in cameras])
+    pixels[0, 1, 0] = pixels[1, 2] = far
+    found = triangulate(pixels, cameras)
+    torch.testing.assert_close(found[[0, 3]], points[[0, 3]], rtol=1e-5, atol=1e-3)
+    if abs(far) == torch.inf:  # left out like a missing one: two views are left
+        torch.testing.assert_close(found, points, rtol=1e-5, atol=1e-3)
+
+
 def test_triangulation_with_noise_is_near_the_best_reprojection():
     cameras = random_cameras(2, 4)
     point = 300 * normal(0, 1, 3)
@@ -155,6 +176,17 @@ def test_camera_gradients():
     assert torch.autograd.gradcheck(lambda p: triangulate(p, cameras), pixels, atol=1e-3)
 
 
+def test_a_missing_pixel_spoils_no_gradient():
+    camera = random_cameras(0, 1)[0]
+    assert any(camera.distortion)
+    pixels = 300 * normal(0, 3, 2)
+    pixels[0] = torch.nan
+    rays = undistort(pixels.requires_grad_(), camera)
+    assert rays.isnan().any(-1).tolist() == [True, False, False]
+    gradient = torch.autograd.grad(rays[1:].sum(), pixels)[0]
+    assert bool(gradient[0].eq(0).all()) and bool(gradient[1:].ne(0).all())
+
+
 def test_cameras_refuse_bad_input():
     eye, zero = torch.eye(3), torch.zeros(3)
     none = (0.0, 0.0, 0.0, 0.0)
@@ -177,3 +209,16 @@ def test_cameras_refuse_bad_input():
         look_at(zero, zero, torch.ones(3), 1.0, (10, 10))
     with pytest.raises(ValueError, match="focal must be positive, got 0"):
         look_at(torch.ones(3), zero, torch.ones(3), 0.0, (10, 10))
+    for focal in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"focal must be positive, got {focal}"):
+            look_at(torch.ones(3), zero, torch.ones(3), focal, (10, 10))
+    with pytest.raises(ValueError, match="position must be floating, got torch.int64"):
+        look_at(torch.tensor([0, 0, 5]), zero, torch.ones(3), 1.0, (10, 10))
+    with pytest.raises(ValueError, match=r"K must end in \(3, 3\), got list"):
+        Camera(eye.tolist(), eye, zero, none, (10, 10))  # type: ignore[arg-type]
+    many = Camera(eye.expand(4, 3, 3), eye.expand(4, 3, 3), zero.expand(4, 3), none, (10, 10))
+    with pytest.raises(ValueError, match="cameras must not be batches"):
+        triangulate(torch.zeros(2, 4, 2), [many, many])
+    for trust, words in ((torch.full((2, 4), torch.inf), "finite and not negative"), (torch.ones(2, 0, 2), "must be")):
+        with pytest.raises(ValueError, match=f"confidence .*{words}"):
+            triangulate(torch.zeros(2, trust.shape[1], 2), [camera, camera], trust)

@@ -120,3 +120,19 @@ def test_bad_pictures():
         crop(torch.rand(2, 3, 20, 20), crop_matrices(BOX, 8), 8)
     with pytest.raises(ValueError, match="size"):
         crop_matrices(BOX, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.float16, torch.bfloat16])
+def test_boxes_of_any_type_give_maps_that_keep_pixels_apart(dtype):
+    boxes = torch.tensor([[8, 8, 4104, 4104]], dtype=dtype)
+    found = crop_matrices(boxes, 128)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, crop_matrices(boxes.double(), 128).float(), rtol=1e-6, atol=0)
+
+
+def test_crops_of_bytes_are_refused_and_one_box_of_many_is_named():
+    with pytest.raises(ValueError, match="image must be floating, got torch.uint8"):
+        crop(torch.zeros(3, 9, 9, dtype=torch.uint8), crop_matrices(torch.tensor([[0.0, 0.0, 5.0, 5.0]]), 8), 8)
+    boxes = torch.tensor([[0.0, 0.0, 5.0, 5.0], [1.0, 1.0, torch.inf, 2.0], [3.0, 3.0, 3.0, 4.0]])
+    with pytest.raises(ValueError, match=r"got \[1\.0, 1\.0, inf, 2\.0\]$"):
+        square_boxes(boxes)

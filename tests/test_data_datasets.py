@@ -329,6 +329,15 @@ def test_simplified_human36m(tmp_path, rng):
         halves_of_clips(frames.take([0]))
 
 
+def test_a_damaged_plain_array_of_human36m_is_named(tmp_path, rng):
+    h36m(tmp_path, "S9", "Directions.54138969", 2, rng)
+    h36m(tmp_path, "S11", "Walking.54138969", 2, rng, plain=True)
+    file = tmp_path / "S11/MyPoseFeatures/D2_Positions/Walking.54138969.npy"
+    file.write_bytes(file.read_bytes().replace(b"{'descr", b"(({'descr", 1))  # its header is Python's text
+    with pytest.raises(ValueError, match=r"cannot read .*Walking\.54138969\.npy"):
+        read_human36m(tmp_path, "test")
+
+
 # MPI-INF-3DHP
 
 

@@ -60,6 +60,14 @@ def test_damaged_people_are_named(tmp_path, rng, change):
         read_muco_3dhp(tmp_path)
 
 
+def test_a_picture_of_no_possible_size_is_named(tmp_path, rng):
+    content = people(rng, 21)
+    content["images"][0]["width"] = 10**400
+    (tmp_path / "MuCo-3DHP.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="MuCo-3DHP.json: size"):
+        read_muco_3dhp(tmp_path)
+
+
 def sequence(rng):
     joints = rng.uniform(-1, 1, (2, 3, 24, 3)) + [0, 0, 5]
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
@@ -99,6 +107,27 @@ def test_3dpw_never_unpickles(tmp_path, rng):
     assert not (tmp_path / "ran").exists()
     with pytest.raises(ValueError, match="split must be one of"):
         read_3dpw(tmp_path, "holdout")
+
+
+DAMAGE = {
+    "half copied": lambda content: content[: len(content) // 2],
+    "a number changed": lambda content: content.replace(b"NUMPY", b"NUMPY\0", 1),
+    "deflated, damaged": lambda content: content[:300] + b"\xff" * 300 + content[600:],
+    "one array": lambda content: (
+        b"\x93NUMPY\x01\0\x46\0{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}".ljust(80) + bytes(8)
+    ),
+    "empty": lambda content: b"",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_sequence_is_named(tmp_path, rng, kind):
+    file = tmp_path / "sequenceFiles/test/a.npz"
+    file.parent.mkdir(parents=True)
+    np.savez_compressed(file, **sequence(rng)) if "deflated" in kind else np.savez(file, **sequence(rng))
+    file.write_bytes(DAMAGE[kind](file.read_bytes()))
+    with pytest.raises(ValueError, match=r"cannot read .*a\.npz as plain arrays jointPositions"):
+        read_3dpw(tmp_path, "test")
 
 
 ASF = """# a leg
@@ -192,6 +221,7 @@ def test_joints_are_of_the_pose():
 @pytest.mark.parametrize(
     ("old", "new"),
     [("angle deg", "angle rad"), (":hierarchy", ":tree"), ("lfemur ltibia", "nobody ltibia"), ("length 7", "length x"),
+     ("length 0.45", "length 0"), ("length 0.45", "length nan"),
      ("dof rx\n", "dof tx\n"), ("name lfemur", "name other")],
 )  # fmt: skip
 def test_a_damaged_skeleton_is_named(leg, old, new):

@@ -74,6 +74,17 @@ def test_sixteen_bits_are_divided_by_65535(tmp_path, name):
     check(written(tmp_path, Image.fromarray(values), name), np.repeat(values[:, :, None] / 65535, 3, 2))
 
 
+def test_sixteen_bits_in_which_zero_is_white(tmp_path):
+    values = (np.arange(24, dtype=np.uint16) * 2000).reshape(4, 6)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    content = (tmp_path / "a.tif").read_bytes()
+    tag = struct.pack("<HHI", 262, 3, 1)  # PhotometricInterpretation, one short
+    assert content.count(tag + b"\1\0") == 1
+    (tmp_path / "b.tif").write_bytes(content.replace(tag + b"\1\0", tag + b"\0\0"))
+    torch.testing.assert_close(load_image(tmp_path / "b.tif"), 1 - load_image(tmp_path / "a.tif"))
+    assert decode(tmp_path / "b.tif", 10**6, lambda size: 2).pixels.getpixel((0, 0))[0] > 200
+
+
 def test_sixteen_bit_colour_and_alpha_keep_at_least_eight_bits(tmp_path):
     colour = np.array([[[0, 30000, 65535], [12345, 50000, 1]]], dtype=">u2")
     (tmp_path / "a.png").write_bytes(png_bytes(2, 1, 16, 2, b"\0" + colour.tobytes()))

@@ -207,7 +207,7 @@ def test_squares_hold_joints_and_box():
     torch.testing.assert_close(found, expected)
 
 
-def test_a_data_set_that_cannot_be_used_says_why(mine, tmp_path):
+def test_a_data_set_that_cannot_be_used_says_why(mine):
     write(mine / "annotations/other.json", "{}")
     write(mine / "annotations/person_keypoints_train.json", "{}")
     with pytest.raises(ValueError, match=r"person_keypoints_train\.json"):

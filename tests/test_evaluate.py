@@ -25,7 +25,7 @@ from napa_lib.evaluate import (
 )
 from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, format_rates
 from napa_lib.evaluate.page import overlay, write_page
-from napa_lib.evaluate.record import check_writable, write_record
+from napa_lib.evaluate.record import check_writable
 from napa_lib.evaluate.video import BOXES
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import ART14
@@ -245,6 +245,36 @@ def test_a_closed_pipe_costs_no_result(figures, tmp_path, monkeypatch):
     assert results.read(tmp_path / "r.json")["figures"] and (tmp_path / "p.html").stat().st_size > 1e5
 
 
+@pytest.mark.parametrize("lost", ["results.write", "write_page"])
+def test_a_disk_that_fills_up_costs_no_result(figures, tmp_path, capsys, monkeypatch, lost):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda *_: Oracle(truth(figures)))
+    monkeypatch.setattr(f"napa_lib.evaluate.command.{lost}", full)
+    words = ["evaluate", "--art", "--json", str(tmp_path / "r.json"), "--page", str(tmp_path / "p.html")]
+    assert cli.main(words) == 1
+    out, err = capsys.readouterr()
+    assert "No space left" in err and "12 limb joints" in out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_folder_that_takes_no_new_file_is_found_before_the_measurement(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "r.json").write_text("{}")
+    for place, mode in ((tmp_path, 0o755), (folder, 0o755), (folder / "r.json", 0o666)):
+        place.chmod(mode)
+    for place in list(tmp_path.parents)[:3]:
+        place.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ValueError, match="cannot write .*r.json"):
+            check_writable(folder / "r.json")
+    finally:
+        os.seteuid(0)
+
+
 @pytest.mark.parametrize("what", ["--art", "--video"])
 def test_commands_report_what_is_wrong(what, tmp_path, capsys):
     assert cli.main(["evaluate", what, "--weights", str(tmp_path / "none.safetensors")]) == 1
@@ -262,14 +292,13 @@ def test_another_depth_network_goes_with_video(tmp_path, capsys):
 
 
 def test_a_record_is_written_as_a_file_and_to_a_pipe(tmp_path):
-    write_record(tmp_path / "r.json", ["napa", "evaluate", "--json", "a b.json"], {"rate": 1}, 0.0)
-    record = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert record["command"] == "napa evaluate --json 'a b.json'" and record["rate"] == 1
+    results.write(tmp_path / "r.json", {"rate": 1}, "napa evaluate", 0.0)
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["rate"] == 1
     with pytest.raises(OSError):
-        write_record(tmp_path, ["napa"], {}, 0.0)
+        results.write(tmp_path, {}, "napa", 0.0)
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    write_record(tmp_path / "pipe", ["napa"], {"rate": 2}, 0.0)
+    results.write(tmp_path / "pipe", {"rate": 2}, "napa", 0.0)
     assert json.loads(os.read(reader, 10_000))["rate"] == 2 and (tmp_path / "pipe").is_fifo()
     os.close(reader)
 
@@ -290,13 +319,15 @@ def test_the_command_prints_and_writes(figures, tmp_path, capsys, monkeypatch):
     oracle = Oracle(truth(figures))
     monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda weights, device, depth: oracle)
     assert (
-        cli.main(["evaluate", "--art", "--json", str(tmp_path / "art.json"), "--page", str(tmp_path / "page.html")])
+        cli.main(["evaluate", "--art", "--json", str(tmp_path / "my art.json"), "--page", str(tmp_path / "page.html")])
         == 0
     )
     printed = capsys.readouterr().out
     assert re.search(r"12 limb joints +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +626", printed)
-    record = results.read(tmp_path / "art.json")
+    record = results.read(tmp_path / "my art.json")
     assert record["rates"]["12 limb joints"]["PCKh@0.25"] == {"percent": 100.0, "interval": [100, 100], "joints": 626}
-    assert record["command"].startswith("napa evaluate --art --json") and (tmp_path / "page.html").stat().st_size > 1e5
+    assert (
+        record["command"].startswith("napa evaluate --art --json '/") and (tmp_path / "page.html").stat().st_size > 1e5
+    )
     assert cli.main(["evaluate", "--art", "--no-boxes"]) == 0
     assert "found without boxes" in capsys.readouterr().out and oracle.boxes[-1] is None

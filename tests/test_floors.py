@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "napa_lib"
@@ -42,12 +43,17 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imported(tree: ast.AST, known: set[str]) -> Iterator[str]:
-    """The modules of the library that a syntax tree imports: `from a import b` is of `a.b` if that is a module."""
-    for node in ast.walk(tree):
+@cache
+def import_statements(code: str) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def imported(path: Path, known: set[str]) -> Iterator[str]:
+    """The modules of the library that a file imports: `from a import b` is of `a.b` if that is a module."""
+    for node in import_statements(path.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "napa_lib":
+        elif node.module and node.module.split(".")[0] == "napa_lib":
             deeper = {f"{node.module}.{alias.name}" for alias in node.names}
             yield from deeper & known or {node.module}
 
@@ -60,7 +66,7 @@ def imports() -> dict[str, set[str]]:
         if name == "napa_lib":
             continue
         part = name.split(".")[1]
-        others = imported(ast.parse(path.read_text(encoding="utf-8")), known)
+        others = imported(path, known)
         edges[part] |= {other.split(".")[1] for other in others if "." in other} - {part}
     return edges
 
@@ -74,7 +80,7 @@ def file_imports() -> dict[str, set[str]]:
     known = set(modules())
     edges = {}
     for name, path in modules().items():
-        others = set(imported(ast.parse(path.read_text(encoding="utf-8")), known)) - {name}
+        others = set(imported(path, known)) - {name}
         edges[name] = {other for other in others if not name.startswith(f"{other}.")}
     return edges
 

@@ -272,6 +272,8 @@ def test_kinematics_gradients():
 
 
 def test_kinematics_refuse_bad_input():
+    with pytest.raises(ValueError, match="bone_lengths must be a floating tensor, got list"):
+        forward_kinematics(torch.ones(18, 3), NAPA18, [1.0] * 18)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="pose must be 3D"):
         to_canonical(torch.zeros(18, 2), NAPA18)
     with pytest.raises(ValueError, match="canonical must be floating"):
@@ -427,3 +429,34 @@ def test_every_function_keeps_the_dtype(dtype):
         assert out.dtype == dtype and out.isfinite().all()
         if dtype == torch.float32:
             torch.testing.assert_close(out.double(), call(value), rtol=1e-3, atol=1e-2)
+
+
+def test_a_joint_that_ran_away_does_not_take_its_pose_along():
+    """Squares of 1e19 and more overflow float32: the pose came back as NaN, which metrics take for not annotated."""
+    target = 300 * normal(0, 2, 17, 3).float()
+    prediction = target @ rotation_from_euler(torch.tensor([0.3, 0.2, 0.1])).mT + 100
+    for far in (1e19, 1e30, -3e38):
+        prediction[0, 4] = far
+        aligned = procrustes_align(prediction, target)
+        others = [j for j in range(17) if j != 4]
+        torch.testing.assert_close(aligned[:, others], target[:, others], rtol=1e-4, atol=0.1)
+        assert bool(aligned[0, 4].isinf().all())
+
+
+def test_the_frame_below_a_bone_along_the_chest_is_right_handed():
+    """There the canonical y axis takes the place of x: y = z cross x, for a bone forwards and one backwards."""
+    for sign in (1.0, -1.0):
+        pose = torch.zeros(15, 3, dtype=torch.float64)
+        hip, knee, ankle = (SHARED15.index(f"l_{name}") for name in ("hip", "knee", "ankle"))
+        pose[hip] = torch.tensor([0.0, 1.0, 0.0])
+        pose[knee] = pose[hip] + torch.tensor([2.0 * sign, 0.0, 0.0])
+        pose[ankle] = pose[knee] + torch.tensor([0.3, 0.5, 0.7])
+        z, x = torch.tensor([sign, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+        frame = torch.stack([x, torch.linalg.cross(z, x), z]).double()
+        torch.testing.assert_close(canonical_to_local(pose, SHARED15)[ankle], frame @ (pose[ankle] - pose[knee]))
+
+
+def test_small_turns_keep_their_digits():
+    vector = np.array([[9e-5, 0.0, 0.0], [5e-5, -5e-5, 5e-5], [1e-4, 1e-6, 0.0], [2e-4, 0.0, 0.0]])
+    expected = Rotation.from_rotvec(vector).as_matrix()
+    np.testing.assert_allclose(axis_angle_to_matrix(torch.tensor(vector)), expected, rtol=0, atol=4e-16)

@@ -57,7 +57,6 @@ def test_standardized_bones_have_mean_0_and_deviation_1(seed, missing):
     z = fitted.standardize(bones).numpy()
     np.testing.assert_allclose(np.nanmean(z, 0), 0, atol=1e-9)
     np.testing.assert_allclose(np.nanstd(z, 0), 1, atol=1e-9)
-    torch.testing.assert_close(fitted.unstandardize(fitted.standardize(bones)), bones, equal_nan=True)
     np.testing.assert_allclose(fitted.length, np.sqrt(np.nanmean((bones.numpy() ** 2).sum(-1), 0)))
 
 

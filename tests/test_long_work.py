@@ -36,7 +36,7 @@ PROGRAMS = {  # module -> what its long work begins with, and its arguments but 
     "training.pseudo_labels": ("compare", "--results {}"),
     "adversarial.lambdas": ("sweep", "--out {}"),
     "adaptation.reading": ("measure", "--target x --out {}"),
-    "adaptation.neighbours": ("load_pretrained", "--out {}"),
+    "adaptation.neighbours": ("open_shipped", "--out {}"),
     "adaptation.studio": ("chosen_poses", "--out {}"),
     "adaptation.experiments": ("open_parts", "--scale --out {}"),
     "adaptation.own": ("labelled_target", "--shots x --out {}"),
@@ -176,7 +176,7 @@ def test_what_cannot_be_drawn_is_one_sentence(name, words, said, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_broken_manifest_is_one_sentence(tmp_path, monkeypatch):
+def test_a_broken_manifest_is_one_sentence(monkeypatch):
     from napa_lib.data import manifest
 
     def broken(*words):

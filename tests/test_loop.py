@@ -29,11 +29,6 @@ class Config:
     every: int = 4
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
-
-
 def train(config: Config, setup: loop.Setup = loop.HERE, before=lambda number: None) -> tuple[nn.Module, loop.Record]:
     """A tiny network with normalisation, dropout (the global generator) and batches (its own), and an average."""
     generator = seed_everything(config.seed)
@@ -232,7 +227,7 @@ def test_a_lengthened_run_follows_the_longer_schedule(tmp_path):
     assert all(a["seconds"] <= b["seconds"] for a, b in zip(long, long[1:], strict=False))
 
 
-def test_rates_are_set_before_each_step(tmp_path):
+def test_rates_are_set_before_each_step():
     weight = nn.Parameter(torch.zeros(()))
     optimizer = torch.optim.SGD([{"params": [weight], "lr": 2.0}])
     rates = []
@@ -333,3 +328,13 @@ def test_processes_draw_their_own_batches_and_keep_one_network(tmp_path):
     (one, first), (other, second) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert torch.equal(one, other) and not torch.equal(first, second)
     assert len(first) == 3  # it went on from step 2
+
+
+def test_a_package_that_is_missing_is_named_in_a_sentence():
+    with (
+        pytest.raises(SystemExit, match=r"^the package anny is missing: pip install 'napa_lib\[synthesis\]'$"),
+        loop.command(),
+    ):
+        raise ModuleNotFoundError("No module named 'anny'", name="anny")
+    with pytest.raises(ModuleNotFoundError), loop.command():
+        raise ModuleNotFoundError("No module named 'napa_lib.nothing'", name="napa_lib.nothing")

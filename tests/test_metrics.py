@@ -407,7 +407,59 @@ def test_bootstrap_edges():
     assert all(math.isnan(v) for v in bootstrap_interval(torch.tensor([NAN]), generator))
     with pytest.raises(ValueError, match="confidence"):
         bootstrap_interval(torch.ones(3), generator, confidence=1.0)
+    with pytest.raises(ValueError, match="weights must not be negative, got -1"):
+        bootstrap_interval(torch.ones(2), generator, torch.tensor([1.0, -1.0]))
     with pytest.raises(ValueError, match=r"must be \(N,\), got \(3, 1\)"):
         bootstrap_interval(torch.ones(3, 1), generator)
     again = [bootstrap_interval(torch.arange(5.0), torch.Generator().manual_seed(7)) for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_what_a_data_set_does_not_tell_is_named():
+    pose = torch.rand(2, 14, 2)
+    with pytest.raises(ValueError, match="head_size must be a number or a tensor, got None"):
+        pckh(pose, pose, None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"ambiguous must be bool \(2,\), got torch.bool \(3,\)"):
+        better_sides(pose, pose, ART14, torch.ones(3, dtype=torch.bool))
+    with pytest.raises(ValueError, match="root must be the index of a joint.*'pelvis'"):
+        mpjpe(pose, pose, root="pelvis")  # type: ignore[arg-type]
+    assert mpjpe(pose, pose, root=np.int64(3)).total == 0
+
+
+def test_half_a_joint_is_missing_and_spoils_no_gradient():
+    target = torch.rand(2, 14, 2)
+    target[0, 3, 1] = NAN
+    prediction = (target.nan_to_num() + 1).requires_grad_()
+    result = mpjpe(prediction, target)
+    assert result.counted == 27 and result.joint_counts[3] == 1
+    gradient = torch.autograd.grad(result.total, prediction)[0]
+    assert bool(gradient.isfinite().all()) and bool(gradient[0, 3].eq(0).all())
+
+
+def test_sides_are_exchanged_by_what_is_measured():
+    """Distances 0 and 10 as they are called, 6 and 6 the other way: the better mean is not the better mean square."""
+    left, right = ART14.index("l_knee"), ART14.index("r_knee")
+    target, prediction = torch.zeros(1, 14, 2), torch.zeros(1, 14, 2)
+    target[0, right] = torch.tensor([6.0, 0.0])
+    prediction[0, right] = 6 * torch.tensor([-28 / 72, (1 - (28 / 72) ** 2) ** 0.5])
+    torch.testing.assert_close(mpjpe(prediction, target).per_joint[[left, right]], torch.tensor([0.0, 10.0]))
+    torch.testing.assert_close(mse_with_flips(prediction, target, ART14).total, torch.tensor(72 / 14))
+    assert torch.equal(better_sides(prediction, target, ART14), prediction)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("lacking", ["same", "other"])
+def test_a_joint_that_is_missing_does_not_decide_the_sides(turned, lacking):
+    """A knee that neither has, or each another one: exchanging sides hides the other knee or shows it. The ankles,
+    which both have, tell which way is right."""
+    left, right = ART14.index("l_knee"), ART14.index("r_knee")
+    target = 10.0 * torch.arange(14.0)[None, :, None].expand(1, 14, 2)
+    prediction = (flip(target, ART14, None) * torch.tensor([-1.0, 1.0]) if turned else target) + 1
+    prediction, target = prediction.clone(), target.clone()
+    prediction[0, left] += 500
+    prediction[0, right] += 500
+    target[0, right] = prediction[0, right if lacking == "same" else left] = NAN
+    expected = prediction
+    if turned:
+        expected = flip(prediction, ART14, None) * torch.tensor([-1.0, 1.0])
+    torch.testing.assert_close(better_sides(prediction, target, ART14), expected, equal_nan=True)

@@ -22,7 +22,6 @@ def some_pictures(seed: int) -> PictureSet:
 @pytest.fixture
 def learned(monkeypatch):
     """What each training of a small comparison learned from: six figures, two in art, crops of 64 pixels."""
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.setattr(styles, "photo_pictures", lambda split: some_pictures(0 if split == "train" else 1))
     monkeypatch.setattr(styles, "load_art_figures", lambda: load_art_figures()[:2])
     monkeypatch.setattr(styles, "PEOPLE", 3)

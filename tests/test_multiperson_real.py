@@ -82,7 +82,7 @@ def test_pictures_are_spread_over_the_set_and_those_without_labels_are_taken(tmp
         real.open_pictures(str(tmp_path), CAMERA, 0)
 
 
-def mupots(folder, rng) -> None:
+def mupots(folder) -> None:
     """Two sequences of two pictures in 3DMPPE's form, the composed pictures' own people in them."""
     drawn = experiments.pictures("test", 4)
     pictures, people = [], []
@@ -101,8 +101,8 @@ def mupots(folder, rng) -> None:
     (folder / "MuPoTS-3D.json").write_text(json.dumps({"images": pictures, "annotations": people}))
 
 
-def test_a_row_learns_on_a_folder_and_is_measured_on_mupots(tmp_path, rng, monkeypatch):
-    mupots(tmp_path, rng)
+def test_a_row_learns_on_a_folder_and_is_measured_on_mupots(tmp_path, monkeypatch):
+    mupots(tmp_path)
     loose = tmp_path / "loose"
     loose.mkdir()
     for i, image in enumerate(experiments.pictures("validation", 3).images):
@@ -124,7 +124,7 @@ def test_a_row_learns_on_a_folder_and_is_measured_on_mupots(tmp_path, rng, monke
         experiments.main(["--row", "unsupervised", "--steps", "0", *place])
 
 
-def test_bones_that_are_not_known_are_left_out_of_the_size(tmp_path):
+def test_bones_that_are_not_known_are_left_out_of_the_size():
     _, poses = filmed()
     poses[0, 5] = torch.nan
     torch.testing.assert_close(real.universal_factor(poses), torch.full((3,), 1 / 0.9), atol=1e-3, rtol=0)

@@ -258,7 +258,7 @@ def weights(module):
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
-def test_each_loss_changes_what_it_should(seen, monkeypatch):
+def test_each_loss_changes_what_it_should(seen):
     """G learns in phase 1 alone, by L_recon and L_adapt; H in all phases; F and Psi never."""
     found, teacher = seen
     model = load_pretrained("limits")

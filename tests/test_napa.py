@@ -41,8 +41,7 @@ CONFIG = TrainingConfig(steps=3, batch=2, ratios=Ratios(CHEAP))
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Small pictures, no progress bar, one thread (another number may sum in another order)."""
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+    """Small pictures, one thread (another number may sum in another order)."""
     monkeypatch.setattr("napa_lib.training.stages.SIZES", {"paper": 224, "tiny": SIZE})
     before = torch.get_num_threads()
     torch.set_num_threads(1)

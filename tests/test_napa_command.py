@@ -44,7 +44,7 @@ def test_figures_that_ship_have_exact_labels():
         assert float((a * b).sum() / a.norm() / b.norm()) > 0.95  # perspective bends it a little
 
 
-def test_figures_of_shards_and_data_sets(tmp_path, monkeypatch):
+def test_figures_of_shards_and_data_sets(tmp_path):
     images = torch.randint(256, (5, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     keypoints = 8 + 32 * torch.rand(5, 18, 2, generator=torch.Generator().manual_seed(1))
     keypoints[4, 3:] = torch.nan  # three joints are too few

@@ -156,7 +156,7 @@ def test_the_folder_says_what_a_stage_was_trained_with(tmp_path, small):  # noqa
     train(replace(asked, depth=tmp_path / "renamed.safetensors"))  # what is in it decides
 
 
-def test_bone_statistics_go_with_the_depth_network(tmp_path, small, monkeypatch):  # noqa: F811
+def test_bone_statistics_go_with_the_depth_network(tmp_path, small):  # noqa: F811
     """A system that was built with other statistics takes those of the stage that it goes on from."""
     train(wanted(tmp_path, (1, 2)))
     before = small_model()

@@ -277,7 +277,7 @@ def test_runner_names_failures_and_goes_on(small_course, capsys):
     assert 'role="alert"' in (out / "pages" / "96_broken.html").read_text()
 
 
-def test_one_lesson_alone(small_course, capsys):
+def test_one_lesson_alone(small_course):
     out = small_course / "alone"
     assert course.main(["--notebooks", str(small_course), "--out", str(out), "--only", "98"]) == 0
     assert [path.name for path in (out / "notebooks").iterdir()] == ["98_good.ipynb"]
@@ -386,7 +386,7 @@ def test_stream_output_shows_the_last_state_of_a_progress_bar():
     assert pages._output(stream) == "<pre>100%\ndone &lt;now&gt;\n</pre>"
 
 
-def test_notebooks_tool_leaves_a_broken_notebook_alone(tmp_path, monkeypatch, capsys):
+def test_notebooks_tool_leaves_a_broken_notebook_alone(tmp_path, capsys):
     notebook = read(FIRST)
     notebook.cells = [c for c in notebook.cells if c.id in ("title", "card")]
     notebook.cells.append(nbformat.v4.new_code_cell("1 / 0", id="bad"))

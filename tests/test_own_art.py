@@ -143,6 +143,29 @@ def test_a_few_steps_change_the_head_alone_and_fit_what_they_see(figures, monkey
         own_art.fine_tune(network, [], config)
 
 
+def test_joints_that_cannot_be_seen_teach_nothing(figures):
+    visible = torch.ones(14, dtype=torch.bool)
+    visible[ART14.index("l_wrist")] = False
+    hidden = [replace(figure, visible=visible, sides_ambiguous=False) for figure in figures[:2]]
+    missing = own_art.settled_joints(load_warm_pose_net(), hidden).isnan().any(-1)
+    assert missing.tolist() == [(~visible).tolist()] * 2
+
+
+def test_what_is_measured_is_the_tuned_network_on_the_others(monkeypatch, figures):
+    seen, judged = [], []
+    other = load_warm_pose_net()
+    monkeypatch.setattr(own_art, "PEOPLE", 4)
+    monkeypatch.setattr(own_art, "fine_tune", lambda network, few, *_: seen.append({f.name for f in few}) or other)
+    monkeypatch.setattr(own_art, "validate", lambda network, *_: judged.append(network) or {})
+    score = own_art.score
+    monkeypatch.setattr(
+        own_art, "score", lambda network, held, setup: judged.append(held) or score(network, held, setup)
+    )
+    own_art.measure(figures[:8], [3], own_art.TUNING)
+    assert judged[0] is other and len(seen[0]) == 3
+    assert not seen[0] & {figure.name for figure in judged[1].figures} and len(judged[1].figures) == 5
+
+
 def test_the_command_measures_on_what_no_training_saw(tmp_path, monkeypatch, figures):
     monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.setattr(own_art, "PEOPLE", 4)

@@ -47,7 +47,6 @@ class Everywhere(PoseEstimator):
 def napa_pose(monkeypatch, tmp_path, capsys):
     """Run `napa pose` in an empty folder; exit status, standard output, standard error."""
     monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda path, device, depth: Everywhere())
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.chdir(tmp_path)
 
@@ -231,7 +230,7 @@ def test_quiet_and_json(napa_pose):
         assert json.loads(Path(folder, "pose.json").read_text("utf-8")) == record and record["joint_set"] == "COCO17"
 
 
-def test_a_depth_network_that_is_none_is_one_line(monkeypatch, tmp_path, capsys):
+def test_a_depth_network_that_is_none_is_one_line(tmp_path, capsys):
     weights = asset_path("weights/pose_net.safetensors")
     for file, said in ((tmp_path / "none", "not a readable safetensors file"), (weights, "holds no depth network")):
         with pytest.raises(SystemExit) as stop:
@@ -319,6 +318,7 @@ def test_what_is_a_picture_by_its_name_alone_is_named(napa_pose, content):
     Path("a.jpg").write_bytes(content)
     status, _, complaints = napa_pose("a.jpg")
     assert status == 1 and "'a.jpg': it is empty or holds no picture" in complaints
+    assert "or one of a kind that is not read; save it as JPEG or PNG" in complaints  # as TIFFs of colours in floats
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need leave there")

@@ -195,7 +195,7 @@ def test_wrong_maps_and_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"heat maps must be \(B, 18, 56, 56\), got \(1, 18, 48, 48\)"):
         PoseTree()(torch.zeros(1, 18, 48, 48))
     save_tensors(tmp_path / "other.safetensors", {"offsets": torch.zeros(1)}, {"format": "something"})
-    with pytest.raises(CheckpointError, match="holds no tree of joints: its format is 'something'"):
+    with pytest.raises(CheckpointError, match="is no tree of joints: its format is 'something'"):
         load_pose_tree(tmp_path / "other.safetensors")
     tree = PoseTree()
     save_pose_tree(tmp_path / "tree.safetensors", tree)

@@ -174,7 +174,6 @@ def test_doubtful_joints_are_those_of_less_than_half_confidence(figure):
 def napa_pose(estimator, monkeypatch, tmp_path, capsys):
     """Run `napa pose` with the estimator of these tests; exit status, standard output, standard error."""
     monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda path, device, depth: estimator)
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:

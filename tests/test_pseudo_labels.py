@@ -54,7 +54,6 @@ def test_pictures_hold_no_everyday_pose_and_their_keypoints_are_the_poses_projec
 
 
 def test_each_kind_of_label_has_its_network(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     few = pseudo_labels.pictures_of_others(CONFIG)
     monkeypatch.setattr(pseudo_labels, "pictures_of_others", lambda config, rest=False: tuple(part[:4] for part in few))
     taught = []
@@ -77,7 +76,6 @@ def test_each_kind_of_label_has_its_network(tmp_path, monkeypatch):
 
 def test_figures_in_art_keep_their_joints_and_differ_in_depth_alone(monkeypatch):
     """The joints are given, so both networks' poses are the picture's up to one scale each; the farthest come first."""
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     few = pseudo_labels.pictures_of_others(CONFIG)
     monkeypatch.setattr(art_depths, "pictures_of_others", lambda config: tuple(part[:4] for part in few))
     figures = load_art_figures()[:5]

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napa_lib.rendering import (
-    oval_coordinates,
     render_blobs,
     render_bone_map,
     render_depth_maps,
@@ -154,27 +153,17 @@ def test_soft_becomes_hard_as_softness_goes_to_zero():
     assert gaps[-1].amax(1).numpy()[margin > 1e-3].max() < 1e-6
 
 
-def test_oval_coordinates_are_distances_from_the_axes():
-    pose = chains(5, batch=1)
-    pose[0, 3] = np.nan
-    places = oval_coordinates(torch.tensor(pose), CHAIN, (6, 9), 4.0)
-    r = places.square().sum(2).sqrt()[0].numpy()
-    for (y, x), k in itertools.product(pixels((6, 9)), (0, 1)):
-        assert r[k, y, x] == pytest.approx(oval_radius(x, y, pose[0, k], pose[0, k + 1], 4.0))
-    assert np.isnan(r[2]).all()
-    middle = (pose[0, 0] + pose[0, 1]) / 2
-    step = oval_coordinates(torch.tensor(pose - middle + [4, 3] + (pose[0, 1] - pose[0, 0]) / 2), CHAIN, (6, 9), 4.0)
-    np.testing.assert_allclose(step[0, 0, :, 3, 4], [-1, 0], atol=1e-12)  # the first joint of the first bone
-    half = torch.tensor(chains(6, (180, 200), batch=1)).half()
-    assert torch.equal(*(oval_coordinates(p, CHAIN, (180, 200), 9.0).half() for p in (half, half.float())))
-
-
 @few
 @given(seed=SEEDS, spread=st.sampled_from([2.0, 30.0, 300.0]))
 def test_no_pixel_of_a_large_picture_is_missed(seed, spread):
     rng = np.random.default_rng(seed)
     pose = torch.tensor(rng.uniform(0, 200, (2, 1, 2)) + spread * rng.normal(size=(2, 18, 2)))
-    r = oval_coordinates(pose, NAPA18, (150, 203), 12.0).square().sum(2)
+    start, end = (pose[:, list(ends), None, None] for ends in zip(*NAPA18.bones, strict=True))  # (2, K, 1, 1, 2)
+    ys, xs = torch.meshgrid(torch.arange(150.0), torch.arange(203.0), indexing="ij")
+    away, bone = torch.stack([xs, ys], -1) - (start + end) / 2, end - start
+    along = (away * bone).sum(-1) / bone.square().sum(-1) * 2
+    across = (away[..., 0] * bone[..., 1] - away[..., 1] * bone[..., 0]) / bone.norm(dim=-1) / 6.0
+    r = along.square() + across.square()
     expected = torch.zeros(2, 3, 150, 203, dtype=torch.float64)
     for k, color in enumerate(NAPA18.colors):
         tint = torch.tensor(color, dtype=torch.float64)[:, None, None] / 255
@@ -465,7 +454,6 @@ def test_a_picture_of_one_pixel():
         ("width", lambda p: render_bone_map(p, CHAIN, 9, 0.0)),
         ("width", lambda p: render_bone_map(p, CHAIN, 9, NAN)),
         ("softness", lambda p: render_bone_map(p, CHAIN, 9, 3.0, -1.0)),
-        ("width", lambda p: oval_coordinates(p, CHAIN, 9, -1.0)),
         ("keypoints", lambda p: render_stick_figure(p[:, :3], CHAIN, 9, 3.0)),
         ("width", lambda p: render_stick_figure(p, CHAIN, 9, -3.0)),
         ("points", lambda p: render_skeleton(p[..., :1], CHAIN.bones, 9)),
@@ -486,3 +474,12 @@ def test_a_picture_of_one_pixel():
 def test_bad_input_is_named(name, call):
     with pytest.raises(ValueError, match=rf"^{name} must .*got"):
         call(torch.zeros(2, 4, 2))
+
+
+def test_a_stroke_ends_just_inside_half_its_width():
+    stick = Skeleton("stick", ("a", "b"), (-1, 0), (), ((0, 1),), ((255, 0, 0),))
+    pose = torch.tensor([[[2.0, 2.0], [4.0, 2.0]]])
+    exact = render_stick_figure(pose, stick, (5, 7), width=2.0)[0, 0]  # its edge passes through pixels' centres
+    assert exact.nonzero().tolist() == [[2, 2], [2, 3], [2, 4]]
+    wider = render_stick_figure(pose, stick, (5, 7), width=2.01)[0, 0]
+    assert wider.sum() == 3 + 6 + 2

@@ -185,3 +185,16 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     results.write(pipe, {"n": 1}, "x", 1.0)
     reader.join(60)
     assert json.loads(said[0])["n"] == 1 and pipe.is_fifo()
+
+
+def test_a_file_whose_name_is_no_text_can_stand_in_a_command(tmp_path):
+    """Linux takes any bytes for a name; Python hands them on as lone surrogates, which UTF-8 has not."""
+    command = results.command_line("napa evaluate", ["--coco", os.fsdecode(b"\xff\xfe.json")])
+    results.write(tmp_path / "r.json", {"rate": 1}, command, 0.0)
+    assert results.read(tmp_path / "r.json")["command"] == command
+
+
+def test_a_name_as_long_as_a_file_may_have(tmp_path):
+    path = tmp_path / ("r" * 250 + ".json")
+    results.write(path, {"rate": 1}, "x", 0.0)
+    assert results.read(path)["rate"] == 1 and list(tmp_path.iterdir()) == [path]

@@ -39,6 +39,10 @@ def joint(name: str) -> int:
     return SKELETON.index(name)
 
 
+def local_poses(n: int, limits=None) -> torch.Tensor:
+    return sampling.local_directions(sampling.sample_canonical(n, limits, generator()))
+
+
 # The four coordinate systems ---------------------------------------------------------------------------------------
 
 
@@ -204,7 +208,7 @@ def test_samples_keep_limits_and_lengths_whatever_their_rotation(conditioned):
 
 def test_samples_are_uniform_in_the_limits():
     limits = JOINT_LIMITS | {"r_elbow": JointLimits(150, 210, 30, 90)}
-    theta, gamma = sampling.angles_of(sampling.sample_local(20_000, limits, generator())[:, joint("r_elbow")])
+    theta, gamma = sampling.angles_of(local_poses(20_000, limits)[:, joint("r_elbow")])
     for values, start in ((theta % 360, 150), (gamma, 30)):
         assert values.min() >= start - 1e-2 and values.max() <= start + 60 + 1e-2
         counts = torch.histc(values, 6, start, start + 60) / 20_000
@@ -351,7 +355,7 @@ def test_whatever_the_embedding_the_decoder_gives_a_pose():
 
 def test_the_encoder_sees_every_free_bone_and_no_other():
     torch.manual_seed(0)
-    local = sampling.sample_local(3, generator=generator()).requires_grad_()
+    local = local_poses(3).requires_grad_()
     sampling.PoseAutoencoder().encode(local).square().sum().backward()
     seen = {SKELETON.joints[j] for j in local.grad.abs().sum((0, 2)).nonzero().flatten().tolist()}
     assert seen == set(sampling.FREE)
@@ -361,7 +365,7 @@ def test_limbs_meet_only_where_the_tree_says():
     """The knees' layers feed the lower half; the upper half's features do not see them."""
     torch.manual_seed(0)
     encoder = TreeEncoder()
-    local = sampling.sample_local(1, generator=generator())
+    local = local_poses(1)
     changed = local.clone()
     changed[:, [joint("r_knee"), joint("l_knee")]] *= -1
     outputs: list[list[torch.Tensor]] = [[]]
@@ -433,7 +437,7 @@ def test_autoencoders_in_files(tmp_path):
     sampling.save_autoencoder(path, model)
     assert path.stat().st_size < 2e6
     again = sampling.load_autoencoder(path)
-    local = sampling.sample_local(3, generator=generator())
+    local = local_poses(3)
     torch.testing.assert_close(again.encode(local), model.encode(local), atol=5e-3, rtol=0)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="not a readable safetensors"):

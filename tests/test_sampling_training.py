@@ -76,7 +76,6 @@ def test_steps_are_shown_poses_with_their_own_directions_and_all_of_the_cube(mon
 
     monkeypatch.setattr("napa_lib.sampling.train.training_step", step)
     monkeypatch.setattr("napa_lib.sampling.train.adam", adam)
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     pool = sampling.sample_canonical(50, generator=generator())
     train_autoencoder(TrainingConfig(steps=20, batch=32, every=20, learning_rate=0.02), poses=pool)
     for canonical, local, _ in shown:

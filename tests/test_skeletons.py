@@ -383,7 +383,7 @@ def test_flip_keeps_missing_joints_missing():
     assert missing.nonzero().flatten().tolist() == [NAPA18.index("r_hip")]
 
 
-@pytest.mark.parametrize("width", [0, -224])
+@pytest.mark.parametrize("width", [0, -224, float("nan")])
 def test_flip_refuses_widths(width):
     with pytest.raises(ValueError, match=f"width must be positive or None, got {width}"):
         flip(torch.zeros(18, 2), NAPA18, width)

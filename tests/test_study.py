@@ -392,7 +392,6 @@ def test_a_prediction_is_drawn_into_the_plot():
     study.mark_guess(axis, x=4.0)
     assert [line.get_label() for line in axis.lines] == ["your prediction"] * 3 and axis.get_legend() is not None
     assert axis.lines[0].get_xydata().tolist() == [[1.0, 2.0]]
-    plt.close(page)
 
 
 def test_what_folds_can_be_read_without_a_script(monkeypatch):

@@ -9,7 +9,6 @@ import torch
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 
 from napa_lib import adaptation
 from napa_lib.adaptation import GeneratorConfig, KeypointRegressor, Pool, PoseStyleGAN, StyleTransfer, Target
@@ -22,12 +21,6 @@ from napa_lib.study.lessons.lesson_07 import EXERCISES, faces, live, pictures, p
 RNG = np.random.default_rng(0)
 BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
 SMALL = GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(12, 8, 6))
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 # Right in three styles: a loop, NumPy, the library or another formula ----------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -254,11 +253,9 @@ def test_pictures_are_drawn():
         shown.descriptor_figure(poses(1)[0]),
     ]  # fmt: skip
     assert all(page.get_figwidth() <= 7.2 for page in pages)
-    plt.close("all")
 
 
 def test_the_lesson_s_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
     monkeypatch.setattr("napa_lib.adversarial.train.SETTLING", 2)
     torch.manual_seed(0)
     model, world = a.Generator(SMALL), domain()
@@ -315,7 +312,6 @@ def test_tables_and_curves_hold_every_row():
     assert "Full (w/o pretrain) - Full" in tables.differences(found, tables.JOINT_PAIRS)
     page = tables.curves(found, tables.JOINT, guess=70.0)
     assert any(np.allclose(line.get_ydata(), 70.0) for line in page.axes[1].lines)
-    plt.close("all")
 
 
 def test_the_paper_s_errors_stand_beside_their_own_measure_alone():

@@ -9,7 +9,6 @@ import torch
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 
 from napa_lib.bottleneck import Clips, KeypointGAN, TrainingConfig, model_config
 from napa_lib.bottleneck.smuggle import Smuggler
@@ -19,12 +18,6 @@ from napa_lib.study.lessons.lesson_03 import pictures as drawn
 from napa_lib.study.lessons.lesson_03 import tables as tables
 from napa_lib.study.lessons.lesson_03.diagram import ARROWS, STAGES, diagram
 from napa_lib.study.lessons.lesson_03.live import losses_figure, train_on
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

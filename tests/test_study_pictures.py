@@ -37,8 +37,7 @@ ROOT = Path(__file__).parents[1]
 def figure():
     figure, axis = plt.subplots(figsize=(4, 3))
     axis.plot([0, 1], [0, 1])
-    yield figure
-    plt.close(figure)
+    return figure
 
 
 def embedded(data: dict) -> bytes:
@@ -96,7 +95,6 @@ def test_what_is_no_picture_is_refused(picture):
 def test_pictures_makes_a_grid():
     figure = study.pictures([torch.rand(3, 8, 8), np.zeros((4, 9, 3))] * 3, titles=list("abcdef"), columns=4)
     assert len(figure.axes) == 8 and [axis.get_title() for axis in figure.axes[:6]] == list("abcdef")
-    plt.close(figure)
     with pytest.raises(ValueError, match="images"):
         study.pictures([])
     with pytest.raises(ValueError, match="title"):
@@ -207,7 +205,6 @@ def test_sides_have_one_palette():
     study.draw_pose(axis, torch.rand(18, 2), NAPA18)
     shades = {to_hex(line.get_color()) for line in axis.lines if len(line.get_xdata()) == 2}
     assert shades == {to_hex(np.divide(color, 255)) for color in (*SIDES.values(), MIDDLE)}
-    plt.close(page)
 
 
 # Estimated poses
@@ -241,7 +238,6 @@ def test_a_pose_in_3d_is_seen_from_where_it_is_said(estimate, angle, right, away
     down = pose[:, 1] * math.cos(tilt) - pose @ away * math.sin(tilt)  # seen from above, what is far away is higher
     np.testing.assert_allclose(joint_markers(axis), np.stack([pose @ right, down], -1), atol=1e-2)
     assert axis.yaxis_inverted()
-    plt.close(page)
 
 
 def test_pose_pictures_hold_their_parts_and_leave_missing_joints_out(estimate):
@@ -255,7 +251,6 @@ def test_pose_pictures_hold_their_parts_and_leave_missing_joints_out(estimate):
     np.testing.assert_allclose([bar.get_width() for bar in bars.patches], in_coco(estimate).confidence)
     assert "17 of 18" in study.pose_words(estimate) and "l_wrist with 0.10" in study.pose_words(estimate)
     assert study.pose_words(in_coco(estimate)).startswith("13 of 13")
-    plt.close("all")
 
 
 def test_comparison_marks_the_joint_that_counts_as_missed():
@@ -270,7 +265,6 @@ def test_comparison_marks_the_joint_that_counts_as_missed():
     np.testing.assert_allclose(crosses[3][0], figures[1].keypoints[seen], atol=1e-3)
     counted = int(figures[1].visible[[j for j, n in enumerate(ART14.joints) if n[1] == "_"]].sum())
     assert f"{100 * (counted - 1) / counted:.0f} %" in page.axes[3].get_title() and "100 %" in page.axes[2].get_title()
-    plt.close(page)
 
 
 DEFAULT = "art_figures/kid_01.webp"
@@ -341,4 +335,4 @@ def test_words_and_arrow_follow_the_gradient():
     assert "pushes it back" in descent.offset_words(30.0, 8.0) and "hardly" in descent.offset_words(0.0, 8.0)
     losses = descent.loss_along(8.0)
     assert int(losses.argmin()) == len(losses) // 2 and losses.min() == 0
-    plt.close(descent.offset_figure(30.0, 8.0))
+    descent.offset_figure(30.0, 8.0)

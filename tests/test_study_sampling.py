@@ -23,12 +23,6 @@ RNG = np.random.default_rng(0)
 BY_ID = {exercise.id[-1]: exercise for exercise in EXERCISES}
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
 def unit(v):
     return v / v.norm(dim=-1, keepdim=True)
 
@@ -270,4 +264,3 @@ def test_half_way_between_joints_bones_shrink_as_the_prediction_is_told():
     page = pictures.interpolation_figure(sampling.load_pretrained("mocap"), pose, turned, 40.0, 3)
     assert "your prediction: 40 %" in page.axes[3].texts[0].get_text()
     assert page.axes[0].texts[0].get_text() == "embeddings; half way the shortest bone has 100 % of its length"
-    plt.close(page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -208,7 +207,6 @@ def test_a_prediction_is_drawn_beside_what_came():
         said = [legend.get_texts()[0].get_text() for legend in legends]
         assert said == ([] if guess is None else ["your prediction"])
         assert bars(page.axes[1]) == {"L_style": 3, "pixels": 1}
-        plt.close(page)
 
 
 def film(steps: int = 4):
@@ -224,7 +222,6 @@ def test_the_film_shows_its_moments_and_the_guess(guess):
     assert [axis.get_title() for axis in page.axes[:2]] == ["step 0", "step 3"]
     said = [line.get_label() for line in page.axes[2].lines[3:]]
     assert said == ([f"your prediction: it {guess}"] if guess in ("rises", "falls", "stays") else [])
-    plt.close(page)
 
 
 def test_a_grown_texture_is_compared_with_its_print_place_by_place():
@@ -239,7 +236,6 @@ def test_a_grown_texture_is_compared_with_its_print_place_by_place():
         lines = {line.get_label(): list(line.get_ydata()) for line in page.axes[-1].lines}
         assert lines["L_style, of its start"] == [1.0, 0.5]
         assert lines.get("your prediction") == (None if guess is None else [0.3, 0.3])
-        plt.close(page)
 
 
 def test_the_balance_marks_the_term_that_was_named():
@@ -248,14 +244,12 @@ def test_the_balance_marks_the_term_that_was_named():
     colors = {label.get_text(): bar.get_facecolor() for label, bar in
               zip(page.axes[0].get_yticklabels(), page.axes[0].patches, strict=True)}  # fmt: skip
     assert colors["cos"] != colors["style"] == colors["srgb"]
-    plt.close(page)
 
 
 def test_the_product_of_two_channels_sums_to_their_gram_entry():
     maps = torch.rand(3, 4, 4)
     page = pictures.two_channels_figure(torch.rand(3, 8, 8), maps, [(0, 2)])
     assert page.axes[3].get_title() == f"product: G = {(maps[0] * maps[2]).sum() / maps.numel():.3f}"
-    plt.close(page)
 
 
 def test_the_stored_comparison_is_shown_as_it_stands():
@@ -264,7 +258,6 @@ def test_the_stored_comparison_is_shown_as_it_stands():
     assert rows["pool network"][0] == pytest.approx(100 * held["closed"]["pool"]["mean"])
     page = pictures.closed_figure(rows, 40.0)
     assert [label.get_text() for label in page.axes[0].get_yticklabels()] == list(rows)
-    plt.close(page)
     table = pictures.held_out_table(held).splitlines()
     copies = [row["stylized"]["content"] for row in held["rows"] if row["network"] == "copy"]
     content = next(line.split() for line in table if line.startswith("content "))

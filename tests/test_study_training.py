@@ -56,8 +56,7 @@ def test_what_is_shown_went_through_the_system():
     assert live.view(1).passed.prediction is None
 
 
-def test_a_resumed_stage_and_a_judge_on_trial(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+def test_a_resumed_stage_and_a_judge_on_trial(tmp_path):
     assert live.interrupted(tmp_path / "c.safetensors", 1, 2, 0)
     seen = live.judge_on_trial(4, 0)
     assert [entry["step"] for entry in seen] == [0, 1, 2, 3, 4] and seen[0]["own"] == seen[0]["untouched"]

@@ -435,8 +435,7 @@ def test_bad_input_is_refused(call, message):
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def test_training_lowers_the_loss(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+def test_training_lowers_the_loss(tmp_path):
     config = style.StylizerConfig(("greatwave",), "instance", steps=20, batch=1, size=32)
     style.train_stylizer(config, tmp_path, "cpu", every=10)
     totals = [entry["total"] for entry in json.loads((tmp_path / "record.json").read_text())]

@@ -216,7 +216,7 @@ def test_styles_are_paintings_files_and_folders(own):
         content.load_styles(["nowhere.jpg"], 16)
 
 
-def test_a_stylizer_of_one_s_own_pictures_by_command(own, tmp_path, capsys):
+def test_a_stylizer_of_one_s_own_pictures_by_command(own, tmp_path):
     asked = ["--styles", str(own), "--data", str(own), "--steps", "1", "--batch", "1", "--size", "16"]
     train.main([*asked, "--out", str(tmp_path / "run")])
     saved = tmp_path / "run/network.safetensors"

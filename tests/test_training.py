@@ -14,8 +14,10 @@ import torch
 
 from napa_lib.data import load_art_figures
 from napa_lib.data.crops import without_figures
+from napa_lib.data.synthetic import LOOKS, load_synthetic
 from napa_lib.engine import load_tensors
 from napa_lib.loop import Setup
+from napa_lib.networks.pose_net import PoseNet2D
 from napa_lib.skeletons import NAPA18
 from napa_lib.training import claim, stylize
 from napa_lib.training import pose as training
@@ -190,7 +192,7 @@ def test_a_checkpoint_holds_no_embedded_weights_and_is_this_trainings(tmp_path):
 
 
 def test_a_broken_loss_stops_the_run(monkeypatch):
-    monkeypatch.setattr(training, "integral_loss", lambda *_: torch.tensor(torch.nan))
+    monkeypatch.setattr("napa_lib.training.losses.integral_loss", lambda *_: torch.tensor(torch.nan))
     with pytest.raises(FloatingPointError, match="the loss is nan"):
         training.train_pose_net(TINY, [dots(4)], [1.0])
 
@@ -286,6 +288,44 @@ def test_what_cannot_be_stylised_is_one_line(words, said, tmp_path):
     with pytest.raises(SystemExit, match=said) as stop:
         stylize.main(["--data", str(tmp_path / "raw"), "--out", str(tmp_path / "styled"), *words])
     assert "\n" not in str(stop.value) and not (tmp_path / "styled").exists()
+
+
+def test_the_claim_trains_on_what_it_says(tmp_path, monkeypatch):
+    """Shares in the order of the sources, the seed that is listed, each validation set under its name."""
+    asked, judged = [], []
+    monkeypatch.setattr(claim, "photo_pictures", lambda split: dots(4))
+    monkeypatch.setattr(
+        claim,
+        "train_pose_net",
+        lambda config, sources, shares, *_, **__: (asked.append((config.seed, sources, shares)), [{"seconds": 1}]),
+    )
+    monkeypatch.setattr(claim, "measure", lambda network, size, figures, sets: judged.append(sets) or {})
+    arguments = ["--out", str(tmp_path / "claim.json"), "--work", str(tmp_path), "--seeds", "3", "5", "--size", "64"]
+    claim.main(arguments)
+    runs = json.loads((tmp_path / "claim.json").read_text())["runs"]
+    wanted = {"raw": {"raw"}, "stylised": {"stylised"}, "mixed": {"raw", "stylised"}}
+    for run, (seed, (raw, stylised), shares) in zip(runs, asked, strict=True):
+        assert torch.equal(raw.images, dots(4).images) and not torch.equal(stylised.images, raw.images)
+        used = {name for name, share in zip(("raw", "stylised"), shares, strict=True) if share > 0}
+        assert used == wanted[run["trained on"]] and run["seed"] == seed and sum(shares) == 1.0
+    assert torch.equal(judged[0]["raw"].images, dots(4).images)
+    assert not torch.equal(judged[0]["stylised"].images, dots(4).images)
+    with pytest.raises(SystemExit, match="name another --out"):
+        claim.main([*arguments, "--steps", "7"])
+
+
+def test_the_claims_pictures_are_lit_like_photographs_and_kinds_are_told_apart(monkeypatch):
+    clips = load_synthetic("validation")
+    people = claim.photo_pictures("validation")
+    photo = [row for row, look in enumerate(clips.look.tolist()) if LOOKS[look] == "photo"]
+    assert 0 < len(photo) < len(clips.look) and torch.equal(
+        people.images[0], clips.pictures(torch.tensor(photo[:1]))[0, 0]
+    )
+    figures = [f for kind in ("drawing", "painting") for f in [f for f in load_art_figures() if f.kind == kind][:2]]
+    exact = {f.name: f.keypoints + (500 if f.kind == "painting" else 0) for f in figures}
+    monkeypatch.setattr(claim, "predict_art", lambda *_: exact)
+    found = claim.measure(PoseNet2D(width=32), 64, figures, {})["art"]
+    assert found["drawing @0.5"] == 100 and found["painting @0.5"] == 0 and 0 < found["all @0.25"] < 100
 
 
 def test_the_claim_is_measured_run_by_run(tmp_path, monkeypatch):

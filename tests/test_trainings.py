@@ -84,8 +84,7 @@ def train_and_die(kind: str, checkpoint: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is Unix's")
 @pytest.mark.parametrize("kind", KINDS)
-def test_killed_resumed_and_made_longer(kind, tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
+def test_killed_resumed_and_made_longer(kind, tmp_path):
     path = tmp_path / "c.safetensors"
     code = (
         f"import sys; sys.path.insert(0, 'tests'); from test_trainings import *; train_and_die({kind!r}, sys.argv[1])"

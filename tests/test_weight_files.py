@@ -12,8 +12,10 @@ from napa_lib.adaptation.store import load_regressor, load_source, load_transfer
 from napa_lib.bottleneck.store import load_model
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
+from napa_lib.lifting import load_depth_net
 from napa_lib.multiperson.store import load_network
 from napa_lib.networks.pose_net import load_pose_net
+from napa_lib.pose import PoseEstimator
 from napa_lib.style import load_stylizer
 
 LOADERS = {
@@ -46,3 +48,13 @@ def test_an_odd_configuration_is_named(name, config, tmp_path: Path):
     save_tensors(tmp_path / "m.safetensors", tensors, {**metadata, "config": config})
     with pytest.raises(ValueError):
         LOADERS[name][0](tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("name", ["pose_net", "depthnet_tiny"])
+@pytest.mark.parametrize("config", ["null", "[]", "{", '"x"', '{"size": "x", "sees": "bones", "preset": []}'])
+def test_a_configuration_that_is_none_is_named(name, config, tmp_path):
+    tensors, metadata = load_tensors(asset_path(f"weights/{name}.safetensors"))
+    file = tmp_path / "m.safetensors"
+    save_tensors(file, tensors, {**metadata, "config": config})
+    with pytest.raises(CheckpointError, match="m.safetensors does not tell"):
+        PoseEstimator.from_pretrained(file, "cpu") if name == "pose_net" else load_depth_net(file)

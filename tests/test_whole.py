@@ -30,11 +30,6 @@ from tests.test_mixing import some_pictures
 SMALL = replace(WHOLE, size=64, batch=2, steps=2)
 
 
-@pytest.fixture(autouse=True)
-def no_bars(monkeypatch):
-    monkeypatch.setenv("NAPA_PROGRESS_BAR", "off")
-
-
 def test_the_answer_is_movenets_in_the_order_of_napa18(rng):
     images = torch.tensor(rng.random((2, 3, 64, 64)), dtype=torch.float32)
     with torch.no_grad():
@@ -105,7 +100,7 @@ def test_art_is_measured_in_the_pictures_pixels_by_limb_joint():
     assert ((seen - middle[:, None]).abs() <= side[:, None, None]).all()
 
 
-def test_a_training_is_made_once_and_again_for_another_config(tmp_path, monkeypatch):
+def test_a_training_is_made_once_and_again_for_another_config(tmp_path):
     judges = Judges({"people": some_pictures(1)}, load_art_figures()[:2], 64)
     sources, path = [labelled(some_pictures(0), 1.0)], tmp_path / "end.safetensors"
     row, poses = train_once(path, SMALL, sources, judges)

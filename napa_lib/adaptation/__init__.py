@@ -31,7 +31,6 @@ from napa_lib.adaptation.targets import (
     labelled_target,
     recorded_target,
     source_poses,
-    synthetic_target,
     union_target,
 )
 from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
@@ -74,6 +73,5 @@ __all__ = [
     "recorded_target",
     "sample_poses",
     "source_poses",
-    "synthetic_target",
     "union_target",
 ]

@@ -105,7 +105,11 @@ def adapt(
 
 
 def paired_noises(pairing: str, pool: Pool, mixed: Tensor) -> Tensor:
-    """The noise of the pool that is to become each of the mixed poses, (E, latent)."""
+    """The noise of the pool that is to become each of the mixed poses, (E, latent).
+
+    Raises:
+        ValueError: if the pool has fewer noises than there are mixed poses.
+    """
     if len(pool.noises) < len(mixed):
         raise ValueError(f"pool must hold a noise for each of {len(mixed)} mixed poses, got {len(pool.noises)}")
     if pairing == "random":  # the pool's noises are in random order, and so are the mixed poses
@@ -114,13 +118,13 @@ def paired_noises(pairing: str, pool: Pool, mixed: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def read_poses(network: nn.Module, regressor: KeypointRegressor, noises: Tensor, batch: int = BATCH) -> Tensor:
+def read_poses(network: nn.Module, regressor: KeypointRegressor, noises: Tensor) -> Tensor:
     """beta(g(z)): the poses that a generator draws, (N, J, 2) in [-1, 1], on the CPU.
 
     Source: FlexPose, eq. 8; `alpha` of it is the re-rendered skeleton image.
     """
     device = next(network.parameters()).device
-    return torch.cat([regressor(network(part.to(device))).float().cpu() for part in noises.split(batch)])
+    return torch.cat([regressor(network(part.to(device))).float().cpu() for part in noises.split(BATCH)])
 
 
 def sample_poses(

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from napa_lib import loop, results
+from napa_lib.adaptation.config import AdaptationConfig
 from napa_lib.adaptation.faces import TURNED
 from napa_lib.adaptation.measure import (
     ADAPTATION,
@@ -137,6 +138,23 @@ EXPERIMENTS = {  # `make results ONLY=07`; tools/ship_adaptation.py puts what sh
 }  # fmt: skip
 
 
+def _measure(options: argparse.Namespace) -> tuple[dict, AdaptationConfig]:
+    if options.scale:
+        return measure_scale(options.seed), replace(ADAPTATION, seed=options.seed)
+    name = options.target or options.variant or SHIPPED[options.ship][0]
+    parts = open_parts(options.models, options.seed, NETWORKS.get(name, ("warm", "beta")))
+    changes = {key: value for key, value in VARIANTS.get(name, {}).items() if key != "shots"}
+    config = settings_for(parts.source, options.seed, **changes)
+    if options.target:
+        return measure_target(options.target, parts, options.seed), config
+    if options.variant:
+        return measure_variant(options.variant, parts, options.seed), config
+    found = {"shipped": ship(SHIPPED[options.ship], parts, options.seed, options.models)}
+    if options.ship == "bodies":
+        found["sources"] = judge_sources(parts, options.seed, options.models)
+    return found, config
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Adapt a trained source, measure, and write one result."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
@@ -149,29 +167,12 @@ def main(arguments: list[str] | None = None) -> None:
     what.add_argument("--ship", nargs="?", const="bodies", choices=tuple(SHIPPED), help="the adaptations that ship")
     parser.add_argument("--models", type=Path, default=Path(RUNS), help="folder of source and beta")
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and trainings")
-    parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
-    started, half = time.monotonic(), not options.full
+    started = time.monotonic()
     with loop.command():
         prepare_file(options.out)
-        config = replace(ADAPTATION, seed=options.seed)
-        if options.scale:
-            found = measure_scale(options.seed)
-        else:
-            name = options.target or options.variant or SHIPPED[options.ship][0]
-            networks = NETWORKS.get(name, ("warm", "beta"))
-            parts = open_parts(options.models, options.seed, half, networks)
-            changes = {key: value for key, value in VARIANTS.get(name, {}).items() if key != "shots"}
-            config = settings_for(parts.source, options.seed, **changes)
-            if options.target:
-                found = measure_target(options.target, parts, options.seed)
-            elif options.variant:
-                found = measure_variant(options.variant, parts, options.seed)
-            else:
-                found = {"shipped": ship(SHIPPED[options.ship], parts, options.seed, options.models)}
-                if options.ship == "bodies":
-                    found["sources"] = judge_sources(parts, options.seed, options.models)
+        found, config = _measure(options)
         command = results.command_line(PROGRAM, arguments)
         results.write(options.out, found, command, time.monotonic() - started, config, options.seed,
                       config.steps)  # fmt: skip

@@ -175,6 +175,9 @@ def maximum_mean_discrepancy(first: Tensor, second: Tensor) -> float:
 def coverage(generated: Tensor, targets: Tensor, neighbours: int = 5) -> float:
     """Share of the targets that have a generated pose nearer than their own `neighbours`-th nearest target.
 
+    Raises:
+        ValueError: if a set is none of poses (N, J, 2), or there are not more targets than `neighbours`.
+
     Source: Naeem et al., 2020, eq. 6 (coverage).
 
     >>> poses = torch.arange(12.0).view(6, 1, 2)

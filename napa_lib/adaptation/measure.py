@@ -94,12 +94,12 @@ class Parts:
     setup: Setup
 
 
-def open_parts(models: Path, seed: int, half: bool, networks: tuple[str, str] = ("warm", "beta")) -> Parts:
+def open_parts(models: Path, seed: int, networks: tuple[str, str] = ("warm", "beta")) -> Parts:
     """Trained networks of a folder, source and beta, and a pool of noises drawn with the seed."""
     files = [models / f"{name}.safetensors" for name in networks]
     source, regressor = load_source(files[0]), load_regressor(files[1])
     pool = draw_pool(source, regressor, POOL, torch.Generator().manual_seed(seed))
-    return Parts(source, regressor, pool, VGG19Features(), Setup(half=half))
+    return Parts(source, regressor, pool, VGG19Features(), Setup(half=True))
 
 
 def settings_for(source: PoseStyleGAN, seed: int = 0, **changes: object) -> AdaptationConfig:

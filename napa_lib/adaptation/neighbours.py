@@ -16,14 +16,11 @@ import torch
 from torch import Tensor
 
 from napa_lib import loop, results
-from napa_lib.adaptation.adapt import draw_pool
 from napa_lib.adaptation.functional import energy_distance, told_apart
-from napa_lib.adaptation.measure import ADAPTATION, MEASURED_ON, POOL, SAMPLES, Parts, adapt_to
-from napa_lib.adaptation.store import load_pretrained
+from napa_lib.adaptation.measure import ADAPTATION, MEASURED_ON, SAMPLES, Parts, adapt_to
+from napa_lib.adaptation.reading import open_shipped
 from napa_lib.adaptation.targets import recorded_target
 from napa_lib.files import prepare_file
-from napa_lib.loop import Setup
-from napa_lib.networks import VGG19Features
 
 PROGRAM = "python -m napa_lib.adaptation.neighbours"
 
@@ -57,15 +54,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Adapt to each of the ten targets, and judge the poses by their nearest neighbours."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and fitting")
-    parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with loop.command():
         prepare_file(options.out)
-        source, regressor = load_pretrained()
-        pool = draw_pool(source, regressor, POOL, torch.Generator().manual_seed(options.seed))
-        parts = Parts(source, regressor, pool, VGG19Features(), Setup(half=not options.full))
+        parts = open_shipped(options.seed)
         found = {name: measure(name, parts, options.seed) for name in MEASURED_ON}
         command = results.command_line(PROGRAM, arguments)
         results.write(options.out, {"neighbours": found}, command, time.monotonic() - started,

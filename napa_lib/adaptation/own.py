@@ -35,6 +35,7 @@ from napa_lib.data.pose_files import save_poses
 from napa_lib.engine import choose_device
 from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Setup
+from napa_lib.options import add_device
 from napa_lib.skeletons import FACE68, SHARED15
 
 PROGRAM = "python -m napa_lib.adaptation.own"
@@ -91,8 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--beta", type=Path, metavar="FILE", help="its beta")
     add("--count", type=int, default=COUNT, help="poses to write")
     add("--seed", type=int, default=0, help="of shots, noises and fitting")
-    add("--device", default="cpu", help="auto, cpu, cuda or mps")
-    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(parser)
     add("--out", type=Path, required=True, metavar="FILE", help="safetensors file to write")
     add("--results", type=Path, metavar="FILE", help="JSON file for the distances; needs --held-out")
     options = parser.parse_args(arguments)

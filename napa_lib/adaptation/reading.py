@@ -130,11 +130,11 @@ def refine_regressor(
     return network.cpu().eval(), record
 
 
-def open_shipped(seed: int, half: bool) -> Parts:
+def open_shipped(seed: int) -> Parts:
     """The networks that ship, and a pool of noises drawn with the seed."""
     source, regressor = load_pretrained()
     pool = draw_pool(source, regressor, POOL, torch.Generator().manual_seed(seed))
-    return Parts(source, regressor, pool, VGG19Features(), Setup(half=half))
+    return Parts(source, regressor, pool, VGG19Features(), Setup(half=True))
 
 
 def shots_of(target: Target, seed: int) -> Tensor:
@@ -253,18 +253,17 @@ def main(arguments: list[str] | None = None) -> None:
     what.add_argument("--ship", action="store_true", help="teach beta the tau that ships, and write it beside --out")
     what.add_argument("--smear", action="store_true", help="adapt the coarse layers, give poses what beta leaves out")
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and trainings")
-    parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with loop.command():
         for file in (options.out, *[options.out.with_suffix(".safetensors")] * options.ship):
             prepare_file(file)
-        config, half = ReadingConfig(seed=options.seed), not options.full
+        config = ReadingConfig(seed=options.seed)
         if options.target in NETWORKS:
-            parts = open_parts(options.models, options.seed, half, NETWORKS[options.target])
+            parts = open_parts(options.models, options.seed, NETWORKS[options.target])
         else:
-            parts = open_shipped(options.seed, half)
+            parts = open_shipped(options.seed)
         if options.ship:
             beta, found = teach_shipped(options.target, parts, config)
             save_regressor(options.out.with_suffix(".safetensors"), beta)

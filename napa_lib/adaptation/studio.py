@@ -125,7 +125,7 @@ def chosen_poses(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return few, others[~others.isnan().flatten(1).any(1)]
 
 
-def make_poses(shots: Tensor, seed: int, half: bool) -> dict[str, Tensor]:
+def make_poses(shots: Tensor, seed: int) -> dict[str, Tensor]:
     """15 joints in [-1, 1]: `flexpose`, poses of a generator adapted to the shots; `mixup`, mixed from them alone;
     `source`, of the generator before; `direct` and `ours`, these and the adapted ones with 1000 mixed among them.
 
@@ -134,7 +134,7 @@ def make_poses(shots: Tensor, seed: int, half: bool) -> dict[str, Tensor]:
     source, regressor = load_pretrained()
     generator = torch.Generator().manual_seed(seed)
     pool = draw_pool(source, regressor, POOL, generator)
-    adapted = adapt(replace(ADAPTATION, seed=seed), source, pool, shots, setup=Setup(half=half))
+    adapted = adapt(replace(ADAPTATION, seed=seed), source, pool, shots, setup=Setup(half=True))
     flexpose = sample_poses(adapted.generator, regressor, COUNT, generator)
     mixed = pose_mixup(shots, COUNT, generator)
     rest = COUNT - len(adapted.mixed)
@@ -154,7 +154,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
     parser.add_argument("--shots", type=int, default=50, help="how many of the studio's poses are known")
     parser.add_argument("--seed", type=int, default=0, help="of shots, noises and fitting")
-    parser.add_argument("--full", action="store_true", help="compute in full precision, not in bfloat16 where safe")
     parser.add_argument("--out", type=Path, required=True, help="first part of the names of five files")
     options = parser.parse_args(arguments)
     started = time.monotonic()
@@ -165,7 +164,7 @@ def main(arguments: list[str] | None = None) -> None:
         layout, generator = fit_layout(few), torch.Generator().manual_seed(options.seed)
         shots = fit_square(convert(few, NAPA18, SHARED15))
         held_out = fit_square(convert(others[:HELD_OUT], NAPA18, SHARED15))
-        made = make_poses(shots, options.seed, not options.full)
+        made = make_poses(shots, options.seed)
         for kind in KINDS:
             placed = place(complete(made[kind], layout), layout, generator)
             save_poses(f"{options.out}_{kind}.safetensors", placed, NAPA18.name)

@@ -14,10 +14,9 @@ from napa_lib.adaptation.sticks import check_poses, fit_square
 from napa_lib.data import load_body25_poses
 from napa_lib.data.datasets import Annotations
 from napa_lib.data.known import open_known
-from napa_lib.data.synthetic import load_synthetic
 from napa_lib.data.views import mocap_poses, to_camera
 from napa_lib.sampling import SKELETON, sample_canonical
-from napa_lib.skeletons import BODY25, FACE68, NAPA18, SHARED15, convert
+from napa_lib.skeletons import BODY25, FACE68, SHARED15, convert
 
 ARTIFICIAL = 4000  # different artificial poses, each seen from several sides
 UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # rows x, y, z of a world with y up, not z
@@ -151,17 +150,6 @@ def labelled_target(name: str, held_out: str | None = None) -> Target:
         count = min(map(len, groups))
         pool = torch.cat([spaced(pool[rows], count) for rows in groups])
     return Target(name, pool, others, max(1, len(groups)))
-
-
-def synthetic_target(motion: int, split: str = "train") -> Target:
-    """The synthetic people that move as one motion-capture clip does, by its number in `data.shards.MOVEMENTS`.
-
-    Raises:
-        ValueError: if too few of their frames show all 15 joints.
-    """
-    people = load_synthetic(split)
-    keypoints = people.keypoints[people.movement == motion].flatten(0, 1)
-    return _halved(f"motion {motion}", convert(keypoints, NAPA18, SHARED15))
 
 
 def choose_shots(target: Target, count: int, generator: torch.Generator) -> Tensor:

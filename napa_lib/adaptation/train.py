@@ -31,6 +31,7 @@ from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
 from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.gan import bce_discriminator_loss, bce_generator_loss
+from napa_lib.options import add_device
 
 PROGRAM = "python -m napa_lib.adaptation.train"
 SCALE = 32_000  # poses of the source, as many as the paper has of COCO
@@ -180,9 +181,9 @@ def known_poses(network: KeypointRegressor, count: int, generator: torch.Generat
     return source(count, generator, split)
 
 
-def held_out_distance(network: KeypointRegressor, size: int, count: int = 1000) -> float:
+def held_out_distance(network: KeypointRegressor, size: int) -> float:
     """beta's mean distance on skeleton images of poses held out, a joint, as a share of the picture's side."""
-    poses = known_poses(network, count, torch.Generator().manual_seed(1), "validation")
+    poses = known_poses(network, 1000, torch.Generator().manual_seed(1), "validation")
     found = read_images(network, alpha(poses, size, network.planes == 3))
     return float((found - poses).norm(dim=-1).mean()) / 2
 
@@ -204,8 +205,7 @@ def parser() -> argparse.ArgumentParser:
     add("--penalty", type=float, default=SourceConfig.penalty, help="weight of the critic's penalty, of --stage source")
     add("--lazy", type=int, default=SourceConfig.lazy, help="steps between two penalties")
     add("--seed", type=int, default=SourceConfig.seed)
-    add("--device", default="cpu", help="auto, cpu, cuda or mps")
-    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(found)
     add("--out", type=Path, required=True, metavar="FILE", help="safetensors file to write")
     add("--results", type=Path, metavar="FILE", help="JSON file for the record")
     return found

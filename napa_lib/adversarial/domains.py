@@ -190,7 +190,7 @@ def domain_from_synthetic(people: SyntheticClips, size: int, look: str) -> Domai
     )  # fmt: skip
 
 
-def domain_from_annotations(annotations: Annotations, size: int, skeleton: str = "H36M17") -> Domain:
+def domain_from_annotations(annotations: Annotations, size: int) -> Domain:
     """Pictures of Human3.6M, MPII or another data set, cut round the joints, with 2D labels and 3D where there is any.
 
     Left out are people of whom fewer than two joints are known. Cameras are found from the labels: with poses in camera
@@ -199,15 +199,14 @@ def domain_from_annotations(annotations: Annotations, size: int, skeleton: str =
     Args:
         annotations: from one of the readers of `napa_lib.data.datasets`.
         size: side of the pictures in pixels.
-        skeleton: joint set wanted; joints that the data set does not have are NaN.
 
     Raises:
         ValueError: if nobody has two joints, or a picture is missing or damaged.
     """
-    known = annotations.to(skeleton)
+    known = annotations.to("H36M17")
     enough = (~known.keypoints.isnan().any(-1)).sum(-1) >= 2
     if not bool(enough.any()):
-        raise ValueError(f"annotations must have somebody with two joints of {skeleton}, got none in {len(known)}")
+        raise ValueError(f"annotations must have somebody with two joints of H36M17, got none in {len(known)}")
     known = known.take(enough.nonzero()[:, 0].tolist())
     points = known.keypoints
     low, high = points.nan_to_num(torch.inf).amin(1), points.nan_to_num(-torch.inf).amax(1)
@@ -221,7 +220,7 @@ def domain_from_annotations(annotations: Annotations, size: int, skeleton: str =
     heads = None
     if known.head_sizes is not None:
         heads = known.head_sizes / matrices[:, 0, :2].norm(dim=-1) * 2 / (size - 1)
-    return Domain(images, to_unit(keypoints, size), get_skeleton(skeleton).name, known.poses, cameras, heads)
+    return Domain(images, to_unit(keypoints, size), "H36M17", known.poses, cameras, heads)
 
 
 def _fit_cameras(poses: Tensor, keypoints: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ from napa_lib.adversarial.train import pretrain_2d, train_estimator
 from napa_lib.engine import choose_device
 from napa_lib.experiments import Experiment
 from napa_lib.loop import Record, Setup, command
+from napa_lib.options import add_device
 
 PROGRAM = "python -m napa_lib.adversarial.experiments"
 ALL_ROWS = {**ROWS, **FIXED_ROWS}
@@ -252,8 +253,7 @@ def parser() -> argparse.ArgumentParser:
     add("--critic-learning-rate", type=float, default=1e-3)
     add("--adversarial", type=float, help="lambda of eq. 5; if not given, the paper's, beside maps of this size")
     add("--split", choices=("validation", "test"), default="test", help="what to measure at the end")
-    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
-    add("--device", default="cpu", help="auto, cpu, cuda or mps")
+    add_device(found)
     add("--runs", default=FOLDER, help="folder for what rows share and for checkpoints")
     add("--models", metavar="FOLDER", help="where to write ROW_SEED.safetensors, estimator and discriminator in 8 bits")
     add("--results", metavar="FOLDER", help="where to write ROW_SEED.json, errors and record")

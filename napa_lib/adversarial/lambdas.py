@@ -23,6 +23,7 @@ from napa_lib.adversarial.train import train_estimator
 from napa_lib.engine import choose_device
 from napa_lib.files import prepare_file
 from napa_lib.loop import Setup, command
+from napa_lib.options import add_device
 
 PROGRAM = "python -m napa_lib.adversarial.lambdas"
 # No advice; what eq. 5 as printed comes to, see `losses.pose_losses`; up to the paper's number; that of the rows.
@@ -76,8 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--lambdas", type=float, nargs="+", default=LAMBDAS)
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
+    add_device(parser)
     options = parser.parse_args(arguments)
     started = time.monotonic()
     with command():

@@ -10,7 +10,7 @@ from napa_lib.adversarial.config import ModelConfig
 from napa_lib.adversarial.discriminator import MultiSourceDiscriminator
 from napa_lib.adversarial.networks import Generator
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
+from napa_lib.engine import load_format, load_weights, save_tensors, telling_header
 from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-adversarial-1"
@@ -41,9 +41,7 @@ def load_model(path: str | Path) -> tuple[Generator, MultiSourceDiscriminator | 
     Raises:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
-    tensors, header = load_tensors(path)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} holds no estimator of {FORMAT}: its format is {header.get('format')!r}")
+    tensors, header = load_format(path, FORMAT, "estimator")
     with telling_header(path):
         config = ModelConfig(**json.loads(header["config"]))
         sources = tuple(json.loads(header["sources"]))

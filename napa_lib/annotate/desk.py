@@ -5,34 +5,36 @@ from __future__ import annotations
 import io
 import json
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from napa_lib.annotate.journal import HIDDEN, NAME, SEEN, Edit, Figure, Journal, JournalError, fold
+from napa_lib.annotate.inputs import FAINT, flags_of, read_marks
+from napa_lib.annotate.journal import HIDDEN, MOST_FIGURES, NAME, SEEN, Edit, Figure, Journal, JournalError, fold
 from napa_lib.annotate.outputs import art_lacks, as_art, as_coco, is_ours
-from napa_lib.annotate.pseudo_depth import pseudo_depth
+from napa_lib.annotate.pseudo_depth import pseudo_depth, strained_limbs
 from napa_lib.data import PictureError
 from napa_lib.engine import progress
 from napa_lib.files import write_text
 from napa_lib.lifting import bone_vectors, load_depth_net
 from napa_lib.pose import PoseEstimator, open_picture
-from napa_lib.pose.drawing import SURE
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.pose.files import advice, pictures_in, unreadable_in, why_unread
-from napa_lib.pose.people import with_margin
+from napa_lib.pose.people import OVERLAP, intersection_over_union, with_margin
 from napa_lib.pose.record import describe, describe_picture
 from napa_lib.skeletons import NAPA18
 
 COCO, ART, POSES = "annotations.json", "figures.json", "poses"
+UNSURE = 0.25  # confidence of a hidden joint in `pose.json`, which calls it doubtful
 SHOWN = 1600  # pixels, longer side of what the page is shown
-FAINT = 0.2  # confidence from which a guessed joint counts as there; from SURE on, as seen
 
 
 class Desk:
-    """A folder of pictures and its journal.
+    """A folder of pictures and its journal. Where the journal is gone, `annotations.json` that it made is taken in.
 
     Args:
         folder: the pictures; the journal and what comes out lie beside them.
@@ -66,6 +68,36 @@ class Desk:
             self.unread.append(f"{name!r} was marked and cannot be read now: the files leave its figures out")
         self._thinking = threading.Lock()  # one guess at a time
         self._writing = threading.Lock()
+        if not self.journal.edits and (folder / COCO).exists():
+            self.unread += self.take([folder / COCO])[1:]
+
+    def take(self, paths: Sequence[Path]) -> list[str]:
+        """Add the figures of COCO's files and `pose.json`s to those pictures in which nothing was marked before.
+
+        Returns:
+            a sentence on what was taken, and one on each picture whose figures were not.
+
+        Raises:
+            ValueError: if a file cannot be read; nothing is added then.
+        """
+        marks = [mark for path in paths for mark in read_marks(path)]
+        before, added, said = {edit.picture for edit in self.journal.edits}, Counter[str](), {}
+        for mark in marks:
+            name = mark.picture
+            if name not in self.sizes:
+                said[name] = "there is no such picture"
+            elif name in before:
+                said[name] = "figures were marked in it before"
+            elif mark.size[0] == mark.size[0] and mark.size != self.sizes[name]:
+                (width, height), told = self.sizes[name], mark.size
+                said[name] = f"it is {width} x {height} upright, there it was {told[0]:.0f} x {told[1]:.0f}"
+            elif added[name] == MOST_FIGURES:
+                said[name] = f"of its figures the first {MOST_FIGURES} were taken"
+            else:
+                self.keep(mark.edit(name, added[name]))
+                added[name] += 1
+        first = f"took {added.total()} figures of {len(added)} pictures"
+        return [first, *(f"{name!r} was left out: {reason}" for name, reason in sorted(said.items()))]
 
     def pictures(self) -> list[dict[str, Any]]:
         """Name, width and height of each."""
@@ -94,37 +126,72 @@ class Desk:
         """The changes behind the first `number`, as JSON holds them."""
         return [edit.record() for edit in self.journal.edits[max(0, number) :]]
 
-    def guess(self, number: int, box: Sequence[float] | None = None) -> int:
-        """Let the estimator mark a new figure, in a box if one is given; how many changes there are then."""
+    def guess(self, number: int, box: Sequence[float] | None = None, first: bool = False) -> dict[str, int | None]:
+        """Let the estimator mark a new figure: in a box if one is given, else the likeliest that is not marked yet.
+
+        Args:
+            number: of the picture.
+            box: x0, y0, x1, y1.
+            first: only if nothing was ever marked there, so that two tabs that open a picture guess once.
+
+        Returns:
+            "last", how many changes there are then, and "figure", the new one's number, None where there is none.
+
+        Raises:
+            JournalError: if the box is none, or no other figure is found.
+        """
         name = self._name(number)
         if box is not None and (not isinstance(box, (list, tuple)) or len(box) != 4):
             raise JournalError(f"box must be x0, y0, x1, y1, got {box!r:.80}")
         with self._thinking:
-            if self.estimator is None:
-                self.estimator = PoseEstimator.from_pretrained()
-            boxes = None if box is None else with_margin(torch.tensor([[float(v) for v in box]]))
-            found = self.estimator.predict(self.folder / name, boxes)[0]
-        taken = {edit.figure for edit in self.journal.edits if edit.picture == name}
-        least = FAINT if int((found.confidence >= FAINT).sum()) > 3 else 0.0  # something to drag, in any case
-        joints = {
-            joint: (round(x, 1), round(y, 1), SEEN if sure >= SURE else HIDDEN)
-            for joint, (x, y), sure in zip(NAPA18.joints, found.keypoints.tolist(), found.confidence, strict=True)
-            if x == x and sure >= least
-        }
-        return self.keep(Edit(name, max(taken, default=-1) + 1, joints))
+            taken = {edit.figure for edit in self.journal.edits if edit.picture == name}
+            if first and taken:
+                return {"last": len(self.journal.edits), "figure": None}
+            found = self._look(name, box)
+            flags = flags_of(found.confidence)
+            if int((found.confidence >= FAINT).sum()) <= 3:  # something to drag, in any case
+                flags = flags.clamp_min(HIDDEN)
+            joints = {
+                joint: (round(x, 1), round(y, 1), flag)
+                for joint, (x, y), flag in zip(NAPA18.joints, found.keypoints.tolist(), flags.tolist(), strict=True)
+                if x == x and flag
+            }
+            figure = max(taken, default=-1) + 1
+            return {"last": self.keep(Edit(name, figure, joints, kind="guess")), "figure": figure}
+
+    def _look(self, name: str, box: Sequence[float] | None) -> PoseResult:
+        if self.estimator is None:
+            self.estimator = PoseEstimator.from_pretrained()
+        path = self.folder / name
+        if box is not None:
+            return self.estimator.predict(path, with_margin(torch.tensor([[float(v) for v in box]])))[0]
+        marked = [_bounds(figure.keypoints) for figure in self.journal.figures() if figure.picture == name]
+        if not marked:
+            return self.estimator.predict(path)[0]
+        for found in self.estimator.predict(path, many=True):
+            if float(intersection_over_union(_bounds(found.keypoints)[None], torch.stack(marked)).max()) < OVERLAP:
+                return found
+        raise JournalError("no other figure is found; drag a box round one")
 
     def fit(self, picture: str, number: int) -> dict[str, Any]:
         """Give a figure pseudo-3D depths and keep them; what is doubtful about them, in words."""
         figure = self._figure(picture, number)
         found = pseudo_depth(figure.keypoints, *self._depth_net())
         depths = {j: round(z, 1) for j, z in zip(NAPA18.joints, found.depths.tolist(), strict=True) if z == z}
-        last = self.keep(Edit(picture, number, depths=depths))
-        limbs = ("right leg", "left leg", "right arm", "left arm")
-        return {"last": last, "strained": [n for n, fine in zip(limbs, found.allowed, strict=True) if not fine],
-                "too_long": int(found.too_long.sum())}  # fmt: skip
+        last = self.keep(Edit(picture, number, depths=depths, kind="fit"))
+        return {"last": last, "strained": strained_limbs(found.pose), "too_long": int(found.too_long.sum())}
+
+    def strained(self, edit: Edit) -> list[str]:
+        """The limbs of a figure whose depth was changed that no body could bring where they are then."""
+        figures = self._folded(edit.picture, edit.figure) if edit.depths else []
+        return [limb for f in figures for limb in strained_limbs(torch.cat([f.keypoints, f.depths[:, None]], 1))]
+
+    def _folded(self, picture: str, number: int) -> list[Figure]:
+        """One figure of a picture, if it is there."""
+        return fold([e for e in self.journal.edits if e.picture == picture and e.figure == number])
 
     def _figure(self, picture: str, number: int) -> Figure:
-        for figure in fold([e for e in self.journal.edits if e.picture == picture and e.figure == number]):
+        for figure in self._folded(picture, number):
             return figure
         raise JournalError(f"{picture!r:.80} has no figure {number}")
 
@@ -140,7 +207,7 @@ class Desk:
         and a figure's `pose.json` is removed.
         """
         with self._writing:
-            figures = self._figures()
+            figures = [figure for figure in self._figures() if figure.checked]
             fit = [figure for figure in figures if not art_lacks(figure)]
             texts = {}
             for name, marked, write in ((COCO, figures, as_coco), (ART, fit, as_art)):
@@ -156,11 +223,16 @@ class Desk:
             return [self.folder / name for name in texts]
 
     def left_out(self) -> list[str]:
-        """A sentence for each figure that `napa evaluate` could not measure, so that `figures.json` is without it."""
-        return [
-            f"{figure.picture}, figure {figure.number + 1} is left out of {ART}: it lacks {', '.join(lacking)}"
-            for figure in self._figures()
-            if (lacking := art_lacks(figure))
+        """What the files are without, in sentences: guesses that nobody looked at, and, in `figures.json`, figures that
+        `napa evaluate` could not measure."""
+        figures = self._figures()
+        guesses = sum(not figure.checked for figure in figures)
+        said = [f"guesses left out until somebody changes or confirms them: {guesses}"] if guesses else []
+        return said + [
+            f"{figure.picture}, figure {figure.number + 1} is left out of {ART}: it lacks {', '.join(lacking)} "
+            "(put a joint that cannot be seen where it must be, and call it hidden)"
+            for figure in figures
+            if figure.checked and (lacking := art_lacks(figure))
         ]
 
     def _figures(self) -> list[Figure]:
@@ -174,7 +246,7 @@ class Desk:
         scale = (length[known].square().sum() / drawn[known].square().sum()).sqrt() if bool(known.any()) else torch.nan
         root = body[0] if bool(body[0].isfinite().all()) else body.nanmean(0)
         points = figure.keypoints[figure.flags > 0]
-        sure = torch.where(figure.flags == SEEN, 1.0, torch.where(figure.flags == HIDDEN, 0.5, 0.0))
+        sure = torch.where(figure.flags == SEEN, 1.0, torch.where(figure.flags == HIDDEN, UNSURE, 0.0))
         box = (*points.amin(0).tolist(), *points.amax(0).tolist())
         result = PoseResult(figure.keypoints, (body - root) * scale, sure, box, NAPA18)
         picture = describe_picture(self.folder / figure.picture, self.sizes[figure.picture])
@@ -188,7 +260,18 @@ def refuse_foreign(folder: Path) -> None:
         return
     for name in (COCO, ART):
         if (folder / name).exists() and not is_ours(folder / name):
-            raise JournalError(f"{folder / name} is not of napa annotate's making and would be written over; move it")
+            raise JournalError(
+                f"{folder / name} is not of napa annotate's making and would be written over; move it. "
+                "--from takes figures of COCO's files and of pose.json in"
+            )
+    if (folder / ART).exists() and not (folder / COCO).exists():
+        raise JournalError(f"{folder / ART} holds figures without {COCO}, and would be written over; move it")
+
+
+def _bounds(keypoints: Tensor) -> Tensor:
+    """x0, y0, x1, y1 round the joints that are there."""
+    there = keypoints[keypoints.isfinite().all(-1)]
+    return torch.cat([there.amin(0), there.amax(0)])
 
 
 def _pose_name(figure: Figure | Edit) -> str:

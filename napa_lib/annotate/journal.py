@@ -6,6 +6,7 @@ counts, and the one before stays in the file. A line that a crash cut short is l
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ from napa_lib.skeletons import NAPA18
 NAME = "annotations.jsonl"
 ABSENT, HIDDEN, SEEN = 0, 1, 2  # as COCO flags joints
 MOST_FIGURES = 100  # of one picture
+TOLD = ("removed", "ambiguous", "checked")  # of a figure, true or false
+KINDS = ("", "guess", "fit", "undo", "redo")  # by hand, by the estimator, of depth, and taking one back or not
 
 
 class JournalError(ValueError):
@@ -38,15 +41,22 @@ class Edit:
         picture: the file's name.
         figure: its number in the picture, from 0.
         joints: by name x and y in pixels of the upright picture, and ABSENT, HIDDEN or SEEN.
-        depths: by name, pixels of the picture away from the viewer, the pelvis or the middle of what there is at 0.
+        depths: by name, pixels of the picture away from the viewer, the pelvis or the middle of what there is at 0;
+            None takes a depth away.
         removed: whether the figure is gone; None leaves that as it is.
+        ambiguous: whether the picture does not tell left from right, as with a silhouette; None leaves that as it is.
+        checked: whether somebody has changed or confirmed the figure; None leaves that as it is, or says so by hand.
+        kind: one of `KINDS`.
     """
 
     picture: str
     figure: int
     joints: Mapping[str, tuple[float, float, int]] = field(default_factory=dict)
-    depths: Mapping[str, float] = field(default_factory=dict)
+    depths: Mapping[str, float | None] = field(default_factory=dict)
     removed: bool | None = None
+    ambiguous: bool | None = None
+    checked: bool | None = None
+    kind: str = ""
 
     @classmethod
     def read(cls, value: Any) -> Edit:
@@ -57,19 +67,27 @@ class Edit:
         """
         if not isinstance(value, dict) or not isinstance(value.get("picture"), str):
             raise JournalError(f"a change must be an object that names its picture, got {value!r:.80}")
-        figure, removed = value.get("figure"), value.get("removed")
+        figure, told = value.get("figure"), {name: value.get(name) for name in TOLD}
         if isinstance(figure, bool) or not isinstance(figure, int) or not 0 <= figure < MOST_FIGURES:
             raise JournalError(f"figure must be a number from 0 to {MOST_FIGURES - 1}, got {figure!r:.40}")
-        if removed not in (None, True, False):
-            raise JournalError(f"removed must be true, false or null, got {removed!r:.40}")
+        for name, answer in told.items():
+            if answer not in (None, True, False):
+                raise JournalError(f"{name} must be true, false or null, got {answer!r:.40}")
         joints = {name: _joint(name, entry) for name, entry in _named(value, "joints").items()}
-        depths = {name: _number(entry, f"the depth of {name}") for name, entry in _named(value, "depths").items()}
-        return cls(value["picture"], figure, joints, depths, removed)
+        depths = {
+            name: None if entry is None else _number(entry, f"the depth of {name}")
+            for name, entry in _named(value, "depths").items()
+        }
+        kind = value.get("kind", "")
+        if kind not in KINDS:
+            raise JournalError(f"kind must be one of {KINDS}, got {kind!r:.40}")
+        return cls(value["picture"], figure, joints, depths, **told, kind=kind)
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it."""
+        told = {name: getattr(self, name) for name in TOLD}
         return {"picture": self.picture, "figure": self.figure, "joints": dict(self.joints),
-                "depths": dict(self.depths), "removed": self.removed}  # fmt: skip
+                "depths": dict(self.depths), **told, "kind": self.kind}  # fmt: skip
 
 
 def _named(value: dict, part: str) -> dict:
@@ -102,18 +120,21 @@ class Figure:
     keypoints: Tensor  # (18, 2) pixels, NaN where absent
     flags: Tensor  # (18,) int, ABSENT, HIDDEN or SEEN
     depths: Tensor  # (18,) pixels away from the viewer, NaN where nobody said
+    ambiguous: bool = False  # whether the picture does not tell left from right
+    checked: bool = True  # whether somebody has changed or confirmed it: until then it is the estimator's guess
 
 
 def fold(edits: Iterable[Edit]) -> list[Figure]:
     """The figures that are there after all changes, by picture and number; those without any joint are left out."""
     states: dict[tuple[str, int], dict[str, dict]] = {}
     for edit in edits:
-        state = states.setdefault((edit.picture, edit.figure), {"joints": {}, "depths": {}, "removed": {}})
+        state = states.setdefault((edit.picture, edit.figure), {"joints": {}, "depths": {}, "told": {}})
         state["joints"].update(edit.joints)
         state["depths"].update(edit.depths)
-        if edit.removed is not None:
-            state["removed"]["now"] = edit.removed
-    figures = [_figure(*key, state) for key, state in sorted(states.items()) if not state["removed"].get("now")]
+        state["told"] |= {name: v for name in TOLD if (v := getattr(edit, name)) is not None}
+        if not edit.kind:
+            state["told"]["checked"] = True
+    figures = [_figure(*key, state) for key, state in sorted(states.items()) if not state["told"].get("removed")]
     return [figure for figure in figures if bool((figure.flags > ABSENT).any())]
 
 
@@ -121,8 +142,10 @@ def _figure(picture: str, number: int, state: Mapping[str, Mapping]) -> Figure:
     rows = [state["joints"].get(name, (math.nan, math.nan, ABSENT)) for name in NAPA18.joints]
     flags = torch.tensor([row[2] for row in rows])
     keypoints = torch.tensor([row[:2] for row in rows]).masked_fill(flags[:, None] == ABSENT, torch.nan)
-    depths = torch.tensor([state["depths"].get(name, math.nan) for name in NAPA18.joints])
-    return Figure(picture, number, keypoints, flags, depths.masked_fill(flags == ABSENT, torch.nan))
+    known = {name: depth for name, depth in state["depths"].items() if depth is not None}
+    depths = torch.tensor([known.get(name, math.nan) for name in NAPA18.joints]).masked_fill(flags == ABSENT, torch.nan)
+    told = state["told"]
+    return Figure(picture, number, keypoints, flags, depths, bool(told.get("ambiguous")), bool(told.get("checked")))
 
 
 class Journal:
@@ -139,7 +162,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self._guard = threading.Lock()
-        self._file: BinaryIO = self.path.open("ab+")
+        self._file = self.path.open("ab+", buffering=0)
         try:
             hold(self._file)
             self.edits = self._read()
@@ -149,7 +172,7 @@ class Journal:
 
     def _read(self) -> list[Edit]:
         self._file.seek(0)
-        content = self._file.read()
+        content = self._file.read() or b""
         *lines, last = content.split(b"\n")
         edits = []
         for number, line in enumerate(lines, 1):
@@ -166,12 +189,17 @@ class Journal:
         return edits
 
     def add(self, edit: Edit) -> int:
-        """Keep a change; it is on the disk when this returns how many there are."""
+        """Keep a change; it is on the disk when this returns how many there are. OSError if it could not be written."""
         line = json.dumps(edit.record(), ensure_ascii=False).encode() + b"\n"
         with self._guard:
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            before = self._file.seek(0, os.SEEK_END)
+            try:
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(self._file.fileno())
+            except OSError:  # a full disk: what follows must not be written behind half a line
+                self._file.truncate(before)
+                raise
             self.edits.append(edit)
             return len(self.edits)
 
@@ -184,7 +212,7 @@ class Journal:
         self._file.close()
 
 
-def hold(file: BinaryIO) -> None:
+def hold(file: IO[bytes]) -> None:
     """Keep a file for this process until it is closed; JournalError if another one has it."""
     try:
         if os.name == "nt":

@@ -10,18 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napa_lib.annotate.journal import SEEN, Figure
+from napa_lib.annotate.journal import ABSENT, SEEN, Figure
 from napa_lib.skeletons import ART14, COCO17, NAPA18, convert
 
 SIDES = {"l_": "left_", "r_": "right_"}  # as COCO spells them
-ART_ROW = {"file", "size", "head_box", "joints"}  # what `as_art` says of a figure
+ART_ROW = {"file", "size", "head_box", "joints"}  # what `as_art` says of a figure, beside
+AMBIGUOUS = "sides_ambiguous"
+HEAD_JOINTS = ("head", "neck", "nose")  # of NAPA18, which make ART14's head top and upper neck
 HEAD = 0.6  # half the side of a head's box, in distances from neck to head top
 
 
 def as_coco(figures: Iterable[Figure], sizes: Mapping[str, tuple[int, int]]) -> str:
     """A file in COCO's format for keypoints, which `coco:FOLDER` reads; eyes and ears, which nobody marks, are 0.
 
-    Beside COCO's own fields an annotation has ours: `napa18`, x, y and flag of all 18 joints, and `depth_px`.
+    Beside COCO's own fields an annotation has ours: `napa18`, x, y and flag of all 18 joints, `depth_px`, and
+    `sides_ambiguous`.
 
     Args:
         figures: what was marked.
@@ -49,6 +52,7 @@ def _annotation(number: int, figure: Figure, ids: Mapping[str, int]) -> dict[str
         "bbox": [round(v, 1) for v in (*low.tolist(), width, height)],
         "napa18": _flat(figure.keypoints, figure.flags),
         "depth_px": [None if z != z else round(z, 1) for z in figure.depths.tolist()],
+        AMBIGUOUS: figure.ambiguous,
     }  # fmt: skip
 
 
@@ -61,8 +65,9 @@ def _flat(points: Tensor, flags: Tensor) -> list[float]:
 def as_art(figures: Iterable[Figure], sizes: Mapping[str, tuple[int, int]]) -> str:
     """A file of the form that `napa evaluate --annotations` reads, of the figures that `art_lacks` nothing of.
 
-    A hidden joint is a guess and not scored. The head's box, by whose diagonal PCKh divides, is drawn round head top
-    and neck: a square of `2 HEAD` of their distance.
+    A hidden joint is a guess and not scored; where the picture does not tell left from right, either counts.
+    The head's box, by whose diagonal PCKh divides, is drawn round head top and neck: a square of `2 HEAD` of their
+    distance.
     """
     rows = [_art(figure, sizes[figure.picture]) for figure in figures if not art_lacks(figure)]
     names = [name.replace("upper_neck", "neck") for name in ART14.joints]
@@ -73,11 +78,12 @@ def as_art(figures: Iterable[Figure], sizes: Mapping[str, tuple[int, int]]) -> s
 def art_lacks(figure: Figure) -> list[str]:
     """What a figure needs before `as_art` can hold it, in words: its missing joints, or a head with a size."""
     points = convert(figure.keypoints[None], NAPA18, ART14)[0]
-    missing = points.isnan().any(-1).tolist()
-    if any(missing):
-        return [name.replace("_", " ") for name, gone in zip(ART14.joints, missing, strict=True) if gone]
+    needed = [name for name in NAPA18.joints if name in ART14.joints or name in HEAD_JOINTS]
+    missing = [name for name in needed if figure.flags[NAPA18.index(name)] == ABSENT]
+    if missing:
+        return missing
     same = bool((points[ART14.index("head_top")] == points[ART14.index("upper_neck")]).all())
-    return ["head top apart from upper neck"] if same else []
+    return ["a head apart from neck and nose"] if same else []
 
 
 def _art(figure: Figure, size: tuple[int, int]) -> dict[str, Any]:
@@ -87,7 +93,8 @@ def _art(figure: Figure, size: tuple[int, int]) -> dict[str, Any]:
     centre, half = (top + neck) / 2, float(HEAD * (top - neck).norm())
     box = [round(v, 1) for v in (*(centre - half).tolist(), *(centre + half).tolist())]
     joints = [[round(x, 1), round(y, 1), int(s)] for (x, y), s in zip(points.tolist(), seen.tolist(), strict=True)]
-    return {"file": figure.picture, "size": list(size), "head_box": box, "joints": joints}
+    return {"file": figure.picture, "size": list(size), "head_box": box, "joints": joints,
+            AMBIGUOUS: figure.ambiguous}  # fmt: skip
 
 
 def is_ours(path: Path) -> bool:
@@ -96,7 +103,9 @@ def is_ours(path: Path) -> bool:
         document = json.loads(path.read_text("utf-8"))
         if "joint_names" in document:
             rows = document["figures"]
-            return set(document) == {"joint_names", "figures"} and all(set(row) == ART_ROW for row in rows)
+            return set(document) == {"joint_names", "figures"} and all(
+                set(row) - {AMBIGUOUS} == ART_ROW for row in rows
+            )
         ours = set(document) == {"images", "categories", "annotations"}
         return ours and all("napa18" in row for row in document["annotations"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):

@@ -16,6 +16,7 @@ from torch import Tensor
 from napa_lib.lifting import BoneStandardizer, DepthNet, bone_vectors, lift
 from napa_lib.lifting.lift import compose_pose, recover_scale
 from napa_lib.sampling import SKELETON, global_to_relative, limbs_allowed, relative_to_canonical
+from napa_lib.sampling.anatomy import LIMBS
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose, convert
 
 TURNED = tuple(  # regression bones whose sign is looked for: of both arms and both legs, the upper and the lower one
@@ -109,11 +110,32 @@ def _check(keypoints: Tensor) -> None:
         raise ValueError(f"keypoints must be (18, 2), got {tuple(keypoints.shape)}")
 
 
+def strained_limbs(pose: Tensor) -> list[str]:
+    """The limbs of a pose (18, 3), in any unit, that no body could bring there.
+
+    Those of which nothing is known, for a joint is missing or the trunk has no direction, are not among them.
+    """
+    canonical = _canonical(pose[None])
+    if canonical is None:
+        return []
+    allowed, strained = iter(limbs_allowed(canonical)[0].tolist()), []
+    for limb, names in LIMBS.items():
+        for side, word in (("r", "right"), ("l", "left")):
+            known = canonical[0, [SKELETON.index(f"{side}_{name}") for name in names]].isfinite().all()
+            if not next(allowed) and bool(known):
+                strained.append(f"{word} {limb}")
+    return strained
+
+
 def _allowed(poses: Tensor) -> Tensor:
     """Which limbs of poses (N, 18, 3) a body could bring there, (N, 4); all False where the trunk has no frame."""
-    body = convert(poses, NAPA18, SKELETON).double()
+    canonical = _canonical(poses)
+    return torch.zeros(len(poses), 4, dtype=torch.bool) if canonical is None else limbs_allowed(canonical)
+
+
+def _canonical(poses: Tensor) -> Tensor | None:
+    """Poses (N, 18, 3) in the trunk's frame, (N, 17, 3); None where neck and hips are in line, or one is missing."""
     try:
-        canonical, _ = relative_to_canonical(global_to_relative(body)[0])
-    except ValueError:  # collinear or missing neck and hips
-        return torch.zeros(len(poses), 4, dtype=torch.bool)
-    return limbs_allowed(canonical)
+        return relative_to_canonical(global_to_relative(convert(poses, NAPA18, SKELETON).double())[0])[0]
+    except ValueError:
+        return None

@@ -1,8 +1,9 @@
 """The page of `napa annotate`, served to this computer alone.
 
 It listens on the loopback address; every request must name that address as its host, come from no other page, and
-carry a token that only the printed address holds, so no other page in the same browser, and no other user, can read or
-change anything.
+carry a token that only the printed address holds, so no other page in the same browser can read or change anything. Nor
+can another user of the computer, unless the browser that is opened shows its address among the running programs:
+`--no-browser` opens none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import secrets
 import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
@@ -51,12 +53,25 @@ def make_server(desk: Desk, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
     return server, f"http://{HOST}:{server.server_address[1]}/?token={token}"
 
 
-def annotate(folder: Path, port: int = 0, browser: bool = True) -> int:
-    """Serve a folder's page until Ctrl-C, then write what was marked; the exit status of `napa annotate`."""
+def annotate(folder: Path, port: int = 0, browser: bool = True, marks: Sequence[Path] = ()) -> int:
+    """Serve a folder's page until Ctrl-C, then write what was marked; the exit status of `napa annotate`.
+
+    Args:
+        folder, port: as `Desk` and `make_server` take them.
+        browser: whether to open the page.
+        marks: files to take figures from first, as `Desk.take` does.
+    """
     try:
         desk = Desk(folder)
-    except (JournalError, OSError) as error:
+    except (ValueError, OSError) as error:
         say(f"napa annotate: {error}", error=True)
+        return 1
+    try:
+        for sentence in desk.take(marks) if marks else ():
+            say(shown(sentence))
+    except (ValueError, OSError) as error:
+        desk.journal.close()
+        say(f"napa annotate: --from: {shown(str(error))}", error=True)
         return 1
     for problem in desk.unread:
         say(f"napa annotate: {shown(problem)}", error=True)
@@ -171,9 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
             case ["edits", number] if not post and number.isdigit():
                 return _json({"edits": desk.since(int(number))})
             case ["edit"] if post:
-                return _json({"last": desk.keep(Edit.read(body))})
+                edit = Edit.read(body)
+                return _json({"last": desk.keep(edit), "strained": desk.strained(edit)})
             case ["guess"] if post:
-                return _json({"last": desk.guess(int(body["picture"]), body.get("box"))})
+                return _json(desk.guess(int(body["picture"]), body.get("box"), bool(body.get("first"))))
             case ["fit"] if post:
                 return _json(desk.fit(str(body["picture"]), int(body["figure"])))
             case ["write"] if post:

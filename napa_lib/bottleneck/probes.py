@@ -17,6 +17,7 @@ from napa_lib.skeletons import get_skeleton
 
 ROUNDING = 1e-9  # share of the variance below which float32 has only rounding to tell
 LEAK_FRAMES = 2000  # that the leak's probe learns from at most: its cost grows with them
+SIDE = 16  # that contrast is averaged down to: fewer features than pictures make a better probe
 LEAST = 3  # samples of a regression
 PENALTIES = tuple(10.0**k for k in range(-6, 5))  # of ridge regression, relative to the features' mean square
 
@@ -144,9 +145,7 @@ class Leak:
     rms_mean: float
 
 
-def appearance_leak(
-    skeletons: Tensor, colors: Tensor, held_out: Tensor, side: int = 16, penalties: Sequence[float] = PENALTIES
-) -> Leak:
+def appearance_leak(skeletons: Tensor, colors: Tensor, held_out: Tensor) -> Leak:
     """Whether a skeleton image tells how the person looks: a ridge probe from its pixels to the person's colours.
 
     The probe looks at the locally normalised contrast, as the reader does in fig. 2: beside the bones, a leak of a
@@ -158,8 +157,6 @@ def appearance_leak(
         skeletons: (B, C, S, S), what the generator sees.
         colors: (B, E) of the same pictures, such as `figure_colors`; rows with a missing value are left out.
         held_out: (B,) bool, pictures to test on; they should show other people than the rest.
-        side: the contrast is averaged down to this side; fewer features than pictures make a better probe.
-        penalties: as in `fit_ridge`.
 
     Raises:
         ValueError: if the shapes do not fit, or fewer than 3 pictures are on a side.
@@ -171,18 +168,18 @@ def appearance_leak(
             f"skeletons, colors and held_out must have one length, got {len(skeletons)}, {len(colors)} and "
             f"{tuple(held_out.shape)}"
         )
-    features = adaptive_avg_pool2d(local_contrast_normalize(skeletons.float()), side).flatten(1)
-    return linear_leak(features, colors, held_out, penalties)
+    features = adaptive_avg_pool2d(local_contrast_normalize(skeletons.float()), SIDE).flatten(1)
+    return linear_leak(features, colors, held_out)
 
 
-def linear_leak(features: Tensor, colors: Tensor, held_out: Tensor, penalties: Sequence[float] = PENALTIES) -> Leak:
-    """How well a ridge probe reads colours off features (B, D) of any kind; rows with a missing one are left out, the
-    rest as in `appearance_leak`."""
+def linear_leak(features: Tensor, colors: Tensor, held_out: Tensor) -> Leak:
+    """How well a ridge probe reads colours off features (B, D) of any kind; rows with a missing one are left out. Other
+    arguments and errors are those of `appearance_leak`."""
     known = ~(colors.isnan().any(1) | features.isnan().any(1))
     train, test = known & ~held_out, known & held_out
     if int(test.sum()) < 3:
         raise ValueError(f"held_out must name at least 3 pictures with colours, got {int(test.sum())}")
-    probe = fit_ridge(features[train], colors[train], penalties)
+    probe = fit_ridge(features[train], colors[train])
     error = (probe(features[test]) - colors[test]).square().mean(0)
     guess = (colors[train].mean(0) - colors[test]).square().mean(0)
     each = tuple((1 - error / guess).tolist())
@@ -190,17 +187,16 @@ def linear_leak(features: Tensor, colors: Tensor, held_out: Tensor, penalties: S
 
 
 @torch.no_grad()
-def skeleton_images(model: KeypointGAN, clips: Clips, batch: int = 64, device: torch.device | str = "cpu") -> Tensor:
+def skeleton_images(model: KeypointGAN, clips: Clips, device: torch.device | str = "cpu") -> Tensor:
     """What the generator is given of each frame's pose, drawn: y* behind the bottleneck, y without it, (N T, 1, S, S).
 
     Args:
         model: in evaluation mode.
         clips: what to look at.
-        batch: frames at a time.
         device: where the model is.
     """
     found = []
-    for part in clips.images.flatten(0, 1).split(batch):
+    for part in clips.images.flatten(0, 1).split(64):
         skeleton = model.image_encoder(to_float(part.to(device)))
         if model.config.bottleneck:
             skeleton = model.draw(model.skeleton_encoder(skeleton))
@@ -214,19 +210,16 @@ def clip_colors(clips: Clips) -> Tensor:
     return figure_colors(to_float(images), to_unit(keypoints, clips.size), clips.skeleton)
 
 
-def measure_leak(
-    model: KeypointGAN, clips: Clips, others: Clips, limit: int = LEAK_FRAMES, device: torch.device | str = "cpu"
-) -> Leak:
+def measure_leak(model: KeypointGAN, clips: Clips, others: Clips, device: torch.device | str = "cpu") -> Leak:
     """`appearance_leak` of a trained model: the probe learns on some people and is tested on others.
 
     Args:
         model: in evaluation mode.
-        clips: labelled frames for the probe to learn from; the first `limit` frames are taken.
+        clips: labelled frames for the probe to learn from; the first `LEAK_FRAMES` are taken.
         others: frames of other people.
-        limit: how many frames to learn from at most; the probe's cost grows with it.
         device: where the model is.
     """
-    clips = clips.take(slice(None, -(-limit // clips.images.shape[1])))
+    clips = clips.take(slice(None, -(-LEAK_FRAMES // clips.images.shape[1])))
     sides = clips, others
     skeletons = torch.cat([skeleton_images(model, side, device=device) for side in sides])
     colors = torch.cat([clip_colors(side) for side in sides])

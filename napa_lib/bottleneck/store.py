@@ -11,7 +11,7 @@ import torch
 from napa_lib.bottleneck.config import ModelConfig
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
+from napa_lib.engine import CheckpointError, load_format, load_weights, save_tensors, telling_header
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.quantization import dequantize, quantize
 
@@ -43,9 +43,7 @@ def load_model(path: str | Path) -> Model:
     Raises:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
-    tensors, header = load_tensors(path)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} holds no KeypointGAN: its format is {header.get('format')!r}, not {FORMAT!r}")
+    tensors, header = load_format(path, FORMAT, "KeypointGAN")
     model: Model
     with telling_header(path):
         config = ModelConfig(**json.loads(header["config"]))

@@ -40,6 +40,7 @@ from napa_lib.engine import choose_device
 from napa_lib.files import prepare_file
 from napa_lib.loop import Record, Setup, command
 from napa_lib.networks.hourglass import HourglassNet
+from napa_lib.options import add_device
 from napa_lib.results import command_line, write
 from napa_lib.skeletons import get_skeleton
 
@@ -247,8 +248,7 @@ def parser() -> argparse.ArgumentParser:
         help="side of the pictures that VGG-19 compares; tiny: 32, paper: 128 if not given",
     )
     add("--seed", type=int, default=0)
-    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
-    add("--device", default="cpu", help="auto, cpu, cuda or mps")
+    add_device(found)
     add("--out", required=True, metavar="FILE", help="safetensors file to write")
     add("--results", metavar="FILE", help="JSON file for the record")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from napa_lib.cli.pose import folder
 
@@ -18,6 +19,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("folder", type=folder, metavar="FOLDER", help="the pictures")
+    parser.add_argument(
+        "--from", dest="marks", type=Path, nargs="+", default=(), metavar="FILE",
+        help="COCO's keypoints or pose.json of pictures in which nothing is marked yet, to go on from",
+    )  # fmt: skip
     parser.add_argument("--port", type=port, default=0, help="of this computer (default: any that is free)")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     parser.set_defaults(run=run)
@@ -27,7 +32,7 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
     """Serve until Ctrl-C; the process's exit status."""
     from napa_lib.annotate.server import annotate
 
-    return annotate(options.folder, options.port, not options.no_browser)
+    return annotate(options.folder, options.port, not options.no_browser, options.marks)
 
 
 def port(text: str) -> int:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-from napa_lib.geometry.precision import common_precision, in_full_precision
+from napa_lib.geometry.precision import check_floating, common_precision, in_full_precision
 
 
 def square_boxes(boxes: Tensor) -> Tensor:
@@ -49,6 +49,7 @@ def crop_matrices(boxes: Tensor, size: int, rotation: Tensor | None = None, flip
     [[[20.0, 30.0]]]
     """
     _check_boxes(boxes)
+    boxes = boxes.to(torch.promote_types(boxes.dtype, torch.float32))  # from whole numbers and halves, too
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}")
     angle = boxes.new_zeros(len(boxes)) if rotation is None else rotation.to(boxes)
@@ -111,8 +112,9 @@ def crop(image: Tensor, matrices: Tensor, size: int, fill: Tensor | None = None)
         (B, 3, size, size).
 
     Raises:
-        ValueError: for wrong shapes.
+        ValueError: for wrong shapes, or a picture that is not floating.
     """
+    check_floating("image", image)
     many = image.ndim == 4
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or 0 in image.shape:
         raise ValueError(f"image must be (3, H, W) or (B, 3, H, W), got {tuple(image.shape)}")
@@ -148,12 +150,13 @@ def _check_boxes(boxes: Tensor) -> None:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes must be (B, 4) as x0, y0, x1, y1, got {tuple(boxes.shape)}")
     if not bool(boxes.isfinite().all()) or not bool((boxes[:, 2:] > boxes[:, :2]).all()):
-        raise ValueError(f"boxes must be finite with x1 > x0 and y1 > y0, got {boxes.tolist()}")
+        good = boxes.isfinite().all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)
+        raise ValueError(f"boxes must be finite with x1 > x0 and y1 > y0, got {boxes[~good][0].tolist()}")
 
 
-def without_figures(images: Tensor, generator: torch.Generator, tiles: int = 4) -> Tensor:
+def without_figures(images: Tensor, generator: torch.Generator) -> Tensor:
     """Cut pictures into tiles and shuffle these: the same colours and lines, and nobody there."""
-    count, channels, height, width = images.shape
+    (count, channels, height, width), tiles = images.shape, 4
     if height % tiles or width % tiles:
         raise ValueError(f"images must have sides that {tiles} divides, got {height} x {width}")
     grid = images.reshape(count, channels, tiles, height // tiles, tiles, width // tiles).permute(0, 2, 4, 1, 3, 5)

@@ -28,6 +28,7 @@ DAMAGED = (
     struct.error, zlib.error, MemoryError, Image.DecompressionBombError,
 )  # fmt: skip  # what Pillow's decoders raise on damaged files
 ORIENTATION = 0x0112  # EXIF
+PHOTOMETRIC = 262  # TIFF
 TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 
 Source = str | os.PathLike | BinaryIO | Image.Image
@@ -172,6 +173,8 @@ def _orientation(picture: Image.Image) -> int:
 def _to_srgb(picture: Image.Image, factor: int) -> Image.Image:
     """Any mode to "RGB" or "F" (see `Decoded`), reduced by `factor` as early as that mode allows."""
     profile = picture.info.get("icc_profile")
+    if picture.mode.startswith("I;16") and getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0:
+        picture = Image.fromarray(65535 - np.asarray(picture))  # 0 is white there, which Pillow turns in 8 bits alone
     if picture.mode.startswith("I") and isinstance(picture.info.get("transparency"), int):
         picture = _on_white(picture)
     if picture.mode.startswith("I;16") and factor > 1:  # Pillow cannot reduce these; 8 bits are left of an average

@@ -159,14 +159,14 @@ def from_annotations(
     return Clips(images.unflatten(0, rows.shape), keypoints, target.name, motions, poses)
 
 
-def from_frames(frames: FrameClips, size: int, most: int | None = None) -> Clips:
+def from_frames(frames: FrameClips, size: int) -> Clips:
     """Unlabelled videos as clips of one size: the frames' centred squares; all keypoints, FACE68, are missing.
 
     Arguments, `Returns` and `Raises` as `from_annotations`.
     """
     paths = [path for clip in frames.clips for path in clip]
     names = [str(i) for i, clip in enumerate(frames.clips) for _ in clip]
-    windows = _spread(_windows(tuple(names), list(range(len(paths)))), size, most)
+    windows = _spread(_windows(tuple(names), list(range(len(paths)))), size, None)
 
     def figure(row: int) -> tuple[Tensor, Tensor]:
         return _bytes(crop_square(load_image(picture_path(frames.root, paths[row])), size)), torch.zeros(1, 2, 3)

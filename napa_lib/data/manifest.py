@@ -52,9 +52,9 @@ def update_manifest(names: Iterable[str] = (), source: str = "", licence: str = 
     return manifest
 
 
-def unlisted_files(root: Path | None = None) -> list[str]:
+def unlisted_files() -> list[str]:
     """Files below `assets/` that the manifest does not list."""
-    root = (assets_root() if root is None else root).resolve()
+    root = assets_root().resolve()
     listed = json.loads((root / MANIFEST).read_text("utf-8"))
     return [name for name in _files(root, ".") if name not in listed]
 

@@ -6,20 +6,17 @@ Source: CrossModal, section 5 (the second stage); there H' is the method's own, 
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from napa_lib import loop, results
+from napa_lib import results
 from napa_lib.engine import progress
+from napa_lib.evaluate.record import run_command
 from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
-from napa_lib.files import prepare_file
 from napa_lib.multiperson import CrossModalNet, Found, score_3d
-from napa_lib.multiperson.composed import universal_factor
+from napa_lib.multiperson.composed import Composed, universal_factor
 from napa_lib.multiperson.experiments import MEASURED, pictures
 from napa_lib.multiperson.refine import refine
 from napa_lib.multiperson.targets import SHARED
@@ -77,30 +74,29 @@ def measure(estimator: PoseEstimator, chapter: CrossModalNet, count: int = PICTU
         found["student"].append(student)
         found["second stage"].append(refine(image, student, CAMERA, single_figure(estimator)))
         found["estimator"].append(from_estimator(estimator, image))
+    return {"ways": score_ways(found, drawn, "student", KEYS)}
+
+
+def score_ways(found: Mapping[str, list[Found]], drawn: Composed, base: str, keys: Sequence[str]) -> dict:
+    """Some of `score_3d`'s scores of each way to read composed pictures, and as "gain" what it changes in 3DPCK against
+    the way `base`, picture by picture."""
     each = {
         name: [score_3d([one], drawn.rows(slice(row, row + 1)), CAMERA)["pck"] for row, one in enumerate(people)]
         for name, people in found.items()
     }
-    gains = {name: results.paired_interval(each["student"], values) for name, values in each.items()}
     ways = {}
     for name, people in found.items():
-        scores = score_3d(people, drawn, CAMERA)
-        ways[name] = {key: scores[key] for key in KEYS}
-        ways[name]["gain"] = {"mean": gains[name].mean, "half_width_95": gains[name].half}
-    return {"ways": ways}
+        scores, gain = score_3d(people, drawn, CAMERA), results.paired_interval(each[base], each[name])
+        ways[name] = {key: scores[key] for key in keys} | {"gain": {"mean": gain.mean, "half_width_95": gain.half}}
+    return ways
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Score the three ways and write them."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    with loop.command():
-        prepare_file(options.results)
-        found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter())
-        command = results.command_line(PROGRAM, arguments)
-        results.write(options.results, found, command, time.monotonic() - started, {"pictures": PICTURES})
+    found = run_command(
+        PROGRAM, main.__doc__, lambda: measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter()),
+        arguments, {"pictures": PICTURES},
+    )  # fmt: skip
     for name, scores in found["ways"].items():
         print(name, scores)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napa_lib import loop
 from napa_lib.data import ArtFigure, load_art_figures, resize
+from napa_lib.data.clips import Clips
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import progress
 from napa_lib.pose import PoseEstimator
@@ -90,6 +91,13 @@ def scene(frames: Sequence[Tensor], keypoints: Sequence[Tensor], size: int) -> t
     return picture, torch.stack(boxes)
 
 
+def scenes(clips: Clips, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Some `scene`s of 512 pixels, each of four clips that lie apart."""
+    for number in progress(range(count), "scenes"):
+        rows = torch.arange(4 * number, 4 * number + 4) * 7 % len(clips)
+        yield scene(list(clips.images[rows, 0] / 255), list(clips.keypoints[rows, 0]), 256)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Count found, missed and false figures on scenes of four synthetic people, and on annotated figures."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.evaluate.finding", description=main.__doc__)
@@ -103,9 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
         estimator = PoseEstimator.from_pretrained()
         clips = open_clips(options.clips, 128, "both")
         total = Counts()
-        for number in progress(range(options.scenes), "scenes"):
-            rows = torch.arange(4 * number, 4 * number + 4) * 7 % len(clips)
-            picture, boxes = scene(list(clips.images[rows, 0] / 255), list(clips.keypoints[rows, 0]), 256)
+        for picture, boxes in scenes(clips, options.scenes):
             total = total + match(figure_boxes(estimator, picture), boxes)
         print(f"scenes of four: recall {total.recall:.2f}, precision {total.precision:.2f} ({total})")
         if options.annotations:

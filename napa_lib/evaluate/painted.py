@@ -5,21 +5,17 @@ What is looked at is an examination: nothing is chosen by it.
 
 from __future__ import annotations
 
-import argparse
-import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napa_lib import loop, results
 from napa_lib.data import load_paintings
 from napa_lib.data.crops import to_picture
 from napa_lib.data.painted_people import PaintedPeople, load_painted_people
 from napa_lib.engine import progress
+from napa_lib.evaluate.record import run_command
 from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
-from napa_lib.files import prepare_file
 from napa_lib.multiperson import CrossModalNet
 from napa_lib.multiperson.grouping import match_greedily
 from napa_lib.multiperson.targets import ROOT
@@ -176,15 +172,11 @@ def _rounded(points: Tensor) -> list[list[float]]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Count the figures that each method finds in the marked paintings, and write the counts."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    with loop.command():
-        prepare_file(options.results)
-        found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_painted_people())
-        command = results.command_line(PROGRAM, arguments)
-        results.write(options.results, found, command, time.monotonic() - started, {"reach": REACH, "fits": FITS})
+    found = run_command(
+        PROGRAM, main.__doc__,
+        lambda: measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_painted_people()),
+        arguments, {"reach": REACH, "fits": FITS},
+    )  # fmt: skip
     for name, counts in found["totals"].items():
         print(name, counts)
 

@@ -43,6 +43,9 @@ def predict_people(
 
     Returns:
         keypoints (N, J, 2) in pixels, NaN where the joint set has a joint that cannot be had, and mean confidence (N,).
+
+    Raises:
+        ValueError: that names a picture that cannot be read or does not fit its boxes.
     """
     pictures: dict[str, list[int]] = defaultdict(list)
     for person, picture in enumerate(annotations.images):

@@ -23,14 +23,14 @@ from napa_lib.data import load_art_figures
 from napa_lib.data.crops import to_picture
 from napa_lib.data.sources import open_clips
 from napa_lib.engine import progress
-from napa_lib.evaluate.composed import as_found
-from napa_lib.evaluate.finding import Counts, known_box, match, scene, within
+from napa_lib.evaluate.composed import as_found, score_ways
+from napa_lib.evaluate.finding import Counts, known_box, match, scenes, within
 from napa_lib.evaluate.student import CAMERA, load_chapter, read_squares, whole_square
 from napa_lib.files import prepare_file
 from napa_lib.loop import command
 from napa_lib.multiperson import CrossModalNet, Found
 from napa_lib.multiperson.composed import Composed
-from napa_lib.multiperson.evaluate import match_all, score_3d
+from napa_lib.multiperson.evaluate import match_all
 from napa_lib.multiperson.experiments import MEASURED, pictures
 from napa_lib.multiperson.refine import figure_boxes
 from napa_lib.pose import PoseEstimator
@@ -104,24 +104,15 @@ def on_composed(estimator: PoseEstimator, chapter: CrossModalNet, count: int) ->
         for way, people in read(estimator, chapter, image).items():
             found[way].append(as_found(people))
         student.append(read_squares(chapter, image, whole_square(image))[0][0])
-    ways: dict[str, dict] = {}
-    each = {way: [score_3d([f], drawn.rows(slice(i, i + 1)), CAMERA)["pck"] for i, f in enumerate(some)]
-            for way, some in found.items()}  # fmt: skip
-    for way, some in found.items():
-        gain = results.paired_interval(each["detector"], each[way])
-        scores = score_3d(some, drawn, CAMERA)
-        ways[way] = {key: scores[key] for key in ("pck", "pck_matched", "people", "matched", "false")}
-        ways[way]["gain"] = {"mean": gain.mean, "half_width_95": gain.half}
+    ways = score_ways(found, drawn, "detector", ("pck", "pck_matched", "people", "matched", "false"))
     pairs, by_size, by_student = same_pairs(order(found["and student"], drawn), order(student, drawn))
     return {"ways": ways, "order": {"pairs": pairs, "size": by_size, "student": by_student}}
 
 
 def on_scenes(estimator: PoseEstimator, chapter: CrossModalNet, count: int) -> dict:
     """Found and false boxes of each way on scenes of four synthetic people of the validation split, 512 px."""
-    clips, total = open_clips("synthetic:validation", 128, "both"), {way: Counts() for way in WAYS}
-    for number in progress(range(count), "scenes"):
-        rows = torch.arange(4 * number, 4 * number + 4) * 7 % len(clips)
-        picture, boxes = scene(list(clips.images[rows, 0] / 255), list(clips.keypoints[rows, 0]), 256)
+    total = {way: Counts() for way in WAYS}
+    for picture, boxes in scenes(open_clips("synthetic:validation", 128, "both"), count):
         for way, people in read(estimator, chapter, picture).items():
             total[way] = total[way] + match(within(people, picture), boxes)
     return {way: asdict(counts) for way, counts in total.items()}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import os
-import shlex
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from napa_lib import results
+from napa_lib import loop, results
+from napa_lib.files import prepare_file
 
 
 def check_writable(*files: Path | None) -> None:
@@ -43,21 +43,29 @@ def _try_writing(file: Path) -> None:
         pass
     if new:
         file.unlink()
+    with tempfile.TemporaryFile(dir=file.parent):  # it is written beside its place and moved there
+        pass
 
 
-def write_record(
-    path: Path, command: Sequence[str], result: Mapping[str, Any], start: float, device: torch.device | str = "cpu"
-) -> None:
-    """Write a result as JSON, headed by how it was made.
+def run_command(
+    program: str, about: str | None, measure: Callable[[], dict], arguments: Sequence[str] | None, config: Any = None
+) -> dict:
+    """A command whose one option is `--results`: measure, write it there, and hand it on.
 
     Args:
-        path: the file.
-        command: the program and its arguments.
-        result: what was measured.
-        start: `time.monotonic()` when the measurement began.
-        device: where it was computed.
-
-    Raises:
-        OSError: if it cannot be written.
+        program: as after `python -m`, with it.
+        about: what the command does, for `--help`.
+        measure: gives the result.
+        arguments: of the command; None for those of the process.
+        config: what decides the outcome.
     """
-    results.write(path, result, shlex.join(command), time.monotonic() - start, device=device)
+    parser = argparse.ArgumentParser(prog=program, description=about)
+    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    with loop.command():  # which keeps freed memory, as every training does
+        prepare_file(options.results)
+        found = measure()
+        made_by = results.command_line(program, arguments)
+        results.write(options.results, found, made_by, time.monotonic() - started, config)
+    return found

@@ -7,10 +7,8 @@ over rounds, and of student and teacher the ratio round by round.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -18,9 +16,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from napa_lib import results
+from napa_lib.evaluate.record import run_command
 from napa_lib.evaluate.student import CAMERA, load_chapter
-from napa_lib.files import prepare_file
-from napa_lib.loop import command, on_device
+from napa_lib.loop import on_device
 from napa_lib.multiperson import Composed, CrossModalNet, Found, compose, group_people, load_cutouts, read_pictures
 from napa_lib.multiperson.evaluate import read_maps
 from napa_lib.multiperson.experiments import LEAN, LOOK
@@ -175,16 +173,10 @@ def measure(chapter: CrossModalNet, estimator: PoseEstimator, rounds: int = ROUN
 
 def main(arguments: list[str] | None = None) -> None:
     """Time every way and write it."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    with command():  # which keeps freed memory, as every training does
-        prepare_file(options.results)
-        found = measure(load_chapter(), PoseEstimator.from_pretrained(device="cpu"))
-        config = {"pictures": PICTURES, "together": TOGETHER, "rounds": ROUNDS, "side": CAMERA.size}
-        made_by = results.command_line(PROGRAM, arguments)
-        results.write(options.results, found, made_by, time.monotonic() - started, config)
+    found = run_command(
+        PROGRAM, main.__doc__, lambda: measure(load_chapter(), PoseEstimator.from_pretrained(device="cpu")), arguments,
+        {"pictures": PICTURES, "together": TOGETHER, "rounds": ROUNDS, "side": CAMERA.size},
+    )  # fmt: skip
     print(found["student to teacher"])
     for name, way in found["ways"].items():
         print(name, way)

@@ -7,23 +7,19 @@ size first, here that of `BONE_LENGTHS`: of a picture nobody can tell a small bo
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napa_lib import loop, results
 from napa_lib.data import load_video_frames
 from napa_lib.data.crops import to_picture
 from napa_lib.data.two_people import PEOPLE, TwoPeople, load_two_people
 from napa_lib.engine import progress
 from napa_lib.evaluate.composed import universal
+from napa_lib.evaluate.record import run_command
 from napa_lib.evaluate.student import load_chapter, read_squares, whole_square
-from napa_lib.files import prepare_file
 from napa_lib.geometry import project_perspective
 from napa_lib.multiperson import CrossModalNet, match_people, pck3d_people
 from napa_lib.multiperson.evaluate import CORRECT, REACH, SIDE
@@ -132,14 +128,10 @@ def agreement(people: TwoPeople) -> dict:
 
 def main(arguments: list[str] | None = None) -> None:
     """Judge the student and `napa pose --people many` on the video, and write it."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
-    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    with loop.command():
-        prepare_file(options.results)
-        found = measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_two_people())
-        results.write(options.results, found, results.command_line(PROGRAM, arguments), time.monotonic() - started)
+    found = run_command(
+        PROGRAM, main.__doc__,
+        lambda: measure(PoseEstimator.from_pretrained(device="cpu"), load_chapter(), load_two_people()), arguments,
+    )  # fmt: skip
     for name, scores in found.items():
         print(name, scores)
 

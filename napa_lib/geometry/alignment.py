@@ -12,6 +12,8 @@ from torch import Tensor
 
 from napa_lib.geometry.precision import check_floating, common_precision, in_full_precision, widened
 
+FARTHEST = 1e18  # what is farther away counts as infinite: sums of its squares overflow float32
+
 
 def _matmul(a: Tensor, b: Tensor) -> Tensor:
     return (a[:, :, None] * b[None]).sum(1)
@@ -108,10 +110,10 @@ def _check_pair(prediction: Tensor, target: Tensor) -> None:
 
 
 def _components(pose: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Coordinates as (3, N, J), zero where not finite; which joints are missing, and which infinite, (N, J)."""
+    """Coordinates as (3, N, J), zero where not finite; which joints are missing, and which (as good as) infinite."""
     parts = pose.reshape(-1, *pose.shape[-2:]).permute(2, 0, 1).contiguous()
     missing = parts.isnan().any(0)
-    infinite = parts.isinf().any(0) & ~missing
+    infinite = (parts.abs() > FARTHEST).any(0) & ~missing
     return parts.masked_fill(missing | infinite, 0.0), missing, infinite
 
 
@@ -144,9 +146,9 @@ def similarity_transform(prediction: Tensor, target: Tensor, scale: bool = True)
 
         minimise over a, R, t:  sum_j |a R x_j + t - y_j|²,  det R = +1
 
-    Joints that are NaN or infinite on either side are left out. Where the joints do not determine the answer (all
-    equal, on one line, fewer than three) one of the best answers is returned, always finite: with nothing to go by,
-    a = 1 and R is the identity.
+    Joints that are NaN or infinite (or beyond 1e18) on either side are left out. Where the joints do not determine the
+    answer (all equal, on one line, fewer than three) one of the best answers is returned, always finite: with nothing
+    to go by, a = 1 and R is the identity.
 
     Args:
         prediction: (..., J, 3) the points x to move.

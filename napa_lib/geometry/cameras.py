@@ -36,7 +36,8 @@ class Camera:
 
     def __post_init__(self) -> None:
         for name, last in (("K", (3, 3)), ("R", (3, 3)), ("t", (3,))):
-            shape = tuple(getattr(self, name).shape)
+            value = getattr(self, name)
+            shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             if shape[-len(last) :] != last:
                 raise ValueError(f"{name} must end in {last}, got {shape}")
         if len(self.distortion) != 4:
@@ -140,7 +141,8 @@ def look_at(position: Tensor, target: Tensor, up: Tensor, focal: float, size: tu
         A `Camera` with the leading dimensions of `position`.
 
     Raises:
-        ValueError: if a vector does not end in 3, position and target coincide, or focal or size is not positive.
+        ValueError: if a vector is not floating or does not end in 3, position and target coincide, or focal or size is
+            not positive.
 
     >>> position, up = torch.tensor([0.0, -3000.0, 0.0]), torch.tensor([0.0, 0.0, 1.0])
     >>> camera = look_at(position, torch.zeros(3), up, focal=500.0, size=(201, 201))
@@ -148,9 +150,10 @@ def look_at(position: Tensor, target: Tensor, up: Tensor, focal: float, size: tu
     [[100.0, 100.0], [150.0, 50.0]]
     """
     for name, vector in (("position", position), ("target", target), ("up", up)):
+        check_floating(name, vector)
         if vector.ndim < 1 or vector.shape[-1] != 3:
             raise ValueError(f"{name} must end in 3, got {tuple(vector.shape)}")
-    if focal <= 0:
+    if not 0 < focal < float("inf"):
         raise ValueError(f"focal must be positive, got {focal}")
     dtype = torch.promote_types(torch.promote_types(position.dtype, target.dtype), up.dtype)
     position, target, up = torch.broadcast_tensors(position.to(dtype), target.to(dtype), up.to(dtype))
@@ -186,14 +189,15 @@ def undistort(pixels: Tensor, camera: Camera) -> Tensor:
         ValueError: if `pixels` is not floating (..., N, 2).
     """
     _check_points(pixels, "pixels", 2)
-    intrinsics = camera.K.to(pixels)
+    missing = pixels.isnan().any(-1, keepdim=True)
+    pixels, intrinsics = pixels.masked_fill(missing, 0.0), camera.K.to(pixels)
     inverse = torch.linalg.inv(widened(intrinsics[..., :2, :2])).to(pixels)
     observed = (pixels - intrinsics[..., None, :2, 2]) @ inverse.mT
     estimate = observed
     for _ in range(20 if any(camera.distortion) else 0):
         x, y = estimate.unbind(-1)
         estimate = estimate + observed - torch.stack(_distort(x, y, camera.distortion), -1)
-    return estimate
+    return estimate.masked_fill(missing, torch.nan)
 
 
 def _lines_of_sight(pixels: Tensor, camera: Camera) -> tuple[Tensor, Tensor, Tensor]:
@@ -212,31 +216,37 @@ def triangulate(pixels: Tensor, cameras: Sequence[Camera], confidence: Tensor | 
     A view at (x, y) after undistortion says (r1 - x r3) p + t1 - x t3 = 0 and the same for y. The left side is the
     error in the picture times the point's depth, so three further solutions divide each view's rows by the depth of the
     last one: the point then has the least squared error in the pictures (x and y, not pixels) but for second-order
-    terms, each error times its view's confidence. A NaN pixel (a joint missing in that view) is left out.
+    terms, each error times its view's confidence. A pixel that is NaN (a joint missing in that view) or infinite is
+    left out.
 
     Args:
         pixels: (V, ..., N, 2), one entry a camera.
         cameras: V cameras, not batched.
-        confidence: (V, ..., N) not negative: how far each view is trusted; 0 or NaN leaves it out. None for equally.
+        confidence: (V, ..., N) finite, not negative: how far each view is trusted; 0 or NaN leaves it out. None for
+            equally.
 
     Returns:
         (..., N, 3) in the world's unit; NaN where fewer than two views see the point, or their lines of sight are
         parallel.
 
     Raises:
-        ValueError: if the number of cameras is not V, or below two, or the confidence has another shape or is negative.
+        ValueError: if the number of cameras is not V, or below two, one is a batch, or the confidence has another
+            shape, is negative or infinite.
 
     Source: Hartley and Sturm (1997), Iterative-LS; the confidences as in Iskakov et al. (2019), section 3.1.
     """
     _check_points(pixels, "pixels", 2)
     if len(cameras) < 2 or len(cameras) != pixels.shape[0]:
         raise ValueError(f"cameras must be as many as views, at least 2; got {len(cameras)} for {tuple(pixels.shape)}")
+    if any(camera.K.ndim > 2 or camera.R.ndim > 2 or camera.t.ndim > 1 for camera in cameras):
+        raise ValueError("cameras must not be batches: give each camera's K (3, 3), R (3, 3) and t (3,)")
     exact = widened(pixels)
     trust = torch.ones_like(exact[..., 0]) if confidence is None else confidence.to(exact)
-    if trust.shape != exact.shape[:-1] or bool((trust < 0).any()):
-        expected = f"{tuple(exact.shape[:-1])} and not negative"
-        raise ValueError(f"confidence must be {expected}, got {tuple(trust.shape)}, least {trust.min().item():.3g}")
-    missing = exact.isnan().any(-1)
+    if trust.shape != exact.shape[:-1]:
+        raise ValueError(f"confidence must be {tuple(exact.shape[:-1])}, got {tuple(trust.shape)}")
+    if bool(((trust < 0) | trust.isinf()).any()):
+        raise ValueError(f"confidence must be finite and not negative, got {trust.min():.3g} to {trust.max():.3g}")
+    missing = ~exact.isfinite().all(-1)
     trust = trust.nan_to_num(0.0).masked_fill(missing, 0.0)
     filled = exact.masked_fill(missing[..., None], 0.0)
     views = [_lines_of_sight(view, camera) for view, camera in zip(filled, cameras, strict=True)]
@@ -248,8 +258,10 @@ def triangulate(pixels: Tensor, cameras: Sequence[Camera], confidence: Tensor | 
     weight = trust[..., None]
     for _ in range(4):
         a, b = rows * weight[..., None], right * weight
-        points = torch.linalg.solve((a.mT @ a).sum(0) + spare, (a.mT @ b[..., None]).sum(0).squeeze(-1))
+        left, known = (a.mT @ a).sum(0) + spare, (a.mT @ b[..., None]).sum(0).squeeze(-1)
+        points = torch.linalg.solve_ex(left, known).result  # a view far out of the picture takes no other point along
         direction = depth.reshape(-1, *(1,) * (points.ndim - 1), 4)
         z = (points * direction[..., :3]).sum(-1, keepdim=True) + direction[..., 3:]
         weight = trust[..., None] / torch.where(z.abs() > 1e-6, z, 1.0)
-    return points.masked_fill(unknown[..., None], torch.nan).to(pixels.dtype)
+    lost = unknown[..., None] | ~points.isfinite().all(-1, keepdim=True)
+    return points.masked_fill(lost, torch.nan).to(pixels.dtype)

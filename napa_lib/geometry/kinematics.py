@@ -286,6 +286,7 @@ def forward_kinematics(local_directions: Tensor, skeleton: Skeleton, bone_length
     [0.0, 0.0, 40.0]
     """
     _check_3d(local_directions, skeleton, "local_directions")
+    check_floating("bone_lengths", bone_lengths)
     if bone_lengths.ndim < 1 or bone_lengths.shape[-1] != skeleton.num_joints:
         expected = f"(..., {skeleton.num_joints}) for {skeleton.name}"
         raise ValueError(f"bone_lengths must be {expected}, got {tuple(bone_lengths.shape)}")

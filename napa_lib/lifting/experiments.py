@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean
@@ -31,6 +32,7 @@ from napa_lib.results import command_line, interval, write
 from napa_lib.skeletons import NAPA18, convert
 
 SIZE, WIDTH = 224, 20.0  # the paper's map and bone width, in pixels
+DISTANCES = (5, 10, 15, 20, 25, 30, 40)  # px that joints are pushed by
 PROGRAM = "python -m napa_lib.lifting.experiments"
 MODULE = "napa_lib.lifting.experiments"
 LONGER: dict[str, dict] = {  # is the bone map the worse input, or what reads it too small and too briefly trained?
@@ -201,7 +203,7 @@ def _counted(astray: Tensor) -> dict[str, int]:
     return {name: count for name, count in zip(NAPA18.joints, astray.sum(0).tolist(), strict=True) if count}
 
 
-def measure_reach(seeds: list[int], poses: int, distances: list[float]) -> dict:
+def measure_reach(seeds: list[int], poses: int, distances: Sequence[float]) -> dict:
     """From how far a descent finds back, on bone maps and on maps of the points alone, in colour and in white.
 
     The descent is the coarse level alone, without new colours or turned ends, so that only the pictures differ. Counted
@@ -260,7 +262,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/lifting"), help="folder for checkpoints of trainings")
     parser.add_argument("--device", default="cpu", help="depth, longer, why: where to train (default: %(default)s)")
     parser.add_argument("--poses", type=int, default=32, help="fit, reach: poses a seed")
-    parser.add_argument("--distances", type=float, nargs="+", default=[5, 10, 15, 20, 25, 30, 40], help="reach: pixels")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, start = parser.parse_args(arguments), time.monotonic()
     options.seeds = options.seeds or ([0] if options.experiment == "longer" else [0, 1, 2])
@@ -291,7 +292,7 @@ def _measure(options: argparse.Namespace, device: torch.device) -> dict:
         return measure_fit(options.seeds, options.poses)
     if options.experiment == "why":
         return measure_why(options.seeds, options.steps, options.runs, device)
-    return measure_reach(options.seeds, options.poses, options.distances)
+    return measure_reach(options.seeds, options.poses, DISTANCES)
 
 
 if __name__ == "__main__":

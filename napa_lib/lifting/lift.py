@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, read_config, save_tensors, telling_header
 from napa_lib.geometry.precision import common_precision
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
 from napa_lib.lifting.networks import DepthNet
@@ -66,10 +66,6 @@ class BoneStandardizer:
         """(..., 15, 3) mm to (..., 15, 3) with mean 0 and standard deviation 1 over the training poses."""
         return (bones - self.mean.to(bones)) / self.std.to(bones)
 
-    def unstandardize(self, bones: Tensor) -> Tensor:
-        """Undo `standardize`."""
-        return bones * self.std.to(bones) + self.mean.to(bones)
-
     def tensors(self) -> dict[str, Tensor]:
         """What `save` writes: mean, std and length under the prefix `bones/`."""
         return {"bones/mean": self.mean, "bones/std": self.std, "bones/length": self.length}
@@ -110,11 +106,12 @@ def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStanda
     """
     path = asset_path("weights/depthnet_tiny.safetensors") if path is None else Path(path)
     tensors, metadata = load_tensors(path)
-    config = json.loads(metadata.get("config", "{}"))
+    config = read_config(path, metadata)
     sees = config.get("sees")
     if sees != "bones":
         raise CheckpointError(f"{path} holds no depth network on bone maps{f', but one that sees {sees}' * bool(sees)}")
-    network = DepthNet(config["preset"])
+    with telling_header(path):
+        network = DepthNet(config["preset"])
     weights = {n[len("network/") :]: t for n, t in tensors.items() if n.startswith("network/")}
     load_weights(network, dequantize(weights), str(path))
     return network.eval(), BoneStandardizer.load(path)

@@ -78,13 +78,13 @@ def better_sides(
         target: the same shape.
         skeleton: joint set of both, or its name.
         ambiguous: (...) bool, the poses whose sides may be exchanged; None for all.
-        power: closer in the mean distance (1) or in the mean squared distance (2) over the counted joints.
+        power: closer in the mean distance (1) or the mean squared distance (2) over the joints that count both ways.
 
     Returns:
         (..., J, D).
 
     Raises:
-        ValueError: if the shapes do not fit each other or the skeleton.
+        ValueError: if the shapes do not fit each other or the skeleton, or `ambiguous` is not as said.
 
     Source: KeypointGAN, section 5.1 ("with flips"), after Zhang et al. (2018).
     """
@@ -92,12 +92,17 @@ def better_sides(
     check_pair(prediction, target)
     if target.shape[-2] != skeleton.num_joints:
         raise ValueError(f"target must have {skeleton.name}'s {skeleton.num_joints} joints, got {tuple(target.shape)}")
+    if ambiguous is not None and (ambiguous.dtype != torch.bool or ambiguous.shape != target.shape[:-2]):
+        found = f"{ambiguous.dtype} {tuple(ambiguous.shape)}"
+        raise ValueError(f"ambiguous must be bool {tuple(target.shape[:-2])}, got {found}")
     order = list(range(skeleton.num_joints))
     for left, right in skeleton.flip_pairs:
         order[left], order[right] = right, left
     swapped = prediction[..., order, :]
     with torch.no_grad():
-        as_is, other = (joint_distances(p, target).pow(power).nanmean(-1) for p in (prediction, swapped))
+        ways = torch.stack([joint_distances(p, target).pow(power) for p in (prediction, swapped)])
+        lost = ways.isnan().any(0)  # left out both ways: exchanging sides must not pay by hiding a joint
+        as_is, other = ways.masked_fill(lost, torch.nan).nanmean(-1)
         exchange = (other < as_is).reshape(target.shape[:-2])
     if ambiguous is not None:
         exchange = exchange & ambiguous

@@ -11,7 +11,10 @@ from napa_lib.metrics.results import MetricResult, check_pair, joint_distances, 
 def _per_pose(scale: Tensor | float, name: str, target: Tensor) -> Tensor:
     """`scale` as (B,), one a pose. Raises ValueError unless it is positive and fits the leading dimensions."""
     precise = torch.promote_types(target.dtype, torch.float32)
-    scale = torch.as_tensor(scale, dtype=precise, device=target.device)
+    try:
+        scale = torch.as_tensor(scale, dtype=precise, device=target.device)
+    except (TypeError, ValueError, RuntimeError) as error:  # None, for a data set that does not tell it
+        raise ValueError(f"{name} must be a number or a tensor, got {scale!r:.80}: {error}") from None
     if scale.ndim and scale.shape != target.shape[:-2]:
         raise ValueError(f"{name} must be a number or {tuple(target.shape[:-2])}, got {tuple(scale.shape)}")
     if (scale <= 0).any() or scale.isinf().any():

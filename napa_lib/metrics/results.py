@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -48,8 +49,10 @@ def relative_to(pose: Tensor, root: int | None) -> Tensor:
     if root is None:
         return pose
     check_floating("pose", pose)
-    if pose.ndim < 2 or not -pose.shape[-2] <= root < pose.shape[-2]:
-        raise ValueError(f"root must be the index of a joint of poses (..., J, D), got {root} for {tuple(pose.shape)}")
+    if pose.ndim < 2 or not isinstance(root, Integral) or not -pose.shape[-2] <= root < pose.shape[-2]:
+        raise ValueError(
+            f"root must be the index of a joint of poses (..., J, D), got {root!r} for {tuple(pose.shape)}"
+        )
     origin = pose[..., root, None, :]
     away = (pose.isinf() | origin.isinf()) & ~(pose.isnan() | origin.isnan())
     return torch.where(away, torch.inf, pose - origin)
@@ -102,7 +105,7 @@ def bootstrap_interval(
         (mean, low, high); all NaN when nothing is left.
 
     Raises:
-        ValueError: if the shapes are not (N,) or confidence is not in (0, 1).
+        ValueError: if the shapes are not (N,), a weight is negative, or confidence is not in (0, 1).
 
     Source: Efron and Tibshirani (1993), chapter 13.
 
@@ -112,6 +115,8 @@ def bootstrap_interval(
     weights = torch.ones_like(values) if weights is None else weights.to(values)
     if values.ndim != 1 or weights.shape != values.shape:
         raise ValueError(f"values and weights must be (N,), got {tuple(values.shape)} and {tuple(weights.shape)}")
+    if bool((weights < 0).any()):
+        raise ValueError(f"weights must not be negative, got {weights.min().item():.4g}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), got {confidence}")
     kept = ~values.isnan() & (weights > 0)

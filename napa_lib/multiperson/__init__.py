@@ -19,7 +19,7 @@ from napa_lib.multiperson.metrics import PeopleResult, box_iou, match_people, pc
 from napa_lib.multiperson.moves import Move, draw_moves
 from napa_lib.multiperson.networks import ChannelwiseLinear, Lifter, MapDecoder, MapEncoder, PictureEncoder, Teacher
 from napa_lib.multiperson.representation import Representation, decode_scene, encode_scene, find_roots
-from napa_lib.multiperson.scenes import Camera, Scene, sample_scenes, stream_scenes, turn
+from napa_lib.multiperson.scenes import Camera, Scene, sample_scenes, turn
 from napa_lib.multiperson.store import load_network, save_network
 from napa_lib.multiperson.targets import render_targets, scene_targets
 from napa_lib.multiperson.whole import CrossModalNet
@@ -69,6 +69,5 @@ __all__ = [
     "scene_targets",
     "score_2d",
     "score_3d",
-    "stream_scenes",
     "turn",
 ]

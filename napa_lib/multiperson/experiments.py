@@ -42,6 +42,7 @@ from napa_lib.multiperson.seen import Seen, look
 from napa_lib.multiperson.store import load_teacher, save_network
 from napa_lib.multiperson.targets import SHARED, render_targets
 from napa_lib.multiperson.train import Student, StudentConfig, train_student, trained_parts
+from napa_lib.options import add_device
 from napa_lib.sampling import PoseAutoencoder, load_pretrained
 
 PROGRAM = "python -m napa_lib.multiperson.experiments"
@@ -321,8 +322,7 @@ def parser() -> argparse.ArgumentParser:
     add("--runs", type=Path, default=Path(FOLDER), help="keeps what the teacher sees, and checkpoints")
     add("--models", type=Path, metavar="FOLDER", help="where to write the networks")
     add("--results", type=Path, required=True, metavar="FOLDER")
-    add("--device", default="cpu", help="auto, cpu, cuda or mps")
-    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(found)
     own = found.add_argument_group("pictures of one's own", "FORMAT:FOLDER#SPLIT, such as muco:FOLDER, or a folder")
     add = own.add_argument
     add("--train", metavar="NAME", help="to learn on; without labels unless the row needs some")

@@ -38,6 +38,9 @@ def field_support(field: Tensor, start: Tensor, end: Tensor, samples: int = SAMP
         (B, N, M): 1 where the field points from start to end all the way, -1 where it points back, 0 for points that
         are one.
 
+    Raises:
+        ValueError: if a shape does not fit, or for fewer than two samples.
+
     Source: Cao et al. (2017), eq. 10 and 11.
     """
     if field.ndim != 4 or field.shape[1] != 2 or start.shape[-1] != 2 or end.shape[-1] != 2 or samples < 2:
@@ -87,7 +90,7 @@ def match_greedily(scores: Tensor, least: float) -> list[tuple[int, int]]:
 
 
 @torch.no_grad()
-def group_people(maps: Tensor, camera: Camera, peak: float = PEAK, agreement: float = AGREEMENT) -> list[Tensor]:
+def group_people(maps: Tensor, camera: Camera) -> list[Tensor]:
     """People out of the teacher's maps.
 
     Each pelvis is a person; along the tree of the body, from the pelvis outwards, every bone's far joints are matched
@@ -96,15 +99,13 @@ def group_people(maps: Tensor, camera: Camera, peak: float = PEAK, agreement: fl
     Args:
         maps: (B, 43, H, W).
         camera: of the pictures.
-        peak: least heat of a joint.
-        agreement: least support of a bone by its field.
 
     Returns:
         for each picture (P, 15, 2) pixels, NaN for joints that were not found; P may be 0.
     """
     batch, _, height, width = maps.shape
     joints = JOINTS.num_joints
-    places, found = find_roots(maps[:, HEAT].flatten(0, 1)[:, None].float(), MOST, peak)
+    places, found = find_roots(maps[:, HEAT].flatten(0, 1)[:, None].float(), MOST, PEAK)
     places, found = places.view(batch, joints, MOST, 2), found.view(batch, joints, MOST)
     fields = maps[:, FIELDS].float().unflatten(1, (len(JOINTS.bones), 2)).flatten(0, 1)
     ends = [list(side) for side in zip(*JOINTS.bones, strict=True)]
@@ -114,15 +115,15 @@ def group_people(maps: Tensor, camera: Camera, peak: float = PEAK, agreement: fl
     near, far = (found[:, side] for side in ends)
     support = support.masked_fill(~(near[..., :, None] & far[..., None, :]), -2.0)
     pixels = (places + 0.5) * camera.size / maps.new_tensor([width, height]) - 0.5
-    return [_assemble(pixels[b].cpu(), found[b].cpu(), support[b].cpu(), agreement) for b in range(batch)]
+    return [_assemble(pixels[b].cpu(), found[b].cpu(), support[b].cpu()) for b in range(batch)]
 
 
-def _assemble(pixels: Tensor, found: Tensor, support: Tensor, least: float) -> Tensor:
+def _assemble(pixels: Tensor, found: Tensor, support: Tensor) -> Tensor:
     """One picture: pixels (15, K, 2), found (15, K), support (14, K, K) to people (P, 15, 2)."""
     count = int(found[ROOT].sum())  # the strongest stand first
     who = {ROOT: list(range(count))}  # of each joint: which peak each person has, -1 for none
     for bone, (near, far) in enumerate(JOINTS.bones):  # parents stand before their children
-        partner = dict(match_greedily(support[bone], least))
+        partner = dict(match_greedily(support[bone], AGREEMENT))
         who[far] = [partner.get(peak, -1) if peak >= 0 else -1 for peak in who[near]]
     chosen = torch.tensor([who[j] for j in range(len(pixels))]).view(len(pixels), count)
     picked = pixels.gather(1, chosen.clamp_min(0)[..., None].expand(-1, -1, 2))

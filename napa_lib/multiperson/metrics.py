@@ -40,6 +40,9 @@ def match_people(prediction: Tensor, truth: Tensor, reach: float) -> list[tuple[
         prediction: (P, J, D), any unit, such as pixels.
         truth: (T, J, D); NaN joints are left out of the mean distance.
         reach: mean distance beyond which two are not the same person.
+
+    Raises:
+        ValueError: if the shapes do not fit.
     """
     if prediction.ndim != 3 or truth.ndim != 3 or prediction.shape[1:] != truth.shape[1:]:
         raise ValueError(
@@ -65,7 +68,6 @@ def pck3d_people(
     matches: list[list[tuple[int, int]]],
     root: int,
     absolute: bool = False,
-    threshold: float | None = None,
 ) -> PeopleResult:
     """3DPCK_rel (15 cm, each person's root laid on the truth's) or 3DPCK_abs (25 cm, in the camera's room).
 
@@ -77,7 +79,6 @@ def pck3d_people(
         matches: of each picture, pairs from `match_people`, found in the picture plane.
         root: index of the root joint.
         absolute: in the camera's room rather than relative to the root.
-        threshold: mm, strict; None for 150 and, absolute, 250.
 
     Raises:
         ValueError: if the lists differ in length or are empty.
@@ -85,10 +86,10 @@ def pck3d_people(
     if not len(predictions) == len(truths) == len(matches) or not truths:
         lengths = f"{len(predictions)}, {len(truths)} and {len(matches)}"
         raise ValueError(f"predictions, truths and matches must be lists of one length, not empty, got {lengths}")
-    limit = (ABSOLUTE if absolute else RELATIVE) if threshold is None else threshold
+    limit = ABSOLUTE if absolute else RELATIVE
     right, counted, found = [], [], []
     for prediction, truth, pairs in zip(predictions, truths, matches, strict=True):
-        partner = dict((j, i) for i, j in pairs)
+        partner = {j: i for i, j in pairs}
         for j, person in enumerate(truth):
             known = ~person.isnan().any(-1)
             hit = torch.zeros_like(known)

@@ -22,7 +22,7 @@ from napa_lib.multiperson.scenes import Camera, Scene
 from napa_lib.rendering import render_heatmaps
 
 CHANNELS = 39
-EMBEDDING, ANGLES, DEPTH = slice(0, 32), slice(32, 38), slice(38, 39)
+EMBEDDING, ANGLES = slice(0, 32), slice(32, 38)  # and then the depth
 SURE = 0.5  # heat of a cell below which it is no pelvis
 
 
@@ -95,6 +95,9 @@ def find_roots(heat: Tensor, people: int = 4, threshold: float = SURE) -> tuple[
 
     Returns:
         roots (B, P, 2) as (x, y) in cells and found (B, P) bool; the roots of what was not found are zero.
+
+    Raises:
+        ValueError: for heat of another shape, or `people` below 1 or beyond its cells.
     """
     if heat.ndim != 4 or heat.shape[1] != 1 or not 1 <= people <= heat[0].numel():
         raise ValueError(f"heat must be (B, 1, H, W), people from 1 to its cells, got {tuple(heat.shape)} and {people}")

@@ -12,17 +12,17 @@ Source: CrossModal, section 3.2 (D_syn) and fig. 3B; supplement, section 2.1.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from napa_lib.geometry import rotation_from_euler
-from napa_lib.sampling import PoseAutoencoder, draw_embeddings, local_directions, sample_canonical
+from napa_lib.sampling import PoseAutoencoder, draw_embeddings
 
 FACING = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])  # canonical axes to camera axes
 MOST_TILT = math.radians(15)  # a person's lean to the front or the side
+GRID = 14  # cells a side: a scene has one person a cell at most
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,10 @@ def sample_scenes(
     generator: torch.Generator,
     people: int = 4,
     camera: Camera | None = None,
-    cells: int = 14,
-    poses: str = "prior",
 ) -> Scene:
     """Draw scenes: how many people, who stands how, where in the picture and how far away.
 
-    From 1 to `people` people, each number as likely; each in a cell of its own of a `cells` x `cells` grid on the
+    From 1 to `people` people, each number as likely; each in a cell of its own of a grid of `GRID` a side on the
     picture, but not at its border; depths uniform in the room; turned about the upright by any angle, leaning by up to
     15 degrees. People may overlap in the picture; nothing keeps them from standing in one another.
 
@@ -119,39 +117,23 @@ def sample_scenes(
         generator: on the CPU.
         people: most people in a scene.
         camera: None for the defaults.
-        cells: of the grid, at least 3.
-        poses: "prior" draws embeddings from their cube; "limits" draws artificial poses and encodes them.
 
     Raises:
-        ValueError: for n below 0, no people or more than the grid's inner cells, or unknown poses.
+        ValueError: for n below 0, no people or more than the grid's inner cells.
     """
     camera = camera or Camera()
-    inner = cells - 2
-    if n < 0 or inner < 1 or not 1 <= people <= inner * inner:
-        raise ValueError(
-            f"n must be >= 0, cells >= 3 and people from 1 to {max(inner, 0) ** 2}, got {n}, {cells}, {people}"
-        )
-    if poses not in ("prior", "limits"):
-        raise ValueError(f"poses must be 'prior' or 'limits', got {poses!r}")
-    device = next(model.parameters()).device
-    if poses == "prior":
-        embeddings = draw_embeddings(n * people, generator)
-    else:
-        embeddings = model.encode(local_directions(sample_canonical(n * people, generator=generator)).to(device)).cpu()
+    inner = GRID - 2
+    if n < 0 or not 1 <= people <= inner * inner:
+        raise ValueError(f"n must be >= 0 and people from 1 to {inner**2}, got {n} and {people}")
+    embeddings = draw_embeddings(n * people, generator)
     cell = torch.rand(n, inner * inner, generator=generator).argsort(1)[:, :people]  # all different
     corner = torch.stack([cell % inner, cell // inner], -1) + 1
-    pixels = (corner + torch.rand(n, people, 2, generator=generator)) * camera.size / cells - 0.5
+    pixels = (corner + torch.rand(n, people, 2, generator=generator)) * camera.size / GRID - 0.5
     depth = camera.nearest + (camera.farthest - camera.nearest) * torch.rand(n, people, generator=generator)
     spread = torch.tensor([MOST_TILT, MOST_TILT, math.pi])
     angles = spread * (2 * torch.rand(n, people, 3, generator=generator) - 1)
     count = torch.randint(1, people + 1, (n, 1), generator=generator)
     present = torch.arange(people) < count
     parts = (embeddings.reshape(n, people, embeddings.shape[1]), angles, camera.unproject(pixels, depth), present)
+    device = next(model.parameters()).device
     return Scene(*(part.to(device) for part in parts))
-
-
-def stream_scenes(batch: int, model: PoseAutoencoder, seed: int = 0, **options) -> Iterator[Scene]:
-    """D_syn without an end and without a store: batch after batch of `sample_scenes`, the same for the same seed."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield sample_scenes(batch, model, generator, **options)

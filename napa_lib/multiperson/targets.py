@@ -23,29 +23,31 @@ HEAT, FIELDS = slice(0, 15), slice(15, 43)
 SIGMA, LIMB = 1.0, 1.5  # cells: a bump's deviation and a limb's width
 
 
-def render_targets(keypoints: Tensor, camera: Camera, cells: int = CELLS) -> Tensor:
+def render_targets(keypoints: Tensor, camera: Camera) -> Tensor:
     """m: the maps of people's joints in a picture.
 
     Args:
         keypoints: (B, P, 15, 2) pixels; NaN for joints and people who are not there.
         camera: whose picture it is.
-        cells: along each side.
 
     Returns:
-        (B, 43, cells, cells): 15 heat maps in [0, 1], then x and y of 14 fields.
+        (B, 43, CELLS, CELLS): 15 heat maps in [0, 1], then x and y of 14 fields.
+
+    Raises:
+        ValueError: for keypoints of another shape.
     """
     if keypoints.ndim != 4 or keypoints.shape[2:] != (JOINTS.num_joints, 2):
         raise ValueError(f"keypoints must be (B, P, {JOINTS.num_joints}, 2), got {tuple(keypoints.shape)}")
-    places = (keypoints + 0.5) * cells / camera.size - 0.5
-    return render_people_maps(places, JOINTS, cells, SIGMA, LIMB)
+    places = (keypoints + 0.5) * CELLS / camera.size - 0.5
+    return render_people_maps(places, JOINTS, CELLS, SIGMA, LIMB)
 
 
 @torch.no_grad()
-def scene_targets(scene: Scene, model: PoseAutoencoder, camera: Camera, cells: int = CELLS) -> tuple[Tensor, Tensor]:
+def scene_targets(scene: Scene, model: PoseAutoencoder, camera: Camera) -> tuple[Tensor, Tensor]:
     """m_syn of artificial scenes, and the poses that it is of.
 
     Returns:
-        maps (B, 43, cells, cells) and P_syn (B, P, 17, 3) in mm, NaN for absent people.
+        maps (B, 43, CELLS, CELLS) and P_syn (B, P, 17, 3) in mm, NaN for absent people.
     """
     poses = scene.poses(model)
-    return render_targets(camera.project_weakly(poses, scene.roots)[..., SHARED, :], camera, cells), poses
+    return render_targets(camera.project_weakly(poses, scene.roots)[..., SHARED, :], camera), poses

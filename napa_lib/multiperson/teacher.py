@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from napa_lib.multiperson.config import CAMERAS, PRESETS
 from napa_lib.multiperson.networks import Teacher
 from napa_lib.multiperson.store import save_network
 from napa_lib.multiperson.targets import SHARED, render_targets
+from napa_lib.options import add_config, add_device, read_config, tell
 
 
 @dataclass(frozen=True)
@@ -89,19 +90,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Train a teacher and write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.multiperson.teacher", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="safetensors file to write")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
-    for field in fields(TeacherConfig):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
-    options = vars(parser.parse_args(arguments))
+    add_device(parser)
+    add_config(parser, TeacherConfig)
+    options = parser.parse_args(arguments)
     with loop.command():
-        config = TeacherConfig(**{field.name: options[field.name] for field in fields(TeacherConfig)})
-        checkpoint = options["out"].with_suffix(".checkpoint.safetensors")
-        tell = lambda entry: print(json.dumps(entry), flush=True)  # noqa: E731
-        setup = Setup(choose_device(options["device"]), options["half"], checkpoint, tell=tell)
+        config = read_config(options, TeacherConfig)
+        checkpoint = options.out.with_suffix(".checkpoint.safetensors")
+        setup = Setup(choose_device(options.device), options.half, checkpoint, tell=tell)
         model, _ = train_teacher(config, load_cutouts("train", config.look), setup=setup)
-        save_network(options["out"], "teacher", model.cpu(), {"config": json.dumps(asdict(config))})
-        print(f"wrote {options['out']}")
+        save_network(options.out, "teacher", model.cpu(), {"config": json.dumps(asdict(config))})
+        print(f"wrote {options.out}")
 
 
 if __name__ == "__main__":

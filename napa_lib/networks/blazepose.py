@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool2d, pad, relu6
+from torch.nn.functional import max_pool2d, pad, relu6
 
+from napa_lib.networks.heatmaps import doubled
 from napa_lib.skeletons import BLAZEPOSE33
 
 CHANNELS = (80, 152, 352, 288)  # of the features at 1/4, 1/8, 1/16 and 1/32
@@ -134,9 +135,9 @@ class BlazePose(nn.Module):
         x8 = self.stage8(x4)
         x16 = self.stage16(x8)
         x32 = self.top(self.stage32(x16))
-        tap = _double(self.lateral32(x32)) + self.lateral16(x16)
-        tap = _double(tap) + self.lateral8(x8)
-        tap4 = _double(tap) + self.lateral4(x4)
+        tap = doubled(self.lateral32(x32)) + self.lateral16(x16)
+        tap = doubled(tap) + self.lateral8(x8)
+        tap4 = doubled(tap) + self.lateral4(x4)
         tap8 = self.down8(tap4) + self.skip8(x8)
         tap16 = self.down16(tap8) + self.skip16(x16)
         tap32 = self.down32(tap16) + self.skip32(x32)
@@ -158,7 +159,3 @@ def _stage(channels: int, rows: Rows) -> nn.Sequential:
 def _blocks(before: int, after: int, count: int) -> nn.Sequential:
     """Down to half the size, then as it is."""
     return nn.Sequential(BlazeBlock(before, after, 2), *(BlazeBlock(after, after) for _ in range(count - 1)))
-
-
-def _double(x: Tensor) -> Tensor:
-    return interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 STRIDE = 4  # pixels of the picture a cell of the heat maps
 
@@ -41,18 +42,20 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
     return torch.stack([(p.sum(2) * x).sum(-1), (p.sum(3) * y).sum(-1)], -1)  # no matmul: autocast would round it
 
 
-def local_soft_argmax(heatmaps: Tensor, radius: int = 2) -> Tensor:
-    """Expected position under the heat map's highest peak: the expectation over the cells within `radius` of it.
+def local_soft_argmax(heatmaps: Tensor) -> Tensor:
+    """Expected position under the heat map's highest peak: the expectation over the cells within 2 of it.
 
     Over the whole map, every faint doubt elsewhere draws the expectation towards the middle, and of two equal peaks it
     takes the point between. Training wants that gradient; an answer wants the peak.
 
     Args:
         heatmaps: (B, J, H, W) unnormalised scores.
-        radius: cells to each side of the highest one.
 
     Returns:
         (B, J, 2) as (x, y) in cells.
+
+    Raises:
+        ValueError: as `soft_argmax`.
 
     Source: ours; the peak's neighbourhood is what DARK and other decoders of heat maps look at.
 
@@ -66,10 +69,15 @@ def local_soft_argmax(heatmaps: Tensor, radius: int = 2) -> Tensor:
     peak = heatmaps.flatten(2).argmax(-1)[..., None, None]
     rows = torch.arange(height, device=heatmaps.device)[:, None]
     columns = torch.arange(width, device=heatmaps.device)
-    near = ((rows - peak // width).abs() <= radius) & ((columns - peak % width).abs() <= radius)
+    near = ((rows - peak // width).abs() <= 2) & ((columns - peak % width).abs() <= 2)
     return soft_argmax(heatmaps.masked_fill(~near, -torch.inf))
 
 
 def cells_to_pixels(cells: Tensor) -> Tensor:
     """Positions in heat-map cells -> pixels of the picture: a cell's centre is the centre of its 4 x 4 pixels."""
     return cells * STRIDE + (STRIDE - 1) / 2
+
+
+def doubled(maps: Tensor) -> Tensor:
+    """Maps (B, C, H, W) twice as fine, (B, C, 2 H, 2 W), bilinear."""
+    return interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)

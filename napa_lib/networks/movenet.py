@@ -12,16 +12,16 @@ holds it (Apache License 2.0); Zhou et al., "Objects as Points", 2019; Sandler e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool2d, pad
+from torch.nn.functional import max_pool2d, pad
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import load_format, load_weights, save_tensors
+from napa_lib.networks.heatmaps import doubled
 from napa_lib.quantization import dequantize
 
 FORMAT = "napa-movenet-1"
@@ -138,9 +138,9 @@ class MoveNet(nn.Module):
         x4 = self.to_4(self.stem(pad(2 * images - 1, (0, 1, 0, 1))))
         x8 = self.to_8(x4)
         x16 = self.to_16(x8)
-        y16 = self.mix_16(self.beside_16(x16) + _double(self.to_32(x16)))
-        y8 = self.mix_8(self.beside_8(x8) + _double(y16))
-        return self.mix_4(self.beside_4(x4) + _double(y8))
+        y16 = self.mix_16(self.beside_16(x16) + doubled(self.to_32(x16)))
+        y8 = self.mix_8(self.beside_8(x8) + doubled(y16))
+        return self.mix_4(self.beside_4(x4) + doubled(y8))
 
     def _boxes(self, features: Tensor) -> Tensor:
         """Corners in pixels, from a shift of the middle within its cell and a size; the original has y before x."""
@@ -177,14 +177,10 @@ class PeopleDetector(nn.Module):
         return scores.flatten(1), torch.cat([(low + high) / 2, high - low], -1)
 
 
-def _double(x: Tensor) -> Tensor:
-    return interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def save_movenet(path: str | Path, network: MoveNet, metadata: Mapping[str, str] | None = None) -> None:
+def save_movenet(path: str | Path, network: MoveNet) -> None:
     """Write the network in 16 bits, as the original is, atomically."""
     tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
-    save_tensors(path, tensors, {**(metadata or {}), "format": FORMAT})
+    save_tensors(path, tensors, {"format": FORMAT})
 
 
 def load_movenet(path: str | Path | None = None) -> MoveNet:
@@ -194,9 +190,7 @@ def load_movenet(path: str | Path | None = None) -> MoveNet:
         ValueError: if the file is missing, corrupt or holds something else.
     """
     file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, header = load_tensors(file)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{file} holds no MoveNet: its format is {header.get('format')!r}")
+    tensors, _ = load_format(file, FORMAT, "MoveNet")
     network = MoveNet()
     load_weights(network, dequantize(tensors), str(file))
     return network.eval().requires_grad_(False)

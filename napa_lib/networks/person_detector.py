@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import load_format, load_weights, save_tensors
+from napa_lib.networks.heatmaps import doubled
 from napa_lib.quantization import dequantize, quantize
 
 FORMAT = "napa-person-detector-1"
@@ -133,8 +133,8 @@ class PersonDetector(nn.Module):
         x28 = self.to_28(2 * images - 1)
         x14 = self.to_14(x28)
         x7 = self.to_7(x14)
-        y14 = self.refine_14(self.beside_14(x14) + self.down_14(_double(x7)))
-        y28 = self.refine_28(self.beside_28(x28) + self.down_28(_double(y14)))
+        y14 = self.refine_14(self.beside_14(x14) + self.down_14(doubled(x7)))
+        y28 = self.refine_28(self.beside_28(x28) + self.down_28(doubled(y14)))
         found = [self.anchors_28(y28), self.anchors_14(y14), self.anchors_7(x7)]
         scores = torch.cat([score for score, _ in found], 1).float()
         values = torch.cat([value for _, value in found], 1).float() * UNIT
@@ -151,10 +151,6 @@ def anchor_centers() -> Tensor:
     return torch.cat(rows)
 
 
-def _double(x: Tensor) -> Tensor:
-    return interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
 def save_detector(path: str | Path, network: PersonDetector, metadata: Mapping[str, str] | None = None) -> None:
     """Write the detector in 8 bits, atomically."""
     save_tensors(path, quantize(network.state_dict()), {**(metadata or {}), "format": FORMAT})
@@ -167,9 +163,7 @@ def load_detector(path: str | Path | None = None) -> PersonDetector:
         ValueError: if the file is missing, corrupt or holds something else.
     """
     file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, header = load_tensors(file)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{file} holds no person detector: its format is {header.get('format')!r}")
+    tensors, _ = load_format(file, FORMAT, "person detector")
     network = PersonDetector()
     load_weights(network, dequantize(tensors), str(file))
     return network.eval().requires_grad_(False)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
+from napa_lib.engine import load_format, load_weights, save_tensors, telling_header
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.resnet import resnet50
 from napa_lib.networks.vgg import VGG19Features
@@ -183,9 +183,7 @@ def load_pose_net(path: str | Path | None = None) -> PoseNet2D:
         ValueError: if the file is corrupt or holds something else.
     """
     path = asset_path("weights/pose_net.safetensors") if path is None else Path(path)
-    tensors, metadata = load_tensors(path)
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no pose network: its format is {metadata.get('format')!r}, not {FORMAT!r}")
+    tensors, metadata = load_format(path, FORMAT, "pose network")
     with telling_header(path):
         tuned = tuple(name for name in metadata["tuned"].split(",") if name)
         # in float32, whatever torch's default dtype is

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.fft import irfft2, rfft2
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import load_format, load_weights, save_tensors
 from napa_lib.networks.pose_net import MIRRORED
 from napa_lib.skeletons import NAPA18
 
@@ -182,9 +182,7 @@ def load_pose_tree(path: str | Path | None = None) -> PoseTree:
         ValueError: if the file is missing, corrupt or holds something else.
     """
     file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, header = load_tensors(file)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{file} holds no tree of joints: its format is {header.get('format')!r}")
+    tensors, _ = load_format(file, FORMAT, "tree of joints")
     tree = PoseTree()
     load_weights(tree, tensors, str(file))
     return tree

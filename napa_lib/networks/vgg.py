@@ -151,8 +151,8 @@ class VGG19Features(nn.Module):
 
 
 @torch.no_grad()
-def measure_activations(network: VGG19Features, size: int = 224) -> dict[str, float]:
-    """Mean activation of each layer over the shipped paintings as squares of `size` pixels."""
-    pictures = load_paintings(size)
+def measure_activations(network: VGG19Features) -> dict[str, float]:
+    """Mean activation of each layer over the shipped paintings as squares of 224 pixels."""
+    pictures = load_paintings(224)
     maps = [network(picture[None]) for picture in pictures]
     return {layer: float(sum(m[layer].mean() for m in maps) / len(maps)) for layer in LAYERS}

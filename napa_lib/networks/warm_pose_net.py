@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import CheckpointError, load_format, load_tensors, load_weights, save_tensors
 from napa_lib.networks.blazepose import CHANNELS, BlazePose, channels_of
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.pose_net import MIRRORED, PosePrediction, Residual
@@ -181,9 +181,7 @@ def load_warm_pose_net(path: str | Path | None = None) -> WarmPoseNet:
         ValueError: if the file is corrupt or holds something else.
     """
     path = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, metadata = load_tensors(path)
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no pose network: its format is {metadata.get('format')!r}, not {FORMAT!r}")
+    tensors, metadata = load_format(path, FORMAT, "pose network")
     try:
         first, second, third, fourth = (int(width) for width in metadata["widths"].split(","))
     except (KeyError, ValueError):

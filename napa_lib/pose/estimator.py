@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from napa_lib.data.crops import square_boxes
-from napa_lib.engine import choose_device, load_tensors
+from napa_lib.engine import CheckpointError, choose_device, load_metadata, read_config
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
 from napa_lib.networks.movenet import PeopleDetector, load_movenet
 from napa_lib.networks.person_detector import load_detector
@@ -89,14 +88,17 @@ class PoseEstimator:
         Raises:
             ValueError: if the file is missing, corrupt or holds something else, or the device is not on this machine.
         """
+        lifting = load_depth_net(depth)  # first, as it is small: what is wrong with it is said at once
         if path is None:
-            return cls(load_pose_ensemble(), *load_depth_net(depth), size=SIZE, device=device)
+            return cls(load_pose_ensemble(), *lifting, SIZE, device)
         file = Path(path)
-        metadata = load_tensors(file)[1]
+        metadata = load_metadata(file)
         if metadata.get("format") == FORMAT:
-            return cls(load_warm_pose_net(file), *load_depth_net(depth), SIZE, device)
-        config = json.loads(metadata.get("config", "{}"))
-        return cls(load_pose_net(file), *load_depth_net(depth), config.get("size", 128), device)
+            return cls(load_warm_pose_net(file), *lifting, SIZE, device)
+        size = read_config(file, metadata).get("size", 128)
+        if not isinstance(size, int) or size < 1:
+            raise CheckpointError(f"{file} does not tell the side of its crops, a number of pixels, but {size!r:.80}")
+        return cls(load_pose_net(file), *lifting, size, device)
 
     @property
     def detectors(self) -> list[nn.Module]:
@@ -275,6 +277,7 @@ def least_sure(confidence: Tensor, skeleton: Skeleton) -> Tensor:
 
     Args:
         confidence: (..., 18).
+        skeleton: the other set, of J joints.
 
     Returns:
         (..., J); 0 for a joint that cannot be had.

@@ -99,7 +99,7 @@ def advice(path: Path) -> str:
     if ending in FORMATS["HEIF"] and ending not in picture_endings():
         return f"the format {ending} needs pillow-heif: pip install 'napa_lib[heic]', or {CONVERT}"
     if ending in picture_endings():
-        return "it is empty or holds no picture, whatever its name says"
+        return f"it is empty or holds no picture, whatever its name says, or one of a kind that is not read; {CONVERT}"
     return f"the format {ending or 'of this file'} is not read; {CONVERT}"
 
 

@@ -11,11 +11,10 @@ from napa_lib.rendering.fields import (
     render_part_affinity_fields,
     render_people_maps,
 )
-from napa_lib.rendering.ovals import oval_coordinates, render_bone_map
+from napa_lib.rendering.ovals import render_bone_map
 from napa_lib.rendering.sticks import render_stick_figure
 
 __all__ = [
-    "oval_coordinates",
     "render_blobs",
     "render_bone_map",
     "render_depth_maps",

@@ -93,39 +93,6 @@ def render_bone_map(
     return _SoftOvals.apply(frames, opacity, colors, shape, 0.5 * width / softness).to(keypoints.dtype)
 
 
-def oval_coordinates(keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], width: float) -> Tensor:
-    """Where every pixel lies as each bone sees it: signed distances from the oval's axes, in units of its semi-axes.
-
-    The plain form of what `render_bone_map` computes where it must: a pixel is inside where the two squares sum to
-    less than 1.
-
-    Args:
-        keypoints: (B, J, 2) in pixels.
-        skeleton: its bones.
-        size: side, or (height, width), in pixels.
-        width: of a bone in pixels.
-
-    Returns:
-        (B, K, 2, H, W): along / (L/2), positive towards the bone's second joint, and perp / (d/2). NaN for a bone with
-        a missing joint or of zero length.
-
-    Raises:
-        ValueError: if a shape, a size or the width is not as said.
-
-    Source: NAPA, section 3 and Appendix K.
-    """
-    height, columns = image_size(size)
-    check_points("keypoints", keypoints, joints=skeleton.num_joints)
-    check_positive("width", width)
-    points, present = without_missing(keypoints.to(working_dtype(keypoints)))
-    axes = bone_axes(points, present, *bone_indices(skeleton.bones, skeleton.num_joints, points.device))
-    ux, uy, u0 = ellipse_frames(axes, 0.5 * axes.length, 0.5 * width)[..., None, None].unbind(3)  # (B, K, 2, 1, 1)
-    x = torch.arange(columns, dtype=points.dtype, device=points.device)
-    y = torch.arange(height, dtype=points.dtype, device=points.device)[:, None]
-    places = ux * x + uy * y + u0
-    return torch.where(axes.visible[..., None, None, None], places, torch.nan).to(keypoints.dtype)
-
-
 def _hard_ovals(axes: BoneAxes, colors: Tensor, size: tuple[int, int], width: float) -> Tensor:
     """The hard map, (B, 3, H, W)."""
     frames = ellipse_frames(axes, 0.5 * axes.length, 0.5 * width).detach()

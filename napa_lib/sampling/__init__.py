@@ -42,7 +42,7 @@ from napa_lib.sampling.limits import (
     inside_limits,
 )
 from napa_lib.sampling.networks import PoseAutoencoder, TreeDecoder, TreeEncoder, draw_embeddings
-from napa_lib.sampling.sample import BONE_LENGTHS, join_local, sample_canonical, sample_local, sample_poses
+from napa_lib.sampling.sample import BONE_LENGTHS, join_local, sample_canonical, sample_poses
 from napa_lib.sampling.store import load_autoencoder, load_pretrained, save_autoencoder
 
 __all__ = [
@@ -86,7 +86,6 @@ __all__ = [
     "relative_to_canonical",
     "relative_to_global",
     "sample_canonical",
-    "sample_local",
     "sample_poses",
     "save_autoencoder",
     "segment_distance",

@@ -53,7 +53,7 @@ def joint_ranges() -> Mapping[str, Any]:
 
 
 def limb_ranges(limb: str) -> dict[str, Range]:
-    """Degrees of the four angles of "leg" or "arm"."""
+    """Degrees of the four angles of "leg" or "arm"; ValueError for another limb."""
     if limb not in LIMBS:
         raise ValueError(f"limb must be one of {tuple(LIMBS)}, got {limb!r}")
     return {angle: (float(low), float(high)) for angle, (low, high) in joint_ranges()["limbs"][limb].items()}

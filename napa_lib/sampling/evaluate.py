@@ -64,6 +64,9 @@ def nearest_distances(poses: Tensor, samples: Tensor, chunk: int = 20_000) -> Te
         poses: (N, J, 3) canonical.
         samples: (M, J, 3) canonical, M at least 1.
         chunk: samples at a time.
+
+    Raises:
+        ValueError: if the shapes do not fit, or there is no sample.
     """
     if poses.ndim != 3 or samples.ndim != 3 or poses.shape[1:] != samples.shape[1:] or not len(samples):
         raise ValueError(

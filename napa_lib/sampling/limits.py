@@ -98,6 +98,9 @@ def angles_of(directions: Tensor) -> tuple[Tensor, Tensor]:
     """Azimuth in (-180, 180] and elevation in [0, 180] degrees of vectors (..., 3); their length does not matter.
 
     The azimuth of a vector along z is 0.
+
+    Raises:
+        ValueError: for vectors that are not (..., 3).
     """
     if directions.shape[-1] != 3:
         raise ValueError(f"directions must be (..., 3), got {tuple(directions.shape)}")

@@ -68,7 +68,11 @@ def sample_canonical(
     bone_lengths: Tensor | None = None,
     conditioned: bool = False,
 ) -> Tensor:
-    """`sample_poses` without the last step: (n, 17, 3) mm in the canonical frame, x forward, y left, z up."""
+    """`sample_poses` without the last step: (n, 17, 3) mm in the canonical frame, x forward, y left, z up.
+
+    Raises:
+        ValueError: likewise.
+    """
     if n < 0:
         raise ValueError(f"n must be at least 0, got {n}")
     lengths = _checked(BONE_LENGTHS if bone_lengths is None else bone_lengths)
@@ -77,13 +81,6 @@ def sample_canonical(
     draw = _draw_conditioned if conditioned else _draw
     poses = [draw(count, ranges, lengths, generator) for count in counts]
     return torch.cat(poses) if poses else torch.zeros(0, SKELETON.num_joints, 3)
-
-
-def sample_local(n: int, limits: Limits | None = None, generator: torch.Generator | None = None) -> Tensor:
-    """(n, 17, 3) unit vectors in the local frames, p_l of the paper; the root's row is zero."""
-    if n < 0:
-        raise ValueError(f"n must be at least 0, got {n}")
-    return _draw_bones(n, _range_table(complete_limits(limits)), generator).permute(2, 1, 0).contiguous()
 
 
 def _checked(lengths: Tensor) -> Tensor:

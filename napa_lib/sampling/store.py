@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors
+from napa_lib.engine import load_format, load_weights, save_tensors
 from napa_lib.sampling.networks import PoseAutoencoder
 
 FORMAT = "napa-pose-autoencoder-1"
@@ -23,11 +23,7 @@ def load_autoencoder(path: str | Path) -> PoseAutoencoder:
     Raises:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
-    tensors, header = load_tensors(path)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} holds no pose autoencoder: its format is {header.get('format')!r}, not {FORMAT!r}"
-        )
+    tensors, _ = load_format(path, FORMAT, "pose autoencoder")
     model = PoseAutoencoder()
     load_weights(model, {name: value.float() for name, value in tensors.items()}, str(path))
     return model.eval()

@@ -125,7 +125,7 @@ def flip(pose: Tensor, skeleton: str | Skeleton, width: int | None) -> Tensor:
     """
     skeleton = get_skeleton(skeleton)
     check_pose(pose, skeleton)
-    if width is not None and width <= 0:
+    if width is not None and not 0 < width < float("inf"):
         raise ValueError(f"width must be positive or None, got {width}")
     swap = list(range(skeleton.num_joints))
     for left, right in skeleton.flip_pairs:

@@ -8,22 +8,14 @@ from pathlib import Path
 
 from napa_lib.data import PictureError, asset_path
 from napa_lib.data.assets import read_manifest
+from napa_lib.data.datasets.files import files_in
+from napa_lib.data.decoding import picture_endings
 from napa_lib.pose import Picture, open_picture
 from napa_lib.results import read
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 ROWS = (
-    "12 limb joints",
-    "paintings",
-    "drawings",
-    "stick figures",
-    "shoulder",
-    "elbow",
-    "wrist",
-    "hip",
-    "knee",
-    "ankle",
-)
+    "12 limb joints", "paintings", "drawings", "stick figures", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"
+)  # fmt: skip
 THRESHOLD = "PCKh@0.5"
 
 
@@ -79,8 +71,8 @@ def _present(path: Path) -> Path:
     if path.is_file():
         return path
     folder = path.parent.absolute()
-    there = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in ENDINGS) if folder.is_dir() else []
     if not folder.is_dir():
         raise PictureError(f"There is no folder {folder}.")
+    there = [file.name for file in files_in(folder, *picture_endings())]
     listed = f"The pictures there are: {', '.join(there[:8])}." if there else "There is no picture in that folder."
     raise PictureError(f"There is no file {path.name!r} in {folder}. {listed}")

@@ -7,12 +7,12 @@ import platform
 import sys
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
 import psutil
 import torch
 
+from napa_lib.doctor import installed
 from napa_lib.engine import choose_device, seed_everything
 from napa_lib.study.figures import use_style
 from napa_lib.study.plans import load_plan
@@ -48,7 +48,8 @@ class Lesson:
         done = sum(record.get(exercise.id, {}).get("status") == "right" for exercise in plan.exercises)
         packages = ("torch", "numpy", "matplotlib", "napa_lib")
         print(f"lesson {self.number} · mode {self.mode} · seed {self.seed} · device {self.device}")
-        print(f"python {platform.python_version()} · " + " · ".join(f"{name} {_version(name)}" for name in packages))
+        versions = (f"{name} {installed(name) or 'not installed'}" for name in packages)
+        print(f"python {platform.python_version()} · " + " · ".join(versions))
         print(f"time {time.perf_counter() - self.started:.1f} s · peak memory {peak_memory()}")
         print(f"exercises done: {done} of {len(plan.exercises)}")
 
@@ -70,7 +71,7 @@ def start(number: str, mode: str = "quick", seed: int = 0, device: str = "auto")
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     use_style()
     possible = min(torch.get_num_threads(), MOST_THREADS)
-    threads = free_threads(possible, busy_cores() if possible > 1 else 0.0)
+    threads = free_threads(possible, busy_cores() if possible > 1 else 0.0, os.cpu_count() or 1)
     torch.set_num_threads(threads)
     lesson = Lesson(number, mode, seed, choose_device(device), seed_everything(seed), time.perf_counter())
     count = f"{threads} thread{'s' * (threads > 1)}"
@@ -86,7 +87,7 @@ def busy_cores(seconds: float = 0.3) -> float:
     return sum(psutil.cpu_percent(seconds, percpu=True)) / 100
 
 
-def free_threads(possible: int, busy: float, cores: int | None = None) -> int:
+def free_threads(possible: int, busy: float, cores: int) -> int:
     """How many threads to compute with: one for each core that is free, at least one and at most `possible`.
 
     All threads of an operation wait for its slowest one. One that has to share its core holds up the others at every
@@ -95,12 +96,11 @@ def free_threads(possible: int, busy: float, cores: int | None = None) -> int:
     Args:
         possible: what torch would take.
         busy: cores that others use, from `busy_cores`.
-        cores: of this computer; counted if left out.
+        cores: of this computer.
 
     >>> free_threads(2, 0.1, 2), free_threads(2, 0.9, 2), free_threads(2, 2.0, 2), free_threads(8, 4.0, 16)
     (2, 1, 1, 8)
     """
-    cores = cores or os.cpu_count() or 1
     return max(1, min(possible, round(cores - busy)))
 
 
@@ -112,10 +112,3 @@ def peak_memory() -> str:
         return "unknown"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return f"{peak / (1e6 if sys.platform == 'darwin' else 1e3):.0f} MB"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

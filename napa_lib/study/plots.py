@@ -18,17 +18,16 @@ from napa_lib.study.figures import to_array
 MARKERS = {"l": "o", "r": "s"}  # the person's left joints are discs, the right ones squares, the others diamonds
 
 
-def pose_over(picture: Any, keypoints: Tensor, skeleton: Skeleton, width: float = 2.0) -> Figure:
-    """A picture with a pose drawn over it: hand it to `study.show`.
+def pose_over(picture: Any, keypoints: Tensor, skeleton: Skeleton) -> Figure:
+    """A picture with a pose drawn over it, two inches wide: hand it to `study.show`.
 
     Args:
         picture: a tensor (3, H, W) or an array (H, W, 3) in [0, 1].
         keypoints: (J, 2) in its pixels.
         skeleton: their joint set.
-        width: of the figure in inches.
     """
     array = to_array(picture)
-    page, axis = plt.subplots(figsize=(width, width * array.shape[0] / array.shape[1]))
+    page, axis = plt.subplots(figsize=(2.0, 2.0 * array.shape[0] / array.shape[1]))
     axis.imshow(array, interpolation="bilinear")
     draw_pose(axis, keypoints, skeleton, linewidth=2)
     axis.axis("off")

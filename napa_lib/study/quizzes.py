@@ -57,7 +57,6 @@ class QuizBox:
     def __init__(self, questions: tuple[Question, ...]) -> None:
         from ipywidgets import HTML, VBox
 
-        self.questions = questions
         self.choices = [self._radio(question) for question in questions]
         self.replies = [HTML() for _ in questions]
         rows = []

@@ -83,9 +83,7 @@ def shares(rows: Sequence[Mapping[str, Any]], term: str = "total") -> dict[str, 
     return {kind: interval(values).entry(values) for kind, values in kinds.items() if values}
 
 
-def without_places(
-    pairs: Sequence[Mapping[str, Any]], size: int, steps: int = 120, learning_rate: float = 0.03, half: bool = False
-) -> list[dict]:
+def without_places(pairs: Sequence[Mapping[str, Any]], size: int, steps: int = 120, half: bool = False) -> list[dict]:
     """Gatys' optimisation against a style picture that is moved at every step, so that no place of it can be copied.
 
     A network that sees a style as statistics cannot know its places; this is how far the pixels themselves get without.
@@ -98,7 +96,7 @@ def without_places(
     style = torch.stack(load_paintings(size, [pair["style"] for pair in pairs]))
     moved, kept = [loss.measure_style(move(style)) for move in MOVES], loss.measure_content(content)
     picture = content.clone().requires_grad_()
-    adam = torch.optim.Adam([picture], lr=learning_rate)
+    adam = torch.optim.Adam([picture], lr=0.03)
     for step in progress(range(steps), "optimising without places"):
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             total = loss(picture, moved[step % len(MOVES)], kept).total.sum()

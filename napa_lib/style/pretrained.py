@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
+from napa_lib.engine import load_format, load_weights, save_tensors, telling_header
 from napa_lib.networks import VGG19Features
 from napa_lib.quantization import dequantize, quantize
 from napa_lib.style.functional import check_range
@@ -75,9 +75,7 @@ def load_stylizer(name: str | Path) -> TransformNet:
         ValueError: if there is no such network, or the file is corrupt or holds something else.
     """
     path = Path(name) if str(name).endswith(".safetensors") else asset_path(f"weights/stylizer_{name}.safetensors")
-    tensors, metadata = load_tensors(path)
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no stylizer: its format is {metadata.get('format')!r}, not {FORMAT!r}")
+    tensors, metadata = load_format(path, FORMAT, "stylizer")
     with telling_header(path):
         network = TransformNet(metadata["norm"])  # type: ignore[arg-type]
     load_weights(network, dequantize(tensors), str(path))

@@ -146,6 +146,9 @@ def _initial_network(config: StylizerConfig, features: VGG19Features) -> Transfo
 def parse_ratios(settings: Sequence[str]) -> LossRatios:
     """Table 2's ratios but for those given as "name=value".
 
+    Raises:
+        ValueError: for a name that is no ratio's, or what is no number.
+
     >>> parse_ratios(["style=5", "content_entropy=0"]).style
     5.0
     """

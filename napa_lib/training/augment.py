@@ -56,6 +56,8 @@ def random_crops(
         images: (B, 3, H, W) in [0, 1].
         keypoints: (B, 18, 2) pixels, missing joints NaN.
         size: side of the crops.
+        settings: how far to shift, scale and turn.
+        generator: draws all of it.
         boxes: (B, 4) the figures' square test boxes, where not all joints are labelled; `figure_boxes` if None.
 
     Returns:

@@ -32,6 +32,7 @@ from napa_lib.skeletons import ART14, NAPA18, convert
 
 RIGHT = 0.5  # of the head's size
 BINS = 10
+UNLIKELY = 0.2  # mean confidence below which nobody is likely
 
 
 def fit(evidence: Tensor, right: Tensor) -> Tensor:
@@ -138,7 +139,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.calibrate", description=main.__doc__)
     parser.add_argument("--annotations", type=Path, required=True, help="figures to fit on, never trained on")
     parser.add_argument("--nobody", type=Path, required=True, help="folder of pictures without a person")
-    parser.add_argument("--unlikely", type=float, default=0.2, help="mean confidence below which nobody is likely")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--json", type=Path, help="file for what was measured")
     options = parser.parse_args(arguments)
@@ -154,9 +154,9 @@ def main(arguments: list[str] | None = None) -> None:
         people, empty = (torch.tensor(measured[f"mean_confidence_of_{name}"]) for name in ("figures", "nobody"))
         measured |= {
             "weights": [round(w, 4) for w in weights.tolist()],
-            "unlikely": options.unlikely,
-            "missed": f"{int((people < options.unlikely).sum())} of {len(people)}",
-            "false_alarms": f"{int((empty >= options.unlikely).sum())} of {len(empty)}",
+            "unlikely": UNLIKELY,
+            "missed": f"{int((people < UNLIKELY).sum())} of {len(people)}",
+            "false_alarms": f"{int((empty >= UNLIKELY).sum())} of {len(empty)}",
         }
         print(results.to_json(measured))
         network.calibration.copy_(weights)

@@ -15,6 +15,7 @@ from napa_lib.evaluate import predict_art, score_art
 from napa_lib.lifting import load_depth_net
 from napa_lib.loop import Setup, command
 from napa_lib.networks.pose_net import PoseNet2D
+from napa_lib.options import add_device
 from napa_lib.pose import PoseEstimator
 from napa_lib.results import command_line, read, write
 from napa_lib.style import load_stylizer
@@ -67,8 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(parser)
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
     with command():
@@ -77,11 +77,17 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_all(options: argparse.Namespace, made_by: str) -> None:
     """Train and measure what is not in the file yet, and write the file anew after each run."""
+    asked = {"steps": options.steps, "size": options.size, "half": options.half}
+    runs = []
+    if options.out.exists():
+        before = read(options.out)
+        if before["config"] != asked:
+            raise ValueError(f"{options.out} holds runs with {before['config']}, not with {asked}; name another --out")
+        runs = before["runs"]
     setup = Setup(choose_device(options.device), options.half)
     sources = both_looks("train", options.work, setup)
     validation = dict(zip(("raw", "stylised"), both_looks("validation", options.work, setup), strict=True))
     figures = load_art_figures()
-    runs = read(options.out)["runs"] if options.out.exists() else []
     for seed in options.seeds:
         for name, shares in MIXTURES.items():
             if any((run["trained on"], run["seed"]) == (name, seed) for run in runs):
@@ -93,7 +99,6 @@ def run_all(options: argparse.Namespace, made_by: str) -> None:
             run |= measure(network, options.size, figures, validation)
             print(run, flush=True)
             runs.append(run)
-            asked = {"steps": options.steps, "size": options.size, "half": options.half}
             seeds, seconds = sorted({run["seed"] for run in runs}), sum(run["seconds"] for run in runs)
             write(options.out, {"runs": runs}, made_by, seconds, asked, seeds, options.steps, setup.device)
 

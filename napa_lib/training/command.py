@@ -145,9 +145,9 @@ def _measure(validation: FigureSet | None, setup: Setup) -> Callable[[NapaModel]
 
 
 @torch.no_grad()
-def strip(model: NapaModel, figures: FigureSet, styles: Styles, setup: Setup, count: int = SHOWN) -> Tensor:
-    """What the system makes of the first figures: rows I, S, O, P and O', a column a figure, (3, 5 S, count S)."""
-    count = min(count, len(figures), len(styles.pictures))
+def strip(model: NapaModel, figures: FigureSet, styles: Styles, setup: Setup) -> Tensor:
+    """What the system makes of the first figures: rows I, S, O, P and O', a column a figure, (3, 5 S, N S)."""
+    count = min(SHOWN, len(figures), len(styles.pictures))
     content = laid_out(figures.images[:count].float() / 255, setup.device)
     with setup.autocast():
         passed = model(content, styles.statistics[:count], reconstruct=True)

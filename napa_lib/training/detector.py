@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -20,9 +20,10 @@ from napa_lib.engine import choose_device, learning_rate_factor, progress, seed_
 from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.networks.person_detector import GRIDS, SIZE, PersonDetector, load_detector, save_detector
+from napa_lib.options import add_config, add_device, read_config, tell
 from napa_lib.skeletons import NAPA18
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, figure_boxes, random_crops
-from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures
+from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, split_share, usable
 
 GRID_SIZES = ((0.0, 64.0), (44.0, 128.0), (90.0, 1e9))  # px: figures that each grid's anchors answer for
 CENTRAL = 0.25  # share of a box's side, each way, within which an anchor answers for it
@@ -135,7 +136,7 @@ def cuts(keypoints: Tensor, size: int) -> Tensor:
     return figure_boxes(torch.where(nobody[:, None, None], corners, keypoints))
 
 
-def without_people(folder: Path, size: int = SIZE) -> PictureSet:
+def without_people(folder: Path) -> PictureSet:
     """The pictures of a folder, which show nobody, each whole in a square.
 
     Raises:
@@ -144,22 +145,21 @@ def without_people(folder: Path, size: int = SIZE) -> PictureSet:
     files = files_in(folder, *ENDINGS)
     if not files:
         raise ValueError(f"{folder} holds no pictures ({', '.join(ENDINGS)})")
-    images = torch.cat([_whole(load_image(file), size) for file in progress(files, "pictures of nobody")])
+    images = torch.cat([_whole(load_image(file)) for file in progress(files, "pictures of nobody")])
     return PictureSet(images, torch.full((len(images), NAPA18.num_joints, 2), torch.nan))
 
 
-def _whole(image: Tensor, size: int) -> Tensor:
-    """A picture (3, H, W) in the middle of a square of the colour of its edges, (1, 3, size, size) uint8."""
+def _whole(image: Tensor) -> Tensor:
+    """A picture (3, H, W) in the middle of a square of the colour of its edges, (1, 3, SIZE, SIZE) uint8."""
     corners = torch.tensor([[0.0, 0.0, image.shape[2] - 1.0, image.shape[1] - 1.0]])
-    shown = crop(image, crop_matrices(square_boxes(corners), size), size, edge_color(image[None]))
+    shown = crop(image, crop_matrices(square_boxes(corners), SIZE), SIZE, edge_color(image[None]))
     return (shown.clamp(0, 1) * 255).round().byte()
 
 
-def joint_boxes(keypoints: Tensor, least: int = 8) -> Tensor:
-    """(N, 18, 2) to the boxes of the joints that are there, (N, 4) as x0, y0, x1, y1; NaN where fewer than `least`."""
+def joint_boxes(keypoints: Tensor) -> Tensor:
+    """(N, 18, 2) to the boxes of the joints that are there, (N, 4) as x0, y0, x1, y1; NaN if not `usable`."""
     low, high = keypoints.nan_to_num(torch.inf).amin(1), keypoints.nan_to_num(-torch.inf).amax(1)
-    few = (~keypoints.isnan().any(-1)).sum(1) < least
-    return torch.cat([low, high], 1).masked_fill(few[:, None], torch.nan)
+    return torch.cat([low, high], 1).masked_fill(~usable(keypoints)[:, None], torch.nan)
 
 
 def answers(boxes: Tensor, centers: Tensor) -> Tensor:
@@ -213,11 +213,6 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
     return common / union.clamp_min(1e-6) - (hull - union) / hull
 
 
-def tell(entry: dict) -> None:
-    """An entry of the record to standard output."""
-    print(json.dumps(entry), flush=True)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Train the person detector and write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.detector", description=main.__doc__)
@@ -229,26 +224,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--start-from", type=Path, required=True, help="the network to begin with")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--checkpoint", type=Path, help="keeps the run's state; an interrupted run goes on from it")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
-    for field in fields(DetectorConfig):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
-    options = vars(parser.parse_args(arguments))
+    add_device(parser)
+    add_config(parser, DetectorConfig)
+    options = parser.parse_args(arguments)
     with loop.command():
-        config = DetectorConfig(**{field.name: options[field.name] for field in fields(DetectorConfig)})
-        folders = [part.partition(":") for part in options["data"]]
-        prepare_file(options["out"])
-        named = {name: options[name] and str(options[name]) for name in ("nobody", "start_from")}
-        inputs = {"data": options["data"], **named, "nobody_share": options["nobody_share"]}
-        setup = Setup(
-            choose_device(options["device"]), options["half"], options["checkpoint"], tell=tell, inputs=inputs
-        )
-        sources, shares = [read_pictures(folder) for folder, _, _ in folders], [float(s or 1) for _, _, s in folders]
-        if options["nobody"]:
-            sources, shares = [*sources, without_people(options["nobody"])], [*shares, options["nobody_share"]]
-        network, _ = train_detector(config, sources, shares, load_detector(options["start_from"]), setup=setup)
-        save_detector(options["out"], network, {"config": json.dumps(asdict(config))})
-        print(f"wrote {options['out']}")
+        config = read_config(options, DetectorConfig)
+        prepare_file(options.out)
+        named = {"nobody": options.nobody and str(options.nobody), "start_from": str(options.start_from)}
+        inputs = {"data": options.data, **named, "nobody_share": options.nobody_share}
+        setup = Setup(choose_device(options.device), options.half, options.checkpoint, tell=tell, inputs=inputs)
+        folders, shares = map(list, zip(*map(split_share, options.data), strict=True))
+        sources = [read_pictures(folder) for folder in folders]
+        if options.nobody:
+            sources, shares = [*sources, without_people(options.nobody)], [*shares, options.nobody_share]
+        network, _ = train_detector(config, sources, shares, load_detector(options.start_from), setup=setup)
+        save_detector(options.out, network, {"config": json.dumps(asdict(config))})
+        print(f"wrote {options.out}")
 
 
 if __name__ == "__main__":

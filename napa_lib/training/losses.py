@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from napa_lib.networks.heatmaps import STRIDE
+from napa_lib.networks.heatmaps import STRIDE, cells_to_pixels, soft_argmax
+from napa_lib.networks.pose_net import PosePrediction
 
 
 def integral_loss(prediction: Tensor, target: Tensor, size: int) -> Tensor:
@@ -30,8 +31,8 @@ def integral_loss(prediction: Tensor, target: Tensor, size: int) -> Tensor:
     return difference.sum() / (2 * seen.sum().clamp(min=1)) / size
 
 
-def heatmap_loss(heatmaps: Tensor, target: Tensor, sigma: float = 1.0) -> Tensor:
-    """Cross-entropy between a Gaussian round the true position and the heat map's softmax.
+def heatmap_loss(heatmaps: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy between a Gaussian of one cell round the true position and the heat map's softmax.
 
     The integral alone leaves open what a map looks like: two half peaks left and right of a joint have the right
     expectation. This term asks for one peak; and it starts training where the integral's gradient is still small.
@@ -39,7 +40,6 @@ def heatmap_loss(heatmaps: Tensor, target: Tensor, sigma: float = 1.0) -> Tensor
     Args:
         heatmaps: (B, J, H, W) scores.
         target: (B, J, 2) pixels of the picture, `STRIDE` times as fine as the cells; missing joints NaN.
-        sigma: standard deviation of the Gaussian in cells.
 
     Returns:
         scalar, in nats above the Gaussian's own entropy on the grid (so that 0 is perfect).
@@ -49,15 +49,15 @@ def heatmap_loss(heatmaps: Tensor, target: Tensor, sigma: float = 1.0) -> Tensor
     cells = (target.where(seen[..., None], 0.0) - (STRIDE - 1) / 2) / STRIDE
     x = torch.arange(width, dtype=heatmaps.dtype, device=heatmaps.device) - cells[..., :1]
     y = torch.arange(height, dtype=heatmaps.dtype, device=heatmaps.device) - cells[..., 1:]
-    qx, qy = (-(x.square()) / (2 * sigma**2)).softmax(-1), (-(y.square()) / (2 * sigma**2)).softmax(-1)
+    qx, qy = (-x.square() / 2).softmax(-1), (-y.square() / 2).softmax(-1)
     q = (qy[..., :, None] * qx[..., None, :]).flatten(2)
     entropy = -(qx * qx.clamp_min(1e-12).log()).sum(-1) - (qy * qy.clamp_min(1e-12).log()).sum(-1)
     cross = -(q * heatmaps.flatten(2).log_softmax(-1)).sum(-1)
     return (cross - entropy).where(seen, 0.0).sum() / seen.sum().clamp(min=1)
 
 
-def confidence_loss(confidence: Tensor, prediction: Tensor, target: Tensor, size: int, near: float = 0.05) -> Tensor:
-    """Binary cross-entropy of "the joint is there, and this is about where": within `near` of the crop's side.
+def confidence_loss(confidence: Tensor, prediction: Tensor, target: Tensor, size: int) -> Tensor:
+    """Binary cross-entropy of "the joint is there, and this is about where": within 5 % of the crop's side.
 
     A joint without a label counts as not there: it lies outside the crop, or the crop shows nobody.
 
@@ -65,7 +65,25 @@ def confidence_loss(confidence: Tensor, prediction: Tensor, target: Tensor, size
         confidence: (B, J) logits.
         prediction: (B, J, 2) pixels; no gradient flows into it.
         target: (B, J, 2) pixels; missing joints NaN.
+        size: side of the crop in pixels.
     """
     distance = (prediction.detach() - target).norm(dim=-1)
-    hit = (distance < near * size).to(confidence)  # NaN compares false
+    hit = (distance < 0.05 * size).to(confidence)  # NaN compares false
     return binary_cross_entropy_with_logits(confidence, hit)
+
+
+def pose_losses(found: PosePrediction, target: Tensor, size: int) -> dict[str, Tensor]:
+    """The heat maps' cross-entropy, L_2d and the confidence loss of a prediction.
+
+    Args:
+        found: of the network.
+        target: (B, J, 2) pixels: NaN for a joint that is not in the crop, inf for one of which nobody knows.
+        size: side of the crop in pixels.
+    """
+    known = ~target.isinf().any(-1)
+    placed = target.where(known[..., None], torch.nan)
+    return {
+        "heatmaps": heatmap_loss(found.heatmaps, placed),
+        "integral": integral_loss(cells_to_pixels(soft_argmax(found.heatmaps)), placed, size),
+        "confidence": confidence_loss(found.confidence[known], found.keypoints[known], target[known], size),
+    }

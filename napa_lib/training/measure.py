@@ -62,15 +62,13 @@ def measure_pose(model: NapaModel, images: Tensor, figures: FigureSet, setup: Se
 
 
 @torch.no_grad()
-def stylised(
-    network: TransformNet, figures: FigureSet, styles: Styles, setup: Setup = HERE, seed: int = 0, batch: int = 8
-) -> Tensor:
+def stylised(network: TransformNet, figures: FigureSet, styles: Styles, setup: Setup = HERE, seed: int = 0) -> Tensor:
     """The figures' pictures as a stylizer sees them in random styles of the pool, (N, 3, S, S) in [0, 1]; the styles
     are the same each time."""
     chosen = torch.randint(len(styles.pictures), (len(figures),), generator=torch.Generator().manual_seed(seed))
     statistics = styles.statistics.cpu()[chosen]
     done = []
-    for images, part in zip(figures.images.split(batch), statistics.split(batch), strict=True):
+    for images, part in zip(figures.images.split(8), statistics.split(8), strict=True):
         with setup.autocast():
             output = restyle(network, laid_out(images.float() / 255, setup.device), part.to(setup.device))
         done.append(output.float().cpu())
@@ -88,6 +86,7 @@ def measure_style(
         figures: what they were made of.
         styles: the pool.
         features: the VGG.
+        seed: of the styles that were drawn.
     """
     chosen = torch.randint(len(styles.pictures), (len(figures),), generator=torch.Generator().manual_seed(seed))
     loss, device = StylizationLoss(features), next(features.parameters()).device

@@ -76,6 +76,9 @@ def napa_losses(
         stage: says which groups.
         ratios: a term whose ratio is 0 is left out.
 
+    Raises:
+        ValueError: if that leaves none.
+
     Source: NAPA, section 3.2 and appendix B.
     """
     terms: dict[str, Tensor] = {}

@@ -43,9 +43,9 @@ class PictureSet:
         return PictureSet(self.images[chosen], self.keypoints[chosen])
 
 
-def usable(keypoints: Tensor, least: int = 8) -> Tensor:
-    """Which figures show at least `least` joints: (N, 18, 2) -> (N,) bool."""
-    return (~keypoints.isnan().any(-1)).sum(1) >= least
+def usable(keypoints: Tensor) -> Tensor:
+    """Which figures show at least 8 joints: (N, 18, 2) -> (N,) bool."""
+    return (~keypoints.isnan().any(-1)).sum(1) >= 8
 
 
 def spread(pictures: PictureSet, most: int) -> PictureSet:

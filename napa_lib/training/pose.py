@@ -26,15 +26,14 @@ from napa_lib.loop import (
     settings_of,
     update_average,
 )
-from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
-from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, load_pose_net, save_pose_net
-from napa_lib.options import add_config, add_setup, read_config, read_setup
+from napa_lib.networks.pose_net import PoseNet2D, load_pose_net, save_pose_net
+from napa_lib.options import add_config, add_setup, read_config, read_setup, tell
 from napa_lib.processes import join_processes, step_seed
 from napa_lib.results import to_json
 from napa_lib.training.augment import Augmentation, change_colors, color_changes, hide_patches, random_crops
 from napa_lib.training.config import PoseTrainingConfig
 from napa_lib.training.echo import EchoBuffer
-from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
+from napa_lib.training.losses import pose_losses
 from napa_lib.training.pictures import PictureSet, draw_batch, open_sources, split_share
 from napa_lib.training.updates import Trained, parameter_groups
 from napa_lib.training.validate import validate
@@ -88,7 +87,7 @@ def train_pose_net(
             else:
                 features, target = buffer.draw(config.batch, generator)
             found = network.predict(features)
-        losses = loss_terms(found, target, config.size)
+        losses = pose_losses(found, target, config.size)
         total = losses["heatmaps"] + config.integral * losses["integral"] + config.confidence * losses["confidence"]
         descend(total, optimizer, 1.0, losses)
         update_average(average, network, min(config.average, (number + 1) / (number + 10)))
@@ -107,16 +106,6 @@ def train_pose_net(
     return average.eval(), record
 
 
-def loss_terms(found: PosePrediction, target: Tensor, size: int) -> dict[str, Tensor]:
-    """The heat maps' cross-entropy, L_2d and the confidence loss of a prediction."""
-    expected = cells_to_pixels(soft_argmax(found.heatmaps))
-    return {
-        "heatmaps": heatmap_loss(found.heatmaps, target),
-        "integral": integral_loss(expected, target, size),
-        "confidence": confidence_loss(found.confidence, found.keypoints, target, size),
-    }
-
-
 def build(config: PoseTrainingConfig, start_from: nn.Module | None) -> PoseNet2D:
     """The network of a config, with fresh weights or another network's."""
     network = PoseNet2D(config.backbone, config.width, tuple(name for name in config.tuned.split(",") if name))
@@ -131,10 +120,9 @@ def training_batch(
     config: PoseTrainingConfig,
     change,
     generator: torch.Generator,
-    settings: Augmentation | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One batch of augmented crops (B, 3, S, S) and their keypoints (B, 18, 2)."""
-    settings = settings or Augmentation()
+    settings = Augmentation()
     images, keypoints = draw_batch(sources, shares, config.batch, generator)
     crops, keypoints = random_crops(images, keypoints, config.size, settings, generator)
     empty = torch.rand(config.batch, generator=generator) < config.empty
@@ -168,7 +156,7 @@ def _train(options: argparse.Namespace) -> None:
     config = read_config(options, PoseTrainingConfig)
     for file in (Path(options.out), Path(options.out).with_suffix(".json")):
         prepare_file(file)
-    setup = read_setup(options)
+    setup = replace(read_setup(options), tell=tell, inputs={"data": options.data, "start_from": options.start_from})
     rank, world = join_processes(setup.device)
     names, shares = zip(*map(split_share, options.data), strict=True)
     side = 3 * config.size // 2  # of pictures cut out of data sets
@@ -176,11 +164,7 @@ def _train(options: argparse.Namespace) -> None:
         config,
         open_sources(names, side, rank, world),
         shares,
-        replace(
-            setup,
-            tell=lambda entry: print(json.dumps(entry), flush=True),
-            inputs={"data": options.data, "start_from": options.start_from},
-        ),
+        setup,
         load_pose_net(options.start_from) if options.start_from else None,
         {Path(name).name: open_sources([name], side)[0] for name in options.validation},
         options.every,

@@ -16,6 +16,7 @@ from napa_lib.data import load_paintings
 from napa_lib.engine import choose_device, progress
 from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
+from napa_lib.options import add_device
 from napa_lib.style import POOL, load_stylizer
 from napa_lib.style.networks import TransformNet
 from napa_lib.training.pictures import PictureSet, list_shards, read_pictures, write_pictures
@@ -27,7 +28,6 @@ def stylize_pictures(
     network: TransformNet,
     codes: Tensor,
     generator: torch.Generator,
-    batch: int = 16,
     half: bool = False,
 ) -> PictureSet:
     """The same figures in other styles, made on the device where the network is; what is drawn does not depend on it.
@@ -37,14 +37,13 @@ def stylize_pictures(
         network: the pool network F of stage 1.
         codes: (K, 3200) from `style_codes`.
         generator: draws two styles a picture, their mixture, and how much of the original shows through (up to half).
-        batch: pictures at a time.
         half: compute in bfloat16 where that is safe.
 
     Returns:
         as many pictures with the same keypoints.
     """
     done, device = [], next(network.parameters()).device
-    for images in pictures.images.split(batch):
+    for images in pictures.images.split(16):
         content = images.float() / 255
         pair = torch.randint(len(codes), (2, len(content)), generator=generator)
         mixture = torch.rand(len(content), 1, generator=generator)
@@ -71,8 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shards", type=int, help="how many shards, from the first; all by default")
     parser.add_argument("--stylizer", default="pool", help="a pool network: a shipped one's name or a file")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(parser)
     options = parser.parse_args(arguments)
     with command():
         _stylize(options)

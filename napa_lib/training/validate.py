@@ -31,7 +31,7 @@ class PoseNetwork(Protocol):
 
 
 @torch.no_grad()
-def validate(network: PoseNetwork, pictures: PictureSet, size: int, half: bool = False, batch: int = 32) -> dict:
+def validate(network: PoseNetwork, pictures: PictureSet, size: int, half: bool = False) -> dict:
     """Shares of the 12 limb joints within 2 % and 4 % of the box's side, about PCKh@0.25 and @0.5.
 
     Returns:
@@ -40,8 +40,8 @@ def validate(network: PoseNetwork, pictures: PictureSet, size: int, half: bool =
     was_training, device = network.training, next(network.parameters()).device
     network.train(False)
     errors = []
-    for i in range(0, len(pictures), batch):
-        images, keypoints = pictures.images[i : i + batch].float() / 255, pictures.keypoints[i : i + batch]
+    for images, keypoints in zip(pictures.images.split(32), pictures.keypoints.split(32), strict=True):
+        images = images.float() / 255
         matrices = crop_matrices(figure_boxes(keypoints), size)
         crops = crop(images, matrices, size, edge_color(images)).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):

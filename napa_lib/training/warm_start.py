@@ -27,8 +27,6 @@ from napa_lib.loop import (
     settings_of,
     update_average,
 )
-from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
-from napa_lib.networks.pose_net import PosePrediction
 from napa_lib.networks.warm_pose_net import (
     SIZE,
     WarmPoseNet,
@@ -36,6 +34,7 @@ from napa_lib.networks.warm_pose_net import (
     load_warm_pose_net,
     save_warm_pose_net,
 )
+from napa_lib.options import add_device
 from napa_lib.results import command_line
 from napa_lib.training.agree import Agreed, read_agreed
 from napa_lib.training.augment import (
@@ -47,8 +46,8 @@ from napa_lib.training.augment import (
     random_crops,
 )
 from napa_lib.training.echo import EchoBuffer
-from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
-from napa_lib.training.pictures import PictureSet, read_pictures
+from napa_lib.training.losses import pose_losses
+from napa_lib.training.pictures import PictureSet, read_pictures, split_share
 from napa_lib.training.validate import validate
 
 SETTINGS = Augmentation(smallest=0.6, largest=1.35, shift=0.1, rotation=20.0, upside_down=0.04, hidden=0.2, colors=0.6)
@@ -138,19 +137,6 @@ def _draw(source: WarmSource, count: int, size: int, generator: torch.Generator)
     return crops, keypoints if source.complete else keypoints.nan_to_num(nan=torch.inf)
 
 
-def warm_losses(found: PosePrediction, target: Tensor, size: int) -> dict[str, Tensor]:
-    """The heat maps' cross-entropy, L_2d and the confidence loss; targets as `warm_batch` gives them."""
-    known = ~target.isinf().any(-1)
-    placed = target.where(known[..., None], torch.nan)
-    expected = cells_to_pixels(soft_argmax(found.heatmaps))
-    sure = confidence_loss(found.confidence[known], found.keypoints[known], target[known], size)
-    return {
-        "heatmaps": heatmap_loss(found.heatmaps, placed),
-        "integral": integral_loss(expected, placed, size),
-        "confidence": sure,
-    }
-
-
 def start_head(network: WarmPoseNet, crops: Tensor) -> None:
     """Scale the head's first convolutions so that each channel of the taps counts alike, whatever its size.
 
@@ -213,7 +199,7 @@ def train_warm_head(
                 buffers[size].push(features, target.to(setup.device))
             features, target = buffers[size].draw(config.batch, generator)
             found = network.predict(features)
-        losses = warm_losses(found, target, size)
+        losses = pose_losses(found, target, size)
         total = losses["heatmaps"] + config.integral * losses["integral"] + config.confidence * losses["confidence"]
         descend(total, optimizer, 1.0, losses)
         update_average(average.head, network.head, min(config.average, (number + 1) / (number + 10)))
@@ -243,8 +229,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, help="file to keep the run's state in, and to go on from")
     parser.add_argument("--start-from", type=Path, help="a trained network to begin with")
     parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(parser)
     for name in ("steps", "batch", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(WarmConfig, name))
     parser.add_argument("--learning-rate", type=float, default=WarmConfig.learning_rate)
@@ -262,17 +247,11 @@ def main(arguments: list[str] | None = None) -> None:
         start = options.start_from and str(options.start_from)
         inputs = {"data": options.data, "agreed": options.agreed, "start_from": start}
         setup = Setup(choose_device(options.device), options.half, options.checkpoint, measure, print, inputs)
-        sources = [labelled(read_pictures(folder), share) for folder, share in map(_shared, options.data)]
-        sources += [agreed_source(read_agreed(file), share) for file, share in map(_shared, options.agreed)]
+        sources = [labelled(read_pictures(folder), share) for folder, share in map(split_share, options.data)]
+        sources += [agreed_source(read_agreed(file), share) for file, share in map(split_share, options.agreed)]
         begin = load_warm_pose_net(options.start_from) if options.start_from else None
         network, _ = train_warm_head(config, sources, setup, begin, options.every)
         save_warm_pose_net(options.out, network, {"command": command_line(parser.prog, arguments)})
-
-
-def _shared(text: str) -> tuple[str, float]:
-    """ "FOLDER:SHARE" or "FOLDER"."""
-    folder, _, share = text.partition(":")
-    return folder, float(share or 1)
 
 
 if __name__ == "__main__":

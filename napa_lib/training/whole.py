@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from napa_lib.data import ArtFigure
 from napa_lib.data.crops import crop_matrices, to_picture
-from napa_lib.engine import learning_rate_factor, load_tensors, save_tensors, seed_everything
+from napa_lib.engine import learning_rate_factor, load_metadata, load_tensors, save_tensors, seed_everything
 from napa_lib.evaluate.art import GROUPS, LIMBS, score_art
 from napa_lib.loop import HERE, Record, Setup, Training, descend, laid_out, on_device, run, settings_of
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax, soft_argmax
@@ -185,7 +185,7 @@ def train_once(
         the numbers that `Judges.measure` gives, and "seconds" of the training; the poses (N, 14, 2).
     """
     settings = json.dumps({"half": setup.half, **asdict(config)})
-    if not path.exists() or load_tensors(path)[1].get("settings") != settings:
+    if not path.exists() or load_metadata(path).get("settings") != settings:
         started = time.monotonic()
         network, _ = train_whole(config, sources, setup, every=config.steps)
         seconds = round(time.monotonic() - started, 1)

@@ -98,7 +98,10 @@ def _read_skeleton(file: Path) -> tuple[list[Bone], float]:
     units = {words[0]: words[1:] for words in sections[":units"]}
     if units.get("angle", ["deg"]) != ["deg"]:
         raise ValueError(f"{file} must have angles in degrees, got {units['angle']}")
-    scale = INCH / float(numbers(units.get("length"), (1,), file, "length")[0])
+    length = float(numbers(units.get("length"), (1,), file, "length")[0])
+    if not 0 < length < np.inf:
+        raise ValueError(f"{file} must have a positive unit of length, got {length}")
+    scale = INCH / length
     parents = {child: words[0] for words in sections[":hierarchy"] for child in words[1:]}
     bones = {bone.name: bone for bone in _bones(sections[":bonedata"], parents, scale, file)}
     ordered: list[Bone] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import tokenize
+import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -161,6 +163,24 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
     if missing:
         raise ValueError(f"{path} has no variable {', '.join(missing)}")
     return [content[name] for name in names]
+
+
+def read_arrays(path: Path, *names: str) -> list[np.ndarray]:
+    """The arrays of these names in a .npz file; without names the one that a .npy file holds. Nothing is unpickled.
+
+    Raises:
+        ValueError: naming the file, if it is damaged, holds pickled arrays, or lacks one of them.
+    """
+    try:
+        if not names:
+            return [np.load(path, allow_pickle=False)]
+        with np.load(path, allow_pickle=False) as content:
+            return [content[name] for name in names]
+    except (
+        OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, NotImplementedError, zlib.error,
+        zipfile.BadZipFile, tokenize.TokenError,
+    ) as error:  # what numpy raises on damaged files  # fmt: skip
+        raise ValueError(f"cannot read {path} as plain arrays {', '.join(names)}: {error}") from error
 
 
 def numbers(values: object, shape: tuple[int, ...], file: Path, name: str) -> np.ndarray:

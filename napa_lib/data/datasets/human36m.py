@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from napa_lib.data.datasets.annotations import Annotations, to_tensor
-from napa_lib.data.datasets.files import choose, dataset_root, files_in, numbers, once_each, read_mat
+from napa_lib.data.datasets.files import choose, dataset_root, files_in, numbers, once_each, read_arrays, read_mat
 from napa_lib.skeletons import H36M32
 
 SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
@@ -124,10 +124,7 @@ def _read_video(subject: str, file: Path, step: int) -> _Video:
 def _positions(file: Path, axes: int) -> np.ndarray:
     """(F, 32, axes) from either form."""
     if file.suffix == ".npy":
-        try:
-            values: object = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"cannot read {file} as a plain array: {error}") from error
+        values: object = read_arrays(file)[0]
     else:
         data = read_mat(file, "data")[0]
         values = data.flat[0] if data.dtype == object and data.size == 1 else data

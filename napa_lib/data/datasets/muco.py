@@ -62,7 +62,7 @@ def _read(base: Path, file: Path, joints: int, folder: str) -> Annotations:
     pictures = {}
     for picture in entry(content, "images", list, file):
         name = relative_path(entry(picture, "file_name", str, file), file)
-        sides = [float(entry(picture, side, (int, float), file)) for side in ("width", "height")]
+        sides = numbers([entry(picture, side, (int, float), file) for side in ("width", "height")], (2,), file, "size")
         pictures[str(picture.get("id"))] = (folder + name, sides)
     images, flat, poses, sizes = [], [], [], []
     for person in entry(content, "annotations", list, file):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from napa_lib.data.datasets.annotations import Annotations, to_tensor
-from napa_lib.data.datasets.files import choose, dataset_root, files_in, numbers
+from napa_lib.data.datasets.files import choose, dataset_root, files_in, numbers, read_arrays
 from napa_lib.skeletons import MPI3DHP28
 
 SPLITS = ("train", "validation", "test")
@@ -66,11 +66,7 @@ def read_3dpw(root: str | os.PathLike, split: str) -> Annotations:
 def _read(file: Path) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Poses (N, 28, 3) mm and keypoints (N, 28, 2) of one sequence, and the frame that each is of."""
     names = ("jointPositions", "cam_poses", "cam_intrinsics", "campose_valid")
-    try:
-        with np.load(file, allow_pickle=False) as content:
-            joints, cameras, matrix, valid = (content[name] for name in names)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise ValueError(f"cannot read {file} as plain arrays {', '.join(names)}: {error}") from error
+    joints, cameras, matrix, valid = read_arrays(file, *names)
     joints = numbers(joints, (-1, -1, 24, 3), file, "jointPositions")
     people, frames = joints.shape[:2]
     cameras = numbers(cameras, (frames, 4, 4), file, "cam_poses")

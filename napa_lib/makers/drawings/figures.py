@@ -123,7 +123,7 @@ def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator)
     if rng.random() < 0.25:
         _draw_floor(canvas, body, size, color, rng)
     if rng.random() < 0.1:
-        _draw_prop(canvas, body, color, rng)
+        _draw_prop(canvas, body, rng)
     before = canvas.image.copy() if style in ("puppet", "mannequin") and rng.random() < 0.4 else None
     draw_figure(canvas, body, style, color, size, rng)
     if before is not None:
@@ -222,7 +222,7 @@ def _draw_floor(canvas: Canvas, body: Body, size: int, ground: Color, rng: np.ra
         canvas.fill(ellipse(middle, np.array([half, 0]), np.array([0, half * 0.2])), Paint(shade(ground, 0.75)))
 
 
-def _draw_prop(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generator) -> None:
+def _draw_prop(canvas: Canvas, body: Body, rng: np.random.Generator) -> None:
     """A stick, ball or bag at a hand, or a seat under the hips."""
     paint, st = Paint(sample_color(rng)), body.stature
     hand = body[str(rng.choice(["r_wrist", "l_wrist"]))]

@@ -9,13 +9,13 @@ The same arguments give the same files, whatever machine makes which shard. A sh
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from napa_lib.data.shards import RawClip, clips_of_shard, make_shard, shards_to_make
 from napa_lib.engine import progress
+from napa_lib.loop import command
 from napa_lib.makers.faces.clips import SPLIT_SEED, Recipe, make_clip
 from napa_lib.makers.faces.encode import encode_clip
 
@@ -51,25 +51,17 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> None:
+    """Make the shards of faces that are asked for and not there yet."""
     options = _arguments(arguments)
-    try:
+    with command():
         if options.clips < 1 or not 0 <= options.quality <= 100:
             raise ValueError(f"--clips must be at least 1, --quality from 0 to 100, got {options}")
         recipe = Recipe(options.size, options.split, options.seed)
         chosen, count = shards_to_make(options.shard, options.clips, PER_SHARD)
         made = sum(make_faces(options.out, recipe, options.clips, options.quality, i, count) for i in chosen)
-    except ModuleNotFoundError as error:
-        if error.name != "anny":
-            raise
-        print("Making pictures needs the package anny: pip install -e '.[synthesis]'", file=sys.stderr)
-        return 1
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
     print(f"{made} of {len(chosen)} shards made, {len(chosen) - made} were there: {options.out}")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

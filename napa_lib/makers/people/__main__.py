@@ -9,8 +9,6 @@ The same arguments give the same files, whatever machine makes which shard. A sh
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
@@ -20,6 +18,7 @@ from pathlib import Path
 
 from napa_lib.data.shards import RawClip, clips_of_shard, make_shard, shards_to_make
 from napa_lib.engine import progress
+from napa_lib.loop import command
 from napa_lib.makers.people.clips import SETTINGS, SPLIT_SEED, Recipe, make_clip
 from napa_lib.makers.people.encode import encode_clip
 
@@ -91,25 +90,17 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> None:
+    """Make the shards of people that are asked for and not there yet."""
     options = _arguments(arguments)
-    try:
+    with command():
         if options.clips < 1 or options.workers < 1 or options.seed < 0 or not 0 <= options.quality <= 100:
             raise ValueError("--clips and --workers must be at least 1, --seed at least 0, --quality from 0 to 100")
         recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
         shards, count = shards_to_make(options.shard, options.clips, PER_SHARD)
         made = make_shards(options.out, Job(recipe, options.clips, count, options.quality), shards, options.workers)
-    except ModuleNotFoundError as error:
-        if error.name != "anny":
-            raise
-        print("Making pictures needs the package anny: pip install -e '.[synthesis]'", file=sys.stderr)
-        return 1
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{made} of {len(shards)} shards made, {len(shards) - made} were there: {os.fspath(options.out)}")
-    return 0
+    print(f"{made} of {len(shards)} shards made, {len(shards) - made} were there: {options.out}")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -66,10 +66,10 @@ def _light(axis: Axes, picture: Tensor, light: Tensor, title: str) -> None:
     axis.axis("off")
 
 
-def placed(picture: Tensor, other: Tensor, cells: int = 8) -> float:
+def placed(picture: Tensor, other: Tensor) -> float:
     """How far two pictures (3, H, W) have their light and dark in the same places: Pearson's correlation of the
-    brightness of `cells` x `cells` cells."""
-    light = [adaptive_avg_pool2d(one.detach().mean(0, keepdim=True), cells).flatten() for one in (picture, other)]
+    brightness of 8 x 8 cells."""
+    light = [adaptive_avg_pool2d(one.detach().mean(0, keepdim=True), 8).flatten() for one in (picture, other)]
     return float(torch.corrcoef(torch.stack(light))[0, 1])
 
 

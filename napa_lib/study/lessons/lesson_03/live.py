@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
 from napa_lib.bottleneck import Clips, KeypointGAN, Setup, TrainingConfig, train_rung
-from napa_lib.engine import load_tensors
+from napa_lib.checkpoints import steps_after
 
 CURVES = {
     "perceptual": "reconstruction",
@@ -45,11 +45,9 @@ def train_on(
     Raises:
         ValueError: if `more` is less than 1, or the checkpoint belongs to another training.
     """
-    if more < 1:
-        raise ValueError(f"more must be at least 1 step, got {more}")
-    done = int(load_tensors(checkpoint)[1]["step"]) if checkpoint.exists() else 0
+    steps = steps_after(checkpoint, more)
     setup = Setup(torch.device(device), checkpoint=checkpoint)
-    return train_rung(replace(config, steps=done + more), clips, poses, encoder, setup)
+    return train_rung(replace(config, steps=steps), clips, poses, encoder, setup)
 
 
 def losses_figure(record: list[dict]) -> Figure:

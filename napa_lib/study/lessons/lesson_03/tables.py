@@ -276,11 +276,11 @@ def carried_table(results: Results) -> str:
     return table(results, CARRIED_ROWS, CARRIED, "")
 
 
-def motion_table(reports: Sequence[dict], run: str = "ours") -> str:
+def motion_table(reports: Sequence[dict]) -> str:
     """Table 2's columns: the error with flips of each motion, worst first."""
     other = {"all", "mean pose", "regressor on top", "leak", "carried"}
     motions = {name for report in reports for name in report["errors"]} - other
-    lines = [[f"motion ({run})", "with flips (%)"]]
+    lines = [["motion (ours)", "with flips (%)"]]
     found = {name: values(reports, (name, "percent_flips")) for name in motions}
     for name in sorted(motions, key=lambda name: (-np.mean(found[name]), name)):
         lines.append([name, summary(found[name])])

@@ -264,10 +264,10 @@ class _Judge(nn.Module):
         return self.layer(geometric_descriptor(poses).flatten(1))[:, 0]
 
 
-def game(seed: int = 0) -> tuple:
+def game() -> tuple:
     """What exercise 04.6 hands over: estimator, judge, their optimizers, pictures, the lab's poses and lambda."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         estimator = nn.Sequential(nn.Linear(10, 12), nn.Unflatten(1, (4, 3)))
         judge = _Judge()
         pictures, poses = torch.randn(8, 10), torch.randn(4, 4, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from napa_lib.adversarial import Domain, Generator, MultiSourceDiscriminator, TrainingConfig, train_estimator
-from napa_lib.engine import load_tensors
+from napa_lib.checkpoints import steps_after
 from napa_lib.loop import Record, Setup
 
 
@@ -36,8 +36,6 @@ def train_on(
     Raises:
         ValueError: if `more` is less than 1, or the checkpoint belongs to another training.
     """
-    if more < 1:
-        raise ValueError(f"more must be at least 1 step, got {more}")
-    done = int(load_tensors(checkpoint)[1]["step"]) if checkpoint.exists() else 0
+    steps = steps_after(checkpoint, more)
     setup = Setup(torch.device(device), checkpoint=checkpoint)
-    return train_estimator(replace(config, steps=done + more), lab, wild, setup, start)
+    return train_estimator(replace(config, steps=steps), lab, wild, setup, start)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from napa_lib.adversarial import FIXED_ROWS, LIMBS, ROWS
-from napa_lib.results import Interval, interval, paired_interval, text_table
+from napa_lib.results import Interval, change_text, each, interval, text_table
 from napa_lib.study.guesses import mark_guess
 
 Results = Mapping[str, Sequence[dict]]  # row -> the results of its seeds
@@ -34,13 +34,7 @@ STYLES = {row: _LOOKS[row.split("_")[0]] for row in ORDER} | {"full_without_pret
 
 def values(results: Results, row: str, *path: str) -> list[float]:
     """One number of every seed's errors, such as ("lab", "mpjpe", "all")."""
-    found = []
-    for report in results.get(row, ()):
-        entry = report["errors"]
-        for key in path:
-            entry = entry[key]
-        found.append(float(entry))
-    return found
+    return each(results.get(row, ()), "errors", *path)
 
 
 def words(found: Interval, digits: int = 0) -> str:
@@ -67,11 +61,11 @@ def errors_table(results: Results, kind: str = "mpjpe_true_2d") -> str:
     return text_table(lines)
 
 
-def limbs_table(results: Results, world: str, kind: str = "mpjpe_true_2d") -> str:
+def limbs_table(results: Results, world: str) -> str:
     """The columns of table 2: errors of one world limb by limb, in mm."""
     lines: list[list[str]] = [[f"{world} (mm)", *LIMBS, "all"]]
     for row in ORDER:
-        cells = [words(interval(values(results, row, world, kind, limb))) for limb in (*LIMBS, "all")]
+        cells = [words(interval(values(results, row, world, "mpjpe_true_2d", limb))) for limb in (*LIMBS, "all")]
         lines.append([LABELS[row], *cells])
     return text_table(lines)
 
@@ -88,7 +82,7 @@ def differences(results: Results, pairs: Sequence[tuple[str, str]] = FIXED_PAIRS
     lines: list[list[str]] = [["from - to (mm)", *WORLDS]]
     for one, other in pairs:
         cells = [
-            change(values(results, one, world, kind, "all"), values(results, other, world, kind, "all"), 0)
+            change_text(values(results, one, world, kind, "all"), values(results, other, world, kind, "all"), 0)
             for world in WORLDS
         ]
         lines.append([f"{LABELS[one]} - {LABELS[other]}", *cells])
@@ -114,7 +108,7 @@ def unseen_table(results: Results) -> str:
     lines: list[list[str]] = [["unseen world (%)", "baseline", "full", "change", "paper: baseline, ours"]]
     for name, key, paper in (("PCK", "pck", "50.1, 69.0"), ("AUC", "auc", "21.6, 32.0")):
         one, other = (values(results, row, "unseen", key) for row in ("baseline", "full"))
-        lines.append([name, words(interval(one), 1), words(interval(other), 1), change(one, other), paper])
+        lines.append([name, words(interval(one), 1), words(interval(other), 1), change_text(one, other), paper])
     return text_table(lines)
 
 
@@ -132,7 +126,7 @@ def keypoints_table(results: Results) -> str:
         lines.append([LABELS[row], *(words(interval(values(results, row, world, "pckh")), 1) for world in worlds)])
     base, *rows = JOINT
     for one, other in ((BASE, base), *((base, row) for row in rows)):
-        changed = [change(values(results, one, w, "pckh"), values(results, other, w, "pckh")) for w in worlds]
+        changed = [change_text(values(results, one, w, "pckh"), values(results, other, w, "pckh")) for w in worlds]
         lines.append([f"{'pre-trained' if one == BASE else LABELS[one]} - {LABELS[other]}", *changed])
     return text_table(lines)
 
@@ -156,7 +150,7 @@ def plausible_changes(results: Results) -> str:
             for name, key, digits in (("impossible angles (%)", "impossible", 1), ("longer / shorter", "lopsided", 2)):
                 path = "plausibility", key
                 pairs = ((values(results, base, w, *path), values(results, row, w, *path)) for w in WORLDS)
-                lines.append([f"{LABELS[row]}: {name}", *(change(one, other, digits) for one, other in pairs)])
+                lines.append([f"{LABELS[row]}: {name}", *(change_text(one, other, digits) for one, other in pairs)])
     return text_table(lines)
 
 
@@ -175,29 +169,20 @@ def lambda_table(found: Mapping) -> str:
     for row in found["lambdas"]:
         weight = row["lambda"]
         errors = [words(interval(row[world])) for world in WORLDS[:2]]
-        moved = [change(none[world], row[world]) if weight else "-" for world in WORLDS[:2]]
+        moved = [change_text(none[world], row[world]) if weight else "-" for world in WORLDS[:2]]
         terms = zip(row["fooling"], row["depths"], strict=True)
         size = fmean(weight * fooling / (found["config"]["depth"] * depths) for fooling, depths in terms)
         lines.append([f"{weight:g}", LAMBDAS.get(weight, ""), *errors, *moved, f"{size:.2g}"])
     return text_table(lines)
 
 
-def change(one: Sequence[float], other: Sequence[float], digits: int = 1) -> str:
-    """The paired change with its interval, and a star where that leaves zero out."""
-    found = paired_interval(one, other)
-    return f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}{' *' if found.excludes_zero else ''}"
-
-
-def curves(
-    results: Results, rows: Sequence[str] = FIXED, guess: float | None = None, kind: str = "mpjpe_true_2d"
-) -> Figure:
+def curves(results: Results, rows: Sequence[str] = FIXED, guess: float | None = None) -> Figure:
     """Figure 5: errors on validation pictures while training, the mean over seeds; the bars are the seeds' range.
 
     Args:
         results: of the rows.
         rows: which of them.
         guess: the reader's prediction of where the best row with a judge ends in the wild, in mm; None for none.
-        kind: "mpjpe_true_2d", or "mpjpe" of all.
     """
     page, axes = plt.subplots(1, 2, figsize=(7.2, 3.1))
     for axis, world in zip(axes, ("lab", "wild"), strict=True):
@@ -205,7 +190,7 @@ def curves(
             line, marker, color = STYLES[row]
             records = [report["record"] for report in results.get(row, ())]
             steps = [entry["step"] for entry in records[0]]
-            errors = np.array([[entry[f"{kind}_{world}"] for entry in record] for record in records])
+            errors = np.array([[entry[f"mpjpe_true_2d_{world}"] for entry in record] for record in records])
             mean = errors.mean(0)
             span = np.stack([mean - errors.min(0), errors.max(0) - mean])
             axis.errorbar(

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from napa_lib.engine import load_tensors
+from napa_lib.checkpoints import steps_after
 from napa_lib.loop import Setup
 from napa_lib.sampling import PoseAutoencoder, sample_canonical
 from napa_lib.sampling.train import TrainingConfig, train_autoencoder
@@ -29,11 +29,9 @@ def train_on(checkpoint: Path, more: int, seed: int = 0) -> tuple[PoseAutoencode
     Raises:
         ValueError: if `more` is less than 1.
     """
-    if more < 1:
-        raise ValueError(f"more must be at least 1 step, got {more}")
-    done = int(load_tensors(checkpoint)[1]["step"]) if checkpoint.exists() else 0
+    steps = steps_after(checkpoint, more)
     poses = sample_canonical(5000, generator=torch.Generator().manual_seed(seed))
-    config = TrainingConfig(steps=done + more, every=max(1, more // 5), seed=seed)
+    config = TrainingConfig(steps=steps, every=max(1, more // 5), seed=seed)
     return train_autoencoder(config, Setup(checkpoint=checkpoint), poses)
 
 

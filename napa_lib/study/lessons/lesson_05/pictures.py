@@ -292,10 +292,10 @@ def embedding_page(model: PoseAutoencoder, axes: Mapping[int, Tensor], values: S
 
 
 @torch.no_grad()
-def main_directions(model: PoseAutoencoder, count: int = 3) -> dict[int, Tensor]:
-    """Directions (32,) along which the embeddings of motion capture differ most, each as long as twice their spread."""
+def main_directions(model: PoseAutoencoder) -> dict[int, Tensor]:
+    """Three directions (32,) in which embeddings of motion capture differ most, each as long as twice their spread."""
     embeddings = model.encode(local_directions(_reference()))
     _, spread, directions = torch.linalg.svd(embeddings - embeddings.mean(0), full_matrices=False)
     scale = 2 * spread / len(embeddings) ** 0.5
-    signs = torch.sign(directions[torch.arange(count), directions[:count].abs().argmax(1)])
-    return {i: signs[i] * scale[i] * directions[i] for i in range(count)}
+    signs = torch.sign(directions[torch.arange(3), directions[:3].abs().argmax(1)])
+    return {i: signs[i] * scale[i] * directions[i] for i in range(3)}

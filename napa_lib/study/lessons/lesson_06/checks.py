@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from napa_lib.multiperson import Camera, Scene, decode_scene, encode_scene, field_support
+from napa_lib.multiperson import Scene, decode_scene, encode_scene
 from napa_lib.multiperson.config import CAMERAS
 from napa_lib.multiperson.moves import OTHER_SIDE
 from napa_lib.study.exercises import Verdict, close, number, numbers, right, wrong
@@ -207,13 +207,3 @@ def two_people(roots: torch.Tensor) -> Scene:
     """Two people, one all -0.9 and one all 0.9, at places (2, 3) mm."""
     embeddings = torch.tensor([-0.9, 0.9])[:, None].expand(2, 32)
     return Scene(embeddings[None], torch.zeros(1, 2, 3), roots[None], torch.ones(1, 2).bool())
-
-
-def support_of(field: torch.Tensor, start: torch.Tensor, end: torch.Tensor) -> float:
-    """`field_support` of one pair of points (2,) in a field (2, H, W)."""
-    return float(field_support(field[None], start[None, None], end[None, None]))
-
-
-def camera() -> Camera:
-    """That of all pictures of this lesson."""
-    return CAMERA

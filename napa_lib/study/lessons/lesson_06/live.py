@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.engine import load_tensors
+from napa_lib.checkpoints import steps_after
 from napa_lib.loop import Setup
 from napa_lib.multiperson import CrossModalNet, Found, read_pictures
 from napa_lib.multiperson.composed import Composed, compose, load_cutouts
@@ -72,12 +72,10 @@ def train_on(
     Raises:
         ValueError: if `more` is less than 1.
     """
-    if more < 1:
-        raise ValueError(f"more must be at least 1 step, got {more}")
-    done = int(load_tensors(checkpoint)[1]["step"]) if checkpoint.exists() else 0
+    steps = steps_after(checkpoint, more)
     drawn = compose(load_cutouts("validation", LOOK, LEAN), pictures, CAMERA, torch.Generator().manual_seed(seed))
     setup = Setup(torch.device(device), torch.device(device).type == "cpu", checkpoint)
     teacher = load_teacher().to(setup.device)  # one of its own: that of `networks` stays where it is
     seen = look(teacher, drawn, CAMERA, torch.Generator().manual_seed(seed), setup)
-    config = StudentConfig(pretraining=0, first=0, steps=done + more, consistency=False, batch=4, seed=seed)
+    config = StudentConfig(pretraining=0, first=0, steps=steps, consistency=False, batch=4, seed=seed)
     return train_student(config, seen, teacher.decoder, load_pretrained("limits"), max(1, more // 5), setup)[1]

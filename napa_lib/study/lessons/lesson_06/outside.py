@@ -14,7 +14,7 @@ from napa_lib.data.two_people import load_two_people
 from napa_lib.evaluate.student import load_chapter
 from napa_lib.evaluate.two_people import from_student, true_people
 from napa_lib.multiperson.targets import JOINTS
-from napa_lib.results import Interval, paired_interval, shipped, text_table
+from napa_lib.results import shipped, text_table
 from napa_lib.study.lessons.lesson_06.tables import LABELS, Runs, cell, values
 from napa_lib.study.plots import draw_pose
 
@@ -105,16 +105,6 @@ def video_table(found: Mapping[str, Any], rows: Mapping[str, Any], runs: Runs) -
         matched = f"{sum(seed['matched'] for seed in seeds) / len(seeds):.0f} of {seeds[0]['people']}"
         lines.append([LABELS[row], matched, *cells, cell(values(runs, row, "3d", "pck"))])
     return text_table(lines)
-
-
-def video_changes(rows: Mapping[str, Any], start: str = "distl") -> dict[str, Interval]:
-    """What each row changes in 3DPCK on the video against the first one, paired by seed."""
-    first = [seed["pck"] for seed in rows[start]]
-    return {
-        row: paired_interval(first, [seed["pck"] for seed in seeds])
-        for row, seeds in rows.items()
-        if row != start and len(seeds) == len(first)
-    }
 
 
 def video_rows() -> dict[str, Any]:

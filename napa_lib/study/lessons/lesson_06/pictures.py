@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from napa_lib.multiperson import Camera, Found, Scene, encode_scene, match_people
+from napa_lib.multiperson import Found, Scene, encode_scene, match_people
 from napa_lib.multiperson.composed import Composed
 from napa_lib.multiperson.config import CAMERAS
 from napa_lib.multiperson.targets import HEAT, JOINTS, SHARED
@@ -20,8 +20,6 @@ from napa_lib.study.plots import draw_pose
 
 CAMERA = CAMERAS["tiny"]
 ONES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-SYMBOLS = ("o", "s", "^", "D", "v", "P")
-FORWARD = SKELETON.index("nose")
 
 
 def picture_axis(axis: Axes, image: Tensor, title: str = "") -> None:
@@ -166,42 +164,28 @@ def cell_words(x: float, y: float, depth: float, turn: float) -> str:
     return f"A bump of heat {place}, a stick figure turned by {turn:.0f} degrees, {depth:.0f} mm away."
 
 
-def maps_figure(image: Tensor, maps: Tensor, people: Tensor, bone: str = "l_knee") -> Figure:
-    """A picture, the teacher's heat of all joints, the field of one bone, and its people after grouping.
+def maps_figure(image: Tensor, maps: Tensor, people: Tensor) -> Figure:
+    """A picture, the teacher's heat of all joints, the field of the left thigh, and its people after grouping.
 
     Args:
         image: (3, S, S) bytes.
         maps: (43, 28, 28).
         people: (P, 15, 2) px.
-        bone: the joint at whose end the bone is.
     """
     page, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), layout="constrained")
     picture_axis(axes[0], image, "picture")
     axes[1].imshow(maps[HEAT].amax(0).numpy(), cmap="viridis", vmin=0, vmax=1)
     axes[1].set_title("heat, 15 joints", fontsize=9)
-    number = [JOINTS.joints[end] for _, end in JOINTS.bones].index(bone)
+    number = [JOINTS.joints[end] for _, end in JOINTS.bones].index("l_knee")
     x, y = maps[15 + 2 * number], maps[16 + 2 * number]
     axes[2].imshow(torch.hypot(x, y).numpy(), cmap="Greys", vmin=0, vmax=0.6)
     rows, columns = (torch.hypot(x, y) > 0.15).nonzero(as_tuple=True)
     axes[2].quiver(columns, rows, x[rows, columns], -y[rows, columns], color="#D55E00", scale=8, width=0.015)
-    axes[2].set_title(f"field to the {bone.replace('l_', 'left ')}", fontsize=9)
+    axes[2].set_title("field to the left knee", fontsize=9)
     picture_axis(axes[3], 255 - (255 - image) // 3, "grouped")
     draw_people(axes[3], people)
     for axis in axes[1:3]:
         axis.set(xticks=[], yticks=[])
-    return page
-
-
-def pair_figure(pictures: Composed, row: int, teacher: Tensor, student: Found) -> Figure:
-    """The same picture read by the teacher and by its student."""
-    page, axes = plt.subplots(1, 3, figsize=(7.2, 2.5), layout="constrained")
-    pale = 255 - (255 - pictures.images[row]) // 3
-    truth = pictures.keypoints[row][pictures.present[row]][:, SHARED]
-    for axis, people, title in zip(
-        axes, (truth, teacher, student.keypoints), ("truth", "teacher", "student"), strict=True
-    ):
-        picture_axis(axis, pale, title)
-        draw_people(axis, people)
     return page
 
 
@@ -262,8 +246,3 @@ def losses_figure(record: list[dict]) -> Figure:
     axes[-1].set(ylim=(0, 1.1 * max(entry[key] for entry in record for key in ("adapt", "empty"))))
     axes[-1].legend(fontsize=8, loc="lower right")
     return page
-
-
-def camera() -> Camera:
-    """The camera of all pictures here."""
-    return CAMERA

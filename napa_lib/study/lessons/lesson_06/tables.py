@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from napa_lib.results import Interval, paired_interval, seeds_text, shipped_runs, text_table
+from napa_lib.results import Interval, change_text, each, paired_interval, seeds_text, shipped_runs, text_table
 from napa_lib.study.guesses import mark_guess
 
 Runs = Mapping[str, Sequence[dict]]
@@ -45,13 +45,7 @@ def runs() -> Runs:
 
 def values(found: Runs, row: str, *path: str) -> list[float]:
     """One number of every seed, such as ("3d", "pck")."""
-    numbers = []
-    for report in found.get(row, ()):
-        entry = report
-        for key in path:
-            entry = entry[key]
-        numbers.append(float(entry))  # type: ignore[arg-type]
-    return numbers
+    return each(found.get(row, ()), *path)
 
 
 def cell(numbers: Sequence[float], digits: int = 1) -> str:
@@ -89,10 +83,8 @@ def scenes_table(found: Runs) -> str:
         adapt, empty, heat, pck, mean = (
             values(found, row, "scenes", key) for key in ("adapt", "empty", "heat", "pck", "mean_pose")
         )
-        change = paired_interval(mean, pck)
-        star = " *" if change.excludes_zero else ""
         cells = [*(cell(numbers, 3) for numbers in (adapt, empty, heat)), cell(pck), cell(mean)]
-        lines.append([LABELS[row], *cells, f"{change.mean:+.1f} ± {change.half:.1f}{star}"])
+        lines.append([LABELS[row], *cells, change_text(mean, pck)])
     return text_table(lines)
 
 
@@ -101,9 +93,7 @@ def known_table(found: Runs) -> str:
     lines = [["2D and 3D labels", "figures it knows", "others", "known less others"]]
     for row, label in KNOWN.items():
         known, others = (values(found, f"known_{row}", key, "pck") for key in ("known", "others"))
-        change = paired_interval(others, known)
-        star = " *" if change.excludes_zero else ""
-        lines.append([label, cell(known), cell(others), f"{change.mean:+.1f} ± {change.half:.1f}{star}"])
+        lines.append([label, cell(known), cell(others), change_text(others, known)])
     return text_table(lines)
 
 
@@ -113,9 +103,8 @@ def second_table(found: Runs) -> str:
     lines = [["trained with", "H alone", "then H again", "then H'", "H' less H alone", "H' less H again"]]
     for row in ("full", "adapt"):
         once, again, other = (values(found, f"second_{row}", way, "pck") for way in ways)
-        changes = (paired_interval(before, other) for before in (once, again))
-        words = [f"{c.mean:+.1f} ± {c.half:.1f}{' *' if c.excludes_zero else ''}" for c in changes]
-        lines.append([LABELS[row], cell(once), cell(again), cell(other), *words])
+        changes = [change_text(before, other) for before in (once, again)]
+        lines.append([LABELS[row], cell(once), cell(again), cell(other), *changes])
     return text_table(lines)
 
 
@@ -136,8 +125,7 @@ def gains_figure(found: Runs, guess: str | None = None) -> Figure:
         words = ("here", "in the paper") if place == 0 else (None, None)
         axis.errorbar(place - 0.1, change.mean, change.half, fmt="o", color="#0072B2", capsize=4, label=words[0])
         axis.plot(place + 0.1, PAPERS_GAINS[name], "D", color="white", markeredgecolor="black", label=words[1])
-        axis.annotate(f"{change.mean:+.1f} ± {change.half:.1f}", (place - 0.16, change.mean), ha="right", va="center",
-                      fontsize=9)  # fmt: skip
+        axis.annotate(change.signed(), (place - 0.16, change.mean), ha="right", va="center", fontsize=9)
     axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     axis.set(xlim=(-0.7, len(changes) - 0.5), ylabel="points of 3DPCK", xticks=range(len(changes)))
     axis.set_xticklabels([f"+ L_{name}" for name in changes])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from napa_lib.adaptation.faces import TURNED
-from napa_lib.results import text_table
-from napa_lib.study.lessons.lesson_07.tables import Runs, change_of, mean_of, over
+from napa_lib.results import change_text, text_table
+from napa_lib.study.lessons.lesson_07.tables import Runs, mean_of, over
 
 ROWS = {  # name -> the set of poses, what a detector learns from, the paper's px and PCK
     "Direct: the source, with mixed": ("source", "direct", "18.78, 0.101"),
@@ -34,8 +34,8 @@ def faces_table(runs: Runs) -> str:
         pixels = over(TURNED, of, "detector", learned, "px")
         rate = [100 * v for v in over(TURNED, of, "detector", learned, "pck20")]
         lines.append([
-            name, mean_of(mmd, 3), "-" if poses == "mixup" else change_of(mixed, mmd, 3), mean_of(pixels, 1),
-            "-" if learned == "direct" else change_of(direct, pixels, 2),
-            "-" if learned == "mixup" else change_of(alone, pixels, 2), mean_of(rate, 0), paper,
+            name, mean_of(mmd, 3), "-" if poses == "mixup" else change_text(mixed, mmd, 3), mean_of(pixels, 1),
+            "-" if learned == "direct" else change_text(direct, pixels, 2),
+            "-" if learned == "mixup" else change_text(alone, pixels, 2), mean_of(rate, 0), paper,
         ])  # fmt: skip
     return text_table(lines)

@@ -66,9 +66,9 @@ class Clouds:
     mapped: dict[str, Tensor]
 
 
-def paired_clouds(count: int = 80, seed: int = 0) -> Clouds:
-    """Two clouds of points, paired at random and by nearness, and the best linear map of each pairing."""
-    generator = torch.Generator().manual_seed(seed)
+def paired_clouds() -> Clouds:
+    """Two clouds of eighty points, paired at random and by nearness, and the best linear map of each pairing."""
+    count, generator = 80, torch.Generator().manual_seed(0)
     styles = torch.randn(count, 2, generator=generator) * torch.tensor([0.9, 0.5]) + torch.tensor([4.0, 1.2])
     wanted = torch.randn(count, 2, generator=generator) * torch.tensor([0.4, 0.7]) + torch.tensor([2.4, 4.4])
     orders = {
@@ -94,7 +94,7 @@ class Posed:
     person: Tensor | None = None
 
 
-def placed_in_studio(poses: Tensor, seed: int = 0) -> Tensor:
+def placed_in_studio(poses: Tensor) -> Tensor:
     """Poses (N, 15, 2) as lesson 03's generators know them, (N, 18, 2) in [-1, 1], as large as people there are.
 
     The points of the head that FlexPose's joints lack are told from fifty poses of the studio's validation people.
@@ -103,27 +103,27 @@ def placed_in_studio(poses: Tensor, seed: int = 0) -> Tensor:
     whole = theirs[~theirs.isnan().flatten(1).any(1)]
     layout = fit_layout(whole[:: len(whole) // 50][:50])
     large = replace(layout, sides=(layout.sides[1], layout.sides[1]))
-    return place(complete(poses, layout), large, torch.Generator().manual_seed(seed))
+    return place(complete(poses, layout), large, torch.Generator().manual_seed(0))
 
 
 @torch.no_grad()
-def person_in(poses: Tensor, person: int = 3, seed: int = 0) -> Posed:
+def person_in(poses: Tensor, person: int = 3) -> Posed:
     """A person of the studio in poses (N, 15, 2).
 
     Source: FlexPose, section 4.3; the generator is KeypointGAN's Psi.
     """
-    model, placed = load_pretrained("ours"), placed_in_studio(poses, seed)
+    model, placed = load_pretrained("ours"), placed_in_studio(poses)
     frame = to_float(open_clips("studio:validation", SIZE).images[person, 0])
     seen = model.draw_for_generator(placed)
     return Posed(model.draw(placed), model.generate(seen, frame.expand(len(poses), -1, -1, -1)), frame)
 
 
 @torch.no_grad()
-def anybody_in(poses: Tensor, seed: int = 0) -> Posed:
+def anybody_in(poses: Tensor) -> Posed:
     """Whoever the CycleGAN of lesson 03 draws for poses (N, 15, 2): it is shown one channel, and no person.
 
     Source: FlexPose, section 4.3 and fig. 5.
     """
     model = load_pretrained("cyclegan")
-    drawn = model.draw(placed_in_studio(poses, seed))
+    drawn = model.draw(placed_in_studio(poses))
     return Posed(drawn, model.generate(drawn, None))

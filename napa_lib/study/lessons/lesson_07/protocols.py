@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from napa_lib.adaptation.measure import MEASURED_ON, SIXES, UNIONS, open_target
-from napa_lib.results import text_table
+from napa_lib.results import change_text, text_table
 from napa_lib.study.lessons.lesson_07.reading import smeared_runs
-from napa_lib.study.lessons.lesson_07.tables import Runs, change_of, mean_of, over, values
+from napa_lib.study.lessons.lesson_07.tables import Runs, mean_of, over, values
 
 PROTOCOLS: Mapping[str, Sequence[str]] = {"one class": MEASURED_ON, "six activities": tuple(SIXES)}
 SHOWN = {  # set of poses -> name, mark and colour, from the top of the figure down
@@ -86,6 +86,6 @@ def unions_table(runs: Runs) -> str:
         )
         line = [name, *(f"{fmean(numbers):.3f}" for numbers in (source, mixed))]
         for numbers in (smeared, wide):
-            line += [f"{fmean(numbers):.3f}", change_of(mixed, numbers, 3)]
+            line += [f"{fmean(numbers):.3f}", change_text(mixed, numbers, 3)]
         lines.append(line)
     return text_table(lines)

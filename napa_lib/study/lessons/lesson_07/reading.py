@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import Any
 
 from napa_lib.adaptation.measure import MEASURED_ON, SCALES
-from napa_lib.results import text_table
-from napa_lib.study.lessons.lesson_07.tables import Runs, change_of, mean_of, over, over_targets
+from napa_lib.results import change_text, text_table
+from napa_lib.study.lessons.lesson_07.tables import Runs, mean_of, over, over_targets
 
 STEPS = {  # from the mixed poses to the generator's: set -> name, and whose distance from the mixed poses is known
     "source": "source",
@@ -57,7 +57,7 @@ def reading_table(runs: Runs, guess: float | None = None) -> str:
         change, below = "-", "-"
         if kind != "mixup":
             change, below = (
-                change_of(mixed, mmd, 3),
+                change_text(mixed, mmd, 3),
                 f"{sum(a < b for a, b in zip(mmd, mixed, strict=True))} of {len(mmd)}",
             )
         if kind == "wide" and guess is not None:
@@ -88,7 +88,7 @@ def smeared_table(runs: Runs, guess: float | None = None, names: Iterable[str] =
         paired = []
         for other, theirs in before.items():
             below = sum(a < b for a, b in zip(mmd, theirs, strict=True))
-            paired += ["-", "-"] if kind == other else [change_of(theirs, mmd, 3), f"{below} of {len(mmd)}"]
+            paired += ["-", "-"] if kind == other else [change_text(theirs, mmd, 3), f"{below} of {len(mmd)}"]
         if kind == "smeared" and guess is not None:
             paired[-1] += f" (◆ {guess:g})"
         energy = mean_of(over(found, found, "distances", kind, "energy"), 3)
@@ -112,7 +112,7 @@ def taught_table(runs: Runs) -> str:
         pixels = over_targets(of, "detector", kind, "px")
         same = {target: found[target][: len(of[target])] for target in of}
         direct = over_targets(same, "detector", "direct", "px")
-        change = "-" if kind == "direct" else change_of(direct, pixels, 2)
+        change = "-" if kind == "direct" else change_text(direct, pixels, 2)
         rate = mean_of([100 * v for v in over_targets(of, "detector", kind, "pck10")], 0)
         lines.append([name, mean_of(pixels, 1), change, rate])
     return text_table(lines)
@@ -125,6 +125,6 @@ def scale_table(runs: Runs) -> str:
               for count in SCALES}  # fmt: skip
     lines = [["adapted poses", "error (px)", "minus the first row's", "paper (px)"]]
     for count, theirs in zip(SCALES, paper, strict=True):
-        change = "-" if count == SCALES[0] else change_of(errors[SCALES[0]], errors[count], 2)
+        change = "-" if count == SCALES[0] else change_text(errors[SCALES[0]], errors[count], 2)
         lines.append([f"{count:,}", mean_of(errors[count], 2), change, theirs])
     return text_table(lines)

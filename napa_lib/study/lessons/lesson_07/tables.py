@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from napa_lib.adaptation.measure import MEASURED_ON
-from napa_lib.results import interval, paired_interval, text_table
+from napa_lib.results import change_text, each, interval, paired_interval, text_table
 
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]  # target or variant -> the results of its seeds
 KINDS = {"source": "source", "mixup": "mixup alone", "adapted": "adapted", "pool": "first half itself"}
@@ -57,13 +57,7 @@ def targets_of(runs: Runs) -> list[str]:
 
 def values(runs: Runs, target: str, *path: str) -> list[float]:
     """One number of a target, seed by seed, such as ("distances", "adapted", "mmd")."""
-    found = []
-    for run in runs[target]:
-        entry: Any = run
-        for key in path:
-            entry = entry[key]
-        found.append(float(entry))
-    return found
+    return each(runs[target], *path)
 
 
 def over(targets: Iterable[str], runs: Runs, *path: str) -> list[float]:
@@ -100,11 +94,6 @@ def _each(numbers: Sequence[float], digits: int) -> str:
     return " and ".join(f"{n:.{digits}f}" for n in numbers) if len(numbers) == 2 else mean_of(numbers, digits)
 
 
-def change_of(before: Sequence[float], after: Sequence[float], digits: int) -> str:
-    found = paired_interval(before, after)
-    return f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}{' *' if found.excludes_zero else ''}"
-
-
 def distances_table(runs: Runs) -> str:
     """Energy distance from held-out poses, a line a target, means over seeds; below, over targets, all measures."""
     lines = [["distance from held-out poses", *KINDS.values()]]
@@ -125,7 +114,7 @@ def changes_table(runs: Runs) -> str:
             before, after = (over_targets(runs, "distances", k, measure) for k in (kind, "adapted"))
             below, sure = nearer(runs, kind, measure)
             of = f"{below} of {len(targets_of(runs))}"
-            lines.append([KINDS[kind], name, change_of(before, after, 3), of, f"{sure}"])
+            lines.append([KINDS[kind], name, change_text(before, after, 3), of, f"{sure}"])
     return text_table(lines)
 
 
@@ -136,7 +125,7 @@ def detector_table(runs: Runs) -> str:
     for kind, (words, paper) in DETECTORS.items():
         pixels = over_targets(runs, "detector", kind, "px")
         rates = [mean_of([100 * v for v in over_targets(runs, "detector", kind, key)], 0) for key in ("pck10", "pck20")]
-        change = "-" if kind == "direct" else change_of(direct, pixels, 2)
+        change = "-" if kind == "direct" else change_text(direct, pixels, 2)
         lines.append([words, mean_of(pixels, 1), *rates, change, paper])
     return text_table(lines)
 
@@ -155,7 +144,7 @@ def variants_table(runs: Runs, guess: str | None = None) -> str:
         cells = []
         for key in ("energy", "mmd"):
             found = variant_values(runs, variant, key)
-            change = "-" if variant == "all" else change_of(variant_values(runs, "all", key), found, 3)
+            change = "-" if variant == "all" else change_text(variant_values(runs, "all", key), found, 3)
             cells += [f"{fmean(found):.3f}", change]
         loss = f"{fmean(variant_values(runs, variant, 'loss')):.1f}"
         lines.append([_marked(name, guess), *cells, loss, paper])
@@ -177,7 +166,7 @@ def neighbours_table(runs: Runs) -> str:
     told = {kind: judged(runs, "told_apart", kind) for kind in KINDS}
     lines = [["set", "told apart (%)", "minus the adapted poses'", "targets at 100 %"]]
     for kind, name in KINDS.items():
-        change = "-" if kind == "adapted" else change_of(told["adapted"], told[kind], 1)
+        change = "-" if kind == "adapted" else change_text(told["adapted"], told[kind], 1)
         always = sum(share >= 100 - 1e-9 for share in told[kind])
         lines.append([name, mean_of(told[kind], 1), change, f"{always} of {len(told[kind])}"])
     return text_table(lines)

@@ -134,9 +134,9 @@ Board = list[tuple[str, float, float, float, float]]
 
 
 @cache
-def board(number: int = 3) -> Board:
-    """The balance board of a stage at O, over two pictures: term, value, ratio, their product, gradient's length."""
-    found = glance(number, 2)
+def board() -> Board:
+    """The balance board of stage 3 at O, over two pictures: term, value, ratio, their product, gradient's length."""
+    found = glance(3, 2)
     return balance(found.losses, found.passed.output)
 
 
@@ -213,9 +213,9 @@ def train_in_folder(out: Path, config: TrainingConfig, device: str) -> dict[int,
     return records
 
 
-def lowered_at(curve: list[float], factor: float = 0.5, patience: int = 20) -> int | None:
+def lowered_at(curve: list[float]) -> int | None:
     """The step, counted from 1, after which the plateau rule lowers the learning rate for the first time."""
-    plateau = Plateau(factor, patience)
+    plateau = Plateau(0.5, 20)
     for step, loss in enumerate(curve, 1):
         plateau.see(torch.tensor(loss))
         if plateau.rate < 1:

@@ -190,8 +190,9 @@ def judge_figure(seen: Record, guess: float | None = None) -> Figure:
     return page
 
 
-def curve_figure(curve: Sequence[float], window: int = 4) -> Figure:
-    """A loss over its steps, and the means of windows of it."""
+def curve_figure(curve: Sequence[float]) -> Figure:
+    """A loss over its steps, and the means of every four."""
+    window = 4
     page, axis = plt.subplots(figsize=(6.4, 2.6))
     axis.plot(range(1, len(curve) + 1), curve, linestyle="-", color="0.6", linewidth=1.2, label="loss")
     whole = len(curve) // window
@@ -240,7 +241,7 @@ def labels_figure(guess: float | None = None) -> Figure:
     return page
 
 
-def depths_figure(angle: float = 50.0) -> Figure:
+def depths_figure() -> Figure:
     """Figures in art, and their poses half turned as two depth networks see them: without and with made-up labels."""
     found = shipped_runs("training")["art_depths"][0]["figures"]
     art = {figure.name: figure for figure in load_art_figures()}
@@ -253,7 +254,7 @@ def depths_figure(angle: float = 50.0) -> Figure:
         column[0].set(xlim=(x0, x1), ylim=(y1, y0))
         column[0].axis("off")
         for axis, name in zip(column[1:], ("none", "pseudo"), strict=True):
-            draw_pose_3d(axis, torch.tensor(entry[name], dtype=torch.float32), NAPA18, angle)
+            draw_pose_3d(axis, torch.tensor(entry[name], dtype=torch.float32), NAPA18, 50.0)
             axis.set_aspect("equal", adjustable="datalim")
         column[1].set_title("without such labels", fontsize=9)
         column[2].set_title(f"with them: {entry['apart']:.0f} mm from it", fontsize=9)

@@ -76,7 +76,7 @@ def supervision_table(runs: Runs | None = None) -> str:
             for arm in ("unsupervised", "supervised")
         )
         change = paired_interval(before, after)
-        words = f"{change.mean:+.1f} ± {change.half:.1f}" if len(before) > 2 else f"{change.mean:+.1f}"
+        words = change.signed() if len(before) > 2 else f"{change.mean:+.1f}"
         lines.append([name, seeds_text(before), seeds_text(after), words, f"{supervised - without:+.1f}"])
     return text_table(lines)
 
@@ -98,7 +98,7 @@ def styles_table(runs: Runs | None = None) -> str:
     lines = [["trained on people", "ours (%)", "less the untouched", "the paper's"]]
     for name, (words, paper) in STYLES.items():
         change = paired_interval(found["untouched"], found[name])
-        less = "" if name == "untouched" else f"{change.mean:+.1f} ± {change.half:.1f}"
+        less = "" if name == "untouched" else change.signed()
         lines.append([words, seeds_text(found[name]), less, paper])
     return text_table(lines)
 
@@ -132,10 +132,10 @@ def _changes(runs: Sequence[Mapping[Any, Mapping[str, float]]], before: object, 
     for look in STYLE_LOOKS:
         values = [run[after][look] for run in runs]
         change = paired_interval([run[before][look] for run in runs], values)
-        cells.append(seeds_text(values) + (f" ({change.mean:+.1f} ± {change.half:.1f})" if after != before else ""))
+        cells.append(seeds_text(values) + (f" ({change.signed()})" if after != before else ""))
     apart = [[run[name]["many"] - run[name]["untouched"] for run in runs] for name in (before, after)]
     own = paired_interval(*apart)
-    return [*cells, f"{own.mean:+.1f} ± {own.half:.1f}" if after != before else ""]
+    return [*cells, own.signed() if after != before else ""]
 
 
 def _by_training(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
@@ -169,7 +169,7 @@ def mixing_table(runs: Runs | None = None) -> str:
         cells = [f"{100 * share:.0f} %"]
         for found in rates.values():
             change = paired_interval(found[0.0], found[share])
-            cells.append(seeds_text(found[share]) + (f" ({change.mean:+.1f} ± {change.half:.1f})" if share else ""))
+            cells.append(seeds_text(found[share]) + (f" ({change.signed()})" if share else ""))
         lines.append([*cells, *paper])
     return text_table(lines)
 
@@ -194,8 +194,6 @@ def labels_table(runs: Runs | None = None) -> str:
         cells = [LABELS[name], seeds_text(found["labels"]) if found["labels"] else ""]
         for part in ("rest", "others"):
             change = paired_interval(errors["none"][part], found[part])
-            cells.append(
-                seeds_text(found[part]) + ("" if name == "none" else f" ({change.mean:+.1f} ± {change.half:.1f})")
-            )
+            cells.append(seeds_text(found[part]) + ("" if name == "none" else f" ({change.signed()})"))
         lines.append(cells)
     return text_table(lines)

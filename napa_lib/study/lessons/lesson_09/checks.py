@@ -23,7 +23,8 @@ def check_interval(my_interval) -> Verdict:
     got = my_interval(hit.copy(), counted.copy(), rows.copy())
     low, high = numbers(got, (2,), "the interval")
     pooled = 100 * hit[rows].sum(1) / counted[rows].sum(1)
-    if np.allclose((low, high), np.percentile(pooled, (2.5, 97.5)), rtol=1e-3):
+    below, above = (np.percentile(pooled, (2.5, 97.5), method=method) for method in ("lower", "higher"))
+    if (below - 1e-3 <= (low, high)).all() and ((low, high) <= above + 1e-3).all():  # however a percentile lies between
         return right("figures are drawn, not joints: the joints of one figure are right or wrong together.")
     return wrong(_interval_hint(low, high, hit, counted, rows, pooled))
 
@@ -42,6 +43,11 @@ def _interval_hint(low, high, hit, counted, rows, pooled) -> str:
         return "percentiles are counted from 0 to 100: 2.5 and 97.5."
     if np.allclose((low, high), (pooled.mean() - 1.96 * pooled.std(), pooled.mean() + 1.96 * pooled.std()), rtol=1e-3):
         return "mean and deviation make a bell of the draws; take their percentiles, which need no bell."
+    middle, half = np.percentile(pooled, (2.5, 97.5)).mean(), np.diff(np.percentile(pooled, (2.5, 97.5)))[0] / 2
+    if np.allclose((low, high), (middle, half), rtol=1e-3):
+        return "middle and half width; the two ends are asked for."
+    if same(100 * hit[rows].sum(1) / counted.sum()):
+        return "you divide by all counted joints; divide each draw's right ones by those that its figures have."
     if same(pooled, (5, 95)):
         return "that is the 90 % interval: 2.5 % are left out at each end."
     if same(pooled, (25, 75)):
@@ -60,7 +66,7 @@ PICTURES = ["a", "a", "b", "b", "b", "c", "d", "d", "e"]
 
 
 def check_split(my_split) -> Verdict:
-    for shots in (3, 4, 1, 6):
+    for shots in (3, 4, 1, 6, 0):
         try:
             few, rest = my_split(list(PICTURES), list(ORDER), shots)
             if np.asarray(list(few)).dtype == bool:
@@ -85,10 +91,15 @@ def _split_hint(few: list[int], rest: list[int], shots: int) -> str:
         return f"picture {shared[0]!r} is on both sides: what is learned from one figure is known of the other."
     if len(few) + len(rest) < len(PICTURES):
         return "some figures are on no side."
+    first = {PICTURES[i] for i in rest}
+    if chosen != set(ORDER[: len(chosen)]) and first == set(ORDER[: len(first)]):
+        return "the other way round: first what was taken, then all others."
     if chosen != set(ORDER[: len(chosen)]):
         return "take whole pictures in the given order, from its start."
     if len(few) < shots:
         return f"only {len(few)} are there to learn from: stop once there are enough, not before."
+    if few and not shots:
+        return "some are taken: look whether there are enough before a picture is taken, not after."
     last = ORDER[len(chosen) - 1]
     if len(few) - PICTURES.count(last) >= shots:
         return f"{len(few)} are there to learn from: stop as soon as there are enough."
@@ -170,11 +181,17 @@ def _loss_hint(value: float, got: Any, found: Tensor, target: Tensor, mask: Tens
     if not isinstance(got, Tensor) or not got.requires_grad:
         return "the number is right, but no gradient flows from it: no float(), item(), detach() or NumPy."
     (slope,) = torch.autograd.grad(got, found, allow_unused=True)
-    if slope is None or bool(slope.isnan().any()):
+    if slope is None:
+        return "the number is right, but does not hang on `found`: no float(), item(), detach() or NumPy on the way."
+    if bool(slope.isnan().any()):
         return (
             "the value is right, its gradient is NaN: a NaN left out after the root still comes back through it. "
             "Replace missing targets before the distance."
         )
+    away = found.detach() - torch.where(mask[..., None], target, found.detach())
+    expected_slope = away / distance.nan_to_num(1.0)[..., None] / max(int(mask.sum()), 1)
+    if not torch.allclose(slope, expected_slope, rtol=1e-3, atol=1e-6):
+        return "the number is right, its gradient is another's: the distance must be computed from `found` itself."
     return ""
 
 

@@ -52,6 +52,11 @@ INTERVAL = Exercise(
         """,
         """
         def my_interval(right, counted, rows):
+            pooled = sorted(100 * right[r].sum() / counted[r].sum() for r in rows)
+            return pooled[len(rows) * 25 // 1000], pooled[len(rows) * 975 // 1000]
+        """,
+        """
+        def my_interval(right, counted, rows):
             right, counted = torch.as_tensor(right).double(), torch.as_tensor(counted).double()
             pooled = 100 * right[rows].sum(1) / counted[rows].sum(1)
             return torch.quantile(pooled, torch.tensor([0.025, 0.975]).double())
@@ -68,6 +73,9 @@ INTERVAL = Exercise(
         WrongAnswer("no axis", _interval("100 * right[rows].sum() / counted[rows].sum()"), "both ends are the same"),
         WrongAnswer("turned", _interval(_POOLED, "np.percentile(pooled, (97.5, 2.5))"), "other way round"),
         WrongAnswer("figures", _interval("100 * right / counted"), "how figures differ"),
+        WrongAnswer("half width", _interval(
+            _POOLED, "np.percentile(pooled, (2.5, 97.5)) @ np.array([[0.5, -0.5], [0.5, 0.5]])"), "middle and half"),
+        WrongAnswer("all counted", _interval("100 * right[rows].sum(1) / counted.sum()"), "by all counted joints"),
         WrongAnswer("two sigma", _interval(_POOLED, "(pooled.mean() - pooled.std(), pooled.mean() + pooled.std())"),
                     "for each row of draws"),
     ),
@@ -155,8 +163,8 @@ SPLIT = Exercise(
     task="""
         `pictures` names the picture of every figure, a list such as `["a", "a", "b"]`: some pictures show several.
         `order` lists the pictures in the order in which they were drawn by lot. Go through it and take whole
-        pictures until there are at least `shots` figures. Return two lists of row numbers: what was taken, and all
-        others.
+        pictures until there are at least `shots` figures (none for 0). Return two lists of row numbers: what was
+        taken, and all others.
     """,
     stub="""
         def my_split(pictures, order, shots):
@@ -210,6 +218,18 @@ SPLIT = Exercise(
             """, "that is a mask"),
         WrongAnswer("twice", _split(taken="2 * [i for i, picture in enumerate(pictures) if picture == name]"),
                     "is there twice"),
+        WrongAnswer("turned", _split().replace("return few, [i for i in range(len(pictures)) if i not in few]",
+                                               "return [i for i in range(len(pictures)) if i not in few], few"),
+                    "first what was taken"),
+        WrongAnswer("one at least", """
+            def my_split(pictures, order, shots):
+                few = []
+                for name in order:
+                    few += [i for i, picture in enumerate(pictures) if picture == name]
+                    if len(few) >= shots:
+                        break
+                return few, [i for i in range(len(pictures)) if i not in few]
+            """, "before a picture is taken"),
         WrongAnswer("lost", _split(rest="[i for i in range(len(pictures)) if i not in few][1:]"), "on no side"),
     ),
 )  # fmt: skip
@@ -274,6 +294,8 @@ LOSS = Exercise(
             f"torch.stack([d[k].sum() / k.sum().clamp_min(1) for d, k in zip({_DISTANCE}, known)]).mean()"),
             "means: each known joint"),
         WrongAnswer("no gradient", _loss(_MEAN.replace("found -", "found.detach() -")), "no gradient flows"),
+        WrongAnswer("no way to it", _loss(f"torch.tensor(({_MEAN}).item(), requires_grad=True)"), "does not hang on"),
+        WrongAnswer("another's gradient", _loss(f"0 * found.sum() + ({_MEAN}).detach()"), "is another's"),
         WrongAnswer("no way back", _loss(f"{_MEAN} if known.any() else torch.zeros(())"), "nothing hangs on it"),
         WrongAnswer("none marked", _loss("(found[known] - target[known]).norm(dim=-1).mean()"), "no joint marked"),
     ),
