@@ -15,7 +15,7 @@ from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, read_config, save_tensors, telling_header
 from napa_lib.geometry.precision import common_precision
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
-from napa_lib.lifting.networks import DepthNet
+from napa_lib.lifting.networks import DepthNet, MapPreset
 from napa_lib.quantization import dequantize, quantize
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose
@@ -219,6 +219,20 @@ def fill_between(keypoints: Tensor) -> Tensor:
     return torch.where(keypoints.isnan(), middle, keypoints)
 
 
+def figure_map(keypoints: Tensor, preset: MapPreset) -> Tensor:
+    """What a depth network is shown: the hard bone map of a figure that fills it, which has no gradient.
+
+    Args:
+        keypoints: (B, 18, 2) NAPA18, pixels of any picture; missing joints NaN.
+        preset: of the network.
+
+    Returns:
+        (B, 3, S, S) in [0, 1], S the preset's size.
+    """
+    placed, _ = place_in_map(fill_between(keypoints), preset.size, margin=preset.bone_width / 2)
+    return render_bone_map(placed, NAPA18, preset.size, preset.bone_width)
+
+
 def lift(
     keypoints_2d: Tensor, depth_net: DepthNet, standardizer: BoneStandardizer, scale: Tensor | None = None
 ) -> Tensor:
@@ -247,11 +261,9 @@ def lift(
     check_pose(keypoints_2d, NAPA18, "keypoints_2d")
     if keypoints_2d.ndim != 3 or keypoints_2d.shape[-1] != 2:
         raise ValueError(f"keypoints_2d must be (B, 18, 2), got {tuple(keypoints_2d.shape)}")
-    size, width = depth_net.preset.size, depth_net.preset.bone_width
     (points,) = common_precision(keypoints_2d)
     points = points.where(points.isfinite().all(-1, keepdim=True), torch.nan)
-    placed, _ = place_in_map(fill_between(points), size, margin=width / 2)
-    bone_map = render_bone_map(placed, NAPA18, size, width)
+    bone_map = figure_map(points, depth_net.preset)
     precision = next(depth_net.parameters(), bone_map).dtype  # the network's own; the coordinates keep theirs
     z = depth_net(bone_map.to(precision)).to(points.dtype)
     depths = z * standardizer.std[:, 2].to(z) + standardizer.mean[:, 2].to(z)

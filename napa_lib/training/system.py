@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.lifting import BoneStandardizer, DepthNet, load_depth_net
-from napa_lib.lifting.functional import place_in_map
-from napa_lib.lifting.lift import fill_between
+from napa_lib.lifting.lift import figure_map
 from napa_lib.networks import VGG19Features
 from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
 from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, load_pose_net
@@ -62,12 +61,13 @@ class NapaModel(nn.Module):
 
         O = F(I, S),  Y_2d = G(O),  P = R(Y_2d),  Y_depth = G'(P),  O' = F'(P, S)
 
-    R is the soft bone map, so that what is wrong with O' says where the keypoints should go. `forward` draws it twice:
-    where the figure stands, for F', and moved to the middle of a map of its own, for G', which was trained so.
+    `forward` draws the bone map twice. For F' it is soft and lies where the figure stands, so that what is wrong with O'
+    says where the keypoints should go. For G' it is hard and the figure fills it, as in the training that warmed G' up
+    and in `lift`, which uses it.
 
-    L_depth has no say in the keypoints: the map that G' sees is drawn from a copy of them without a gradient. The paper
-    "decouples" the two; with its ratio of 1000, the gradient of L_depth on the keypoints would otherwise be 6 to 56
-    times that of L_2d (median 19; 16 batches of two pictures, before training).
+    L_depth has no say in the keypoints, as a hard map has no gradient. The paper "decouples" the two; with its ratio of
+    1000, the gradient of L_depth on the keypoints would through a soft map be 6 to 56 times that of L_2d (median 19; 16
+    batches of two pictures, before training).
 
     Args:
         stylizer: F, of the kind that takes a style code.
@@ -153,7 +153,7 @@ class NapaModel(nn.Module):
         seen = output if real is None else torch.where(real[:, None, None, None], images, output)
         prediction = self.pose(seen)
         keypoints = self.keypoints_of(prediction)
-        depths = self.depths_of(keypoints.detach())
+        depths = self.depths_of(keypoints)
         if not reconstruct:
             return Passed(output, prediction, keypoints, depths)
         bone_map = self.bone_map(keypoints, images.shape[-1])
@@ -177,14 +177,8 @@ class NapaModel(nn.Module):
         return restyle(self.reconstructor, bone_map, statistics)
 
     def depths_of(self, keypoints: Tensor) -> Tensor:
-        """What G' says of keypoints (B, 18, 2), differentiable: (B, 15) standardised z of the bones.
-
-        The edge of the map is soft, as of all maps here; that of `lift`, which measures G', is hard.
-        """
-        preset = self.depth.preset
-        placed, _ = place_in_map(fill_between(keypoints), preset.size, margin=preset.bone_width / 2)
-        softness = SOFTNESS * preset.size
-        return self.depth(render_bone_map(placed, NAPA18, preset.size, preset.bone_width, softness)).float()
+        """What G' says of keypoints (B, 18, 2), shown as in `lift`: (B, 15) standardised z of the bones."""
+        return self.depth(figure_map(keypoints, self.depth.preset)).float()
 
 
 def restyle(network: TransformNet, images: Tensor, statistics: Tensor) -> Tensor:
