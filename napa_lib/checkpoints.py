@@ -61,8 +61,12 @@ def resume(training: Training, checkpoint: Path | None, steps: int) -> State:
     return state
 
 
-def standing(checkpoint: Path | None, settings: Mapping[str, Any], steps: int) -> State:
+def standing(
+    checkpoint: Path | None, settings: Mapping[str, Any], steps: int, advice: str = "choose another file"
+) -> State:
     """Where a training stands, by its checkpoint alone, of which no weight is read; at the start where there is none.
+
+    `advice` says what to do about a checkpoint of other settings.
 
     Raises:
         CheckpointError: if the file is corrupt, belongs to a training with other settings, or is beyond `steps`.
@@ -75,7 +79,7 @@ def standing(checkpoint: Path | None, settings: Mapping[str, Any], steps: int) -
     if found != wanted:
         names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
         other = ", ".join(_difference(name, found, wanted) for name in names)
-        raise CheckpointError(f"{checkpoint} belongs to another training ({other}); choose another file")
+        raise CheckpointError(f"{checkpoint} belongs to another training ({other}); {advice}")
     state = State(**json.loads(header["state"]))
     if state.step > steps:
         raise CheckpointError(f"{checkpoint} stands at step {state.step}, beyond the {steps} that are asked for")

@@ -347,7 +347,9 @@ def test_the_command_hands_on_what_it_is_asked_for(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(command, "train", asked.append)
     words = "--steps 7 --batch 4 --passes 2 --patience 9 --learning-rate 0.01 --real 0.3 --seed 5 --supervision 0.1"
-    assert cli.main(["train", "--out", str(tmp_path), *words.split(), "--fixed-features"]) == 0
+    more = ["--fixed-features", "--fine-tune", "before"]
+    assert cli.main(["train", "--out", str(tmp_path), *words.split(), *more]) == 0
+    assert asked[0].fine_tune == Path("before")
     assert asked[0].config == TrainingConfig(
         steps=7, batch=4, passes=2, patience=9, learning_rate=0.01, real=0.3, seed=5, fixed_features=True,
         ratios=Ratios(supervision=0.1),

@@ -165,3 +165,69 @@ def test_bone_statistics_go_with_the_depth_network(tmp_path, small):  # noqa: F8
     load_stage(other, tmp_path / "stage_2.safetensors", 2)
     assert torch.equal(other.standardizer.std, before.standardizer.std)
     assert torch.equal(other.standardizer.mean, before.standardizer.mean)
+
+
+# --- a finished stage, fine-tuned ------------------------------------------------------------------------------------
+
+
+def test_a_finished_stage_4_is_fine_tuned_on_real_pictures(tmp_path, small):  # noqa: F811
+    """Section 4.5: the weights that stylised pictures taught go on, F' and its VGG among them."""
+    train(wanted(tmp_path / "run", (1, 2, 3, 4)))
+    before = (tmp_path / "run/stage_4.safetensors").read_bytes()
+    asked = wanted(tmp_path / "real", (4,), fine_tune=tmp_path / "run")
+    asked = replace(asked, config=replace(CONFIG, real=1.0))
+    train(asked)
+    assert (tmp_path / "run/stage_4.safetensors").read_bytes() == before
+    assert PoseEstimator.from_pretrained(tmp_path / "real/pose_net.safetensors", "cpu").size == SIZE
+
+    by_hand = small_model()
+    load_stage(by_hand, tmp_path / "run/stage_4.safetensors", 4)
+    run_stage(4, asked.config, by_hand, small_figures(4), every=2, styles=small_styles(), again=True)
+    found = small_model()
+    load_stage(found, tmp_path / "real/stage_4.safetensors", 4)
+    for name, tensor in by_hand.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], tensor, rtol=0, atol=0, msg=name)
+    train(asked)  # nothing left to do
+    train(longer(asked, 5))
+    with pytest.raises(CheckpointError, match=r"trained stage 4 with --fine-tune stage_4.safetensors \(SHA"):
+        train(replace(longer(asked, 5), fine_tune=None))
+
+
+def test_fine_tuning_begins_where_the_stage_ended(tmp_path, small, monkeypatch):  # noqa: F811
+    train(wanted(tmp_path / "run", (1, 2, 3, 4)))
+    ended, seen = small_model(), []
+    load_stage(ended, tmp_path / "run/stage_4.safetensors", 4)
+
+    def stop(_title, _training, _step, _steps, _every, _setup, model, **_rest):
+        seen.append(model.reconstructor.state_dict())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napa_lib.training.run.run", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(wanted(tmp_path / "more", (4,), fine_tune=tmp_path / "run"))
+    assert all(torch.equal(seen[0][name], tensor) for name, tensor in ended.reconstructor.state_dict().items())
+
+
+@pytest.mark.parametrize(("out", "stages", "said"), [
+    ("run", (2,), "would overwrite what it starts from: choose another --out"),
+    ("real", (1, 2), "goes on with one stage: --stage 2"), ("real", (3,), "holds no stage 3"),
+])  # fmt: skip
+def test_what_cannot_be_fine_tuned_is_refused_before_the_first_step(out, stages, said, tmp_path, small):  # noqa: F811
+    train(wanted(tmp_path / "run", (1, 2)))
+    with pytest.raises(ValueError, match=said):
+        train(wanted(tmp_path / out, stages, fine_tune=tmp_path / "run"))
+    assert not (tmp_path / "real").exists()
+
+
+def test_only_a_finished_stage_is_fine_tuned(tmp_path, small, monkeypatch):  # noqa: F811
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_at(patch, 2)
+        train(wanted(tmp_path / "run", (1,)))
+    with pytest.raises(CheckpointError, match="was stopped at step 2 of 3: finish stage 1 first"):
+        train(wanted(tmp_path / "more", (1,), fine_tune=tmp_path / "run"))
+
+
+def test_other_settings_in_a_finished_folder_name_the_way(tmp_path, small):  # noqa: F811
+    train(wanted(tmp_path, (1,)))
+    with pytest.raises(CheckpointError, match="real is 0.0, expected 0.5.*; choose another --out; with --fine-tune"):
+        train(replace(wanted(tmp_path, (1,)), config=replace(CONFIG, real=0.5)))

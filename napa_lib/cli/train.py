@@ -9,6 +9,8 @@ EXAMPLES = """examples:
   napa train --plan                                        memory and time of each stage, and nothing else
   napa train --out runs/napa --half                        all four stages on the people that ship, 96 pixels
   napa train --out runs/napa --stage 4 --steps 3000        go on with the last stage alone
+  napa train --fine-tune runs/napa --stage 4 --real 0.5 --out runs/real
+                                                           a trained system on real pictures, too (section 4.5)
   napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii --out runs/paper --stage 1 2 3 --batch 22 \\
       --passes 2 --device cuda --half
   napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii coco:/data/coco --out runs/paper --stage 4 \\
@@ -56,6 +58,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--pose", type=Path, metavar="FILE", help="a pose network to begin with")
     parser.add_argument("--depth", type=Path, metavar="FILE", help="a depth network to begin with")
+    parser.add_argument("--fine-tune", type=Path, metavar="DIR",
+                        help="folder of a run whose stage, the same as --stage names, to begin with")  # fmt: skip
     parser.add_argument("--every", type=int, default=50, help="steps between two checkpoints (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
@@ -75,8 +79,8 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
         command = TrainCommand(
             out=options.out, stages=stages_from(options.stage), config=config_of(options), data=tuple(options.data),
             validation=tuple(options.validation), most=options.most, every=options.every, device=options.device,
-            half=options.half, pose=options.pose, depth=options.depth, tensorboard=options.tensorboard,
-            plan=options.plan,
+            half=options.half, pose=options.pose, depth=options.depth, fine_tune=options.fine_tune,
+            tensorboard=options.tensorboard, plan=options.plan,
         )  # fmt: skip
         train(command)
     except OSError as error:

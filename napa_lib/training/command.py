@@ -47,6 +47,7 @@ class TrainCommand:
     half: bool = False
     pose: Path | None = None
     depth: Path | None = None
+    fine_tune: Path | None = None  # folder of a run whose stage of the same number this one starts from
     tensorboard: bool = False
     plan: bool = False
 
@@ -62,6 +63,8 @@ def train(command: TrainCommand) -> None:
     setup = Setup(choose_device(command.device), command.half)
     rank, world = join_processes(setup.device)
     folder = RunFolder(command.out, command.tensorboard and rank == 0)
+    if command.fine_tune:
+        _check_fine_tune(command.fine_tune, command)
     matters = {number: _matters(number, command) for number in command.stages}
     if not command.plan:
         _check_start(command, folder, matters, setup, rank, world)
@@ -77,7 +80,9 @@ def train(command: TrainCommand) -> None:
     more = {"validation": [*command.validation], "every": command.every, "half": command.half}
     with folder.held() if rank == 0 else nullcontext():
         for number in command.stages:
-            if number > 1:
+            if command.fine_tune:
+                load_stage(model, RunFolder(command.fine_tune).checkpoint(number), number)
+            elif number > 1:
                 load_stage(model, folder.checkpoint(number - 1), number - 1)
             if rank == 0:
                 folder.describe(number, command.config, matters[number], setup.device, **more)
@@ -89,10 +94,22 @@ def train(command: TrainCommand) -> None:
 
 def _matters(number: int, command: TrainCommand) -> dict[str, Any]:
     """What a stage's weights come from beside its configuration: its figures, and the networks that it began with."""
-    figures = {"data": [*command.data], "most": command.most}
+    start = command.fine_tune and RunFolder(command.fine_tune).checkpoint(number)
+    matters = {"data": [*command.data], "most": command.most, "fine_tune": file_mark(start)}
     if "G" not in stage_of(number).networks:
-        return figures
-    return {**figures, "pose": file_mark(command.pose), "depth": file_mark(command.depth)}
+        return matters
+    return {**matters, "pose": file_mark(command.pose), "depth": file_mark(command.depth)}
+
+
+def _check_fine_tune(run: Path, command: TrainCommand) -> None:
+    """Whether there is one stage to fine-tune, of another run, and its checkpoint."""
+    number = command.stages[0]
+    if len(command.stages) > 1:
+        raise ValueError(f"--fine-tune goes on with one stage: --stage {command.stages[-1]}")
+    if run.resolve() == command.out.resolve():
+        raise ValueError(f"--fine-tune {run} would overwrite what it starts from: choose another --out")
+    if not RunFolder(run).checkpoint(number).exists():
+        raise ValueError(f"--fine-tune: {run} holds no stage {number}")
 
 
 def _check_start(
@@ -105,11 +122,17 @@ def _check_start(
     if command.every < 1:
         raise ValueError(f"every must be at least 1 step, got {command.every}")
     draw(0, command.config, 1, 1, rank, world).parts(command.config.passes)  # a batch that can be shared out
+    advice = f"choose another --out; with --fine-tune {command.out} it begins with what is here"
     for number in command.stages:
         settings = stage_settings(number, command.config, setup)
-        standing(folder.checkpoint(number), settings, command.config.steps)
+        standing(folder.checkpoint(number), settings, command.config.steps, advice)
         folder.check(number, matters[number])
-    folder.check_order(command.stages, command.config.steps, matters[command.stages[0]])
+    first = command.stages[0]
+    if command.fine_tune:
+        RunFolder(command.fine_tune).check_start(first, first, matters[first])
+    elif first > 1:
+        folder.check_start(first, first - 1, matters[first])
+    folder.check_order(command.stages, command.config.steps)
 
 
 def _run(
@@ -133,7 +156,7 @@ def _run(
             folder.picture(number, entry["step"], strip(model, figures, styles, setup))
 
         setup = replace(setup, tell=tell, measure=_measure(validation, setup))
-    record = run_stage(number, command.config, model, figures, setup, command.every, styles)
+    record = run_stage(number, command.config, model, figures, setup, command.every, styles, bool(command.fine_tune))
     if rank == 0:
         say(f"stage {number}, {stage_of(number).title}: {json.dumps(record[-1])}")
 

@@ -101,21 +101,17 @@ class RunFolder:
             self._compare(known, stage, matters, "choose another folder")
         return known
 
-    def check_order(self, stages: Sequence[int], steps: int, matters: Mapping[str, Any]) -> None:
-        """Whether each stage starts, or has started, from where the one before it ends.
+    def check_order(self, stages: Sequence[int], steps: int) -> None:
+        """Whether each stage that is there has started from where the one before it ends.
 
         Args:
             stages: those to train, one after the other.
             steps: of each of them.
-            matters: as in `check`, of the first stage.
 
         Raises:
-            CheckpointError: if the first one's start is missing, was stopped on its way, or began with other networks
-                than those named now; or if a later stage has gone on from an earlier state of its start.
+            CheckpointError: if a stage has gone on from an earlier state of its start.
         """
-        known, first = _stages(self.path / "config.json"), stages[0]
-        if first > 1:
-            self._check_first(known, first, matters)
+        known = _stages(self.path / "config.json")
         for number in (*stages, stages[-1] + 1):
             if number == 1 or not self.checkpoint(number).exists():
                 continue
@@ -130,8 +126,18 @@ class RunFolder:
                     "another folder"
                 )
 
-    def _check_first(self, known: dict[str, dict[str, Any]], first: int, matters: Mapping[str, Any]) -> None:
-        before = first - 1
+    def check_start(self, first: int, before: int, matters: Mapping[str, Any]) -> None:
+        """Whether a stage can start from one of this folder: it is there, finished, and of the same networks.
+
+        Args:
+            first: the stage that starts.
+            before: the one that it starts from.
+            matters: as in `check`, of the stage that starts.
+
+        Raises:
+            CheckpointError: if it is missing, was stopped on its way, or began with other networks than are named now.
+        """
+        known = _stages(self.path / "config.json")
         start = f"stage {first} starts from {self.checkpoint(before)}, which"
         if not self.checkpoint(before).exists():
             raise CheckpointError(f"{start} is not there: run stage {before} first")
@@ -250,11 +256,12 @@ def _essence(value: Any) -> Any:
 
 def _said(name: str, value: Any) -> str:
     """An option and its value, for a message."""
+    option = name.replace("_", "-")
     if value is None:
-        return f"no --{name}"
+        return f"no --{option}"
     if isinstance(value, dict):
-        return f"--{name} {value['file']} (SHA-256 {value['sha256'][:12]}…)"
-    return f"--{name} {' '.join(value) if isinstance(value, list) else value}"
+        return f"--{option} {value['file']} (SHA-256 {value['sha256'][:12]}…)"
+    return f"--{option} {' '.join(value) if isinstance(value, list) else value}"
 
 
 def _summary_writer() -> Any:

@@ -87,6 +87,7 @@ def run_stage(
     setup: Setup = HERE,
     every: int = 50,
     styles: Styles | None = None,
+    again: bool = False,
 ) -> Record:
     """Train one stage; `model` is changed.
 
@@ -97,11 +98,12 @@ def run_stage(
     Args:
         number: of the stage, 1 to 4.
         config: how.
-        model: the system as the stage before left it (`load_stage`).
+        model: the system as the stage before left it (`load_stage`), unless `again`.
         figures: what to train on, of the config's size.
         setup: where and how to compute, and where to keep the state.
         every: steps between two entries of the record, and two checkpoints.
         styles: the style pictures; the pool's if None.
+        again: the system is as this very stage left it, to be fine-tuned: F' goes on and does not start from F.
 
     Returns:
         the record: every term before its ratio, `total`, and the learning rate's factor `rate`.
@@ -121,7 +123,7 @@ def run_stage(
     rank, world = join_processes(setup.device)
     generator = seed_everything(config.seed)
     model = model.to(setup.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if number == 4:
+    if number == 4 and not again:
         model.start_reconstructor()
     parameters = model.train_only(trained_in(stage, config))
     rate = config.learning_rate * config.next_stage ** (number - 1)

@@ -61,9 +61,9 @@ class NapaModel(nn.Module):
 
         O = F(I, S),  Y_2d = G(O),  P = R(Y_2d),  Y_depth = G'(P),  O' = F'(P, S)
 
-    `forward` draws the bone map twice. For F' it is soft and lies where the figure stands, so that what is wrong with O'
-    says where the keypoints should go. For G' it is hard and the figure fills it, as in the training that warmed G' up
-    and in `lift`, which uses it.
+    `forward` draws the bone map twice. For F' it is soft and lies where the figure stands, so that what is wrong with
+    O' says where the keypoints should go. For G' it is hard and the figure fills it, as in the training that warmed G'
+    up and in `lift`, which uses it.
 
     L_depth has no say in the keypoints, as a hard map has no gradient. The paper "decouples" the two; with its ratio of
     1000, the gradient of L_depth on the keypoints would through a soft map be 6 to 56 times that of L_2d (median 19; 16
