@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napa_lib.engine import CheckpointError, load_checkpoint, load_metadata, save_checkpoint
+from napa_lib.engine import CHECKPOINT_FORMAT, CheckpointError, load_checkpoint, load_metadata, save_checkpoint
 
 Record = list[dict[str, Any]]
 
@@ -74,13 +74,16 @@ def standing(
     if checkpoint is None or not Path(checkpoint).exists():
         return State()
     header = load_metadata(checkpoint)
-    found = json.loads(header.get("settings", "{}"))
+    found = settings_in(checkpoint, header)
     wanted = json.loads(json.dumps(settings))  # tuples become lists
     if found != wanted:
         names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
         other = ", ".join(_difference(name, found, wanted) for name in names)
         raise CheckpointError(f"{checkpoint} belongs to another training ({other}); {advice}")
-    state = State(**json.loads(header["state"]))
+    try:
+        state = State(**json.loads(header["state"]))
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{checkpoint} does not tell where its training stands") from None
     if state.step > steps:
         raise CheckpointError(f"{checkpoint} stands at step {state.step}, beyond the {steps} that are asked for")
     return state
@@ -95,6 +98,21 @@ def steps_after(checkpoint: Path, more: int) -> int:
     if more < 1:
         raise ValueError(f"more must be at least 1 step, got {more}")
     return more + (int(load_metadata(checkpoint)["step"]) if checkpoint.exists() else 0)
+
+
+def settings_in(checkpoint: str | Path, header: Mapping[str, str]) -> dict[str, Any]:
+    """What the training of a checkpoint with these metadata was started with.
+
+    Raises:
+        CheckpointError: if they are not of a checkpoint.
+    """
+    try:
+        found = json.loads(header["settings"]) if header.get("format") == CHECKPOINT_FORMAT else None
+    except (KeyError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{checkpoint} is no checkpoint of a training")
+    return found
 
 
 def _difference(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

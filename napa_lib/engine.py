@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 from napa_lib.files import write_atomically
 
 Item = TypeVar("Item")
+Config = TypeVar("Config")
 
 CHECKPOINT_FORMAT = "napa-checkpoint-1"
 
@@ -196,13 +197,34 @@ def read_config(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]
 
 @contextmanager
 def telling_header(path: str | Path) -> Iterator[None]:
-    """Build a network as a weights file's metadata says: where these lack something, CheckpointError names it."""
+    """Build a network as a weights file's metadata says: what these lack, or say wrongly, is a CheckpointError."""
     try:
         yield
+    except CheckpointError:
+        raise
     except KeyError as error:
         raise CheckpointError(f"{path} does not tell the {error} of its network") from None
-    except TypeError as error:
+    except (AttributeError, IndexError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not tell its network: {error}") from None
+
+
+def config_from(kind: type[Config], text: str) -> Config:
+    """A dataclass of numbers, words and tuples from the JSON of a file's metadata; fields that it lacks have defaults.
+
+    Raises:
+        TypeError: if the text is no JSON object, or a field is unknown or of another type than its default.
+        ValueError: if it is no JSON, or the dataclass refuses a value.
+    """
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise TypeError(f"the config must be a JSON object, got {text[:40]!r}")
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = value = tuple(value)
+        usual = getattr(kind, name, value)
+        if type(value) is not type(usual) and (type(usual), type(value)) != (float, int):
+            raise TypeError(f"{name} must be of type {type(usual).__name__}, got {value!r}")
+    return kind(**values)
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

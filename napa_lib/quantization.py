@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from napa_lib.engine import CheckpointError, load_format, load_tensors
 
 SCALE, SHAPE = ".scale", ".shape"  # after the name of a tensor stored in 8 bits
 
@@ -72,16 +75,34 @@ def dequantize(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for name, value in stored.items():
         if name in packed:
-            integers = value if value.dtype == torch.int8 else _inflate(name, value, stored[name + SHAPE])
-            tensors[name] = integers * stored[name + SCALE]
+            try:
+                integers = value if value.dtype == torch.int8 else _inflate(value, stored[name + SHAPE])
+                tensors[name] = integers * stored[name + SCALE]
+            except (zlib.error, KeyError, RuntimeError, TypeError, ValueError) as error:
+                raise ValueError(f"tensor {name!r} in 8 bits is damaged: {error}") from None
         elif name not in aside:
             tensors[name] = value.float() if value.dtype == torch.float16 else value
     return tensors
 
 
-def _inflate(name: str, packed: Tensor, shape: Tensor) -> Tensor:
+def _inflate(packed: Tensor, shape: Tensor) -> Tensor:
+    content = bytearray(zlib.decompress(packed.numpy().tobytes()))
+    return torch.frombuffer(content, dtype=torch.int8).view(shape.tolist())
+
+
+def read_weights(path: str | Path, form: str = "", what: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A file of trained weights, in 8 bits or not: its tensors as `dequantize` gives them, and its metadata.
+
+    Where told, the metadata must name a format; `what` such a file is, for the error.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another format, or a number in it is not finite.
+    """
+    stored, metadata = load_format(path, form, what) if form else load_tensors(path)
     try:
-        content = bytearray(zlib.decompress(packed.numpy().tobytes()))
-        return torch.frombuffer(content, dtype=torch.int8).view(shape.tolist())
-    except (zlib.error, RuntimeError, ValueError) as error:
-        raise ValueError(f"tensor {name!r} in 8 bits is damaged: {error}") from error
+        tensors = dequantize(stored)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if spoilt := sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())):
+        raise CheckpointError(f"{path} holds numbers that are not finite: {len(spoilt)} tensors {spoilt[:3]}")
+    return tensors, metadata

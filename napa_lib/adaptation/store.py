@@ -14,8 +14,8 @@ from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
 from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.engine import CheckpointError, config_from, load_weights, save_tensors, telling_header
+from napa_lib.quantization import quantize, read_weights
 
 FORMAT = "napa-flexpose-1"
 TARGETS = ("Yoga_UpwardSalute", "Yoga_Warrior2_left")  # whose tau ships
@@ -48,7 +48,7 @@ def load_source(path: str | Path) -> PoseStyleGAN:
     """
     tensors, config = _load(path, "source")
     with telling_header(path):
-        network = PoseStyleGAN(GeneratorConfig(**{**config, "channels": tuple(config["channels"])}))
+        network = PoseStyleGAN(config_from(GeneratorConfig, config))
     load_weights(network, tensors, str(path))
     return network.eval()
 
@@ -57,7 +57,7 @@ def load_regressor(path: str | Path) -> KeypointRegressor:
     """Read what `save_regressor` wrote; errors as for `load_source`."""
     tensors, config = _load(path, "beta")
     with telling_header(path):
-        network = KeypointRegressor(**config)
+        network = KeypointRegressor(**json.loads(config))
     load_weights(network, tensors, str(path))
     return network.eval()
 
@@ -66,7 +66,8 @@ def load_transfer(path: str | Path) -> StyleTransfer:
     """Read what `save_transfer` wrote; errors as for `load_source`."""
     tensors, config = _load(path, "tau")
     with telling_header(path):
-        transfer = StyleTransfer(config["widths"], config["layers"])
+        sizes = json.loads(config)
+        transfer = StyleTransfer(sizes["widths"], sizes["layers"])
     load_weights(transfer, {name: value + torch.eye(len(value)) for name, value in tensors.items()}, str(path))
     return transfer.eval()
 
@@ -122,10 +123,11 @@ def _save(path: str | Path, tensors: Mapping[str, Tensor], part: str, config: di
     save_tensors(path, stored, header)
 
 
-def _load(path: str | Path, part: str) -> tuple[dict[str, Tensor], dict]:
-    tensors, header = load_tensors(path)
+def _load(path: str | Path, part: str) -> tuple[dict[str, Tensor], str]:
+    """The tensors and the configuration, which is JSON, of a part."""
+    tensors, header = read_weights(path)
     found = (header.get("format"), header.get("part"))
     if found != (FORMAT, part):
         raise CheckpointError(f"{path} holds no FlexPose {part}: its format and part are {found}")
     with telling_header(path):
-        return dequantize(tensors), json.loads(header["config"])
+        return tensors, header["config"]

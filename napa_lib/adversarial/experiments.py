@@ -34,6 +34,7 @@ from napa_lib.adversarial.store import save_model
 from napa_lib.adversarial.train import pretrain_2d, train_estimator
 from napa_lib.engine import choose_device
 from napa_lib.experiments import Experiment
+from napa_lib.files import prepare_file
 from napa_lib.loop import Record, Setup, command
 from napa_lib.options import add_device
 
@@ -264,6 +265,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Train rows, measure them, write models and results."""
     options = parser().parse_args(arguments)
     with command():
+        for folder in filter(None, (options.models, options.results)):
+            prepare_file(Path(folder) / "results.json")
         size = PRESETS[options.preset].size
         worlds = tested(options)
         lab, wild = (open_domain(name, size, options.most) for name in (options.lab, options.wild))

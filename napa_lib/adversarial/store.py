@@ -6,12 +6,14 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from torch import nn
+
 from napa_lib.adversarial.config import ModelConfig
 from napa_lib.adversarial.discriminator import MultiSourceDiscriminator
 from napa_lib.adversarial.networks import Generator
 from napa_lib.data import asset_path
-from napa_lib.engine import load_format, load_weights, save_tensors, telling_header
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.engine import config_from, load_weights, save_tensors, telling_header
+from napa_lib.quantization import quantize, read_weights
 
 FORMAT = "napa-adversarial-1"
 PRETRAINED = ("baseline", "map", "geo", "full")
@@ -41,17 +43,14 @@ def load_model(path: str | Path) -> tuple[Generator, MultiSourceDiscriminator | 
     Raises:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
-    tensors, header = load_format(path, FORMAT, "estimator")
+    weights, header = read_weights(path, FORMAT, "estimator")
     with telling_header(path):
-        config = ModelConfig(**json.loads(header["config"]))
+        config = config_from(ModelConfig, header["config"])
         sources = tuple(json.loads(header["sources"]))
-    weights = dequantize(tensors)
-    model = Generator(config)
-    critic = MultiSourceDiscriminator(sources, config) if sources else None
-    for part, network in (("generator.", model), ("critic.", critic)):
-        if network is not None:
-            own = {name.removeprefix(part): value for name, value in weights.items() if name.startswith(part)}
-            load_weights(network, own, str(path))
+        model = Generator(config)
+        critic = MultiSourceDiscriminator(sources, config) if sources else None
+    both = nn.ModuleDict({"generator": model} if critic is None else {"generator": model, "critic": critic})
+    load_weights(both, weights, str(path))
     return model.eval(), None if critic is None else critic.eval()
 
 

@@ -14,6 +14,8 @@ from napa_lib.bottleneck.probes import regress_keypoints
 from napa_lib.bottleneck.store import load_model
 from napa_lib.data.clips import to_pixels, unpaired_poses
 from napa_lib.data.sources import open_clips
+from napa_lib.files import prepare_file
+from napa_lib.loop import command
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.results import command_line, write
 
@@ -40,26 +42,29 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", metavar="FILE", help="JSON file for the errors")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, start = parser.parse_args(arguments), time.monotonic()
-    model = load_model(options.model)
-    if isinstance(model, HourglassNet):
-        size, skeleton = options.size, None
-    else:
-        size, skeleton = model.config.size, model.config.skeleton
-    clips, others = (open_clips(name, size, skeleton=skeleton) for name in (options.data, options.poses))
-    found = predict_clips(model.predict, clips)
-    errors = errors_by_motion(found, clips, options.scored)
-    guess = to_pixels(mean_pose(unpaired_poses(others), len(found)), size)
-    shown = {"all": errors["all"], "mean pose": errors_by_motion(guess, clips, options.scored)["all"]}
-    if options.regress:
-        labelled = open_clips(options.regress, size, skeleton=skeleton)
-        regress = regress_keypoints(predict_clips(model.predict, labelled), labelled.keypoints.flatten(0, 1))
-        shown["regressor on top"] = errors_by_motion(regress(found), clips, options.scored)["all"]
-    errors |= shown
-    for name, error in shown.items():
-        print(f"{name}: {error['percent']:.2f} % of the picture, {error['percent_flips']:.2f} % with flips")
-    if options.results:
-        command, seconds = command_line(PROGRAM, arguments), time.monotonic() - start
-        write(options.results, {"errors": errors, "record": []}, command, seconds, vars(options), options.seed)
+    with command():
+        if options.results:
+            prepare_file(options.results)
+        model = load_model(options.model)
+        if isinstance(model, HourglassNet):
+            size, skeleton = options.size, None
+        else:
+            size, skeleton = model.config.size, model.config.skeleton
+        clips, others = (open_clips(name, size, skeleton=skeleton) for name in (options.data, options.poses))
+        found = predict_clips(model.predict, clips)
+        errors = errors_by_motion(found, clips, options.scored)
+        guess = to_pixels(mean_pose(unpaired_poses(others), len(found)), size)
+        shown = {"all": errors["all"], "mean pose": errors_by_motion(guess, clips, options.scored)["all"]}
+        if options.regress:
+            labelled = open_clips(options.regress, size, skeleton=skeleton)
+            regress = regress_keypoints(predict_clips(model.predict, labelled), labelled.keypoints.flatten(0, 1))
+            shown["regressor on top"] = errors_by_motion(regress(found), clips, options.scored)["all"]
+        errors |= shown
+        for name, error in shown.items():
+            print(f"{name}: {error['percent']:.2f} % of the picture, {error['percent_flips']:.2f} % with flips")
+        if options.results:
+            made_by, seconds = command_line(PROGRAM, arguments), time.monotonic() - start
+            write(options.results, {"errors": errors, "record": []}, made_by, seconds, vars(options), options.seed)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,11 @@ from napa_lib.bottleneck.store import load_pretrained
 from napa_lib.data.assets import asset_path
 from napa_lib.data.clips import Clips, frame_pairs, halves, recolour, to_float, to_unit
 from napa_lib.data.sources import open_clips
-from napa_lib.engine import load_format, load_weights, save_tensors, seed_everything
+from napa_lib.engine import load_weights, save_tensors, seed_everything
 from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, adam, command, descend, laid_out, run, settings_of
 from napa_lib.networks.normalization import settle_normalization
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import quantize, read_weights
 from napa_lib.results import command_line, write
 
 PROGRAM = "python -m napa_lib.bottleneck.smuggle"
@@ -231,9 +231,9 @@ def load_smuggler(path: str | Path | None = None, model: KeypointGAN | None = No
         ValueError: if the file is missing, corrupt, or holds something else.
     """
     path = asset_path("weights/keypointgan_smuggler.safetensors") if path is None else path
-    tensors, _ = load_format(path, FORMAT, "smuggler")
+    tensors, _ = read_weights(path, FORMAT, "smuggler")
     smuggler = Smuggler(load_pretrained("cyclegan") if model is None else model)
-    load_weights(smuggler, dequantize(tensors), str(path))
+    load_weights(smuggler, tensors, str(path))
     return smuggler.eval()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import torch
 from napa_lib.bottleneck.config import ModelConfig
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_format, load_weights, save_tensors, telling_header
+from napa_lib.engine import CheckpointError, config_from, load_weights, save_tensors, telling_header
 from napa_lib.networks.hourglass import HourglassNet
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import quantize, read_weights
 
 FORMAT = "napa-keypointgan-1"
 PRETRAINED = ("ours", "cyclegan")
@@ -43,15 +44,16 @@ def load_model(path: str | Path) -> Model:
     Raises:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
-    tensors, header = load_format(path, FORMAT, "KeypointGAN")
+    tensors, header = read_weights(path, FORMAT, "KeypointGAN")
     model: Model
     with telling_header(path):
-        config = ModelConfig(**json.loads(header["config"]))
-        if header["kind"] == "hourglass":
-            model = HourglassNet(config.num_keypoints, 8 * config.width)
-        else:
-            model = KeypointGAN(config)
-    load_weights(model, dequantize(tensors), str(path))
+        config = config_from(ModelConfig, header["config"])
+        kinds: dict[str, Callable[[], Model]] = {
+            "hourglass": lambda: HourglassNet(config.num_keypoints, 8 * config.width),
+            "keypointgan": lambda: KeypointGAN(config),
+        }
+        model = kinds[header["kind"]]()
+    load_weights(model, tensors, str(path))
     return model.eval()
 
 

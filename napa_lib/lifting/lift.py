@@ -16,7 +16,7 @@ from napa_lib.engine import CheckpointError, load_tensors, load_weights, read_co
 from napa_lib.geometry.precision import common_precision
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
 from napa_lib.lifting.networks import DepthNet, MapPreset
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import quantize, read_weights
 from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, check_pose
 
@@ -88,7 +88,10 @@ class BoneStandardizer:
             if name not in tensors or tuple(tensors[name].shape) != shape:
                 found = tuple(tensors[name].shape) if name in tensors else "none"
                 raise CheckpointError(f"{path} holds no bone statistics: {name} must be {shape}, got {found}")
-        return cls(*(tensors[name].float() for name in shapes))
+        statistics = [tensors[name].float() for name in shapes]
+        if not all(bool(values.isfinite().all()) for values in statistics) or bool((statistics[1] <= 0).any()):
+            raise CheckpointError(f"{path} holds no bone statistics: they must be finite, and the spread above 0")
+        return cls(*statistics)
 
 
 def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStandardizer]:
@@ -105,7 +108,7 @@ def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStanda
     torch.Size([2, 18, 3])
     """
     path = asset_path("weights/depthnet_tiny.safetensors") if path is None else Path(path)
-    tensors, metadata = load_tensors(path)
+    tensors, metadata = read_weights(path)
     config = read_config(path, metadata)
     sees = config.get("sees")
     if sees != "bones":
@@ -113,7 +116,7 @@ def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStanda
     with telling_header(path):
         network = DepthNet(config["preset"])
     weights = {n[len("network/") :]: t for n, t in tensors.items() if n.startswith("network/")}
-    load_weights(network, dequantize(weights), str(path))
+    load_weights(network, weights, str(path))
     return network.eval(), BoneStandardizer.load(path)
 
 

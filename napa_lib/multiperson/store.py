@@ -10,10 +10,10 @@ from typing import cast
 from torch import nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, save_tensors, telling_header
+from napa_lib.engine import CheckpointError, load_weights, save_tensors, telling_header
 from napa_lib.multiperson.config import PRESETS
 from napa_lib.multiperson.networks import Lifter, MapEncoder, Teacher
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import quantize, read_weights
 
 FORMAT = "napa-multiperson-1"
 KINDS = {"teacher": Teacher, "encoder": MapEncoder, "lifter": Lifter}
@@ -39,14 +39,14 @@ def load_network(path: str | Path, kind: str) -> nn.Module:
     Raises:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
-    tensors, header = load_tensors(path)
+    tensors, header = read_weights(path)
     if header.get("format") != FORMAT or header.get("kind") != kind:
         found = f"{header.get('format')!r}, {header.get('kind')!r}"
         raise CheckpointError(f"{path} holds no {kind} of chapter 06: it is {found}, not {FORMAT!r}, {kind!r}")
     with telling_header(path):
         network = KINDS[kind](PRESETS[json.loads(header["config"])["preset"]])
     whole = {name: value for name, value in network.state_dict().items() if name.startswith(BACKBONE)}
-    load_weights(network, whole | dequantize(tensors), str(path))
+    load_weights(network, whole | tensors, str(path))
     return network.eval()
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from napa_lib import loop
 from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
+from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, descend, laid_out, on_device, settings_of
 from napa_lib.multiperson.composed import Cutouts, compose, load_cutouts
 from napa_lib.multiperson.config import CAMERAS, PRESETS
@@ -94,6 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_config(parser, TeacherConfig)
     options = parser.parse_args(arguments)
     with loop.command():
+        prepare_file(options.out)
         config = read_config(options, TeacherConfig)
         checkpoint = options.out.with_suffix(".checkpoint.safetensors")
         setup = Setup(choose_device(options.device), options.half, checkpoint, tell=tell)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_format, load_weights, save_tensors
+from napa_lib.engine import load_weights, save_tensors
 from napa_lib.networks.heatmaps import doubled
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import quantize, read_weights
 
 FORMAT = "napa-person-detector-1"
 WEIGHTS = "weights/person_detector.safetensors"
@@ -163,7 +163,7 @@ def load_detector(path: str | Path | None = None) -> PersonDetector:
         ValueError: if the file is missing, corrupt or holds something else.
     """
     file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, _ = load_format(file, FORMAT, "person detector")
+    tensors, _ = read_weights(file, FORMAT, "person detector")
     network = PersonDetector()
-    load_weights(network, dequantize(tensors), str(file))
+    load_weights(network, tensors, str(file))
     return network.eval().requires_grad_(False)

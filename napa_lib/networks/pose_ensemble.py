@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, save_tensors
+from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.movenet import MoveNet, load_movenet
 from napa_lib.networks.pose_net import MIRRORED, PoseNet2D, PosePrediction, load_pose_net
 from napa_lib.networks.pose_tree import PoseTree, load_pose_tree
 from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_pose_net
+from napa_lib.quantization import read_weights
 from napa_lib.skeletons import COCO17, NAPA18
 
 FORMAT = "napa-pose-ensemble-1"
@@ -142,9 +143,12 @@ def load_pose_ensemble(path: str | Path | None = None) -> PoseEnsemble:
         ValueError: if a file is corrupt or holds something else.
     """
     file = asset_path(CALIBRATION) if path is None else Path(path)
-    tensors, header = load_tensors(file)
+    tensors, header = read_weights(file)
     network = PoseEnsemble(load_warm_pose_net(), load_pose_net(), load_movenet(), load_pose_tree())
-    if header.get("format") != FORMAT or tensors["calibration"].shape != network.calibration.shape:
+    if header.get("format") != FORMAT:
         raise CheckpointError(f"{file} holds no calibration of the estimator: its format is {header.get('format')!r}")
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if shapes != {"calibration": tuple(network.calibration.shape)}:
+        raise CheckpointError(f"{file} holds no calibration of the estimator: its tensors are {shapes}")
     network.calibration.copy_(tensors["calibration"])
     return network.eval()

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_format, load_weights, save_tensors, telling_header
+from napa_lib.engine import load_weights, save_tensors, telling_header
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.resnet import resnet50
 from napa_lib.networks.vgg import VGG19Features
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import quantize, read_weights
 from napa_lib.skeletons import NAPA18
 
 FORMAT = "napa-pose-net-1"
@@ -183,14 +183,14 @@ def load_pose_net(path: str | Path | None = None) -> PoseNet2D:
         ValueError: if the file is corrupt or holds something else.
     """
     path = asset_path("weights/pose_net.safetensors") if path is None else Path(path)
-    tensors, metadata = load_format(path, FORMAT, "pose network")
+    tensors, metadata = read_weights(path, FORMAT, "pose network")
     with telling_header(path):
         tuned = tuple(name for name in metadata["tuned"].split(",") if name)
         # in float32, whatever torch's default dtype is
         network = PoseNet2D(metadata["backbone"], int(metadata["width"]), tuned).float()
     trained = network.trained_state()
     fixed = {name: tensor for name, tensor in network.state_dict().items() if name not in trained}
-    load_weights(network, {**fixed, **dequantize(tensors)}, str(path))
+    load_weights(network, {**fixed, **tensors}, str(path))
     return network.eval()
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import asset_path, load_paintings
-from napa_lib.engine import load_tensors
-from napa_lib.quantization import dequantize
+from napa_lib.engine import CheckpointError
+from napa_lib.quantization import read_weights
 
 # Convolutions a block, and channels a block (Simonyan and Zisserman, 2014, configuration E).
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -87,16 +87,16 @@ class VGG19Features(nn.Module):
             before = gain
 
     def _load_oxford(self, path: Path) -> None:
-        tensors = dequantize(load_tensors(path)[0])
+        tensors = read_weights(path)[0]
         for layer in LAYERS:
             name = f"conv{layer[4:]}"
             try:
                 weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
             except KeyError as error:
-                raise ValueError(f"{path} holds no VGG-19: {error} is missing") from None
+                raise CheckpointError(f"{path} holds no VGG-19: {error} is missing") from None
             own_weight, own_bias = self._parameters_of(layer)
             if weight.shape != own_weight.shape or bias.shape != own_bias.shape:
-                raise ValueError(f"{path}: {name} is {tuple(weight.shape)}, expected {tuple(own_weight.shape)}")
+                raise CheckpointError(f"{path}: {name} is {tuple(weight.shape)}, expected {tuple(own_weight.shape)}")
             own_weight.copy_(weight)
             own_bias.copy_(bias / 255)  # pictures come in [0, 1], Oxford's in [0, 255]
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_format, load_tensors, load_weights, save_tensors
+from napa_lib.engine import CheckpointError, load_weights, save_tensors
 from napa_lib.networks.blazepose import CHANNELS, BlazePose, channels_of
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.pose_net import MIRRORED, PosePrediction, Residual
-from napa_lib.quantization import dequantize
+from napa_lib.quantization import read_weights
 from napa_lib.skeletons import BLAZEPOSE33, NAPA18
 
 FORMAT = "napa-warm-pose-net-1"
@@ -161,7 +161,7 @@ def load_warm_backbone(widths: tuple[int, int, int, int] = (64, 96, 128, 160)) -
     """
     path = asset_path("weights/blazepose.safetensors")
     network = WarmPoseNet(widths).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    load_weights(network.backbone, dequantize(load_tensors(path)[0]), str(path))
+    load_weights(network.backbone, read_weights(path)[0], str(path))
     return network
 
 
@@ -181,14 +181,14 @@ def load_warm_pose_net(path: str | Path | None = None) -> WarmPoseNet:
         ValueError: if the file is corrupt or holds something else.
     """
     path = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, metadata = load_format(path, FORMAT, "pose network")
+    tensors, metadata = read_weights(path, FORMAT, "pose network")
     try:
         first, second, third, fourth = (int(width) for width in metadata["widths"].split(","))
     except (KeyError, ValueError):
         raise CheckpointError(f"{path} does not say the four widths of its head") from None
     network = load_warm_backbone((first, second, third, fourth))
     fixed = {name: tensor for name, tensor in network.state_dict().items() if name.startswith("backbone.")}
-    load_weights(network, {**fixed, **dequantize(tensors)}, str(path))
+    load_weights(network, {**fixed, **tensors}, str(path))
     return network.eval()
 
 

@@ -96,8 +96,8 @@ class PoseEstimator:
         if metadata.get("format") == FORMAT:
             return cls(load_warm_pose_net(file), *lifting, SIZE, device)
         size = read_config(file, metadata).get("size", 128)
-        if not isinstance(size, int) or size < 1:
-            raise CheckpointError(f"{file} does not tell the side of its crops, a number of pixels, but {size!r:.80}")
+        if not isinstance(size, int) or size < 32 or size % 32:
+            raise CheckpointError(f"{file} does not tell the side of its crops, a multiple of 32, but {size!r:.80}")
         return cls(load_pose_net(file), *lifting, size, device)
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_format, load_weights, save_tensors
+from napa_lib.engine import load_weights, save_tensors
+from napa_lib.quantization import read_weights
 from napa_lib.sampling.networks import PoseAutoencoder
 
 FORMAT = "napa-pose-autoencoder-1"
@@ -23,9 +24,9 @@ def load_autoencoder(path: str | Path) -> PoseAutoencoder:
     Raises:
         ValueError: if the file is missing, corrupt, or holds something else.
     """
-    tensors, _ = load_format(path, FORMAT, "pose autoencoder")
+    tensors, _ = read_weights(path, FORMAT, "pose autoencoder")
     model = PoseAutoencoder()
-    load_weights(model, {name: value.float() for name, value in tensors.items()}, str(path))
+    load_weights(model, tensors, str(path))
     return model.eval()
 
 

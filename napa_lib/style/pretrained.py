@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_format, load_weights, save_tensors, telling_header
+from napa_lib.engine import load_weights, save_tensors, telling_header
 from napa_lib.networks import VGG19Features
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import quantize, read_weights
 from napa_lib.style.functional import check_range
 from napa_lib.style.networks import TransformNet
 
@@ -75,8 +75,8 @@ def load_stylizer(name: str | Path) -> TransformNet:
         ValueError: if there is no such network, or the file is corrupt or holds something else.
     """
     path = Path(name) if str(name).endswith(".safetensors") else asset_path(f"weights/stylizer_{name}.safetensors")
-    tensors, metadata = load_format(path, FORMAT, "stylizer")
+    tensors, metadata = read_weights(path, FORMAT, "stylizer")
     with telling_header(path):
         network = TransformNet(metadata["norm"])  # type: ignore[arg-type]
-    load_weights(network, dequantize(tensors), str(path))
+    load_weights(network, tensors, str(path))
     return network.eval()

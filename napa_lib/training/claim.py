@@ -12,6 +12,7 @@ from napa_lib.data import ArtFigure, load_art_figures
 from napa_lib.data.synthetic import LOOKS, load_synthetic
 from napa_lib.engine import choose_device
 from napa_lib.evaluate import predict_art, score_art
+from napa_lib.files import prepare_file
 from napa_lib.lifting import load_depth_net
 from napa_lib.loop import Setup, command
 from napa_lib.networks.pose_net import PoseNet2D
@@ -72,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
     with command():
+        prepare_file(options.out)
         run_all(options, command_line(PROGRAM, arguments))
 
 

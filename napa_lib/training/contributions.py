@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napa_lib.engine import choose_device
+from napa_lib.files import prepare_file
 from napa_lib.loop import Setup, command
 from napa_lib.networks import VGG19Features
 from napa_lib.results import command_line, write
@@ -119,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--half", action="store_true", help="compute in bfloat16 where that is safe")
     options = parser.parse_args(arguments)
     with command():
+        prepare_file(options.results / "results.json")
         setup = Setup(choose_device(options.device), options.half)
         for name in options.parts:
             if not (options.results / f"{name}_{options.seed}.json").exists():

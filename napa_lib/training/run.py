@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -11,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.checkpoints import Record, Training
+from napa_lib.checkpoints import Record, Training, settings_in
 from napa_lib.data import load_paintings
-from napa_lib.engine import CHECKPOINT_FORMAT, CheckpointError, load_tensors, load_weights, seed_everything
+from napa_lib.engine import CheckpointError, load_tensors, load_weights, seed_everything
 from napa_lib.loop import HERE, Losses, Setup, go_back, laid_out, on_device, run, take_step
 from napa_lib.networks import VGG19Features
 from napa_lib.processes import average_losses, join_processes, step_seed
@@ -208,9 +207,9 @@ def load_stage(model: NapaModel, path: str | Path, number: int) -> None:
         CheckpointError: if the file is missing, corrupt, or of another stage, version or training.
     """
     tensors, header = load_tensors(path)
-    settings = json.loads(header.get("settings", "{}"))
+    settings = settings_in(path, header)
     found = settings.get("stage")
-    if header.get("format") != CHECKPOINT_FORMAT or not str(found).startswith("napa "):
+    if not str(found).startswith("napa "):
         raise CheckpointError(f"{path} is no checkpoint of a stage")
     if found != f"napa {number}":
         raise CheckpointError(f"{path} is of stage {str(found).removeprefix('napa ')}, expected stage {number}")
