@@ -48,7 +48,7 @@ class _Descriptor(torch.autograd.Function):
     """Offsets of all pairs and their squares, with one way back over the pairs in place of one for each operation."""
 
     @staticmethod
-    def forward(ctx, known: Tensor, there: Tensor | None) -> Tensor:
+    def forward(known: Tensor, there: Tensor | None) -> Tensor:  # type: ignore[override]
         """(B, 3, J) joints, and (B, J) which are there if some are not, to (B, 6, J, J)."""
         batch, _, joints = known.shape
         both = known.new_empty(batch, 6, joints, joints)
@@ -56,9 +56,12 @@ class _Descriptor(torch.autograd.Function):
         if there is not None:
             offsets.mul_(_pairs(there))
         torch.mul(offsets, offsets, out=both[:, 3:])
-        ctx.there = there
-        ctx.save_for_backward(both)
         return both
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.there = inputs[1]
+        ctx.save_for_backward(output)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]

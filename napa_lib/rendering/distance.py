@@ -60,7 +60,8 @@ def render_skeleton(
     clean, present = without_missing(points.to(working_dtype(points)))
     start, end = bone_indices(edges, points.shape[1], points.device)
     visible = present[:, start] & present[:, end]
-    picture = _SkeletonImage.apply(clean[:, start], clean[:, end], visible, (height, width), gamma)
+    track = clean.requires_grad and torch.is_grad_enabled()
+    picture, _ = _SkeletonImage.apply(clean[:, start], clean[:, end], visible, (height, width), gamma, track)
     return picture.to(points.dtype)
 
 
@@ -91,18 +92,35 @@ class _SkeletonImage(torch.autograd.Function):
     """Eq. 1 and its gradient: by the envelope theorem, r and the edge may be held at their optimum."""
 
     @staticmethod
-    def forward(ctx, a, b, visible, size, gamma):
+    def forward(a, b, visible, size, gamma, track):
+        """The picture (B, 1, H, W), and by tiles: the picture, and where tracked each pixel's nearest edge."""
         tiles = _Tiles(size, a)
-        square, nearest = _nearest_edge(a, b, visible, tiles, track=any(ctx.needs_input_grad))
+        square, nearest = _nearest_edge(a, b, visible, tiles, track)
         picture = square.mul_(-gamma).exp_()
-        ctx.save_for_backward(a, b, picture, nearest)
-        ctx.tiles, ctx.gamma = tiles, gamma
-        return tiles.to_picture(picture)
+        return tiles.to_picture(picture), (picture, nearest)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        a, b, _, ctx.size, ctx.gamma, _ = inputs
+        ctx.save_for_backward(a, b, *output[1])
+
+    @staticmethod
+    def vmap(info, in_dims, *inputs):
+        """Its axis taken into the batch's, and back."""
+        folded = [
+            (x.expand(info.batch_size, *x.shape) if dim is None else x.movedim(dim, 0)).flatten(0, 1)
+            for x, dim in zip(inputs[:3], in_dims, strict=False)
+        ]
+        *rest, track = inputs[3:]
+        image, kept = _SkeletonImage.apply(*folded, *rest, track or folded[0].requires_grad)
+        whole, *tiles = (x.unflatten(0, (info.batch_size, len(x) // info.batch_size)) for x in (image, *kept))
+        return (whole, tuple(tiles)), (0, (0, 0))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx, gradient, _):
         a, b, picture, nearest = ctx.saved_tensors
+        tiles = _Tiles(ctx.size, a)
         index = nearest.long().flatten(1)
 
         def own(table: Tensor) -> Tensor:
@@ -110,17 +128,17 @@ class _SkeletonImage(torch.autograd.Function):
 
         ax, ay = (own(a[..., i]) for i in (0, 1))
         dx, dy = (own((b - a)[..., i]) for i in (0, 1))
-        rx, ry = ctx.tiles.x - ax, ctx.tiles.y - ay
+        rx, ry = tiles.x - ax, tiles.y - ay
         square = dx * dx + dy * dy
         r = ((rx * dx + ry * dy) / torch.where(square > POINT**2, square, torch.ones_like(square))).clamp_(0, 1)
-        pull = 2 * ctx.gamma * ctx.tiles.to_tiles(gradient) * picture
+        pull = 2 * ctx.gamma * tiles.to_tiles(gradient) * picture
         parts = []
         for offset in (pull * (rx - r * dx), pull * (ry - r * dy)):
             at_b = torch.zeros_like(a[..., 0]).scatter_add_(1, index, (r * offset).flatten(1))
             both = torch.zeros_like(at_b).scatter_add_(1, index, offset.flatten(1))
             parts.append((both - at_b, at_b))
         grad_a, grad_b = (torch.stack(ends, -1) for ends in zip(*parts, strict=True))
-        return grad_a, grad_b, None, None, None
+        return grad_a, grad_b, None, None, None, None
 
 
 def _nearest_edge(a: Tensor, b: Tensor, visible: Tensor, tiles: _Tiles, track: bool) -> tuple[Tensor, Tensor]:

@@ -90,7 +90,9 @@ def render_bone_map(
     half = torch.hypot(0.5 * axes.length, torch.full_like(axes.length, softness))
     opacity = torch.where(axes.visible, 0.5 * axes.length / half, torch.zeros_like(half))
     frames = ellipse_frames(axes, half, 0.5 * width)
-    return _SoftOvals.apply(frames, opacity, colors, shape, 0.5 * width / softness).to(keypoints.dtype)
+    keep = frames.requires_grad and torch.is_grad_enabled()
+    picture, _ = _SoftOvals.apply(frames, opacity, colors, shape, 0.5 * width / softness, keep)
+    return picture.to(keypoints.dtype)
 
 
 def _hard_ovals(axes: BoneAxes, colors: Tensor, size: tuple[int, int], width: float) -> Tensor:
@@ -119,22 +121,28 @@ class _SoftOvals(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, frames, opacity, colors, size, steepness):
+    def forward(frames, opacity, colors, size, steepness, keep):
+        """The picture, and where kept the bones' spans and the light that reaches them."""
         reach = 1 - math.log(torch.finfo(frames.dtype).eps) / steepness
         bones = split_by_bone(reached_spans(frames / reach, opacity > 0, size), len(colors))
 
         def coverage(spans: Spans) -> Tensor:
             return _edge_profile(frames, spans, steepness)[1].mul_(opacity[spans.pose, spans.bone, None])
 
-        light: list[Tensor] | None = [] if any(ctx.needs_input_grad) else None
+        light: list[Tensor] | None = [] if keep else None
         picture = composite(bones, coverage, colors, len(frames), size, light)
-        ctx.save_for_backward(frames, opacity, colors)
-        ctx.bones, ctx.light, ctx.steepness = bones, light, steepness
-        return picture
+        return picture, (bones, light) if keep else None
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, _, ctx.steepness, keep = inputs
+        if keep:
+            ctx.save_for_backward(*tensors)
+            ctx.bones, ctx.light = output[1]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx, gradient, _):
         frames, opacity, colors = ctx.saved_tensors
         planes = torch.nn.functional.pad(gradient, (0, -gradient.shape[-1] % SPAN)).reshape(-1, SPAN)
         rows = len(planes) // max(3 * len(frames), 1)
@@ -153,7 +161,7 @@ class _SoftOvals(torch.autograd.Function):
             gain.mul_(profile.sub_(1)).div_(r.clamp_min_(math.sqrt(torch.finfo(r.dtype).eps)))
             pull = _frame_gradient(gain, frames, spans, ctx.steepness * fade)
             grad_frames[:, k].index_add_(0, spans.pose, pull)
-        return grad_frames, grad_opacity, None, None, None
+        return grad_frames, grad_opacity, None, None, None, None
 
 
 def _frame_gradient(pull: Tensor, frames: Tensor, spans: Spans, scale: Tensor) -> Tensor:

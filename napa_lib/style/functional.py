@@ -124,9 +124,8 @@ def jensen_shannon(a: Tensor, b: Tensor) -> Tensor:
         (B,) in [0, log 2].
     """
     a, b = _alike("a", a, "b", b)
-    last = a.is_contiguous(memory_format=torch.channels_last)
-    order = (0, 2, 3, 1) if last else (0, 1, 2, 3)  # as they lie in memory, so that nothing is copied
-    return _JensenShannon.apply(a.permute(order).flatten(1), b.permute(order).flatten(1))
+    order = (0, 2, 3, 1) if a.stride(1) == 1 else (0, 1, 2, 3)  # as they lie in memory, so that nothing is copied
+    return _JensenShannon.apply(a.permute(order).flatten(1), b.permute(order).flatten(1))[0]
 
 
 def style_entropy_loss(output_features: Sequence[Tensor], style_features: Sequence[Tensor]) -> Tensor:
@@ -243,10 +242,15 @@ def sum_layers(losses: Sequence[Tensor]) -> Tensor:
 class _Gram(torch.autograd.Function):
     """F F^T with the gradient (G + G^T) F in one product; autograd would take two and a transposition."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, f: Tensor) -> Tensor:
-        ctx.save_for_backward(f)
+    def forward(f: Tensor) -> Tensor:  # type: ignore[override]
         return f @ f.transpose(1, 2)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:  # type: ignore[override]
@@ -261,8 +265,11 @@ class _JensenShannon(torch.autograd.Function):
     With p = a / sum(a): dJS/dp = 1/2 log(p / m), and dJS/da = 1/2 (log(p / m) - sum p log(p / m)) / sum(a).
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
+    def forward(a: Tensor, b: Tensor) -> tuple[Tensor, list[Tensor]]:  # type: ignore[override]
+        """(B,), and what the gradient is made of."""
         # The small constant keeps log and gradient finite at the many exact zeros behind a ReLU.
         p, q = a + 1e-6, b + 1e-6
         sums = [x.sum(1, keepdim=True) for x in (p, q)]
@@ -270,12 +277,15 @@ class _JensenShannon(torch.autograd.Function):
         middle = (p + q).mul_(0.5)
         logs = [torch.div(x, middle).log_() for x in (p, q)]
         parts = [torch.linalg.vecdot(x, log)[:, None] for x, log in zip((p, q), logs, strict=True)]
-        ctx.save_for_backward(*sums, *logs, *parts)
-        return 0.5 * (parts[0] + parts[1])[:, 0].clamp_min(0)
+        return 0.5 * (parts[0] + parts[1])[:, 0].clamp_min(0), [*sums, *logs, *parts]
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, list[Tensor]]) -> None:
+        ctx.save_for_backward(*output[1])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+    def backward(ctx, gradient: Tensor, _: None):  # type: ignore[override]
         saved = ctx.saved_tensors
         half = 0.5 * gradient[:, None]
         return tuple(
