@@ -231,3 +231,10 @@ def test_other_settings_in_a_finished_folder_name_the_way(tmp_path, small):  # n
     train(wanted(tmp_path, (1,)))
     with pytest.raises(CheckpointError, match="real is 0.0, expected 0.5.*; choose another --out; with --fine-tune"):
         train(replace(wanted(tmp_path, (1,)), config=replace(CONFIG, real=0.5)))
+
+
+def test_what_is_no_checkpoint_is_no_start(tmp_path, small):  # noqa: F811
+    train(wanted(tmp_path, (1,)))
+    (tmp_path / "stylizer.safetensors").rename(tmp_path / "stage_1.safetensors")
+    with pytest.raises(CheckpointError, match="stage_1.safetensors is no checkpoint of a training"):
+        train(wanted(tmp_path))

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from napa_lib import __version__
+from napa_lib.checkpoints import settings_in
 from napa_lib.engine import CheckpointError, load_metadata
 from napa_lib.files import sha256, write_text
 from napa_lib.results import hardware, to_json
@@ -56,7 +57,11 @@ class RunFolder:
             CheckpointError: if the file is no checkpoint.
         """
         file = self.checkpoint(stage)
-        return int(load_metadata(file).get("step", "0")) if file.exists() else 0
+        if not file.exists():
+            return 0
+        header = load_metadata(file)
+        settings_in(file, header)  # a checkpoint has some
+        return int(header.get("step", "0"))
 
     @contextmanager
     def held(self) -> Iterator[None]:
