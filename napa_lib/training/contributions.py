@@ -1,9 +1,6 @@
 """What each stage adds, and what the self supervision does: `python -m napa_lib.training.contributions --help`.
 
 One call makes one stage of one seed, from the stage before it, and measures it on validation people.
-
-In the stored results of the parts with a pose, G' learned on soft bone maps and was measured on hard ones; it learns on
-hard ones now, which changes their `pa_mpjpe` and `depth`, and nothing else in them.
 """
 
 from __future__ import annotations
