@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 STRIDE = 4  # pixels of the picture a cell of the heat maps
+NEAR = 2  # cells round a peak that have a say in where it is
 
 
 def soft_argmax(heatmaps: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
 
 
 def local_soft_argmax(heatmaps: Tensor) -> Tensor:
-    """Expected position under the heat map's highest peak: the expectation over the cells within 2 of it.
+    """Expected position under the heat map's highest peak: the expectation over the cells within `NEAR` of it.
 
     Over the whole map, every faint doubt elsewhere draws the expectation towards the middle, and of two equal peaks it
     takes the point between. Training wants that gradient; an answer wants the peak.
@@ -69,7 +70,7 @@ def local_soft_argmax(heatmaps: Tensor) -> Tensor:
     peak = heatmaps.flatten(2).argmax(-1)[..., None, None]
     rows = torch.arange(height, device=heatmaps.device)[:, None]
     columns = torch.arange(width, device=heatmaps.device)
-    near = ((rows - peak // width).abs() <= 2) & ((columns - peak % width).abs() <= 2)
+    near = ((rows - peak // width).abs() <= NEAR) & ((columns - peak % width).abs() <= NEAR)
     return soft_argmax(heatmaps.masked_fill(~near, -torch.inf))
 
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.fft import irfft2, rfft2
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_format, load_weights, save_tensors
+from napa_lib.engine import load_weights, save_tensors
 from napa_lib.networks.pose_net import MIRRORED
+from napa_lib.quantization import read_weights
 from napa_lib.skeletons import NAPA18
 
 FORMAT = "napa-pose-tree-1"
@@ -30,11 +31,11 @@ class PoseTree(nn.Module):
     """A pictorial structure (Felzenszwalb & Huttenlocher, 2005) whose parts are the joints' heat maps.
 
         p(x) ~ prod_j p_j(x_j) prod_{j not the root} k_j(x_j - x_parent(j))
-                prod_{j a limb's} 1 - (1 - TOGETHER) exp(-|x_j - x_other(j)|^2 / (2 APART^2))
+                prod_{(l, r)} 1 - (1 - TOGETHER) exp(-|x_l - x_r|^2 / (2 APART^2))
 
-    with other(j) the same joint of the other side. `forward` gives log p(x_j) of each joint. Without the last product
-    the sum over all arrangements is exact (`tree_marginals`); with it, knees, ankles, elbows and wrists of the two
-    sides tell each other ROUNDS times where they are, as in loopy belief propagation. Of a stick man, and of whoever
+    with (l, r) the left and the right knees, ankles, elbows and wrists. `forward` gives log p(x_j) of each joint. Without the last product
+    the sum over all arrangements is exact (`tree_marginals`); with it, the two sides tell each
+    other ROUNDS times where they are, as in loopy belief propagation. Of a stick man, and of whoever
     wears a robe, each map of a leg names both legs; here one of them goes to each side.
 
     Attributes:
@@ -58,12 +59,11 @@ class PoseTree(nn.Module):
         if log_p.shape[1:] != (NAPA18.num_joints, CELLS, CELLS):
             raise ValueError(f"heat maps must be (B, 18, {CELLS}, {CELLS}), got {tuple(log_p.shape)}")
         log_p, left = log_p.float(), torch.zeros_like(log_p, dtype=torch.float32)
+        spectra = _spectra(self.offsets, log_p.shape[2:])
         for _ in range(ROUNDS):
-            known = (
-                tree_marginals(log_p + left, self.offsets, NAPA18.parents) - left
-            )  # without what the other side said
+            known = _marginals(log_p + left, spectra, NAPA18.parents) - left  # but what it was told
             left[:, LIMBS] = KEPT * left[:, LIMBS] + (1 - KEPT) * left_over(known[:, OTHERS])
-        return tree_marginals(log_p + left, self.offsets, NAPA18.parents)
+        return _marginals(log_p + left, spectra, NAPA18.parents)
 
 
 def tree_marginals(log_p: Tensor, offsets: Tensor, parents: Sequence[int]) -> Tensor:
@@ -85,9 +85,13 @@ def tree_marginals(log_p: Tensor, offsets: Tensor, parents: Sequence[int]) -> Te
     >>> told[0, :, 0].argmax(-1).tolist()
     [0, 1]
     """
+    return _marginals(log_p, _spectra(offsets, log_p.shape[2:]), parents)
+
+
+def _marginals(log_p: Tensor, spectra: Tensor, parents: Sequence[int]) -> Tensor:
+    """`tree_marginals` with the offsets' spectra."""
     levels = _levels(parents)
     above = torch.tensor(parents, device=log_p.device)
-    spectra = _spectra(offsets, log_p.shape[2:])
     known = log_p.clone()  # what each joint and those below it say
     said = torch.zeros_like(log_p)  # of that, what each tells its parent
     for level in reversed(levels[1:]):
@@ -182,7 +186,7 @@ def load_pose_tree(path: str | Path | None = None) -> PoseTree:
         ValueError: if the file is missing, corrupt or holds something else.
     """
     file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, _ = load_format(file, FORMAT, "tree of joints")
+    tensors, _ = read_weights(file, FORMAT, "tree of joints")
     tree = PoseTree()
     load_weights(tree, tensors, str(file))
     return tree
