@@ -33,10 +33,10 @@ class PoseTree(nn.Module):
         p(x) ~ prod_j p_j(x_j) prod_{j not the root} k_j(x_j - x_parent(j))
                 prod_{(l, r)} 1 - (1 - TOGETHER) exp(-|x_l - x_r|^2 / (2 APART^2))
 
-    with (l, r) the left and the right knees, ankles, elbows and wrists. `forward` gives log p(x_j) of each joint. Without the last product
-    the sum over all arrangements is exact (`tree_marginals`); with it, the two sides tell each
-    other ROUNDS times where they are, as in loopy belief propagation. Of a stick man, and of whoever
-    wears a robe, each map of a leg names both legs; here one of them goes to each side.
+    with (l, r) the left and the right knees, ankles, elbows and wrists. `forward` gives log p(x_j) of each joint.
+    Without the last product the sum over all arrangements is exact (`tree_marginals`); with it, the two sides tell each
+    other ROUNDS times where they are, as in loopy belief propagation. Of a stick man, and of whoever wears a robe, each
+    map of a leg names both legs; here one of them goes to each side.
 
     Attributes:
         offsets: (18, 2 RADIUS + 1, 2 RADIUS + 1) k_j, the chance that a joint of `NAPA18` is so many cells below and to
