@@ -180,7 +180,7 @@ def load_format(path: str | Path, form: str, what: str) -> tuple[dict[str, Tenso
     return tensors, header
 
 
-def read_config(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+def config_in(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     """The configuration in a weights file's metadata; {} where there is none.
 
     Raises:

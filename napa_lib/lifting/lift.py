@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_tensors, load_weights, read_config, save_tensors, telling_header
+from napa_lib.engine import CheckpointError, config_in, load_tensors, load_weights, save_tensors, telling_header
 from napa_lib.geometry.precision import common_precision
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
 from napa_lib.lifting.networks import DepthNet, MapPreset
@@ -109,7 +109,7 @@ def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStanda
     """
     path = asset_path("weights/depthnet_tiny.safetensors") if path is None else Path(path)
     tensors, metadata = read_weights(path)
-    config = read_config(path, metadata)
+    config = config_in(path, metadata)
     sees = config.get("sees")
     if sees != "bones":
         raise CheckpointError(f"{path} holds no depth network on bone maps{f', but one that sees {sees}' * bool(sees)}")

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from napa_lib.data.crops import square_boxes
-from napa_lib.engine import CheckpointError, choose_device, load_metadata, read_config
+from napa_lib.engine import CheckpointError, choose_device, config_in, load_metadata
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
 from napa_lib.networks.movenet import PeopleDetector, load_movenet
 from napa_lib.networks.person_detector import load_detector
@@ -95,7 +95,7 @@ class PoseEstimator:
         metadata = load_metadata(file)
         if metadata.get("format") == FORMAT:
             return cls(load_warm_pose_net(file), *lifting, SIZE, device)
-        size = read_config(file, metadata).get("size", 128)
+        size = config_in(file, metadata).get("size", 128)
         if not isinstance(size, int) or size < 32 or size % 32:
             raise CheckpointError(f"{file} does not tell the side of its crops, a multiple of 32, but {size!r:.80}")
         return cls(load_pose_net(file), *lifting, size, device)
