@@ -123,7 +123,7 @@ WRONG = {
     "1": ((lambda m, p: read_cells(m, p)[::-1], "have changed places"),
           (lambda m, p: read_cells(m, p + 8), "angles are others"),
           (lambda m, p: (read_cells(m, p)[0], read_cells(m, p)[1] / 1000), "depth is another")),
-    "3": ((lambda v, a, b: (v @ (b - a)) / (b - a).norm(), "has shape (12,)"),
+    "3": ((lambda v, a, b: (v @ (b - a)) / (b - a).norm(), "one number, but it has shape (12,)"),
           (lambda v, a, b: 2 * support_loop(v, a, b), "unit = "),
           (lambda v, a, b: support_loop(v.flip(1), a, b), "unit = ")),
     "4": ((lambda s, t: 2 * distl_nan(s, t), "mean of"),

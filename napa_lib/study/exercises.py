@@ -17,6 +17,28 @@ SYMBOLS = {"right": "✓", "wrong": "✗", "untouched": "○"}
 WORDS = {"right": "right", "wrong": "not yet", "untouched": "not attempted yet"}
 KINDS = ("predict", "code", "break")
 FLOAT32 = 3e-5  # how far apart two ways to compute the same in float32 may be, of their size
+ADVICE = {  # what part of an error message means for somebody who meets it for the first time
+    "backward through the graph a second time": "Compute in each step anew what the loss is made of, and `.detach()` "
+    "what no gradient should pass through. `retain_graph` is not needed.",
+    "Can't call numpy() on Tensor that requires grad": "NumPy cannot follow a gradient. Do not detach: use torch's "
+    "own functions here, such as `torch.sqrt` or `.norm()`.",
+    "does not require grad and does not have a grad_fn": "Nothing in this loss asks for a gradient: call "
+    "`.requires_grad_()` on what is to be trained, before the loss is computed, and stay in torch.",
+    "leaf Variable that requires grad is being used in an in-place": "Change it inside `with torch.no_grad():`.",
+    "modified by an inplace operation": "Something was overwritten that `backward` still needs: call `backward` "
+    "before the step that changes it, or work on a copy.",
+    "and 'NoneType'": "One of the two is None. A tensor's `.grad` stays None unless the tensor was created with "
+    "`.requires_grad_()` rather than computed from another.",
+    "'numpy.ndarray' object has no attribute": "This is a NumPy array, and that is a method of torch tensors.",
+    "Boolean value of Tensor with more than one value": "`min`, `max`, `if`, `and` want one truth value; for tensors "
+    "take `torch.minimum`, `torch.where` or `&`.",
+    "truth value of an array with more than one element": "`min`, `max`, `if`, `and` want one truth value; for arrays "
+    "take `np.minimum`, `np.where` or `&`.",
+    "must match the size of tensor": "Print the shapes. Is an axis of length 1 missing (`keepdim=True`, `x[:, None]`), "
+    "or a mean, before two sets of different size are added?",
+    "could not be broadcast together": "Print the shapes. Is an axis of length 1 missing (`keepdims=True`, "
+    "`x[:, None]`), or a mean, before two sets of different size are added?",
+}
 
 
 class Wrong(Exception):
@@ -134,8 +156,20 @@ def numbers(value: Any, shape: tuple[int, ...], what: str = "your answer") -> np
     except (TypeError, ValueError):
         raise Wrong(f"{what} should be numbers of shape {shape}, but it is {type(value).__name__} {value!r}.") from None
     if array.shape != shape:
-        raise Wrong(f"{what} has shape {array.shape}, but {shape} is expected.")
+        raise Wrong(_misshapen(array.shape, shape, what))
     return array
+
+
+def _misshapen(got: tuple[int, ...], wanted: tuple[int, ...], what: str) -> str:
+    """What is wrong with a shape, and the usual reason where one fits."""
+    if not wanted:
+        return f"{what} should be one number, but it has shape {got}."
+    said = f"{what} should have shape {wanted}, not {got}."
+    if got == (1, *wanted):
+        return f"{said} There is one axis too many in front."
+    if sorted(got) == sorted(wanted):
+        return f"{said} The axes are in another order."
+    return said
 
 
 def number(value: Any, what: str = "your answer") -> float:
@@ -203,8 +237,7 @@ def guarded(function: Callable[..., Any], stub: str = "") -> Callable[..., Any]:
         try:
             result = function(*args, **kwargs)
         except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            raise Wrong(f"your function stopped with {what}{_where(function, error)}") from None
+            raise Wrong(f"your function stopped with {_told(function, error)}") from None
         if not is_blank(result):
             return result
         if is_stub(function, stub):
@@ -237,6 +270,14 @@ def _same_code(one: CodeType, other: CodeType) -> bool:
     return len(one.co_consts) == len(other.co_consts) and all(
         _same_code(a, b) if isinstance(a, CodeType) and isinstance(b, CodeType) else a == b for a, b in pairs
     )
+
+
+def _told(function: Callable[..., Any], error: Exception) -> str:
+    """An error, its line and our advice. Where we have some, only the error's first sentence: torch's further ones
+    advise what a learner should mostly not do."""
+    said, where = f"{type(error).__name__}: {error}", _where(function, error)
+    advice = next((advice for part, advice in ADVICE.items() if part in said), "")
+    return f"{said.split('. ')[0].rstrip('.')}{where}. {advice}" if advice else f"{said}{where}"
 
 
 def _where(function: Callable[..., Any], error: Exception) -> str:

@@ -24,7 +24,7 @@ def check_mirrored_x(answer) -> Verdict:
 
 
 def check_flip(flip_pose) -> Verdict:
-    pose = np.array([[10.0, 5.0], [90.0, 6.0], [50.0, 40.0], [np.nan, np.nan], [70.0, 80.0]])
+    pose = np.array([[10.0, 5.0], [90.0, 6.0], [40.0, 40.0], [np.nan, np.nan], [70.0, 80.0]])
     pairs, width = [(0, 1), (3, 4)], 101
     expected = pose[[1, 0, 2, 4, 3]] * [-1, 1] + [width - 1, 0]
     got = numbers(flip_pose(pose.copy(), pairs, width), (5, 2), "the flipped pose")
@@ -45,6 +45,14 @@ def check_flip(flip_pose) -> Verdict:
         return wrong("every x is one pixel too large: the last pixel centre is at width - 1.")
     if close(got[:, 0], expected[:, 0]):
         return wrong("x is right, y is not: a mirror leaves heights alone.")
+    if close(got, expected - [width - 1, 0]):
+        return wrong("a minus alone sends every joint out of the picture, to the left: x becomes width - 1 - x.")
+    if close(got, (pose * [1, -1] + [0, width - 1])[[1, 0, 2, 4, 3]]):
+        return wrong("that stands the picture on its head: x is column 0, `flipped[:, 0]`, and y is column 1.")
+    if close(got[0], pose[1]) and close(got[2], expected[2]):
+        return wrong("a side was taken over from the pose as it was before the mirror: swap the mirrored joints.")
+    if close(got, pose * [-1, 1] + [width, 0]):
+        return wrong("two things: every x is one pixel too large, and the sides have not traded names.")
     return wrong("a toy: in a picture 5 wide, a left hand at (4, 3) and a right one at (1, 1), one pair. Mirrored, the "
                  "left hand is at (3, 1) and the right one at (0, 3).")  # fmt: skip
 
@@ -64,9 +72,18 @@ def check_pckh(my_pckh) -> Verdict:
     l1 = np.abs(prediction - target).sum(-1)[seen]
     usual = {
         float((miss[seen] < 0.5 * head).sum() / 14): "you divide by all 14 joints. A joint that nobody annotated (NaN) "
-        "is neither right nor wrong: leave it out of the count.",
+        "is neither right nor wrong: leave it out. (`== np.nan` finds none: NaN equals nothing. Use `np.isnan`.)",
         float((miss[seen] < head).mean()): "that is the share within a whole head size; the threshold is half of it.",
         float((l1 < 0.5 * head).mean()): "that measures |dx| + |dy|. The distance is sqrt(dx² + dy²).",
+        float((miss[seen] < 0.25 * head).mean()): "that is `PCKh@0.25`; here half a head is near enough.",
+        float((miss[seen] ** 2 < 0.5 * head).mean()): "you compare the square of the distance: take its root. Or norm "
+        "took all joints at once: say `axis=-1`.",
+        float((np.abs(prediction - target)[seen] < 0.5 * head).mean()): "you count coordinates, x and y apart. A joint "
+        "has one distance, sqrt(dx² + dy²).",
+        float((np.abs(prediction - target)[seen].max(-1) < 0.5 * head).mean()): "that looks at the larger of |dx| and "
+        "|dy|. The distance is sqrt(dx² + dy²).",
+        float((miss[seen] < 0.5 * head).sum()): "that is how many joints are right: divide by how many were annotated.",
+        float(miss[seen].mean() / head): "that is the mean distance in heads. Count the joints that are near enough.",
         1 - expected: "that is the share of wrong joints.",
         100 * expected: "that is a percentage; scores here are fractions from 0 to 1.",
     }
@@ -82,7 +99,8 @@ def check_pckh(my_pckh) -> Verdict:
     for value, hint in usual.items():
         if close(got, value):
             return wrong(hint)
-    return wrong(f"on a test pose the score should be {expected:.3f}, yours is {got:.3f}.")
+    return wrong(f"on a test pose the score should be {expected:.3f}, yours is {got:.3f}. Try the toy above: head size "
+                 "2, joints 0, 0.9 and 1 px off, two of three right.")  # fmt: skip
 
 
 def check_crop(to_crop) -> Verdict:
@@ -104,6 +122,22 @@ def check_crop(to_crop) -> Verdict:
         return wrong("the points are scaled but not moved: subtract the box's corner first.")
     if close(got, (points - [99.5, 49.5]) * 2 - 0.5) or close(got, (points - [99.5, 49.5]) * 2):
         return wrong("the factor is upside down: it is new size / old size.")
+    usual = (
+        (shifted + 0.5, "the sign of the half pixel: the crop's edge lies at -0.5, so half a pixel is taken away."),
+        (shifted - 0.25, "the half pixel is taken away before the scaling and shrinks with it: do so at the end."),
+        (points - [99.5, 49.5] - 0.5, "the points are moved but not scaled: multiply by new size / box size."),
+        (points - [99.5, 49.5], "the points are moved but not scaled: multiply by new size / box size."),
+        (shifted * [29 / 30, 19 / 20], "from edge to edge a crop is its whole size, 30 pixels for `size` (30, 20), not "
+         "size - 1; then half a pixel leads from the edge to the first centre."),
+        ((points - [99.5, 49.5]) * [20 / 60, 30 / 40] - 0.5, "width and height are swapped: `size` is (width, height), "
+         "and width belongs to x."),
+        ((points - [99.5, 49.5]) * [30 / 159.5, 20 / 89.5] - 0.5, "`box` ends with a corner, not with a size: the "
+         "box is x1 - x0 wide."),
+        (np.stack([shifted[:, 0] - 0.5, points[:, 1]], -1), "x is right; y goes the same way, with the height."),
+    )  # fmt: skip
+    for value, hint in usual:
+        if close(got, value):
+            return wrong(hint)
     return wrong("step by step: distance from the box's corner, times new size / box size, minus half a pixel.")
 
 
@@ -153,7 +187,8 @@ def check_doubtful(doubtful) -> Verdict:
     if set(got) == set(expected):
         return wrong("the right joints in another order: the least sure should come first.")
     if set(got) == {*expected, *(names[j] for j in face)}:
-        return wrong("eyes and ears are NaN in `keypoints`: a joint that is not there cannot be doubted.")
+        return wrong("eyes and ears are NaN in `keypoints`: a joint that is not there cannot be doubted. (`!= np.nan` "
+                     "is always true: ask `.isnan()`.)")  # fmt: skip
     if set(got) == {*expected, "l_knee"}:
         return wrong("one too many: the joint exactly at the threshold is not below it.")
     if not set(got) & set(expected):

@@ -42,6 +42,7 @@ def check_gram(my_gram) -> Verdict:
         (expected * 60, "nothing is divided yet: a large picture would have a larger Gram matrix. Divide by C H W."),
         (expected * 3, "divided by H W alone; Johnson's normalisation, which the library takes, divides by C as well."),
         (flat @ f.reshape(20, 3).numpy() / 60, "`reshape` to (H W, C) does not transpose: it deals values out anew."),
+        (expected * 20**2, "mind the brackets: `/ channels * height * width` multiplies by the last two."),
         (centred @ centred.T / 60, "that is a covariance: you took the mean away, which the Gram matrix keeps."),
         (flat @ flat.T / np.outer(lengths, lengths), "that is a correlation: how strongly they fire was divided out."),
     )
@@ -68,6 +69,7 @@ def check_cosine(my_cosine_loss) -> Verdict:
         (similarity, "that is the similarity itself. Minimised, it turns the two maps away from each other."),
         (-similarity, "minus the similarity pulls the right way, but a loss of 0 should mean a perfect match."),
         (1 - flat_a @ flat_b, "divide by the two lengths: without them, longer maps look more alike."),
+        ((1 - similarity) / 2, "half of it: two maps that have nothing in common, a cosine of 0, should be 1 apart."),
         (1 - places, "one cosine a position, averaged. The paper compares one long vector with another."),
         (1 - channels, "one cosine a channel, averaged. The paper compares one long vector with another."),
         (np.arccos(similarity), "that is the angle. It is 0 at the right place; the loss here is 1 minus its cosine."),
@@ -160,4 +162,4 @@ def check_fooled(fool) -> Verdict:
         return wrong(f"L_srgb is {srgb:.4f}, it does see a difference. Which change of a vector leaves its direction?")
     if hsv < 0.2:
         return wrong(f"L_srgb is fooled, but by a picture that nearly is the style picture: L_hsv is {hsv:.2f}.")
-    return right(f"L_srgb is {srgb:.4f}, L_hsv {hsv:.2f}. A cosine is blind to brightness; hence the V in L_hsv.")
+    return right(f"L_srgb is {abs(srgb):.4f}, L_hsv {hsv:.2f}. A cosine is blind to brightness; hence the V in L_hsv.")

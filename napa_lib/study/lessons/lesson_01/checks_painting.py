@@ -88,7 +88,8 @@ def check_gatys(my_gatys: Callable[..., Tensor]) -> Verdict:
     if close(got, descend(ToyFeatures()), 1e-4):  # a low loss alone does not tell: other losses lead as low
         return right(f"the loss fell from {start:.0f} to {reached:.0f}, and only pixels were trained.")
     return wrong(f"the loss went from {start:.0f} to {reached:.0f}; {STEPS} steps of Adam at {RATE} lead to {best:.0f} "
-                 "and to another picture. Are both terms in it, each between the right maps?")  # fmt: skip
+                 "and to another picture. Are both terms in it, each between the right maps? Is there one Adam, made "
+                 "before the loop, and as many steps as asked for?")  # fmt: skip
 
 
 _SLIPS = {

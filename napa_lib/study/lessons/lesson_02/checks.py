@@ -60,12 +60,17 @@ def check_inside(my_inside) -> Verdict:
         (_capsule(points, start, end, width), "that is the distance to the segment, which makes a capsule with round "
          "ends. The oval narrows towards its tips."),
         (_strip(points, start, end, width), "that is the distance to the line alone: a strip without ends."),
+        (_upright(points, start, end, width), "that oval lies level, whatever the bone does: measure along the bone, "
+         "`offset @ u`, not along x."),
+        (_box(points, start, end, width), "that is a rectangle: square both fractions and add them before comparing."),
         (~_inside(points, start, end, width), "that is the outside: inside, the sum is less than 1."),
         (_root(points, start, end, width), "the two fractions have to be squared before they are added."),
     )  # fmt: skip
     for value, hint in usual:
         if np.array_equal(got, value):
             return wrong(hint)
+    if got.all():  # numbers other than 0 all count as True
+        return wrong("every point is inside by this answer. Is it the sum itself? Compare it with 1.")
     return wrong("take the vector from the bone's middle to the point; split it with u = (end - start) / L into a part "
                  "along the bone and a part across it.")  # fmt: skip
 
@@ -81,6 +86,16 @@ def _axes(points, start, end):
 def _inside(points, start, end, width):
     along, across, length = _axes(points, start, end)
     return along**2 / (length / 2) ** 2 + across**2 / (width / 2) ** 2 < 1
+
+
+def _upright(points, start, end, width):
+    x, y = (points - (start + end) / 2).T
+    return (2 * x / np.hypot(*(end - start))) ** 2 + (2 * y / width) ** 2 < 1
+
+
+def _box(points, start, end, width):
+    along, across, length = _axes(points, start, end)
+    return (np.abs(along) < length / 2) & (np.abs(across) < width / 2)
 
 
 def _swapped(points, start, end, width):
@@ -126,6 +141,10 @@ def check_coverage(my_coverage) -> Verdict:
                          "off. The bone's length, its direction and its middle depend on both ends.")  # fmt: skip
         return right("half on the edge, and every pixel near it says which way the bone should move.")
     usual = (
+        (
+            np.clip(0.5 + inwards * width / 2 / softness, 0, 1),
+            "a ramp with corners: outside them the gradient is zero. The sigmoid has a slope everywhere.",
+        ),
         ((inwards > 0).astype(float), "that is the hard test again: its gradient is zero wherever it exists."),
         (_sigmoid((1 - r2) * width / 2 / softness), "r is the root of the sum; you took r²."),
         (_sigmoid(inwards / softness), "1 - r has no unit, and s is in pixels: multiply by d/2 first."),
@@ -190,6 +209,20 @@ def check_descent(my_descent) -> Verdict:
             "that descends the mean of the squared differences; the sum is asked for.",
         ),
         (walk(lambda g, m, e: rate * matrix.T @ np.sign(e)), "the differences are squared, not taken absolutely."),
+        (
+            begin - steps * (begin - walk(lambda g, m, e: rate * g, 1)),
+            "every step takes the first gradient again: draw, compare and differentiate inside the loop.",
+        ),
+        (walk(lambda g, m, e: rate * g, steps + 1), "one step too many."),
+        (walk(lambda g, m, e: rate * g, steps - 1), "one step too few."),
+        (
+            walk(lambda g, m, e: rate * g / (2 * np.linalg.norm(e))),
+            "that descends the length of the difference: leave its root away, the sum of squares is asked for.",
+        ),
+        (
+            walk(lambda g, m, e: rate * matrix.sum(0)),
+            "the differences are not squared, so their sum has no least value.",
+        ),
         (walk(lambda g, m, e: g), "each step goes without the rate: it is `rate` times the gradient."),
         (walk(lambda g, m, e: rate * np.sign(g)), "the gradient's sign alone forgets how steep it is."),
         (

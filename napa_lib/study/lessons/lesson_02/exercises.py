@@ -232,7 +232,7 @@ INSIDE = Exercise(
         WrongAnswer(
             "everything",
             "def my_inside(points, start, end, width):\n    return np.ones(len(points), bool)",
-            "split it with u",
+            "Compare it with 1",
         ),
     ),
 )

@@ -130,6 +130,10 @@ SLIPS = {
     "not emptied": "Φ's and Ψ's gradients pile up: `backward` adds to what is there. `adam.zero_grad()` each time.",
     "the critic keeps": "the forger's `backward` leaves a gradient in the critic, too. Empty the critic's right before "
     "its own `backward`, or it helps the forger.",
+    "the critic piles": "the critic's gradients are never emptied: its own of the last batch and what the forger's "
+    "`backward` leaves in it pile up. `zero_grad()` right before its own `backward`.",
+    "swapped frames": "x and x′ have changed places in `forward`.",
+    "plain descent": "those are plain gradient steps; `torch.optim.Adam` was asked for.",
     "no detach": "the critic's loss pulls at Φ, too, and against the forger's: without `y.detach()` its gradient goes "
     "on into Φ and is added to what Φ steps along.",
     "aims for 0": "your forger wants the score 0, as the critic wants it: nobody is fooled. It is (1 - critic(y))².",
@@ -150,12 +154,13 @@ def train_toys(one: Toys, rounds: Sequence[Batch], slip: str = "", critic_first:
     """Train the toys as the solution does, or with one of `SLIPS`; the reconstruction's loss of each batch."""
     generators = [*one.phi.parameters(), *one.psi.parameters()]
     generators += list(one.critic.parameters()) if slip == "critic joins" else []
-    adam, judge = (torch.optim.Adam(p, lr=RATE) for p in (generators, one.critic.parameters()))
+    descent = torch.optim.SGD if slip == "plain descent" else torch.optim.Adam
+    adam, judge = (descent(p, lr=RATE) for p in (generators, one.critic.parameters()))
     found = []
     for x, other, real in rounds[:1] if slip == "first batch" else rounds:
         if slip == "anew":
             adam, judge = (torch.optim.Adam(p, lr=RATE) for p in (generators, one.critic.parameters()))
-        y, again = one.forward(x, other)
+        y, again = one.forward(*((other, x) if slip == "swapped frames" else (x, other)))
         if critic_first and slip != "no detach":
             _critic_step(one, judge, real, y, slip)
         score = one.critic(y)
@@ -164,7 +169,8 @@ def train_toys(one: Toys, rounds: Sequence[Batch], slip: str = "", critic_first:
         weights = {"reconstruction alone": (1, 0), "forger alone": (0, 1), "half": (0.5, 1)}.get(slip, (1, 1))
         if slip != "not emptied":
             adam.zero_grad()
-        judge.zero_grad()
+        if slip != "the critic piles":
+            judge.zero_grad()
         (weights[0] * drawn + weights[1] * fooled).backward()
         if slip == "no detach":
             _critic_step(one, judge, real, one.phi(x), slip)
@@ -178,7 +184,7 @@ def train_toys(one: Toys, rounds: Sequence[Batch], slip: str = "", critic_first:
 def _critic_step(one: Toys, judge: torch.optim.Optimizer, real: Tensor, y: Tensor, slip: str) -> None:
     scores = one.critic(real), one.critic(y if slip == "no detach" else y.detach())
     good, bad = scores[::-1] if slip == "labels" else scores
-    if slip != "the critic keeps":
+    if slip not in ("the critic keeps", "the critic piles"):
         judge.zero_grad()
     ((1 - good).square().mean() + bad.square().mean()).backward()
     judge.step()

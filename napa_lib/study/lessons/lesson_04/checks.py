@@ -27,6 +27,8 @@ def check_descriptor(my_descriptor) -> Verdict:
         return wrong("of five joints it is right, of two it is not: take the number of joints from the pose.")
     distance = np.sqrt((offsets**2).sum(0, keepdims=True))
     usual = (
+        (np.concatenate([flat := (pose[:, None] - pose[None]).reshape(3, 5, 5), flat**2]), "`reshape` deals the values "
+         "out anew instead of moving an axis: `permute(2, 0, 1)`."),
         (np.concatenate([-offsets, offsets**2]), "the sign: entry (i, j) is joint i seen from joint j, z_i - z_j."),
         (np.concatenate([offsets**2, offsets]), "the squares come last, the offsets first."),
         (np.concatenate([abs(offsets), offsets**2]), "you took absolute values: then left cannot be told from right."),
@@ -90,6 +92,7 @@ def check_losses(my_losses) -> Verdict:
         (-np.log(p).mean(), "the judge's second half is missing: it must also learn what is not true."),
         (((1 - p) ** 2).mean() + (q**2).mean(), "those are squares, lesson 03's game; eq. 3 has logarithms."),
         (((1 - real) ** 2).mean() + (fake**2).mean(), "those are squares, lesson 03's game; eq. 3 has logarithms."),
+        (wanted / np.log(10), "that is the logarithm to base 10; take the natural one."),
         (wanted / 2, "half of it: eq. 3 has no factor 1/2."),
     ):
         if close(judge, value):
@@ -188,11 +191,13 @@ def reference_step(estimator, judge, optimizers, pictures, poses, lam, **change)
         loss = pose_loss
     if not change.get("old gradient"):
         of_estimator.zero_grad()
+    if change.get("cleared early"):
+        of_judge.zero_grad()
     loss.backward()
     of_estimator.step()
     if change.get("stepped judge"):
         of_judge.step()
-    if not change.get("kept gradient"):
+    if not (change.get("kept gradient") or change.get("cleared early")):
         of_judge.zero_grad()
     fakes = estimator(pictures) if change.get("anew") else estimates
     fakes = fakes.detach()
@@ -232,6 +237,8 @@ VARIANTS = ((_judge_first, "the judge goes first in yours, and the estimator mee
     for name, hint in (
         ("kept gradient", "the estimator's turn has left a gradient in the judge, and the judge's step takes it along: "
          "clear the judge's gradient between the turns."),
+        ("cleared early", "the judge's gradient is cleared too early: the estimator's `backward` fills it again, and "
+         "the judge's step takes that along. Clear it between the turns."),
         ("old gradient", "the estimator's gradient of the step before is still there when it takes the next one: clear "
          "it before `backward`."),
         ("stepped judge", "the judge takes a step in the estimator's turn, too: towards being fooled."),

@@ -365,7 +365,7 @@ BREAK = Exercise(
         WrongAnswer("straight", "ankle = [270, 5]", "nearly straight"),
         WrongAnswer("outside", "ankle = [270, 170]", "breaks its own limits"),
         WrongAnswer("below zero", "ankle = [90, -60]", "is an elevation"),
-        WrongAnswer("one number", "ankle = [270]", "has shape (1,)"),
+        WrongAnswer("one number", "ankle = [270]", "not (1,)"),
     ),
 )
 
