@@ -67,12 +67,9 @@ PLAN = LessonPlan(
     number="03",
     promise=(
         "Here is a heap of frames that nobody has labelled, and there a heap of poses that belong to none of them. "
-        "Can a "
-        "network learn from the two heaps to find the joints? CycleGAN seems made for it, and cheats. This lesson "
-        "catches "
-        "it in the act, closes the hole through which it smuggles, and looks at what comes out: joints, and people "
-        "who can "
-        "be drawn in any pose."
+        "Can a network learn from these two heaps to find the joints? CycleGAN seems made for it, but it cheats. This "
+        "lesson catches it in the act, closes the hole through which it smuggles, and looks at what comes out: joints, "
+        "and people who can be drawn in any pose."
     ),
     hero=hero,
     hero_alt=(

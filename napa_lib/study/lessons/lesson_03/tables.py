@@ -310,7 +310,9 @@ def curves_figure(results: Results) -> Figure:
     if not drawn:
         plt.close(page)
         raise ValueError(f"results must hold a record of one of {[row.run for row in LADDER]}, got {sorted(results)}")
-    axis.set(xlabel="training steps", ylabel="error with flips (%)", ylim=(0, None))
+    axis.set(xlabel="training steps", ylabel="error with flips (%)", yscale="log", yticks=[5, 10, 20, 30])
+    axis.set_yticks([], minor=True)
+    axis.set_yticklabels(["5", "10", "20", "30"])
     axis.legend(fontsize=8)
     return page
 
