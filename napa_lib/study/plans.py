@@ -92,11 +92,9 @@ def available() -> tuple[str, ...]:
 
 
 def course_map() -> None:
-    """Print the course: every lesson, what it is about, and whether it is there yet."""
-    there = available()
+    """Print the course: every lesson and what it is about."""
     for number, (title, about) in COURSE.items():
-        print(f"{'●' if number in there else '○'} {number} {title}: {about}")
-    print("● there, ○ in preparation")
+        print(f"{number} {title}: {about}")
 
 
 def load_plan(number: str) -> LessonPlan:

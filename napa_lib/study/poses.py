@@ -51,7 +51,7 @@ def pose_card(result: PoseResult, picture: Picture) -> Figure:
     cut = cut_round(result, picture)
     _show_image(axes["overlay"], np.asarray(draw_overlay(result, picture, cut)), "the pose in the picture")
     _show_image(axes["bones"], np.asarray(draw_bone_map(result, cut)), "its bone map")
-    for name, angle, title in (("front", 0.0, "3D, as in the picture"), ("side", 90.0, "3D, from its right")):
+    for name, angle, title in (("front", 0.0, "3D, as in the picture"), ("side", 90.0, "3D, from the picture's right")):
         draw_pose_3d(axes[name], result.pose, result.skeleton, angle)
         axes[name].set_title(title, fontsize=10)
     draw_confidence(axes["sure"], result)

@@ -14,8 +14,8 @@ EXERCISES = (
         difficulty=1,
         minutes=2,
         task="""
-            A picture is 400 pixels wide. A right wrist has its centre at x = 60. You mirror the picture left to
-            right. Before you compute anything: at which x is that wrist now?
+            A picture is 400 pixels wide. A right wrist is at x = 60. You mirror the picture left to right. At which x
+            is that wrist now?
         """,
         stub="mirrored_x = ...  # a number of pixels",
         answer="mirrored_x",
@@ -194,7 +194,10 @@ EXERCISES = (
             "Measure from the box's corner, scale each axis, then go back to pixel centres.",
             "The corner (x0, y0) must land on (-0.5, -0.5), the corner (x1, y1) on (width - 0.5, height - 0.5).",
         ),
-        if_you_see="points that are half a pixel off, whatever the factor: the crop's edge is at -0.5, not at 0.",
+        if_you_see="""
+            Points that are half a pixel off, whatever the factor: the crop's edge is at -0.5, not at 0.
+            `unsupported operand … 'tuple' and 'tuple'`: make an array of it first, `np.array(size)`.
+        """,
         solution="""
             def to_crop(points, box, size):
                 x0, y0, x1, y1 = box

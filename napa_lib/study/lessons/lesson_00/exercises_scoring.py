@@ -25,7 +25,7 @@ SCORING = (
         answer="my_pckh",
         hints=(
             "First a distance for each joint, (J,). Then keep the joints whose `target` is a number.",
-            "`np.linalg.norm(prediction - target, axis=-1)` and `~np.isnan(target[:, 0])`. NaN is less than nothing.",
+            "`np.linalg.norm(prediction - target, axis=-1)` and `~np.isnan(target[:, 0])`. A comparison with NaN is False.",
         ),
         if_you_see="""
             `nan`: the mean ran over missing joints. A score that is a little too low: they were counted as wrong.
@@ -206,9 +206,8 @@ SCORING = (
         task="""
             `result` is what the estimator gives back for one figure: `result.skeleton.joints` (a tuple of J names),
             `result.keypoints` (J, 2) and `result.confidence` (J,), torch tensors of float32. Return the names of the
-            joints with a confidence below `threshold`, the least sure first. A joint that the joint set has and the
-            estimator cannot have (COCO's eyes and ears) is NaN in `keypoints` and 0 in `confidence`: nobody can doubt
-            it, leave it out.
+            joints with a confidence below `threshold`, the least sure first. Leave out what the estimator does not look
+            for: in some joint sets (COCO's eyes and ears) such joints are NaN in `keypoints` and 0 in `confidence`.
         """,
         stub="""
             def doubtful(result, threshold):

@@ -49,19 +49,26 @@ def mirror_figure(figure: ArtFigure) -> Figure:
     for axis, pose, title in zip(axes, (right_way, wrong_way), ("x and names", "x alone"), strict=True):
         axis.imshow(figure.load().flip(-1).permute(1, 2, 0))
         draw_pose(axis, pose, ART14)
+        for name in ("l_wrist", "r_wrist"):
+            x, y = pose[ART14.index(name)].tolist()
+            aside = (10, "left") if x > pose[:, 0].mean() else (-10, "right")
+            axis.annotate(name, (x, y), (aside[0], -4), textcoords="offset points", ha=aside[1], fontsize=9,
+                          bbox={"boxstyle": "round", "facecolor": "white", "alpha": 0.9})  # fmt: skip
         axis.set(xlim=(100, 430), ylim=(480, 150), title=f"mirrored: {title}", xticks=[], yticks=[])
     return page
 
 
 def scored_figure(figure: ArtFigure, pose: Tensor, threshold: float) -> Figure:
-    """A pose over its picture, with a circle round each annotated joint in which it counts as right."""
+    """A pose over its picture, with a circle round each annotated joint in which it counts as right; dashed if not."""
     left, right, bottom, top = CUT
     score = pckh(pose, figure.keypoints, figure.head_size, threshold).total
+    missed = (pose - figure.keypoints).norm(dim=-1) >= threshold * figure.head_size
     page, axis = plt.subplots(figsize=(3.6, 3.6))
     axis.imshow(figure.load()[:, top:bottom, left:right].permute(1, 2, 0), extent=CUT)
     draw_pose(axis, pose, ART14, linewidth=2)
-    for point in figure.keypoints:
-        axis.add_patch(plt.Circle(point, threshold * figure.head_size, fill=False, color="black", linewidth=1.5))
+    for point, miss in zip(figure.keypoints, missed, strict=True):
+        look = {"color": "white", "linestyle": "--", "linewidth": 2.5} if miss else {"color": "black", "linewidth": 1.5}
+        axis.add_patch(plt.Circle(point, threshold * figure.head_size, fill=False, **look))
     axis.set(title=f"PCKh@{threshold:.2f} = {score:.2f}", xlim=CUT[:2], ylim=CUT[2:], xticks=[], yticks=[])
     return page
 
