@@ -25,7 +25,7 @@ SCORING = (
         answer="my_pckh",
         hints=(
             "First a distance for each joint, (J,). Then keep the joints whose `target` is a number.",
-            "`np.linalg.norm(prediction - target, axis=-1)` and `~np.isnan(target[:, 0])`. A comparison with NaN is False.",
+            "`np.linalg.norm(prediction - target, axis=-1)` and `~np.isnan(target[:, 0])`. NaN < 5 is False.",
         ),
         if_you_see="""
             `nan`: the mean ran over missing joints. A score that is a little too low: they were counted as wrong.

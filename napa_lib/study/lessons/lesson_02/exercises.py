@@ -277,7 +277,10 @@ COVERAGE = Exercise(
         "`torch.sigmoid` of something.",
         "`torch.sigmoid((1 - r) * width / 2 / softness)`: 0.5 on the edge, nearly 1 in the middle.",
     ),
-    if_you_see="`element 0 of tensors does not require grad`: NumPy, `.item()` or `<` cut the gradient off.",
+    if_you_see="""
+        `Can't call numpy() on Tensor that requires grad`: `np.hypot` and `np.array` cannot follow a gradient; use
+        `.norm()` and `torch.stack`, and do not detach. `<` and `.item()` cut the gradient off without a word.
+    """,
     solution=_coverage("torch.sigmoid((1 - r) * width / 2 / softness)"),
     why="""
         `render_bone_map(…, softness=s)` does this for all bones and paints them over each other by their coverage.
@@ -361,10 +364,13 @@ DESCENT = Exercise(
     """,
     answer="my_descent",
     hints=(
-        "Four lines: make a leaf that wants a gradient, the loss, its gradient, the step against it.",
+        "Four lines: make the pose a tensor that asks for a gradient, compute the loss, its gradient, step against it.",
         "`pose = pose.detach().requires_grad_()`, then `torch.autograd.grad(loss, pose)`; it returns a tuple.",
     ),
-    if_you_see="`NoneType`: after `pose = pose - …` it is no leaf, and `pose.grad` stays empty. Detach it each time.",
+    if_you_see="""
+            `NoneType`: `.grad` is filled only for a tensor that was itself made with `.requires_grad_()`, not for one
+            computed from others, as `pose - …` is. Detach it at the start of each step.
+        """,
     solution=_descent(_FRESH, _SUM, _STEP, "pose = pose - rate * gradient").replace(
         "        pose = pose.clone()\n", ""
     ),

@@ -61,10 +61,10 @@ QUIZ = (
 PLAN = LessonPlan(
     number="04",
     promise=(
-        "In a laboratory, cameras measure where every joint is in 3D. Outside there is only a picture in which somebody "
-        "has marked the joints, and nobody knows how deep they are. An estimator that has learned depth in the "
-        "laboratory makes mistakes outside that you see at once: no body bends like that. Can a second network learn "
-        "to see them, too, and teach the estimator? It can learn to see. What it teaches, we measure."
+        "In a laboratory, cameras measure where every joint is in 3D. Outside there is only a picture in which "
+        "somebody has marked the joints, and nobody knows how deep they are. An estimator that has learned depth in "
+        "the laboratory makes mistakes outside that you see at once: no body bends like that. Can a second network "
+        "learn to see them, too, and teach the estimator? It can learn to see. What it teaches, we measure."
     ),
     hero=hero,
     hero_alt=(
