@@ -84,7 +84,7 @@ PLAN = LessonPlan(
         "write the least-squares game of critic and generator",
         "draw a person in another's pose, or in one that you edit",
     ),
-    prerequisites="lesson 00 and lesson 02; what a gradient and a convolution are.",
+    prerequisites="lessons 00 and 02; exercise 01.3, a loop that trains; what a gradient and a convolution are.",
     minutes=50,
     data=("studio", "faces", "video", "weights/keypointgan_ours.safetensors",
           "weights/keypointgan_cyclegan.safetensors", "results/bottleneck"),
