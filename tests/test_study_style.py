@@ -234,7 +234,7 @@ def test_a_grown_texture_is_compared_with_its_print_place_by_place():
     for guess in (None, 0.3):
         page = pictures.grown_figure([picture, picture], picture, [2.0, 1.0], [0, 1], guess)
         lines = {line.get_label(): list(line.get_ydata()) for line in page.axes[-1].lines}
-        assert lines["L_style, of its start"] == [1.0, 0.5]
+        assert lines["L_style (1 at step 0)"] == [1.0, 0.5]
         assert lines.get("your prediction") == (None if guess is None else [0.3, 0.3])
 
 
