@@ -29,6 +29,7 @@ RAISES = {
     "does not require grad and does not have a grad_fn": lambda: torch.ones(2).sum().backward(),
     "leaf Variable that requires grad is being used in an in-place": lambda: leaf().add_(1),
     "modified by an inplace operation": overwritten,
+    "is not defined": lambda: unheard_of,  # noqa: F821
     "and 'NoneType'": lambda: 0.1 * leaf().grad,
     "'numpy.ndarray' object has no attribute": lambda: np.ones(2).norm(),
     "Boolean value of Tensor with more than one value": lambda: min(torch.ones(2), torch.zeros(2)),
@@ -167,6 +168,8 @@ TOLD = [
     ("03.8", TRAIN.format(adam="Adam", frames="x, other", clear=""), "never emptied"),
     ("03.8", TRAIN.format(adam="Adam", frames="other, x", clear=CLEAR), "changed places in `forward`"),
     ("03.8", TRAIN.format(adam="SGD", frames="x, other", clear=CLEAR), "plain gradient steps"),
+    ("03.7", "def my_forward(phi, eta, beta, psi, x, x_prime):\n    return phi(x), psi(eta(phi(x)), x_prime)",
+     "beta has to draw them first"),
     ("04.1", "def my_descriptor(pose):\n    n = len(pose)\n    o = (pose[:, None] - pose[None]).reshape(3, n, n)\n"
      "    return torch.cat([o, o**2])", "deals the values out anew"),
     ("04.4", "def my_losses(real, fake):\n    log = lambda s: torch.nn.functional.logsigmoid(s) / 2.302585\n"

@@ -27,6 +27,7 @@ ADVICE = {  # what part of an error message means for somebody who meets it for 
     "leaf Variable that requires grad is being used in an in-place": "Change it inside `with torch.no_grad():`.",
     "modified by an inplace operation": "Something was overwritten that `backward` still needs: call `backward` "
     "before the step that changes it, or work on a copy.",
+    "is not defined": "Check its spelling, or import it in this cell, such as `import numpy as np`.",
     "and 'NoneType'": "One of the two is None. A tensor's `.grad` stays None unless the tensor was created with "
     "`.requires_grad_()` rather than computed from another.",
     "'numpy.ndarray' object has no attribute": "This is a NumPy array, and that is a method of torch tensors.",

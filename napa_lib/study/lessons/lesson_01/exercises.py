@@ -25,8 +25,8 @@ PREDICT = Exercise(
         "Look at one entry: a sum over positions of a product of two activations, divided by C H W.",
         "For the second: $2a \\cdot 2b$. For the third: twice as many terms in the sum, and twice the W below it.",
     ),
-    if_you_see="a sentence about the first factor that is wrong although you are sure: is a 1 there, or a 0? A "
-    "factor of 1 says *unchanged*.",
+    if_you_see="a sentence about the first factor, although you are sure that nothing changes: *unchanged* is a "
+    "factor of 1, not of 0.",
     solution="gram_factors = [1, 4, 1]",
     why="""
         That is what makes it a measure of *style*: what fires together, wherever it is and however large the picture.

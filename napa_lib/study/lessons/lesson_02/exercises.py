@@ -29,8 +29,8 @@ DISC = Exercise(
     if_you_see="400 in your second answer: a square of 20 x 20 px is a little larger than the disc inside it.",
     solution='disc = [20, 3.1416 * 10 * 10, float("inf")]',
     why="""
-        Not a rare accident: at 224 px a nose-to-head bone is often about 20 px long. Of the poses below that cannot be
-        found, most have their head turned about such a disc.
+        This is not rare: at 224 px the bone from nose to head is often about 20 px long. In most of the poses below
+        that cannot be found, the head is turned about such a disc.
     """,
     check=checks.check_disc,
     other_answers=(

@@ -122,8 +122,8 @@ def check_expectation(my_expectation) -> Verdict:
     if close(got, expected):
         loud = torch.tensor([[[0.0, 200.0], [0.0, 0.0]]])
         if not close(numbers(my_expectation(loud), (1, 2), "the keypoints"), [[1, -1]]):
-            return wrong("right for small scores, but exp(200) is too large for float32: `softmax` takes the largest "
-                         "score away first.")  # fmt: skip
+            return wrong("right for small scores, but exp(200) is too large for float32: `softmax` subtracts the "
+                         "largest score first.")  # fmt: skip
         return right("a mean over all cells, so between cells and with a gradient everywhere.")
     best = array.reshape(4, -1).argmax(1)
     plain = array / array.sum((1, 2), keepdims=True)

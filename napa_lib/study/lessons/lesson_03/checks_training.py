@@ -25,6 +25,8 @@ class ToyGenerator(nn.Module):
         self.conv = nn.Conv2d(4, 3, 3, padding=1)
 
     def forward(self, seen: Tensor, style: Tensor) -> Tensor:
+        if seen.ndim == 3:
+            raise ValueError("psi was given keypoints: beta has to draw them first")
         if seen.shape[1] != 1 or style.shape[1] != 3:
             raise ValueError(f"psi takes a skeleton image, then a frame; got {tuple(seen.shape)}, {tuple(style.shape)}")
         return self.conv(torch.cat([seen, style], 1)).sigmoid()

@@ -178,7 +178,7 @@ EXPECTATION = Exercise(
         "gives it its shape back.",
         "Summed over rows, it is the distribution of x; `torch.linspace(-1, 1, width)` are the columns' positions.",
     ),
-    if_you_see="`nan`: `exp` of a large score is too large for float32; `softmax` takes the largest away first.",
+    if_you_see="`nan`: `exp` of a large score is too large for float32; `softmax` subtracts the largest first.",
     solution="""
         def my_expectation(heatmaps):
             keypoints, height, width = heatmaps.shape
