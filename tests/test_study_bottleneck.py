@@ -60,14 +60,14 @@ def test_first_frames_are_the_clips_own():
 def test_opening_shows_frames_poses_and_what_the_model_finds(models, frames):
     model = models["ours"]
     poses = torch.rand(3, 18, 2) - 0.5
-    axes = at(drawn.opening_figure(model, frames, poses, frames.flip(0)), 4, 3)
+    axes = at(drawn.opening_figure(model, frames, poses, frames.flip(0)), 3, 3)
     with torch.no_grad():
         found = (model.predict(frames.flip(0)) + 1) * 63 / 2
     for column in range(3):
         np.testing.assert_allclose(shown(axes[0, column]), as_shown(frames[column]), atol=1e-6)
         np.testing.assert_allclose(shown(axes[1, column]), model.draw(poses[[column]])[0, 0].numpy(), atol=1e-6)
         np.testing.assert_allclose(shown(axes[2, column]), as_shown(frames[2 - column]), atol=1e-6)
-        dots = [line.get_xydata()[0] for line in axes[3, column].lines if len(line.get_xdata()) == 1]
+        dots = [line.get_xydata()[0] for line in axes[2, column].lines if len(line.get_xdata()) == 1]
         np.testing.assert_allclose(dots, found[column], atol=1e-4)
 
 

@@ -51,14 +51,13 @@ def opening_figure(model: KeypointGAN, frames: Tensor, poses: Tensor, people: Te
     """
     body = get_skeleton(model.config.skeleton)
     found = to_pixels(model.predict(people), model.config.size)
-    page, axes = picture_grid(4, len(frames), 0.72 * len(frames))
+    page, axes = picture_grid(3, len(frames), 1.0 * len(frames))
     for column in range(len(frames)):
         show_on(axes[0, column], frames[column])
         axes[1, column].imshow(model.draw(poses[column : column + 1])[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
         show_on(axes[2, column], people[column])
-        show_on(axes[3, column], people[column])
-        _pose(axes[3, column], found[column], body)
-    for row, name in enumerate(("frames", "poses", "new people", "found")):
+        _pose(axes[2, column], found[column], body)
+    for row, name in enumerate(("frames", "poses", "found")):
         _name(axes[row, 0], name)
     return page
 
