@@ -20,8 +20,8 @@ QUIZ = (
         "A program adds the cosine similarity of output and style picture to the loss that it minimises. What happens?",
         (
             Option("The output comes to look like the style picture", "that would need the similarity to grow."),
-            Option("The similarity goes to 1, for there its gradient is 0", "it is 0 there, but on top of the hill: who"
-                   " walks down leaves it."),
+            Option("The similarity goes to 1, for there its gradient is 0", "it is 0 there, but that is the top"
+                   " of the hill: every step down leads away from it."),
             Option("The output is pushed away from the style picture", "the least similarity is the least loss. The "
                    "loss has to be 1 - cos.", True),
         ),

@@ -19,7 +19,7 @@ QUIZ = (
         ),
     ),
     Question(
-        "Which mistake can no judge find that sees the geometric descriptor alone?",
+        "Which mistake can a judge not find if the geometric descriptor is all that it sees?",
         (
             Option("A thigh longer than the other", "dx², dy² and dz² of hip and knee tell it."),
             Option("An arm bent the wrong way", "the offsets of wrist, elbow and shoulder tell it."),
@@ -31,8 +31,8 @@ QUIZ = (
         "Why is detach needed in the judge's turn?",
         (
             Option("Without it the judge could not learn", "it would learn just as well."),
-            Option("Without it the judge's loss has a gradient in the estimator, too: to be found out", "and the"
-                   " estimator's optimizer would follow it at its next step if nobody cleared it.", True),
+            Option("Without it the judge's loss would also teach the estimator: to be found out", "its gradient would"
+                   " be left there, and the estimator's next step would follow it unless somebody cleared it.", True),
             Option("So that the estimator gets no gradient from the judge", "in its own turn it must get one: the"
                    " judge shows it the way."),
         ),
@@ -43,8 +43,8 @@ QUIZ = (
             Option("To tell lab pictures from wild ones", "a picture from the wild never comes with a true pose, so "
                    "'not the lab' alone is a good reason to say 'estimated'. The lesson measures it.", True),
             Option("To estimate poses itself", "nothing in its loss asks for that."),
-            Option("Nothing: the picture does not change between true and estimated", "in the lab it does not. In the"
-                   " wild there is no true half."),
+            Option("Nothing: the picture does not change between true and estimated", "in the lab it does not. But"
+                   " pictures of the wild come with estimates alone."),
         ),
     ),
     Question(
