@@ -374,7 +374,9 @@ def test_memory_is_unknown_where_the_system_does_not_say(monkeypatch):
     [
         (3, (0, 10), 3.0), ([3.5], (0, 10), 3.5), (torch.tensor(10), (0, 10), 10.0), (11, (0, 10), None),
         ("x", (0, 10), None), (math.nan, (0, 10), None), (..., (0, 10), None), (None, ["a"], None),
-        (" A ", ["a", "b"], "a"), ("c", ["a", "b"], None), (3, ["a"], None),
+        (" A ", ["a", "b"], "a"), ("c", ["a", "b"], None), (3, ["a"], None), ("", ["a"], None),
+        ("to the", ["arm", "moved to the side"], "moved to the side"), ("ta", ["tar", "a tar"], None),
+        ("tar", ["tar", "a tar"], "tar"),
     ],
 )  # fmt: skip
 def test_a_prediction_is_taken_or_told(guess, among, taken, capsys):

@@ -27,9 +27,12 @@ def predict(guess: Any, among: Sequence[str] | tuple[float, float], unit: str = 
     >>> predict(40, (0, 100), " %")
     ◆ Your prediction: 40 %. It will be marked in the result.
     40.0
-    >>> predict("Bones", ["bones", "points"])
+    >>> predict("Bones", ["bones", "white bones"])
     ◆ Your prediction: bones. It will be marked in the result.
     'bones'
+    >>> predict("moved", ["arm mirrored", "moved to the side"])
+    ◆ Your prediction: moved to the side. It will be marked in the result.
+    'moved to the side'
     >>> predict(..., (0, 100))
     ○ No prediction yet. Replace the `...` by a number from 0 to 100 before you look at the result.
     """
@@ -47,8 +50,10 @@ def predict(guess: Any, among: Sequence[str] | tuple[float, float], unit: str = 
 
 
 def _word(guess: Any, words: Sequence[str]) -> str | None:
+    """The word that was meant: the same one, or the only one with these letters in it."""
     said = str(guess).strip().lower()
-    return next((word for word in words if word.lower() == said), None)
+    meant = [word for word in words if word.lower() == said] or [word for word in words if said in word.lower()]
+    return meant[0] if said and len(meant) == 1 else None
 
 
 def _within(guess: Any, among: Sequence[Any]) -> float | None:

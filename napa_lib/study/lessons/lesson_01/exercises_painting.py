@@ -38,13 +38,13 @@ GATYS = Exercise(
     task="""
         Write the whole method. `content` and `style` are float32 tensors (1, 3, H, W) in [0, 1]; `features(picture)`
         gives a list of feature maps, the deepest last, each (1, C, H', W'). Begin with a copy of the content; for
-        `steps` steps, let `torch.optim.Adam` at a rate of 0.05 lower
+        `steps` steps, let `torch.optim.Adam` with a learning rate of 0.05 lower
 
         $$L = L_{\\mathrm{style}} + L_{\\mathrm{content}},$$
 
         L_style between all maps of the picture and of the style, L_content between the last maps of the picture and of
         the content. Put the pixels back into [0, 1] after each step. Return the picture. `nst.style_loss` takes two
-        lists of maps, `nst.content_loss` two maps; either gives one number a picture, of shape (1,).
+        lists of maps, `nst.content_loss` two maps; each gives one number per picture, here of shape (1,).
     """,
     stub="""
         def my_gatys(content, style, features, steps):
@@ -54,8 +54,8 @@ GATYS = Exercise(
     """,
     answer="my_gatys",
     hints=(
-        "What the style and the content look like to `features` never changes: measure it once, before the loop. What "
-        "Adam trains is a list with one tensor in it, and that tensor must require a gradient.",
+        "The maps of the style and of the content never change: compute them once, before the loop. What Adam "
+        "trains is handed over as a list, here of one tensor, and that tensor must require a gradient.",
         "In the loop: maps of the picture, loss, `adam.zero_grad()`, `loss.sum().backward()`, `adam.step()`, and "
         "`picture.clamp_(0, 1)` under `torch.no_grad()`.",
     ),

@@ -7,7 +7,7 @@ from napa_lib.study.lessons.lesson_04 import checks
 
 DESCRIPTOR = Exercise(
     id="04.1",
-    title="Everybody as seen from everybody",
+    title="Every joint as seen from every other",
     kind="code",
     difficulty=2,
     minutes=8,
@@ -263,7 +263,7 @@ STEP = Exercise(
         - **The judge's turn**, eq. 3: true poses against all estimates, the same as before. One step of its optimizer,
           and no trace of it in the estimator.
 
-        Return `True`, when it is done: the weights are what is looked at.
+        Return `True` at the end; the check looks at the weights.
     """,
     stub="""
         def my_step(estimator, judge, optimizers, pictures, poses, lam):
