@@ -339,6 +339,7 @@ def test_curves_show_every_seed_and_their_mean(results):
     assert len(axis.lines) == 4  # three seeds, then their mean at the steps that all have
     # the means of 12, 18, 20 and of 5, 9, 10
     np.testing.assert_allclose(axis.lines[3].get_xydata(), [[1000, 50 / 3], [2000, 8]])
+    assert axis.get_yscale() == "log"  # one seed that begins far off leaves the others apart
     with pytest.raises(ValueError, match="record"):
         tables.curves_figure({"faces": results["ours"]})
 

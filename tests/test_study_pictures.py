@@ -24,6 +24,7 @@ from napa_lib.pose.drawing import MIDDLE, SIDES
 from napa_lib.skeletons import ART14, NAPA18, convert, get_skeleton
 from napa_lib.study import poses, turning, widgets
 from napa_lib.study.figures import MAX_BYTES, MAX_FALLBACK_BYTES, MAX_WIDTH, bundle
+from napa_lib.study.lessons.lesson_00 import pictures as first_lesson
 from napa_lib.study.lessons.lesson_02 import descent
 from napa_lib.study.widgets import Explorable
 
@@ -336,3 +337,16 @@ def test_words_and_arrow_follow_the_gradient():
     losses = descent.loss_along(8.0)
     assert int(losses.argmin()) == len(losses) // 2 and losses.min() == 0
     descent.offset_figure(30.0, 8.0)
+
+
+def test_the_first_lesson_marks_misses_and_names_the_wrists():
+    (painter,) = (figure for figure in load_art_figures() if figure.name == "gogh_painter_on_road")
+    pose = painter.keypoints.clone()
+    pose[[0, 5]] += painter.head_size  # both ankles
+    axis = first_lesson.scored_figure(painter, pose, 0.5).axes[0]
+    dashed = [circle.get_linestyle() == "--" for circle in axis.patches]
+    assert dashed == [j in (0, 5) for j in range(14)]
+    names = [[text.get_text() for text in axis.texts] for axis in first_lesson.mirror_figure(painter).axes]
+    left = [axis.texts[0].xy[0] < axis.texts[1].xy[0] for axis in first_lesson.mirror_figure(painter).axes]
+    assert names == 2 * [["l_wrist", "r_wrist"]] and left == [False, True]  # another hand each time
+    plt.close("all")
