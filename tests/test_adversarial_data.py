@@ -17,7 +17,7 @@ from napa_lib import results
 from napa_lib.adversarial import experiments
 from napa_lib.data.crops import crop
 from napa_lib.data.datasets import read_human36m, read_mpii
-from napa_lib.skeletons import H36M17, H36M32, convert
+from napa_lib.skeletons import H36M17, H36M32, MPII16, convert
 
 
 def human36m(root, rng, size=(200, 160), subjects=("S9", "S11")):
@@ -90,6 +90,34 @@ def test_people_of_whom_one_joint_is_known_are_left_out(tmp_path, rng):
         a.domain_from_annotations(read_mpii(tmp_path, "valid"), 64)
 
 
+def test_neither_joints_in_one_column_nor_a_damaged_picture_end_the_reading(tmp_path, rng):
+    joints = rng.uniform(20, 140, (3, 16, 2))
+    joints[1, :2, 0] = 50.0
+    mpii(tmp_path, joints, (16, 2, 16))
+    people = json.loads((tmp_path / "annot/valid.json").read_text("utf-8"))
+    people[0]["image"] = "b.jpg"
+    (tmp_path / "annot/valid.json").write_text(json.dumps(people), "utf-8")
+    (tmp_path / "images/b.jpg").write_bytes((tmp_path / "images/a.jpg").read_bytes()[:3000])
+    with pytest.warns(UserWarning, match=r"1 of 3 clips are left out.*b\.jpg"):
+        wild = a.open_domain(f"mpii:{tmp_path}#valid", 64)
+    assert len(wild) == 2 and [int((~k.isnan().any(-1)).sum()) for k in wild.keypoints] == [2, 16]
+    side = 1.25 * 120  # MPII's box, 200 x 0.6 about (79, 79), and the joints in it
+    for name in ("r_ankle", "r_knee"):
+        expected = (torch.tensor(joints[1, MPII16.index(name)]).float() - 1 - 79) / side * 2 * 64 / 63
+        torch.testing.assert_close(wild.keypoints[0, H36M17.index(name)], expected, atol=1e-4, rtol=0)
+
+
+def test_more_pictures_than_there_is_memory_for_are_refused_in_words(tmp_path, rng, monkeypatch):
+    mpii(tmp_path, rng.uniform(20, 140, (2, 16, 2)), [16] * 2)
+
+    def full(*sides, dtype):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("napa_lib.data.known.torch.empty", full)
+    with pytest.raises(ValueError, match="2 crops of 64 pixels need 0 GB of memory: take fewer"):
+        a.open_domain(f"mpii:{tmp_path}#valid", 64)
+
+
 def test_a_data_set_s_crops_become_bytes_one_by_one(tmp_path, rng, monkeypatch):
     mpii(tmp_path, rng.uniform(20, 140, (6, 16, 2)), [16] * 6)
     alive, most = weakref.WeakSet(), []
@@ -100,7 +128,7 @@ def test_a_data_set_s_crops_become_bytes_one_by_one(tmp_path, rng, monkeypatch):
         alive.add(found)
         return found
 
-    monkeypatch.setattr("napa_lib.adversarial.domains.crop", cut)
+    monkeypatch.setattr("napa_lib.data.known.crop", cut)
     assert a.domain_from_annotations(read_mpii(tmp_path, "valid"), 64).images.dtype == torch.uint8
     assert len(most) == 6 and max(most) <= 1
 

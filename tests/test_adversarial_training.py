@@ -346,6 +346,29 @@ def test_a_judge_can_go_on_if_it_sees_the_same():
 # --- measurements -----------------------------------------------------------------------------------------------------
 
 
+def test_errors_are_told_action_by_action_and_every_action_counts_alike():
+    some = replace(world(4), actions=("Sitting", "Walking", "Walking", "Walking"))
+    truth = torch.cat([some.keypoints, some.depths[..., None]], -1)
+    off = truth.clone()
+    off[0, 5, 2] += 0.3  # one joint of the one who sits
+    errors = a.measure(off, some)
+    sits, walks = a.measure(off[:1], some.take(slice(1))), a.measure(off[1:], some.take(torch.tensor([1, 2, 3])))
+    assert set(errors["actions"]) == {"Sitting", "Walking", "mean"} and "actions" not in a.measure(off, world(4))
+    for protocol in ("mpjpe", "rigid_mpjpe"):
+        one, other = (errors["actions"][name][protocol] for name in ("Sitting", "Walking"))
+        assert (one, other) == pytest.approx((sits[protocol]["all"], walks[protocol]["all"]), abs=1e-3)
+        assert errors["actions"]["mean"][protocol] == pytest.approx((one + other) / 2)
+    sitting, mean, walking = (errors["actions"][name]["mpjpe"] for name in ("Sitting", "mean", "Walking"))
+    assert sitting > mean > errors["mpjpe"]["all"] > walking  # three in four walk
+
+
+def test_a_lab_that_never_labels_a_joint_is_refused():
+    lab = world()
+    lab.poses[:, [3, 9]] = torch.nan
+    with pytest.raises(ValueError, match="none of its poses has r_ankle, nose"):
+        a.train_estimator(CONFIG, lab, world(seed=1))
+
+
 def test_errors_are_counted_limb_by_limb():
     domain = world(6)
     pose = torch.cat([domain.keypoints, domain.depths[..., None]], -1)

@@ -13,7 +13,7 @@ from napa_lib import bottleneck as b
 from napa_lib.bottleneck.leak import control_leaks
 from napa_lib.engine import CheckpointError, save_tensors
 from napa_lib.rendering import render_skeleton
-from napa_lib.skeletons import NAPA18, flip
+from napa_lib.skeletons import NAPA18, convert, flip
 
 SMALL = b.ModelConfig(size=32, width=4, discriminator_width=4, picture_width=4, discriminator_layers=1)
 
@@ -191,6 +191,15 @@ def test_flips_forgive_exchanged_sides_and_no_more():
     found = b.landmark_errors(exchanged, target, "NAPA18", 64)
     assert found["px_flips"] == pytest.approx(0, abs=1e-4) and found["px"] > 1 and found["mse_flips"] < 1e-6
     assert b.landmark_errors(target + 3, target, "NAPA18", 64)["px_flips"] == pytest.approx(3 * 2**0.5, rel=0.05)
+
+
+def test_seventeen_joints_of_human36m_are_scored_when_those_of_3dhp_are_found(rng):
+    """Section 5.1: "we predict 28 joints, but use 17 joints that are common with Human3.6M"."""
+    frames = torch.tensor(rng.uniform(0, 64, (5, 32, 2))).float()
+    labels = convert(frames, "H36M32", "MPI3DHP28")
+    errors = b.landmark_errors(labels.nan_to_num(0.0) + torch.tensor([3.0, 4.0]), labels, "MPI3DHP28", 64, "H36M17")
+    assert errors["px"] == pytest.approx(5.0, abs=1e-4)
+    assert torch.equal(convert(labels, "MPI3DHP28", "H36M17"), convert(frames, "H36M32", "H36M17"))
 
 
 def test_errors_by_motion_split_the_frames():

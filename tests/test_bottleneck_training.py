@@ -18,6 +18,7 @@ from napa_lib import bottleneck as b
 from napa_lib.bottleneck import measure, train
 from napa_lib.bottleneck.pretraining import Plateau
 from napa_lib.bottleneck.store import load_encoder
+from napa_lib.data.sources import open_unpaired
 from napa_lib.engine import CheckpointError
 from napa_lib.networks import VGG19Features
 from napa_lib.networks.normalization import settle_normalization
@@ -413,10 +414,12 @@ def test_unpaired_poses_are_all_of_another_set_and_never_the_labels_of_the_pictu
     rest = b.halves(b.open_clips("studio:validation", 64))[1]
 
     def chosen(*options: str) -> torch.Tensor:
-        return train.choose_poses(asked(*options), rest, torch.Generator())
+        return train.choose_poses(asked(*options), rest, None, torch.Generator())
 
     every = b.unpaired_poses(b.open_clips("studio:test", 64))
-    torch.testing.assert_close(chosen(), b.unpaired_poses(rest), equal_nan=True)
+    own = open_unpaired("studio:validation", 64)[1]
+    torch.testing.assert_close(own, b.unpaired_poses(rest), equal_nan=True)
+    assert train.choose_poses(asked(), rest, own, torch.Generator()) is own
     torch.testing.assert_close(chosen("--poses", "studio:test"), every, equal_nan=True)
     torch.testing.assert_close(chosen("--poses", "rest:studio:test"), every[len(every) // 2 :], equal_nan=True)
     for same in ("studio:validation", "rest:studio:validation"):

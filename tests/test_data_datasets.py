@@ -27,6 +27,7 @@ from napa_lib.data.datasets import (
     read_human36m,
     read_human_art,
     read_mpi_inf_3dhp,
+    read_mpi_inf_3dhp_test,
     read_mpii,
     read_muco_3dhp,
     read_multipie,
@@ -442,7 +443,7 @@ def test_mpii_counts_from_one(tmp_path, rng):
 READERS = [
     lambda root: read_300w(root, "train"), lambda root: read_wflw(root, "train"), read_multipie, read_frame_clips,
     lambda root: read_penn_action(root, "train"), lambda root: read_human36m(root, "train"),
-    lambda root: read_simplified_human36m(root, "train"), read_mpi_inf_3dhp,
+    lambda root: read_simplified_human36m(root, "train"), read_mpi_inf_3dhp, read_mpi_inf_3dhp_test,
     lambda root: read_coco(root, "annotations/person_keypoints_val2017.json"),
     lambda root: read_human_art(root, "training"), lambda root: read_mpii(root, "train"), read_muco_3dhp,
     read_mupots_3d, lambda root: read_3dpw(root, "test"),

@@ -1,4 +1,4 @@
-"""Readers of several people: MuCo-3DHP, MuPoTS-3D, 3DPW; and CMU's motion capture."""
+"""Readers of several people: MuCo-3DHP, MuPoTS-3D, 3DPW; of the test set of MPI-INF-3DHP, and CMU's motion capture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napa_lib.data.datasets import read_3dpw, read_cmu_mocap, read_muco_3dhp, read_mupots_3d
+from napa_lib.data.datasets import read_3dpw, read_cmu_mocap, read_mpi_inf_3dhp_test, read_muco_3dhp, read_mupots_3d
 from napa_lib.data.datasets.cmu_mocap import JOINTS
 from napa_lib.skeletons import CROSSMODAL17, MPI3DHP28
 
@@ -237,3 +237,29 @@ def test_a_damaged_movement_is_named(leg, change):
     leg[1].write_text(AMC.replace(*change))
     with pytest.raises(ValueError, match=r"01_01\.amc"):
         read_cmu_mocap(*leg)
+
+
+def test_mpi_inf_3dhp_s_test_set(tmp_path, rng):
+    points, poses = rng.uniform(0, 2048, (4, 1, 17, 2)), rng.normal(size=(4, 1, 17, 3)) * 1000
+    arrays = {"annot2": points, "annot3": poses, "valid_frame": np.array([[1], [0], [1], [1]]),
+              "activity_annotation": np.array([[1], [1], [5], [7]])}  # fmt: skip
+    for name in ("TS1", "TS6"):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "annot_data.npz", **arrays)
+    (tmp_path / "TS1/imageSequence").mkdir()
+    Image.new("RGB", (6, 4)).save(tmp_path / "TS1/imageSequence/img_000003.jpg")
+    frames = read_mpi_inf_3dhp_test(tmp_path)
+    assert frames.images[:3] == tuple(f"TS1/imageSequence/img_00000{i}.jpg" for i in (1, 3, 4))
+    assert frames.actions[:3] == ("standing/walking", "on the floor", "other")
+    assert frames.subjects == frames.clips == ("TS1",) * 3 + ("TS6",) * 3
+    assert frames.load(1).shape == (3, 4, 6) and frames.skeleton == MPI3DHP28
+    # the set's own list of joints: head top, neck, right arm, left arm, right leg, left leg, pelvis, spine, head
+    for index, name in {0: "head_top", 1: "neck", 4: "r_wrist", 7: "l_wrist", 8: "r_hip", 13: "l_ankle", 14: "pelvis",
+                        15: "spine", 16: "head_joint"}.items():  # fmt: skip
+        place = MPI3DHP28.index(name)
+        np.testing.assert_allclose(frames.keypoints[3:, place], points[[0, 2, 3], 0, index], rtol=1e-5)
+        np.testing.assert_allclose(frames.poses[:3, place], poses[[0, 2, 3], 0, index], rtol=1e-5)
+    assert bool(frames.to("H36M17").poses.isfinite().all())
+    np.savez(tmp_path / "TS6/annot_data.npz", **{**arrays, "activity_annotation": np.full((4, 1), 8)})
+    with pytest.raises(ValueError, match=r"TS6.annot_data\.npz must have valid frames, of activities 1 to 7"):
+        read_mpi_inf_3dhp_test(tmp_path)

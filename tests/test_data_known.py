@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_data_datasets import h36m, penn, picture, pts, write
+from test_data_datasets import h36m, mat, penn, picture, pts, write
 
 from napa_lib.bottleneck.evaluate import errors_by_motion
-from napa_lib.data.clips import Clips, frame_pairs, halves, labelled_frames, read_clips, save_clips
+from napa_lib.data.clips import Clips, frame_pairs, halves, labelled_frames, read_clips, save_clips, to_unit
 from napa_lib.data.datasets import Annotations, read_coco
 from napa_lib.data.known import figure_squares, from_annotations, open_known
-from napa_lib.data.sources import open_clips, open_halves
+from napa_lib.data.sources import open_clips, open_halves, open_poses, open_unpaired
 from napa_lib.engine import save_tensors
 from napa_lib.skeletons import COCO17, H36M32, NAPA18
 from napa_lib.training import pose
@@ -129,6 +129,13 @@ def test_known_formats_by_name(tmp_path, rng):
     assert voices.images.shape == (1, 8, 3, 16, 16) and bool(voices.keypoints.isnan().all())
     with pytest.raises(ValueError, match="format of coco, human-art, mpii"):
         open_known("coca:here")
+    with pytest.raises(ValueError, match="no split of voxceleb"):
+        open_known(f"voxceleb:{tmp_path / 'voices'}#test")
+    for split, file in {"train": "annot.mat", "test": "annot_data.npz"}.items():
+        with pytest.raises(ValueError, match=f"has no {file}"):
+            open_known(f"mpi-inf-3dhp:{tmp_path}#{split}")
+    with pytest.raises(ValueError, match="split must be one of train, test"):
+        open_known(f"mpi-inf-3dhp:{tmp_path}#val")
 
 
 def test_videos_become_clips_with_their_poses(tmp_path, rng):
@@ -189,6 +196,47 @@ def test_each_video_of_human36m_is_cut_in_half_and_all_its_joints_are_kept(tmp_p
     assert errors_by_motion(found, pictures, "H36M17")["all"]["px"] == pytest.approx(1)
     with pytest.raises(ValueError, match="H36M32 or be of a known format, it has NAPA18"):
         open_clips("studio:test", 32, skeleton="H36M32")
+
+
+def test_poses_of_a_known_format_need_no_pictures(tmp_path, rng):
+    """Multi-PIE's landmarks and the halves of Human3.6M: all of them, laid out as in the crops."""
+    landmarks = rng.uniform(100, 300, (3, 68, 2))
+    for i, points in enumerate(landmarks):
+        mat(tmp_path / f"MPie_Labels/labels/051/00{i}_01_01_051_05_lm.mat", pts=points)
+    poses = open_poses(f"multipie:{tmp_path}", 64)
+    sides = np.ptp(landmarks, 1)
+    middle = landmarks.min(1) + sides / 2
+    expected = (landmarks - middle[:, None]) / (1.25 * sides.max(1)[:, None, None]) * 2 * 64 / 63
+    np.testing.assert_allclose(poses, expected, atol=1e-4)
+    for subject in ("S9", "S11"):
+        h36m(tmp_path, subject, "Posing.54138969", 40, rng)
+    name = f"human36m:{tmp_path}#test"
+    assert open_poses(name, 32).shape == (80, 18, 2) and open_poses(f"rest:{name}", 32).shape == (40, 18, 2)
+    for subject, i in product(("S9", "S11"), range(40)):
+        picture(tmp_path / subject / f"Images/Posing.54138969/{i + 1:06d}.jpg", size=(300, 300))
+    images, poses = open_unpaired(name, 32)
+    assert images.images.shape == (4, 8, 3, 32, 32) and torch.equal(poses, open_poses(f"rest:{name}", 32))
+    clips = open_clips(f"rest:{name}", 32)
+    seen = {tuple(pose.flatten().tolist()) for pose in to_unit(clips.keypoints, 32).flatten(0, 1)}
+    assert seen <= {tuple(pose.flatten().tolist()) for pose in poses}
+
+
+def test_simplified_human36m_is_taken_whole_and_without_background(tmp_path, rng):
+    """Table 2's errors are in per cent of those pictures; its people have no background (figure 7)."""
+    folder, points = "Walking 1.58860488", rng.uniform(0.3, 0.7, (32, 2))
+    for i in range(8):
+        mat(tmp_path / f"S11/Landmarks/{folder}/{i + 1}.mat", keypoints_2d=points[:, ::-1])
+        picture(tmp_path / f"S11/WithBackground/{folder}/{i + 1}.jpg", shade=200, size=(128, 128))
+        mask = Image.new("1", (128, 128))
+        mask.paste(1, (32, 0, 64, 128))
+        (tmp_path / f"S11/BackgroudMask/{folder}").mkdir(parents=True, exist_ok=True)
+        mask.save(tmp_path / f"S11/BackgroudMask/{folder}/{i + 1}.png")
+    for size in (128, 64):
+        clips = open_clips(f"simplified-human36m:{tmp_path}#test", size, skeleton="H36M32")
+        red = clips.images[0, 0, 0].float()
+        assert float(red[:, size // 4 + 1 : size // 2 - 1].min()) > 190 and float(red[:, size // 2 + 1 :].max()) < 10
+        place = (torch.tensor(points).float() * 127 + 0.5) * size / 128 - 0.5
+        torch.testing.assert_close(clips.keypoints[0, 0], place, atol=1e-3, rtol=0)
 
 
 def test_what_is_kept_is_bounded(mine, monkeypatch):

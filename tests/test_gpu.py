@@ -39,6 +39,10 @@ COMMANDS = {  # a command and the options of one run, or of several in a row
     "pool": ("style.train", "--styles greatwave kandinky --norm pool --steps 2 --batch 1 --size 64 --out {out}"),
     "skeleton bottleneck": ("bottleneck.train", PRETRAIN, f"{RUNG} ours --half"),
     "second cycle": ("bottleneck.train", PRETRAIN, f"{RUNG} cyclegan"),
+    "smuggler": (
+        "bottleneck.smuggle",
+        "--data studio:validation --validation studio:validation --test studio:validation --steps 2 --out {out}",
+    ),
     "hourglass": (
         "bottleneck.train", "--stage hourglass --preset tiny --data studio:train --steps 2 --batch 2 --out {out}",
     ),

@@ -10,15 +10,13 @@ from torch import Tensor
 
 from napa_lib.data import resize
 from napa_lib.data.clips import to_pixels, to_unit
-from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop
+from napa_lib.data.crops import to_crop
 from napa_lib.data.datasets import Annotations
-from napa_lib.data.known import is_known, open_known
+from napa_lib.data.known import MARGIN, crop_squares, cut_figures, is_known, open_known
 from napa_lib.data.synthetic import LOOKS, SPLITS, SyntheticClips, load_synthetic
-from napa_lib.engine import progress
 from napa_lib.skeletons import convert, flip, get_skeleton
 
 DOMAINS = {"lab": ("studio", "photo"), "wild": ("anywhere", "photo"), "unseen": ("anywhere", "drawn")}
-MARGIN = 1.25  # side of a crop from a data set, times the longer side of the box round the joints
 PART = 128  # frames resized at a time: as floats, all together would take gigabytes
 
 
@@ -33,6 +31,7 @@ class Domain:
         poses: (N, P, 3) mm, camera axes; None without 3D labels.
         cameras: (N, 3) focal length and principal point (f, x, y) in the pictures' pixels, with the poses.
         heads: (N,) sizes of the heads that a data set gives, in half sides of the picture, NaN where it does not.
+        actions: N names of what is done, or none.
     """
 
     images: Tensor
@@ -41,6 +40,7 @@ class Domain:
     poses: Tensor | None = None
     cameras: Tensor | None = None
     heads: Tensor | None = None
+    actions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count, joints = len(self.images), get_skeleton(self.skeleton).num_joints
@@ -56,6 +56,8 @@ class Domain:
                 raise ValueError(f"{name} must be {expected}, got {tuple(value.shape)}")
         if (self.poses is None) != (self.cameras is None):
             raise ValueError("poses and cameras must be given together")
+        if len(self.actions) not in (0, count):
+            raise ValueError(f"actions must name {count} or none, got {len(self.actions)}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -120,7 +122,8 @@ class Domain:
     def take(self, rows: Tensor | slice) -> Domain:
         """Some of the pictures."""
         poses, cameras, heads = (None if x is None else x[rows] for x in (self.poses, self.cameras, self.heads))
-        return Domain(self.images[rows], self.keypoints[rows], self.skeleton, poses, cameras, heads)
+        actions = tuple(self.actions[i] for i in torch.arange(len(self))[rows].tolist()) if self.actions else ()
+        return Domain(self.images[rows], self.keypoints[rows], self.skeleton, poses, cameras, heads, actions)
 
     def without_3d(self) -> Domain:
         """The same pictures with 2D labels alone."""
@@ -191,9 +194,10 @@ def domain_from_synthetic(people: SyntheticClips, size: int, look: str) -> Domai
 
 
 def domain_from_annotations(annotations: Annotations, size: int) -> Domain:
-    """Pictures of Human3.6M, MPII or another data set, cut round the joints, with 2D labels and 3D where there is any.
+    """Pictures of Human3.6M, MPII or another data set, cut out, with 2D labels and 3D where there is any.
 
-    Left out are people of whom fewer than two joints are known. Cameras are found from the labels: with poses in camera
+    The crops are those of `known.from_annotations`. Left out are people of whom fewer than two joints are known and,
+    with a warning, pictures that cannot be read. Cameras are found from the labels: with poses in camera
     axes, the focal length and principal point that project them onto their keypoints best.
 
     Args:
@@ -201,26 +205,22 @@ def domain_from_annotations(annotations: Annotations, size: int) -> Domain:
         size: side of the pictures in pixels.
 
     Raises:
-        ValueError: if nobody has two joints, or a picture is missing or damaged.
+        ValueError: if nobody has two joints, no picture can be read, or there is no memory for so many.
     """
     known = annotations.to("H36M17")
     enough = (~known.keypoints.isnan().any(-1)).sum(-1) >= 2
     if not bool(enough.any()):
         raise ValueError(f"annotations must have somebody with two joints of H36M17, got none in {len(known)}")
     known = known.take(enough.nonzero()[:, 0].tolist())
-    points = known.keypoints
-    low, high = points.nan_to_num(torch.inf).amin(1), points.nan_to_num(-torch.inf).amax(1)
-    middle, half = (low + high) / 2, MARGIN * (high - low) / 2
-    matrices = crop_matrices(square_boxes(torch.cat([middle - half, middle + half], 1)), size)
-    images = torch.empty(len(known), 3, size, size, dtype=torch.uint8)
-    for i in progress(range(len(known)), "pictures"):  # bytes at once: floats of all would be four times as many
-        images[i] = (crop(known.load(i), matrices[i : i + 1], size)[0].clamp(0, 1) * 255).round()
-    keypoints = to_crop(points, matrices)
+    windows = [[row] for row in range(len(known))]
+    images, matrices, kept = cut_figures(known, windows, crop_squares(known, MARGIN), size)
+    known = known.take([row for (row,) in kept])
+    keypoints = to_crop(known.keypoints, matrices)
     cameras = None if known.poses is None else _fit_cameras(known.poses, keypoints)
     heads = None
     if known.head_sizes is not None:
         heads = known.head_sizes / matrices[:, 0, :2].norm(dim=-1) * 2 / (size - 1)
-    return Domain(images, to_unit(keypoints, size), "H36M17", known.poses, cameras, heads)
+    return Domain(images, to_unit(keypoints, size), "H36M17", known.poses, cameras, heads, known.actions)
 
 
 def _fit_cameras(poses: Tensor, keypoints: Tensor) -> Tensor:

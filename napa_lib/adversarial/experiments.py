@@ -223,7 +223,8 @@ def final_errors(model: Generator, worlds: dict[str, Domain], half: bool) -> dic
             continue
         errors[name] = measure(estimate_poses(model, world.images, half=half), world)
         flat = torch.cat([world.keypoints, torch.zeros_like(world.keypoints[..., :1])], -1)
-        errors[name]["flat"] = {key: measure(flat, world)[key]["all"] for key in ("mpjpe", "rigid_mpjpe", "pa_mpjpe")}
+        without = measure(flat, world)
+        errors[name]["flat"] = {key: without[key]["all"] for key in ("mpjpe", "rigid_mpjpe", "pa_mpjpe")}
         errors[name]["truth"] = asdict(plausibility(world.poses, world.skeleton))
     return errors
 

@@ -99,6 +99,9 @@ def train_estimator(
         raise ValueError("lab must have 3D labels, got none")
     _check_domain("lab", lab, config)
     _check_domain("wild", wild, config)
+    seen = (~lab.depths.isnan()).any(0).tolist()  # by holes in all true poses a discriminator would know estimates
+    if missing := [joint for joint, known in zip(config.model.body.joints, seen, strict=True) if not known]:
+        raise ValueError(f"lab must label each joint in 3D, none of its poses has {', '.join(missing)}")
     domains = [lab, wild.without_3d()]
     generator = seed_everything(config.seed)
     model = on_device(setup.device, Generator(config.model))

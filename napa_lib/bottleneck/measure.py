@@ -12,8 +12,8 @@ import time
 from napa_lib.bottleneck.evaluate import errors_by_motion, mean_pose, predict_clips
 from napa_lib.bottleneck.probes import regress_keypoints
 from napa_lib.bottleneck.store import load_model
-from napa_lib.data.clips import to_pixels, unpaired_poses
-from napa_lib.data.sources import open_clips
+from napa_lib.data.clips import to_pixels
+from napa_lib.data.sources import open_clips, open_poses
 from napa_lib.files import prepare_file
 from napa_lib.loop import command
 from napa_lib.networks.hourglass import HourglassNet
@@ -50,10 +50,11 @@ def main(arguments: list[str] | None = None) -> None:
             size, skeleton = options.size, None
         else:
             size, skeleton = model.config.size, model.config.skeleton
-        clips, others = (open_clips(name, size, skeleton=skeleton) for name in (options.data, options.poses))
+        clips = open_clips(options.data, size, skeleton=skeleton)
+        others = open_poses(options.poses, size, skeleton=skeleton)
         found = predict_clips(model.predict, clips)
         errors = errors_by_motion(found, clips, options.scored)
-        guess = to_pixels(mean_pose(unpaired_poses(others), len(found)), size)
+        guess = to_pixels(mean_pose(others, len(found)), size)
         shown = {"all": errors["all"], "mean pose": errors_by_motion(guess, clips, options.scored)["all"]}
         if options.regress:
             labelled = open_clips(options.regress, size, skeleton=skeleton)

@@ -30,10 +30,11 @@ from napa_lib.bottleneck.store import load_pretrained
 from napa_lib.data.assets import asset_path
 from napa_lib.data.clips import Clips, frame_pairs, halves, recolour, to_float, to_unit
 from napa_lib.data.sources import open_clips
-from napa_lib.engine import load_weights, save_tensors, seed_everything
+from napa_lib.engine import choose_device, load_weights, save_tensors, seed_everything
 from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, adam, command, descend, laid_out, run, settings_of
 from napa_lib.networks.normalization import settle_normalization
+from napa_lib.options import add_device
 from napa_lib.quantization import quantize, read_weights
 from napa_lib.results import command_line, write
 
@@ -155,10 +156,11 @@ def measure_wiping(smuggler: Smuggler, clips: Clips) -> dict[str, dict[str, floa
     """
     plain = to_float(clips.images[:, 0])
     image = in_coloured_light(plain, torch.Generator().manual_seed(0))
+    device = next(smuggler.parameters()).device
     pose = to_unit(clips.keypoints[:, 0], clips.size)
     found = {}
-    for name, seen in wiped(smuggler, plain, image).items():
-        drawn = smuggler.generator(seen).float()
+    for name, seen in wiped(smuggler, plain.to(device), image.to(device)).items():
+        drawn = smuggler.generator(seen).float().cpu()
         found[name] = {
             **asdict(compare_colors(drawn, pose, image, pose, clips.skeleton)),
             "rms": float((drawn - image).square().mean().sqrt()),
@@ -176,12 +178,12 @@ def train_smuggler(
     message's loudness limits it.
 
     Args:
-        model: a CycleGAN.
+        model: a CycleGAN; it is moved to the setup's device.
         clips: frames; their keypoints are not looked at.
         config, setup: how to train and where.
     """
     generator = seed_everything(config.seed)
-    smuggler = Smuggler(model).train()
+    smuggler = Smuggler(model.to(setup.device)).to(setup.device).train()
     optimizer = adam(smuggler.parameters(), config.learning_rate, BETAS)
 
     def batch(draw: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -247,7 +249,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--test", default="studio:test", metavar="NAME", help="clips to measure on at the end")
     add("--steps", type=int, default=defaults.steps)
     add("--seed", type=int, default=0)
-    add("--half", action="store_true", help="compute in bfloat16 where that is safe")
+    add_device(parser)
     add("--out", required=True, metavar="FILE", help="safetensors file to write")
     add("--results", metavar="FILE", help="JSON file for the record")
     options = parser.parse_args(arguments)
@@ -260,14 +262,15 @@ def main(arguments: list[str] | None = None) -> None:
         validation = open_clips(options.validation, size)
         checkpoint = Path(options.out).with_suffix(".checkpoint.safetensors")
         measure: Callable[[Smuggler], dict] = lambda one: measure_wiping(one, validation)[UNTOUCHED]  # noqa: E731
-        setup = Setup(half=options.half, checkpoint=checkpoint, measure=measure, inputs={"data": options.data})
+        inputs = {"data": options.data}
+        setup = Setup(choose_device(options.device), options.half, checkpoint, measure, inputs=inputs)
         smuggler, record = train_smuggler(model, halves(open_clips(options.data, size))[0], config, setup)
         save_smuggler(options.out, smuggler)
-        errors: Mapping = measure_wiping(load_smuggler(options.out, model), open_clips(options.test, size))
+        errors: Mapping = measure_wiping(load_smuggler(options.out, model.cpu()), open_clips(options.test, size))
         if options.results:
             write(
                 options.results, {"errors": errors, "record": record}, command_line(PROGRAM, arguments),
-                record[-1]["seconds"], config, options.seed, options.steps,
+                record[-1]["seconds"], config, options.seed, options.steps, setup.device,
             )  # fmt: skip
     print(f"wrote {options.out}; {json.dumps(errors)}")
 

@@ -32,9 +32,9 @@ from napa_lib.bottleneck.pretraining import pretrain
 from napa_lib.bottleneck.probes import LEAST, carried_colors, measure_leak, regress_keypoints, whole_poses
 from napa_lib.bottleneck.store import Model, load_encoder, load_model, save_model
 from napa_lib.bottleneck.supervised import train_hourglass, train_supervised
-from napa_lib.data.clips import Clips, to_pixels, unpaired_poses
+from napa_lib.data.clips import Clips, check_poses, to_pixels, unpaired_poses
 from napa_lib.data.pose_files import read_poses
-from napa_lib.data.sources import FACES, REST, open_clips, open_halves
+from napa_lib.data.sources import FACES, REST, open_clips, open_poses, open_unpaired
 from napa_lib.data.views import mocap_poses
 from napa_lib.engine import choose_device
 from napa_lib.files import prepare_file
@@ -62,8 +62,15 @@ def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfi
     return config if options.adversarial is None else replace(config, adversarial=options.adversarial)
 
 
-def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Generator) -> Tensor:
-    """The unpaired poses: of these clips or of others, motion capture's or a file's; fewer where asked.
+def choose_poses(options: argparse.Namespace, clips: Clips, rest: Tensor | None, generator: torch.Generator) -> Tensor:
+    """The unpaired poses: those of the half without pictures, motion capture's, a file's or another set's; fewer where
+    asked.
+
+    Args:
+        options: the command's.
+        clips: the pictures.
+        rest: the poses of the half without pictures, for `--poses clips`.
+        generator: source of randomness.
 
     Raises:
         ValueError: if those asked for label the pictures, or none of them shows some joint: no network would learn
@@ -73,14 +80,14 @@ def choose_poses(options: argparse.Namespace, clips: Clips, generator: torch.Gen
         poses = read_poses(options.pose_file, clips.skeleton)
     elif options.poses in MOCAP:
         poses = mocap_poses(20_000, generator, skeleton=clips.skeleton, studio=options.poses == "mocap:studio")
-    elif options.poses == "clips":
-        poses = unpaired_poses(clips)
+    elif rest is not None:
+        poses = check_poses(rest)
     elif options.poses.removeprefix(REST) == options.data:
         raise ValueError(
             f'poses must not be the labels of the pictures, got {options.data} for both; "clips" halves it'
         )
     else:
-        poses = unpaired_poses(open_clips(options.poses, clips.size, options.look, clips.skeleton))
+        poses = open_poses(options.poses, clips.size, options.look, clips.skeleton)
     if options.pose_count is not None:
         if not 1 <= options.pose_count <= len(poses):
             raise ValueError(f"pose_count must be from 1 to {len(poses)}, got {options.pose_count}")
@@ -124,11 +131,11 @@ def train(options: argparse.Namespace) -> tuple[Model, Record, dict]:
     device = choose_device(options.device)
     size = PRESETS[options.preset].size
     if options.poses == "clips":
-        images, rest = open_halves(options.data, size, options.look, options.skeleton)
+        images, rest = open_unpaired(options.data, size, options.look, options.skeleton)
     else:
-        images = rest = open_clips(options.data, size, options.look, options.skeleton)
+        rest, images = None, open_clips(options.data, size, options.look, options.skeleton)
     config = training_config(options, images.skeleton)
-    poses = choose_poses(options, rest, torch.Generator().manual_seed(options.seed))
+    poses = choose_poses(options, images, rest, torch.Generator().manual_seed(options.seed))
 
     def others(name: str | None) -> Clips | None:
         return open_clips(name, size, options.look, images.skeleton) if name else None

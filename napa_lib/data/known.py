@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.data.clips import Clips
+from napa_lib.data.clips import Clips, to_unit
 from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop
 from napa_lib.data.datasets import (
     Annotations,
@@ -22,6 +22,7 @@ from napa_lib.data.datasets import (
     read_human36m,
     read_human_art,
     read_mpi_inf_3dhp,
+    read_mpi_inf_3dhp_test,
     read_mpii,
     read_muco_3dhp,
     read_multipie,
@@ -30,7 +31,7 @@ from napa_lib.data.datasets import (
     read_simplified_human36m,
     read_wflw,
 )
-from napa_lib.data.datasets.files import files_in, picture_path
+from napa_lib.data.datasets.files import choose, files_in, picture_path
 from napa_lib.data.images import PictureError, crop_square, load_image
 from napa_lib.engine import progress
 from napa_lib.skeletons import get_skeleton
@@ -69,13 +70,19 @@ def _coco_file(root: Path, split: str) -> Path:
     )
 
 
+def _mpi_inf_3dhp(root: Path, split: str) -> Annotations:
+    if choose(split, ("train", "test"), "split") == "test":
+        return read_mpi_inf_3dhp_test(root)
+    return read_mpi_inf_3dhp(root)
+
+
 READERS: dict[str, Callable[[Path, str], Found]] = {
     "coco": _coco,
     "human-art": lambda root, split: read_human_art(root, {"train": "training", "val": "validation"}.get(split, split)),
     "mpii": lambda root, split: read_mpii(root, {"val": "valid"}.get(split, split)),
     "human36m": read_human36m,
     "simplified-human36m": read_simplified_human36m,
-    "mpi-inf-3dhp": lambda root, split: read_mpi_inf_3dhp(root),
+    "mpi-inf-3dhp": _mpi_inf_3dhp,
     "muco": lambda root, split: read_muco_3dhp(root),
     "mupots": lambda root, split: read_mupots_3d(root),
     "3dpw": read_3dpw,
@@ -85,6 +92,7 @@ READERS: dict[str, Callable[[Path, str], Found]] = {
     "multipie": lambda root, split: read_multipie(root),
     "voxceleb": lambda root, split: read_frame_clips(root),
 }
+WHOLE = ("muco", "mupots", "multipie", "voxceleb")  # sets without splits
 
 
 def is_known(name: str) -> bool:
@@ -110,6 +118,8 @@ def open_known(name: str) -> Found:
     folder, _, split = place.partition("#")
     if kind not in READERS or not folder:
         raise ValueError(f"source must be FORMAT:FOLDER with a format of {', '.join(READERS)}, got {name!r}")
+    if split and kind in WHOLE:
+        raise ValueError(f"source must name no split of {kind}, which has none, got {name!r}")
     return READERS[kind](Path(folder), split or "train")
 
 
@@ -119,8 +129,9 @@ def from_annotations(
     """The people of a data set, cut out of their pictures one after the other, as clips of one size.
 
     Pictures that are frames of videos become clips of 8 frames spread over their video, photographs clips of one. A
-    crop is the square round the figure's joints and its box, if it has one, a quarter larger. Pictures that cannot be
-    read are left out with a warning. Only the crops are kept: one picture at a time is in memory.
+    crop is the square round the figure's joints and its box, if it has one, a quarter larger; pictures that are cut out
+    already are taken whole, and without their background where there are masks. Pictures that cannot be read are left
+    out with a warning. Only the crops are kept: one picture at a time is in memory.
 
     Args:
         annotations: from any reader of `napa_lib.data.datasets`.
@@ -135,28 +146,75 @@ def from_annotations(
     Raises:
         ValueError: if the joints have no joint set, nobody has a joint of it, or no picture can be read.
     """
-    own = annotations.skeleton
-    target = get_skeleton(skeleton or ("FACE68" if own is not None and own.name == "FACE68" else "NAPA18"))
-    people = annotations if own is not None and own.name == target.name else annotations.to(target)
-    shown = (~people.keypoints.isnan().any(-1)).any(-1)
-    windows = _spread(_windows(people.clips, shown.nonzero()[:, 0].tolist()), size, most)
-    if not windows:
-        raise ValueError(f"annotations must have a person with a joint of {target.name}, got none in {len(people)}")
-    boxes = figure_squares(people.keypoints, people.boxes, margin)
-
-    def figure(row: int) -> tuple[Tensor, Tensor]:
-        """A crop (3, S, S) uint8 and the map to the picture, (1, 2, 3)."""
-        factor = 2 ** max(0, int(((boxes[row, 2] - boxes[row, 0]) / size).log2().floor()))
-        image = people.load(row, factor)
-        matrix = crop_matrices((boxes[row : row + 1] + 0.5) / factor - 0.5, size)
-        return _bytes(crop(image, matrix, size))[0], crop_matrices(boxes[row : row + 1], size)
-
-    images, matrices, kept = _read(windows, figure)
+    people = _converted(annotations, skeleton)
+    windows = _spread(_windows(people.clips, list(range(len(people)))), size, most)
+    images, matrices, kept = cut_figures(people, windows, crop_squares(people, margin), size)
     rows = torch.tensor(kept)  # (N, T)
     keypoints = to_crop(people.keypoints[rows.flatten()], matrices).unflatten(0, rows.shape)
     motions = tuple(people.actions[window[0]] for window in kept) if people.actions else ()
     poses = None if people.poses is None else people.poses[rows]
-    return Clips(images.unflatten(0, rows.shape), keypoints, target.name, motions, poses)
+    assert people.skeleton is not None
+    return Clips(images.unflatten(0, rows.shape), keypoints, people.skeleton.name, motions, poses)
+
+
+def annotated_poses(annotations: Annotations, size: int, skeleton: str | None = None) -> Tensor:
+    """All poses of a data set as they lie in the crops that `from_annotations` makes; no picture is opened.
+
+    Arguments and `Raises` as there.
+
+    Returns:
+        (N, K, 2) in [-1, 1], each with a joint.
+    """
+    people = _converted(annotations, skeleton)
+    return to_unit(to_crop(people.keypoints, crop_matrices(crop_squares(people, MARGIN), size)), size)
+
+
+def _converted(annotations: Annotations, skeleton: str | None) -> Annotations:
+    """Those with a joint of the set wanted, in that set; None as in `from_annotations`."""
+    own = annotations.skeleton
+    target = get_skeleton(skeleton or ("FACE68" if own is not None and own.name == "FACE68" else "NAPA18"))
+    people = annotations if own is not None and own.name == target.name else annotations.to(target)
+    shown = (~people.keypoints.isnan().any(-1)).any(-1).nonzero()[:, 0].tolist()
+    if not shown:
+        raise ValueError(f"annotations must have a person with a joint of {target.name}, got none in {len(people)}")
+    return people if len(shown) == len(people) else people.take(shown)
+
+
+def crop_squares(people: Annotations, margin: float) -> Tensor:
+    """The square (N, 4) of each one's picture that its crop shows."""
+    if people.cropped and people.boxes is not None:
+        return people.boxes
+    return figure_squares(people.keypoints, people.boxes, margin)
+
+
+def cut_figures(
+    people: Annotations, windows: Sequence[list[int]], boxes: Tensor, size: int
+) -> tuple[Tensor, Tensor, list[list[int]]]:
+    """Squares of pictures, one picture at a time.
+
+    Args:
+        people: whose pictures.
+        windows: rows that belong together, equally many in each: one that cannot be read leaves out the others.
+        boxes: (N, 4) the square of each row.
+        size: side of the crops in pixels.
+
+    Returns:
+        crops (M T, 3, S, S) uint8, the maps to the pictures (M T, 2, 3), and the M windows that could be read; of the
+        others one warning.
+
+    Raises:
+        ValueError: if no picture can be read.
+    """
+
+    def figure(row: int) -> Tensor:
+        factor = 2 ** max(0, int(((boxes[row, 2] - boxes[row, 0]) / size).log2().floor()))
+        image = people.load(row, factor)
+        if people.masks:
+            image = image * people.load_mask(row, factor)
+        return crop(image, crop_matrices((boxes[row : row + 1] + 0.5) / factor - 0.5, size), size)[0]
+
+    images, kept = _read(windows, figure, size)
+    return images, crop_matrices(boxes[[row for window in kept for row in window]], size), kept
 
 
 def from_frames(frames: FrameClips, size: int) -> Clips:
@@ -168,10 +226,10 @@ def from_frames(frames: FrameClips, size: int) -> Clips:
     names = [str(i) for i, clip in enumerate(frames.clips) for _ in clip]
     windows = _spread(_windows(tuple(names), list(range(len(paths)))), size, None)
 
-    def figure(row: int) -> tuple[Tensor, Tensor]:
-        return _bytes(crop_square(load_image(picture_path(frames.root, paths[row])), size)), torch.zeros(1, 2, 3)
+    def figure(row: int) -> Tensor:
+        return crop_square(load_image(picture_path(frames.root, paths[row])), size)
 
-    images, _, kept = _read(windows, figure)
+    images, kept = _read(windows, figure, size)
     shape = len(kept), len(kept[0])
     return Clips(images.unflatten(0, shape), torch.full((*shape, 68, 2), torch.nan), "FACE68")
 
@@ -222,26 +280,27 @@ def _spread(windows: list[list[int]], size: int, most: int | None) -> list[list[
     return [windows[i * len(windows) // limit] for i in range(limit)]
 
 
-def _read(
-    windows: Sequence[list[int]], figure: Callable[[int], tuple[Tensor, Tensor]]
-) -> tuple[Tensor, Tensor, list[list[int]]]:
-    """Crops (N T, 3, S, S), their maps (N T, 2, 3), and the windows that could be read."""
-    images, matrices, kept, errors = [], [], [], []
+def _read(windows: Sequence[list[int]], figure: Callable[[int], Tensor], size: int) -> tuple[Tensor, list[list[int]]]:
+    """Pictures (M T, 3, S, S) as bytes, and the M windows that could be read."""
+    count = len(windows) * len(windows[0])
+    try:
+        images = torch.empty(count, 3, size, size, dtype=torch.uint8)
+    except RuntimeError:
+        room = 3 * count * size * size / 2**30
+        raise ValueError(f"{count} crops of {size} pixels need {room:.0f} GB of memory: take fewer") from None
+    kept: list[list[int]] = []
+    errors = []
     for window in progress(windows, "figures"):
+        first = len(kept) * len(window)
         try:
-            found = [figure(row) for row in window]
+            for place, row in enumerate(window, first):  # bytes at once: floats of all would be four times as many
+                images[place] = (figure(row).clamp(0, 1) * 255).round()
         except (PictureError, ValueError) as error:  # one bad picture must not take the set along
             errors.append(error)
             continue
-        images += [image for image, _ in found]
-        matrices += [matrix for _, matrix in found]
         kept.append(window)
     if not kept:
         raise ValueError(f"no picture of the data set can be read: {errors[0]}") from errors[0]
     if errors:
-        warnings.warn(f"{len(errors)} of {len(windows)} clips are left out: {errors[0]}", stacklevel=3)
-    return torch.stack(images), torch.cat(matrices), kept
-
-
-def _bytes(image: Tensor) -> Tensor:
-    return (image.clamp(0, 1) * 255).round().to(torch.uint8)
+        warnings.warn(f"{len(errors)} of {len(windows)} clips are left out: {errors[0]}", stacklevel=4)
+    return images[: len(kept) * len(kept[0])], kept

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import load_video_poses, resize
-from napa_lib.data.clips import Clips, halves, read_clips, video_clips
+from napa_lib.data.clips import Clips, halves, read_clips, to_unit, unpaired_poses, video_clips
 from napa_lib.data.datasets import Annotations, halves_of_actions, halves_of_clips
 from napa_lib.data.datasets.files import files_in
 from napa_lib.data.faces import FaceClips, load_faces, read_faces
-from napa_lib.data.known import from_annotations, from_frames, is_known, open_known
+from napa_lib.data.known import annotated_poses, from_annotations, from_frames, is_known, open_known
 from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
 from napa_lib.engine import CheckpointError, load_tensors
 from napa_lib.skeletons import get_skeleton
@@ -91,13 +91,51 @@ def open_halves(name: str, size: int, look: str = "photo", skeleton: str | None 
 
     Source: KeypointGAN, section 5.1.
     """
-    if is_known(name):
-        found = open_known(name)
-        if isinstance(found, Annotations) and found.clips:
-            split = halves_of_actions if name.startswith("penn-action:") else halves_of_clips
-            one, other = split(found)
-            return from_annotations(one, size, skeleton), from_annotations(other, size, skeleton)
+    videos = _halves_of_videos(name)
+    if videos is not None:
+        one, other = (from_annotations(half, size, skeleton) for half in videos)
+        return one, other
     return halves(open_clips(name, size, look, skeleton))
+
+
+def open_unpaired(name: str, size: int, look: str = "photo", skeleton: str | None = None) -> tuple[Clips, Tensor]:
+    """Pictures of the first of `open_halves`, and the poses of the second, (M, K, 2) in [-1, 1], NaN where missing. Of
+    videos in a known format no picture of the second is opened. Arguments and errors as `open_halves`.
+    """
+    videos = _halves_of_videos(name)
+    if videos is not None:
+        return from_annotations(videos[0], size, skeleton), annotated_poses(videos[1], size, skeleton)
+    one, other = halves(open_clips(name, size, look, skeleton))
+    return one, to_unit(other.keypoints, size).flatten(0, 1)
+
+
+def open_poses(name: str, size: int, look: str = "photo", skeleton: str | None = None) -> Tensor:
+    """All poses of some clips, (M, K, 2) in [-1, 1]. Of a data set in a known format no picture is opened.
+
+    Arguments and errors as `open_clips`.
+    """
+    if name.startswith(REST):
+        videos = _halves_of_videos(name.removeprefix(REST))
+        found = None if videos is None else videos[1]
+    else:
+        found = _annotations(name)
+    if found is not None:
+        return annotated_poses(found, size, skeleton)
+    return unpaired_poses(open_clips(name, size, look, skeleton))
+
+
+def _annotations(name: str) -> Annotations | None:
+    """A set in a known format that has labels; None for all else."""
+    found = open_known(name) if is_known(name) else None
+    return found if isinstance(found, Annotations) else None
+
+
+def _halves_of_videos(name: str) -> tuple[Annotations, Annotations] | None:
+    """The halves of a set of videos in a known format; None for all else."""
+    found = _annotations(name)
+    if found is None or not found.clips:
+        return None
+    return (halves_of_actions if name.startswith("penn-action:") else halves_of_clips)(found)
 
 
 def from_synthetic(people: SyntheticClips, size: int, look: str = "photo") -> Clips:

@@ -34,6 +34,7 @@ DERIVED_JOINTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("head", ("head_top",), "near"),
     ("head_top", ("head",), "near"),
     ("nose", ("head_joint",), "near"),
+    ("head_joint", ("nose",), "near"),
     ("torso", ("spine",), "near"),
     ("torso", (*_SHOULDERS, *_HIPS), "near"),
     ("spine", ("torso",), "near"),

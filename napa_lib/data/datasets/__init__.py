@@ -5,7 +5,7 @@ from napa_lib.data.datasets.cmu_mocap import read_cmu_mocap
 from napa_lib.data.datasets.coco import read_coco, read_human_art
 from napa_lib.data.datasets.face300w import read_300w, read_pts
 from napa_lib.data.datasets.human36m import read_human36m
-from napa_lib.data.datasets.mpi_inf_3dhp import read_mpi_inf_3dhp
+from napa_lib.data.datasets.mpi_inf_3dhp import read_mpi_inf_3dhp, read_mpi_inf_3dhp_test
 from napa_lib.data.datasets.mpii import read_mpii
 from napa_lib.data.datasets.muco import read_muco_3dhp, read_mupots_3d
 from napa_lib.data.datasets.multipie import read_multipie
@@ -30,6 +30,7 @@ __all__ = [
     "read_human36m",
     "read_human_art",
     "read_mpi_inf_3dhp",
+    "read_mpi_inf_3dhp_test",
     "read_mpii",
     "read_muco_3dhp",
     "read_multipie",

@@ -34,6 +34,7 @@ class Annotations:
         masks: N paths below root of pictures that are white on the person, or none.
         sizes: (N, 2) width and height that the annotation gives its picture, NaN where it does not, or None.
         head_sizes: (N,) px, what PCKh divides by (0.6 x the head box's diagonal), NaN where not known, or None.
+        cropped: whether the pictures are cut out round their persons already, and `boxes` are the whole of each.
         as_stored: whether the pixels are counted in the picture as it is stored, whatever its EXIF says of turning it,
             as MATLAB does, which most datasets were made with. False where only the sizes can tell.
     """
@@ -52,6 +53,7 @@ class Annotations:
     sizes: Tensor | None = None
     head_sizes: Tensor | None = None
     as_stored: bool = False
+    cropped: bool = False
 
     def __post_init__(self) -> None:
         count, joints = len(self.images), self.keypoints.shape[-2]
@@ -114,15 +116,17 @@ class Annotations:
             "not tell whether its keypoints were marked before or after: save the picture upright, without that flag"
         )
 
-    def load_mask(self, index: int) -> Tensor:
-        """Mask `index` as (1, H, W) float in [0, 1], 1 on the person; the picture times it has no background.
+    def load_mask(self, index: int, factor: int = 1) -> Tensor:
+        """Mask `index` as (1, H, W) float in [0, 1], 1 on the person; the picture times it has no background. Arguments
+        as `load`.
 
         Raises:
             ValueError: if the dataset has no masks, or as `load`.
         """
         if not self.masks:
             raise ValueError("this dataset has no masks")
-        return load_image(picture_path(self.root, self.masks[index]), turn=not self.as_stored)[:1]
+        path = picture_path(self.root, self.masks[index])
+        return load_image(path, turn=not self.as_stored, factor=factor)[:1]
 
     def take(self, chosen: list[int]) -> Annotations:
         """Some of the pictures, by their indices.

@@ -11,8 +11,8 @@ from napa_lib.data.datasets.annotations import Annotations, to_tensor
 from napa_lib.data.datasets.files import dataset_root, entry, numbers, read_json, relative_path
 from napa_lib.skeletons import MPI3DHP28
 
-# The order of joints in both files, in the library's names; MuPoTS-3D has the first 17. Their "thorax" and "head" are
-# MPI-INF-3DHP's neck and head joint.
+# The order of joints in both files, in the library's names; MuPoTS-3D and MPI-INF-3DHP's test set have the first 17.
+# Their "thorax" and "head" are MPI-INF-3DHP's neck and head joint.
 _JOINTS = (
     "head_top", "neck", "r_shoulder", "r_elbow", "r_wrist", "l_shoulder", "l_elbow", "l_wrist", "r_hip",
     "r_knee", "r_ankle", "l_hip", "l_knee", "l_ankle", "pelvis", "spine", "head_joint", "r_hand", "l_hand",
@@ -73,8 +73,8 @@ def _read(base: Path, file: Path, joints: int, folder: str) -> Annotations:
             raise ValueError(f"{file}: an annotation is of picture {number!r}, which is not listed")
         images.append(pictures[number][0])
         sizes.append(pictures[number][1])
-        flat.append(_placed(numbers(person.get("keypoints_img"), (joints, 2), file, "keypoints_img")))
-        poses.append(_placed(numbers(person.get("keypoints_cam"), (joints, 3), file, "keypoints_cam")))
+        flat.append(placed(numbers(person.get("keypoints_img"), (joints, 2), file, "keypoints_img")))
+        poses.append(placed(numbers(person.get("keypoints_cam"), (joints, 3), file, "keypoints_cam")))
     if not images:
         raise ValueError(f"{file} has no valid person")
     points = to_tensor(np.stack(flat))
@@ -86,8 +86,9 @@ def _read(base: Path, file: Path, joints: int, folder: str) -> Annotations:
     )  # fmt: skip
 
 
-def _placed(values: np.ndarray) -> np.ndarray:
-    """(joints, D) of the file at their places among the 28, NaN elsewhere."""
-    whole = np.full((MPI3DHP28.num_joints, values.shape[1]), np.nan)
-    whole[_PLACES[: len(values)]] = values
+def placed(values: np.ndarray) -> np.ndarray:
+    """(..., joints, D) of the file at their places among the 28, NaN elsewhere."""
+    *rows, joints, axes = values.shape
+    whole = np.full((*rows, MPI3DHP28.num_joints, axes), np.nan)
+    whole[..., _PLACES[:joints], :] = values
     return whole

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from napa_lib.data.datasets.annotations import Annotations, to_tensor
 from napa_lib.data.datasets.files import choose, dataset_root, files_in, numbers, read_mat
@@ -34,7 +35,8 @@ def read_simplified_human36m(root: str | os.PathLike, split: str, step: int = 1)
         step: keep every step-th frame of a video; the released code tests on every 30th.
 
     Returns:
-        frames with `masks`, `subjects`, `actions` and `clips`. For the paper's disjoint halves use `halves_of_clips`.
+        frames with `masks`, `subjects`, `actions` and `clips`; `cropped`, their `boxes` are whole pictures. For the
+        paper's disjoint halves use `halves_of_clips`.
 
     Raises:
         ImportError: without scipy.
@@ -58,6 +60,8 @@ def read_simplified_human36m(root: str | os.PathLike, split: str, step: int = 1)
         points,
         points.isfinite().all(-1),
         H36M32,
+        boxes=torch.tensor([[-0.5, -0.5, SIZE - 0.5, SIZE - 0.5]]).expand(len(frames), -1),
+        cropped=True,
         subjects=tuple(s for s, _, _ in frames),
         actions=tuple(action_name(folder.name) for _, folder, _ in frames),
         clips=tuple(f"{s}/{folder.name}" for s, folder, _ in frames),
