@@ -328,6 +328,21 @@ def test_carried_colors_are_those_of_the_looks():
         b.carried_colors(b.KeypointGAN(replace(SMALL, conditional=False, bottleneck=False)), clips)
 
 
+def test_large_sets_are_looked_at_in_parts(monkeypatch):
+    """43,690 frames of 128 pixels are 8 GB as floats, and several times that in one batch of a network."""
+    model, seen = b.KeypointGAN(SMALL).eval(), []
+    model.image_encoder.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    pose = poses(150 * 2)
+    images = (255 * render_skeleton(pose, NAPA18.bones, 32, 60.0)).to(torch.uint8).expand(-1, 3, -1, -1)
+    clips = b.Clips(images.unflatten(0, (150, 2)), b.to_pixels(pose, 32).unflatten(0, (150, 2)))
+    b.carried_colors(model, clips)
+    assert sum(seen) == 150 and max(seen) <= 64
+    monkeypatch.setattr("napa_lib.bottleneck.probes.LEAK_FRAMES", 100)
+    seen.clear()
+    b.measure_leak(model, clips, clips)
+    assert sum(seen) == 200 and max(seen) <= 64
+
+
 def test_a_control_reads_colours_off_places_that_tell_them_and_off_no_others():
     """People whose colour is where their model says that they are, in true poses that know nothing of it."""
     shade = torch.randint(0, 256, (60, 2), generator=torch.Generator().manual_seed(5), dtype=torch.uint8)

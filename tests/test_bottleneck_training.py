@@ -406,6 +406,15 @@ def test_a_trained_model_is_measured_on_other_clips(tmp_path, capsys):
         measure.main([str(tmp_path / "h2.safetensors"), "--data", clips])
 
 
+def test_a_short_test_set_does_not_end_a_training_after_its_last_step():
+    model, whole = b.KeypointGAN(MODEL).eval(), stick_clips()
+    errors = train.final_errors(model, whole, whole.take(slice(1)), poses(9), torch.device("cpu"))
+    assert "leak" in errors and "carried" not in errors  # one clip of four frames
+    one = replace(whole, images=whole.images[:1, :1], keypoints=whole.keypoints[:1, :1], motions=("turn",))
+    errors = train.final_errors(model, whole, one, poses(9), torch.device("cpu"))
+    assert set(errors) == {"all", "turn", "mean pose", "regressor on top"}
+
+
 def asked(*options: str) -> argparse.Namespace:
     return train.parser().parse_args(["--stage", "ladder", "--data", "studio:validation", "--out", "x", *options])
 

@@ -216,11 +216,11 @@ def measure_leak(model: KeypointGAN, clips: Clips, others: Clips, device: torch.
     Args:
         model: in evaluation mode.
         clips: labelled frames for the probe to learn from; the first `LEAK_FRAMES` are taken.
-        others: frames of other people.
+        others: frames of other people, of which as many are taken, evenly spread: all of a large set are gigabytes.
         device: where the model is.
     """
     clips = clips.take(slice(None, -(-LEAK_FRAMES // clips.images.shape[1])))
-    sides = clips, others
+    sides = clips, others.take(slice(None, None, -(-others.images.shape[:2].numel() // LEAK_FRAMES)))
     skeletons = torch.cat([skeleton_images(model, side, device=device) for side in sides])
     colors = torch.cat([clip_colors(side) for side in sides])
     held_out = torch.arange(len(colors)) >= clips.images.shape[:2].numel()
@@ -252,14 +252,18 @@ def carried_colors(model: KeypointGAN, clips: Clips, device: torch.device | str 
 
     Source: a number for KeypointGAN's figs. 8 and 9; ours.
     """
-    if not model.config.conditional or len(clips) < 3:
+    if not model.config.conditional or len(clips) < LEAST:
         raise ValueError(f"model must be conditional and clips at least 3, got {model.config} and {len(clips)} clips")
     looks, last = to_float(clips.images[:, 0]), to_float(clips.images[:, -1]).roll(-1, 0)
-    skeleton = model.image_encoder(last.to(device))
-    found = model.skeleton_encoder(skeleton)
-    seen = model.draw_for_generator(found) if model.config.bottleneck else skeleton
-    drawn = model.generate(seen, looks.to(device)).float().cpu()
-    return compare_colors(drawn, found.float().cpu(), looks, to_unit(clips.keypoints[:, 0], clips.size), clips.skeleton)
+    poses, drawn = [], []
+    for image, style in zip(last.split(64), looks.split(64), strict=True):
+        skeleton = model.image_encoder(image.to(device))
+        found = model.skeleton_encoder(skeleton)
+        seen = model.draw_for_generator(found) if model.config.bottleneck else skeleton
+        poses.append(found.float().cpu())
+        drawn.append(model.generate(seen, style.to(device)).float().cpu())
+    true = to_unit(clips.keypoints[:, 0], clips.size)
+    return compare_colors(torch.cat(drawn), torch.cat(poses), looks, true, clips.skeleton)
 
 
 def compare_colors(drawn: Tensor, pose: Tensor, looks: Tensor, their_pose: Tensor, skeleton: str) -> Carried:

@@ -57,7 +57,7 @@ def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfi
         replace(model_config(options.preset, options.rung, skeleton), limb_masks=options.limb_masks),
         steps=options.steps, batch=options.batch, seed=options.seed,
         perceptual_size=options.perceptual_size or PERCEPTUAL_SIZE[options.preset],
-        recolour=options.recolour, stir=options.stir,
+        every=options.every, recolour=options.recolour, stir=options.stir,
     )  # fmt: skip
     return config if options.adversarial is None else replace(config, adversarial=options.adversarial)
 
@@ -192,10 +192,11 @@ def final_errors(
         return errors
     regress = regress_keypoints(predict_clips(model.predict, teacher, device=device), teacher.keypoints.flatten(0, 1))
     errors["regressor on top"] = errors_by_motion(regress(found), test, scored)["all"]
-    # the leak is that of trunk and legs, and read by a probe that has seen the pictures' labels
-    if isinstance(model, KeypointGAN) and test.skeleton != FACES and bool(whole_poses(images.keypoints).any()):
+    # colours are those of trunk and legs, where labels say these are
+    told = all(int(whole_poses(side.keypoints).sum()) >= LEAST for side in (images, test))
+    if isinstance(model, KeypointGAN) and test.skeleton != FACES and told:
         errors["leak"] = asdict(measure_leak(model, images, test, device=device))
-        if model.config.conditional:
+        if model.config.conditional and len(test) >= LEAST:
             errors["carried"] = asdict(carried_colors(model, test, device))
     return errors
 
@@ -248,6 +249,7 @@ def parser() -> argparse.ArgumentParser:
     add("--limb-masks", action="store_true", help="the networks of appendix F")
     add("--steps", type=int, default=defaults.steps)
     add("--batch", type=int, default=defaults.batch)
+    add("--every", type=int, default=defaults.every, help="steps between two checkpoints, and two records")
     add("--adversarial", type=float, help=f"weight of the adversarial losses; {defaults.adversarial:g} if not given")
     add(
         "--perceptual-size",
