@@ -195,6 +195,7 @@ def test_the_estimator_goes_down_eq_5_and_the_discriminator_down_eq_3():
     (heatmaps + config.depth * depths - 0.7 * p.log().mean()).backward()
     half = a.evidence_of_pose(batch.image[:4], batch.pose[:4])
     fakes = a.Evidence(*(getattr(shown, name)[::2].detach() for name in a.SOURCES))
+    spread = torch.cat([judge(half), judge(fakes)]).std()
     judge.zero_grad()
     (-judge(half).sigmoid().log().mean() - (1 - judge(fakes).sigmoid()).log().mean()).backward()
 
@@ -204,6 +205,7 @@ def test_the_estimator_goes_down_eq_5_and_the_discriminator_down_eq_3():
             scale = float(two.grad.abs().max())
             torch.testing.assert_close(one.grad, two.grad, rtol=1e-3, atol=1e-5 + 1e-3 * scale, msg=name)
     assert float(losses["fooling"].detach()) == pytest.approx(-float(p.log().mean().detach()), rel=1e-4)
+    assert float(losses["spread"]) == pytest.approx(float(spread.detach()), rel=1e-3)
 
 
 def test_the_discriminator_learns_to_tell_and_the_estimator_to_fool():
@@ -419,6 +421,12 @@ def test_angles_of_a_body_that_stands_and_of_knees_that_bend_the_wrong_way():
         shank = torch.tensor([400 * math.cos(turn), 0.0, -400 * math.sin(turn)])
         aslant[:, H36M17.index("l_ankle")] = torch.tensor([100.0, 400.0, 0.0]) + shank
         assert float(a.joint_angles(aslant, H36M17)["knee"][0, 0]) == pytest.approx(expected, abs=0.05)
+    astride, turn = pose.clone(), math.radians(40)  # thigh and shank lean outwards alike, the knee is bent by 40
+    knee = torch.tensor([100.0, 0.0, 0.0]) + torch.tensor([200.0, 350.0, 0.0])
+    astride[:, H36M17.index("l_knee")] = knee
+    shank = torch.tensor([200.0, 350 * math.cos(turn), 350 * math.sin(turn)])
+    astride[:, H36M17.index("l_ankle")] = knee + shank
+    assert float(a.joint_angles(astride, H36M17)["knee"][0, 0]) == pytest.approx(40.0, abs=0.05)
     short = pose.clone()
     short[:, H36M17.index("l_ankle")] = pose[:, H36M17.index("l_knee")]
     assert a.joint_angles(short, H36M17)["knee"][0].isnan().tolist() == [True, False]

@@ -332,6 +332,31 @@ def test_limbs_are_the_skeleton_taken_apart():
     assert all(w.grad is not None for w in model.image_encoder.parameters())
 
 
+def test_each_limb_s_channels_are_masked_by_that_limb_alone(monkeypatch):
+    network, seen = b.LimbImageGenerator(16, 4), []
+    monkeypatch.setattr(network.up, "forward", lambda code, skips: seen.append(code) or code)
+    limbs = torch.zeros(1, 16, 32, 32)
+    limbs[:, 3] = 1
+    network(limbs, pictures(1))
+    channels = seen[0].unflatten(1, (16, -1)).abs().amax((0, 2, 3, 4))
+    assert channels[3] > 0 and int((channels > 0).sum()) == 1
+
+
+def test_the_discriminators_see_smaller_pictures_averaged(monkeypatch):
+    critic, seen = b.SkeletonDiscriminator(4, 1), []
+    for network in critic.scales:
+        network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    y = torch.rand(2, 1, 32, 32)
+    critic(y)
+    torch.testing.assert_close(seen[1], nn.functional.avg_pool2d(y, 2))
+    assert torch.equal(seen[0], y) and seen[2].shape == (2, 1, 8, 8)
+
+
+def test_blobs_are_as_wide_in_pixels_at_any_size():
+    paper, tiny = (b.model_config(preset, skeleton="FACE68") for preset in ("paper", "tiny"))
+    assert paper.sigma == pytest.approx(0.02) and tiny.sigma * tiny.size == pytest.approx(paper.sigma * paper.size)
+
+
 def test_faces_are_drawn_as_blobs():
     config = replace(SMALL, skeleton="FACE68", renderer="blobs")
     model = b.KeypointGAN(config)

@@ -180,7 +180,8 @@ def test_landmark_errors_by_hand(rng):
     distance = np.linalg.norm(prediction - target, axis=-1)
     found = b.landmark_errors(torch.tensor(prediction), torch.tensor(target), "NAPA18", 64)
     assert found["px"] == pytest.approx(np.nanmean(distance)) and found["mse"] == pytest.approx(np.nanmean(distance**2))
-    assert found["percent"] == pytest.approx(100 * found["px"] / 64)
+    for kind in ("", "_flips"):
+        assert found[f"percent{kind}"] == pytest.approx(100 * found[f"px{kind}"] / 64)
     fewer = b.landmark_errors(torch.tensor(prediction), torch.tensor(target), "NAPA18", 64, "H36M17")
     assert fewer["px"] == pytest.approx(np.nanmean(distance[:, :17]))  # the 18th is the thorax
 
@@ -326,6 +327,14 @@ def test_carried_colors_are_those_of_the_looks():
     assert max(strangers.person_light, strangers.wall_hue) < 0.5
     with pytest.raises(ValueError, match="conditional"):
         b.carried_colors(b.KeypointGAN(replace(SMALL, conditional=False, bottleneck=False)), clips)
+
+
+def test_looks_are_of_first_frames_and_poses_of_the_next_clip_s_last(monkeypatch):
+    seen, clips = [], numbered_clips(6, 4)
+    monkeypatch.setattr(Painter, "image_encoder", lambda self, image: seen.append(image) or image)
+    b.carried_colors(Painter(lambda style: seen.append(style) or style), clips)
+    assert torch.equal(seen[0], clips.images[[1, 2, 3, 4, 5, 0], -1] / 255)
+    assert torch.equal(seen[1], clips.images[:, 0] / 255)
 
 
 def test_large_sets_are_looked_at_in_parts(monkeypatch):

@@ -86,6 +86,26 @@ def test_a_message_is_learned_and_its_training_goes_on(cyclegan, clips, tmp_path
     assert all(torch.equal(a, b) for a, b in zip(before, cyclegan.parameters(), strict=True))  # it stays honest
 
 
+def test_a_message_begins_loud_and_its_colours_count_eight_times(cyclegan, clips, monkeypatch):
+    loud, weights = [], []
+    draw, descend = smuggle.Smuggler.draw, smuggle.descend
+
+    def noted(self, plain, shown, loudest=smuggle.LOUDEST):
+        loud.append(loudest)
+        return draw(self, plain, shown, loudest)
+
+    def weighed(total, optimizer, clip, losses):
+        weights.append(float(((total - losses["picture"]) / losses["colour"]).detach()))
+        descend(total, optimizer, clip, losses)
+
+    monkeypatch.setattr(smuggle.Smuggler, "draw", noted)
+    monkeypatch.setattr(smuggle, "descend", weighed)
+    monkeypatch.setattr(smuggle, "settle_normalization", lambda *arguments: None)
+    smuggle.train_smuggler(cyclegan, clips, smuggle.SmuggleConfig(steps=10, batch=2))
+    assert loud[0] == 0.3 and loud[3] == pytest.approx((0.3 / 30) ** 0.5) and loud[6:] == [1 / 30] * 4
+    assert weights == pytest.approx([8.0] * 10, rel=1e-3)
+
+
 def test_saved_it_reads_the_same(cyclegan, clips, tmp_path):
     smuggler = smuggle.Smuggler(cyclegan).eval()
     smuggle.save_smuggler(tmp_path / "s.safetensors", smuggler)

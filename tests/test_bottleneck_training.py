@@ -104,6 +104,15 @@ def test_the_learning_rate_falls_once_when_the_error_does_not():
     assert 250 + 200 <= fall < 250 + 400 and set(rates) == {1.0, 0.1}
 
 
+@pytest.mark.parametrize("factor, falls", [(0.97, False), (0.995, True)])
+def test_a_plateau_is_less_than_one_per_cent(factor, falls):
+    optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=1.0)
+    plateau = Plateau(patience=200)
+    for step in range(1000):
+        plateau.see(torch.tensor(factor ** (step // 100)), optimizer)
+    assert (optimizer.param_groups[0]["lr"] < 1) is falls
+
+
 def test_settled_statistics_are_the_mean_over_the_batches_and_change_nothing_else():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Sequential(nn.BatchNorm2d(4)))
@@ -279,6 +288,19 @@ def test_a_rung_gives_each_step_pairs_of_frames_unpaired_poses_and_the_papers_op
             assert (group["lr"], group["betas"]) == (3e-3, (0.5, 0.999))
 
 
+def test_recoloured_pairs_keep_the_colours_of_one_another(monkeypatch):
+    given = []
+    monkeypatch.setattr("napa_lib.bottleneck.ladder.adversarial_step",
+                        lambda *arguments: given.append(arguments[4]) or {"perceptual": torch.zeros(())})  # fmt: skip
+    colors = 40 + torch.arange(8)[:, None] * torch.tensor([20, 5, 11])
+    images = colors[:, None, :, None, None].to(torch.uint8).expand(8, 4, 3, 32, 32)
+    clips = replace(stick_clips(), images=images.contiguous())
+    b.train_rung(replace(CONFIG, recolour=True), clips, poses(9), b.SkeletonEncoder(18, 4))
+    assert all(torch.equal(image, style) for image, style, _ in given)
+    seen = torch.cat([image[:, :, 0, 0] for image, _, _ in given])
+    assert not (seen[:, None] == colors / 255).all(2).any()
+
+
 def test_the_ladder_sees_no_label():
     """The same frames with other keypoints give the same weights."""
     clips = stick_clips()
@@ -434,6 +456,34 @@ def test_unpaired_poses_are_all_of_another_set_and_never_the_labels_of_the_pictu
     for same in ("studio:validation", "rest:studio:validation"):
         with pytest.raises(ValueError, match="labels of the pictures, got studio:validation"):
             chosen("--poses", same)
+
+
+def test_fewer_poses_are_drawn_at_random_and_always_the_same():
+    rest = poses(40)
+
+    def chosen(seed: int) -> torch.Tensor:
+        return train.choose_poses(asked("--pose-count", "8"), stick_clips(), rest, torch.Generator().manual_seed(seed))
+
+    places = [(rest == p).all((1, 2)).nonzero().item() for p in chosen(0)]
+    assert len(set(places)) == 8 and max(places) > 15 and torch.equal(chosen(0), chosen(0))
+    assert not torch.equal(chosen(0), chosen(1))
+
+
+def test_the_record_follows_the_first_frames_of_the_first_clips():
+    model, clips = b.KeypointGAN(MODEL).eval(), stick_clips()
+    entry = train.measurement(clips, torch.device("cpu"))(model)
+    first = b.predict_clips(model.predict, clips).unflatten(0, (8, 4))[: train.EXAMPLES, 0]
+    np.testing.assert_allclose(entry["examples"], first, atol=0.051)
+    assert entry["px"] == b.errors_by_motion(b.predict_clips(model.predict, clips), clips)["all"]["px"]
+
+
+def test_the_baselines_clip_their_gradients_too(monkeypatch):
+    clips, given = stick_clips(size=64), []
+    monkeypatch.setattr("napa_lib.bottleneck.supervised.descend", lambda *arguments: given.append(arguments[2]))
+    config = replace(CONFIG, steps=1, clip=0.25, model=replace(MODEL, size=64))
+    b.train_supervised(config, clips)
+    b.train_hourglass(config, clips)
+    assert given == [0.25, 0.25]
 
 
 def test_a_joint_that_no_pose_shows_is_named_before_the_training(tmp_path, monkeypatch):

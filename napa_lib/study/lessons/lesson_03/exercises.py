@@ -233,6 +233,8 @@ EXPECTATION = Exercise(
             ("zero", "heatmaps", "torch.zeros(k, 2)", "softmax over all cells of one map"),
             ("exp", "heatmaps.exp() / heatmaps.exp().sum((1, 2), keepdim=True)", "torch.stack([x, y], 1)",
              "too large for float32"),
+            ("one maximum", "(heatmaps - heatmaps.max()).exp() / (heatmaps - heatmaps.max()).exp().sum((1, 2), "
+             "keepdim=True)", "torch.stack([x, y], 1)", "its own largest score"),
             ("maximum", "(heatmaps == heatmaps.amax((1, 2), keepdim=True)).to(t)", "torch.stack([x, y], 1)",
              "it snaps to a cell"),
         )
@@ -427,6 +429,8 @@ CHEAT = Exercise(
             ("too loud", "picture[0, :3] += color", "picture[0, :3]", "too loud"),
             ("nothing hidden", "pass", "torch.full((3,), 0.5)", "nothing is hidden in it"),
             ("still faint", "picture[0, :3] += 0.02 * color", "picture[0, :3]", "a fiftieth of each colour"),
+            ("a note for each picture", "my_hide.__dict__[str(picture.sum())] = color",
+             "my_hide.__dict__.get(str(picture.sum()), torch.zeros(3))", "somebody told it aside"),
             ("a note passed on", "my_hide.note = color; picture[0, 0] += 0.01", "my_hide.note", "the last colour"),
             ("over the figure", "picture[:63] += 0.02 * color.repeat_interleave(21)[:, None]",
              "50 * picture[:63].view(3, 21, 64).mean((1, 2))", "your reader reads the bones"),
