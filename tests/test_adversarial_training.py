@@ -365,6 +365,34 @@ def test_errors_are_told_action_by_action_and_every_action_counts_alike():
     assert sitting > mean > errors["mpjpe"]["all"] > walking  # three in four walk
 
 
+def test_pck_counts_what_is_within_150_mm_of_poses_whose_roots_lie_together(monkeypatch):
+    """Table 4, as Mehta et al. count."""
+    some = world(3)
+    flat = torch.cat([some.keypoints, some.depths[..., None]], -1)
+
+    def measured(found: torch.Tensor) -> dict:
+        monkeypatch.setattr(a.Domain, "to_millimetres", lambda domain, pose: found)
+        return a.measure(flat, some)
+
+    beside = measured(some.poses + torch.tensor([500.0, 0.0, -300.0]))
+    assert (beside["pck"], beside["auc"]) == pytest.approx((100, 100 * 30 / 31))  # nothing is nearer than 0 mm
+    off = some.poses.clone()
+    off[:, 5, 0] += 140
+    off[:, 6, 1] += 160
+    assert measured(off)["pck"] == pytest.approx(100 * 16 / 17)
+
+
+def test_statistics_are_settled_before_each_measurement(monkeypatch):
+    settled, lab, wild = [], world(12), world(12, seed=1)
+    monkeypatch.setattr(
+        "napa_lib.adversarial.train.settle_normalization",
+        lambda network, forward, count: settled.append(type(network).__name__),
+    )
+    a.pretrain_2d(CONFIG, wild)
+    a.train_estimator(CONFIG, lab, wild)
+    assert settled == ["StackedHourglass"] * 3 + ["Generator"] * 3  # at two entries, and at the end
+
+
 def test_a_lab_that_never_labels_a_joint_is_refused():
     lab = world()
     lab.poses[:, [3, 9]] = torch.nan
