@@ -177,7 +177,7 @@ def test_the_command_writes_poses_that_lie_as_chapter_3s_crops_show_them(human36
     assert told["config"]["seed"] == told["seed"] == 2 and told["config"]["layers"] == [1, 2, 3, 4, 5, 6]
     clips = open_clips(name, 64, skeleton="SHARED15")
     asked = parser().parse_args(["--stage", "pretrain", "--data", "x", "--out", "y", "--pose-file", str(out)])
-    poses = choose_poses(asked, clips, torch.Generator())
+    poses = choose_poses(asked, clips, None, torch.Generator())
     assert poses.shape == (70, 15, 2)
     shown = clips.keypoints.flatten(0, 1) / 63 * 2 - 1
     torch.testing.assert_close(shown, fit_square(shown), atol=0.03, rtol=0)  # crops hold figures as squares do

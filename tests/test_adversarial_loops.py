@@ -207,6 +207,13 @@ def test_a_row_goes_on_from_what_it_shares(monkeypatch, name):
             assert config.critic_learning_rate == 1e-3 and config.adversarial == pytest.approx(1.6e-3)
 
 
+def test_what_is_watched_is_spread_over_the_validation_pictures(monkeypatch):
+    whole = world(170)
+    monkeypatch.setattr(experiments, "open_domain", lambda name, size: whole)
+    some = experiments.watched(experiments.parser().parse_args([]), {})
+    assert set(some) == {"lab", "wild"} and torch.equal(some["lab"].images, whole.images[::2])
+
+
 def test_lambda_follows_the_size_of_the_maps_unless_it_is_given(monkeypatch):
     for arguments, expected in (((), 1.6e-3), (("--preset", "paper"), 1e-4), (("--adversarial", "0.5"), 0.5)):
         assert calls_of_row(monkeypatch, "geo", 0, *arguments)[-1][0].adversarial == pytest.approx(expected)

@@ -470,9 +470,10 @@ def test_angles_of_a_body_that_stands_and_of_knees_that_bend_the_wrong_way():
 
 
 def test_a_stretched_limb_is_lopsided():
-    pose = standing()
-    pose[:, H36M17.index("l_ankle"), 1] = 1200.0  # a shank twice as long as the other
-    assert a.plausibility(pose, "H36M17").lopsided == pytest.approx((1 + 1 + 1 + 2) / 4)
+    for side in "lr":
+        pose = standing()
+        pose[:, H36M17.index(f"{side}_ankle"), 1] = 1200.0  # a shank twice as long as the other
+        assert a.plausibility(pose, "H36M17").lopsided == pytest.approx((1 + 1 + 1 + 2) / 4)
     with pytest.raises(ValueError, match="known angle"):
         a.plausibility(torch.full((2, 17, 3), torch.nan), "H36M17")
 
