@@ -8,8 +8,8 @@
 The second is the paper's Ours of table 1, with a beta that was taught the target and poses as wide as the shots (lesson
 07 tells why): a source that `napa_lib.adaptation.train --poses coco:FOLDER` has learned, two shots of each activity.
 `napa_lib.bottleneck.train --data simplified-human36m:FOLDER --skeleton SHARED15 --pose-file
-runs/ours.safetensors --stir` trains its detector with them. Poses lie in their square as figures do in most sets' crops;
-that set's pictures are taken whole, with figures not quite in the middle, for which `--stir` moves and scales the poses.
+runs/ours.safetensors --stir` trains its detector with them. Poses lie in their square as figures do in most sets'
+crops; that set's pictures are taken whole, with figures not quite in the middle: `--stir` moves and scales the poses.
 Only labels are read, and of them only whole poses.
 """
 
