@@ -143,7 +143,7 @@ def test_the_command_takes_the_data_sets_of_the_paper(tmp_path, rng, monkeypatch
         mpii(tmp_path / "mpii", joints, [16] * 3, split)
     common = ["--lab", f"human36m:{tmp_path}/h36m#train", "--wild", f"mpii:{tmp_path}/mpii#train", "--most", "6",
               f"--runs={tmp_path}", f"--results={tmp_path}", "--steps-2d=1", "--steps-pretraining=1", "--steps=1",
-              "--batch=4", "--every=1", "--seeds", "0", "--rows", "geo", "module_2d"]  # fmt: skip
+              "--batch=4", "--every=1", "--seeds", "0", "--rows", "geo", "module_2d", "--device=auto"]  # fmt: skip
     human, people = f"human36m:{tmp_path}/h36m#test", f"mpii:{tmp_path}/mpii#valid"
     with pytest.raises(SystemExit, match="sizes of heads"):
         experiments.main([*common, "--test", human, people])

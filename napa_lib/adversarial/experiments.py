@@ -289,7 +289,7 @@ def main(arguments: list[str] | None = None) -> None:
                 measured = {"row": LABELS[name], "split": options.split, "errors": errors, "record": record}
                 results.write(
                     Path(options.results) / f"{made}.json", measured, results.command_line(PROGRAM, arguments),
-                    time.monotonic() - started, vars(options), seed, record[-1]["step"], options.device,
+                    time.monotonic() - started, vars(options), seed, record[-1]["step"], setup.device,
                 )  # fmt: skip
             found = ", ".join(f"{world} {brief(errors[world])}" for world in worlds)
             print(f"{LABELS[name]}, seed {seed}: {found}", flush=True)
