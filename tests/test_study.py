@@ -396,6 +396,17 @@ def test_a_prediction_is_drawn_into_the_plot():
     assert axis.lines[0].get_xydata().tolist() == [[1.0, 2.0]]
 
 
+@pytest.mark.parametrize("limits", [(0, 5), (5, 0)])
+def test_a_prediction_outside_the_plot_widens_it(limits):
+    axis = plt.figure().subplots()
+    axis.set(xlim=limits, ylim=limits)
+    study.mark_guess(axis, 7.0, 3.0)
+    assert 7.0 in axis.get_xlim() and axis.xaxis_inverted() == (limits[0] > limits[1]) and axis.get_ylim() == limits
+    study.mark_guess(axis, y=-2.0)
+    assert -2.0 in axis.get_ylim()
+    plt.close(axis.figure)
+
+
 def test_what_folds_can_be_read_without_a_script(monkeypatch):
     sent = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))

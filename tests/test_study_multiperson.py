@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from napa_lib.course.notebooks import FOLDER, find_notebooks
 from napa_lib.multiperson import Found
 from napa_lib.study.exercises import judge
 from napa_lib.study.lessons.lesson_06 import EXERCISES, live, outside, pictures, tables
@@ -304,6 +306,14 @@ def test_the_table_of_paintings_says_what_was_counted():
         (line,) = [line for line in table.splitlines() if line.startswith(f"{label}  ")]
         assert f"{found['totals'][name]['found']} of {found['totals'][name]['there']}" in line
     assert table.splitlines()[-1].endswith(f"{found['totals']['size']['right']} of {found['totals']['size']['pairs']}")
+
+
+def test_the_words_on_paintings_are_what_was_counted():
+    totals = outside.paintings()["totals"]
+    words = "orders {right} of {pairs} pairs rightly by depth; the rule that the larger is the nearer orders {} of {}"
+    notebook = nbformat.read(find_notebooks(FOLDER, "06")[0], as_version=4)
+    text = next(cell.source for cell in notebook.cells if cell.id == "paintings-after")
+    assert words.format(totals["size"]["right"], totals["size"]["pairs"], **totals["estimator, shown"]) in text
 
 
 def test_the_figure_of_paintings_shows_marks_and_what_was_found():

@@ -6,20 +6,28 @@ import json
 
 import matplotlib
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
 
+from napa_lib.course.notebooks import FOLDER, find_notebooks
 from napa_lib.data import asset_path, load_art_figures
 from napa_lib.data.art_figures import ArtFigure
 from napa_lib.evaluate.art import score_art
-from napa_lib.results import interval, paired_interval, shipped_runs
+from napa_lib.results import interval, paired_interval, shipped, shipped_runs
 from napa_lib.skeletons import ART14
 from napa_lib.study.lessons.lesson_09 import live, pictures, tables
 from napa_lib.study.plans import COURSE
 from napa_lib.training.own_art import Looked
 
 matplotlib.use("agg")
+
+
+def words_of(number: str) -> str:
+    """All that a lesson's Markdown says."""
+    notebook = nbformat.read(find_notebooks(FOLDER, number)[0], as_version=4)
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +138,11 @@ def test_a_short_training_leaves_the_network_as_it_was(figures, monkeypatch):
     one = live.measure([figures[i] for i in rest])
     other = live.measure([], tuned, one.seen)
     assert len(other.found.figures) == 8 and not torch.equal(one.found.predictions, other.found.predictions)
+
+
+def test_the_rates_on_art_in_the_lessons_words_are_the_stored_ones():
+    rates = shipped("pose/napa_art")["rates"]
+    drawings, paintings = (rates[kind]["PCKh@0.5"] for kind in ("drawings", "paintings"))
+    ends = " and ".join("{:.0f} to {:.0f}".format(*rate["interval"]) for rate in (drawings, paintings))
+    words = f"{drawings['percent']:.0f} %, on paintings {paintings['percent']:.0f} % (95 % intervals {ends})"
+    assert words in words_of("09")

@@ -115,7 +115,7 @@ RIGHT = {
 
 # Wrong in new ways, with a sentence that names what is wrong -------------------------------------------------------
 WRONG = {
-    "1": ((lambda t, g: sampling.direction_of(g, t), "z is cos"),
+    "1": ((lambda t, g: sampling.direction_of(g, t), "changed places"),
           (lambda t, g: sampling.direction_of(t, g)[:, [1, 0, 2]], "z is cos"),
           (lambda t, g: sampling.direction_of(t, g).T, "shape")),
     "2": ((lambda p, b: local_solve(p, b)[:, [2, 1, 0]], "z = parent"),

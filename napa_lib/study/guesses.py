@@ -67,17 +67,33 @@ def _within(guess: Any, among: Sequence[Any]) -> float | None:
 def mark_guess(axis: Axes, x: float | None = None, y: float | None = None) -> None:
     """Draw a prediction into a plot: a point, or a line across it where only one coordinate was predicted.
 
-    Does nothing where there is no prediction (both None). Call it after everything else is drawn.
+    Does nothing where there is no prediction (both None). Call it after everything else is drawn: limits that would
+    hide the prediction are widened.
     """
     if x is None and y is None:
         return
     if x is not None and y is not None:
-        axis.plot(x, y, "D", color=GUESS["color"], markeredgecolor="black", markersize=10, label="your prediction")
+        style = {"color": GUESS["color"], "markeredgecolor": "black", "markersize": 10, "clip_on": False}
+        axis.plot(x, y, "D", label="your prediction", **style)
     elif x is not None:
         axis.axvline(x, label="your prediction", **GUESS)
     elif y is not None:
         axis.axhline(y, label="your prediction", **GUESS)
+    axis.set_xlim(_reaching(axis.get_xlim(), x))
+    axis.set_ylim(_reaching(axis.get_ylim(), y))
     axis.legend(fontsize=9)
+
+
+def _reaching(limits: tuple[float, float], value: float | None) -> tuple[float, float]:
+    """An axis's limits, widened to hold a value; an axis that runs backwards still does.
+
+    >>> _reaching((0, 5), 7), _reaching((5, 0), 7), _reaching((0, 5), None)
+    ((0, 7), (7, 0), (0, 5))
+    """
+    if value is None:
+        return limits
+    low, high = min(*limits, value), max(*limits, value)
+    return (low, high) if limits[0] <= limits[1] else (high, low)
 
 
 def fold(title: str, text: str, *notes: str) -> None:

@@ -60,8 +60,8 @@ PLAN = LessonPlan(
     number="05",
     promise=(
         "No studio, no suits with markers, no data at all: only a table of how far joints turn. Is that enough to make "
-        "up a million human poses? You draw the table on spheres, move it and watch the poses follow, count how many "
-        "of them a body could take, find out why so few, and train a network in which every point is a pose."
+        "up a million human poses? You draw the limits on spheres, move them and watch the poses follow. You count how "
+        "many of the poses a body could take, find out why so few, and train a network in which every point is a pose."
     ),
     hero=hero,
     hero_alt=(
@@ -71,7 +71,7 @@ PLAN = LessonPlan(
     verbs=(
         "write a pose as directions in the frames of its own bones, and walk back down the tree",
         "read, draw and change joint limits as ranges on a sphere",
-        "draw poses from limits, and say what share of them a body could take, and why",
+        "draw poses from limits, and say how many of them a body could take, and why",
         "train an adversarial autoencoder whose cube of embeddings is filled with poses",
         "judge artificial data by what it contains and by what it covers",
     ),

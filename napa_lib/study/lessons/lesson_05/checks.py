@@ -31,6 +31,8 @@ def check_direction(my_direction) -> Verdict:
          "equator: 0 is straight on, along z."),
         (np.stack([-np.sin(t), np.cos(t), z], 1), "not of length 1: x and y shrink with sin(gamma)."),
         (np.stack([x, y, -z], 1), "gamma = 0 goes straight on, +z; yours folds back."),
+        (np.stack([-np.sin(t) * np.sin(g), np.sin(t) * np.cos(g), np.cos(t)], 1), "theta and gamma have changed "
+         "places: gamma tips the bone away from z."),
     )  # fmt: skip
     for value, hint in usual:
         if close(got, value):
@@ -66,11 +68,18 @@ def check_local(my_local) -> Verdict:
         return right("the same vector, written in axes that the parent bone carries along.")
     e = np.broadcast_to([1.0, 0, 0], bone.shape)
     raw = e - z[:, :1] * z
+    one_length = raw / np.linalg.norm(raw)
+    far = e - parent[:, :1] * parent
+    far = far / np.linalg.norm(far, axis=1, keepdims=True)
     stacked = np.stack([x, y, z], 2)
     usual = (
         (_project(bone, (e, np.cross(z, e), z)), "x is not orthogonal to z: take away the part of (1, 0, 0) that lies "
          "along z."),
         (_project(bone, (raw, np.cross(z, raw), z)), "x is orthogonal to z but not of length 1."),
+        (_project(bone, (one_length, np.cross(z, one_length), z)), "you divided all x axes by one length: take each "
+         "row's own, `norm(dim=1, keepdim=True)`."),
+        (_project(bone, (far, np.cross(z, far), z)), "not orthogonal yet: what lies along z takes its share from "
+         "z, of length 1, not from the parent bone."),
         (_project(bone, (x, -y, z)), "y points the other way: y = z cross x, a right-handed frame."),
         (np.einsum("nij,nj->ni", stacked, bone), "that is the way back, from local to canonical: take dot products "
          "with the axes."),
@@ -262,7 +271,8 @@ def _same(a, b) -> bool:
 
 
 def _variant(
-    pose=1.0, embedding=1.0, sign=1, detached=False, swapped=False, squares=False, held=False, own=False, again=False
+    pose=1.0, embedding=1.0, sign=1, detached=False, swapped=False, squares=False, held=False, own=False, again=False,
+    share=1.0,
 ):  # fmt: skip
     def step(encoder, decoder, critic, poses, prior):
         drawn = decoder(prior)
@@ -274,7 +284,7 @@ def _variant(
         cycle = pose * power(decoder(encoder(poses)) - poses).mean() + embedding * power(back - start).mean()
         real, fake = critic(poses), critic((decoder(encoder(poses)) if again else drawn).detach())
         real, fake = (fake, real) if swapped else (real, fake)
-        return cycle + fooled, (1 - real).square().mean() + fake.square().mean()
+        return cycle + share * fooled, share * ((1 - real).square().mean() + fake.square().mean())
 
     return step
 
@@ -287,6 +297,7 @@ _STEPS = {
                             "and parts of the cube may stay unused."),
     "model: sign": (_variant(sign=-1), "the decoder helps the critic: it wants its poses scored 1, not 0."),
     "model: silent": (_variant(sign=0), "the critic's word is missing in the model's loss: (1 - D(drawn))^2."),
+    "model: halves": (_variant(share=0.5), "your game has a factor 1/2, as in some papers; this one has none."),
     "model: own": (_variant(own=True), "you start from the poses' own embeddings: take |Phi(Psi(prior)) - prior|, so "
                    "that all of the cube is held."),
     "model: squares": (_variant(squares=True), "L_cyc has absolute differences, yours are squared."),

@@ -50,6 +50,8 @@ DIRECTION = Exercise(
         WrongAnswer("equator", _direction("-g.cos() * t.sin(), g.cos() * t.cos(), g.sin()"), "from the equator"),
         WrongAnswer("not unit", _direction("-t.sin(), t.cos(), g.cos()"), "not of length 1"),
         WrongAnswer("folded", _direction("-g.sin() * t.sin(), g.sin() * t.cos(), -g.cos()"), "folds back"),
+        WrongAnswer("exchanged", _direction(radians="g, t = torch.deg2rad(theta), torch.deg2rad(gamma)"),
+                    "theta and gamma"),
         WrongAnswer("zeros", _direction("0 * t, 0 * t, 0 * t"), "is shared between"),
     ),
 )  # fmt: skip
@@ -103,6 +105,10 @@ LOCAL = Exercise(
     wrong_answers=(
         WrongAnswer("no Gram-Schmidt", _local("forward.expand_as(z)"), "not orthogonal to z"),
         WrongAnswer("not normalised", _local("forward - z[:, :1] * z"), "orthogonal to z but not of length 1"),
+        WrongAnswer("one length for x", _local("(forward - z[:, :1] * z) / (forward - z[:, :1] * z).norm()"),
+                    "divided all x axes"),
+        WrongAnswer("long projection", _local(_X.replace("z[:, :1] * z", "parent[:, :1] * parent")),
+                    "takes its share"),
         WrongAnswer("left-handed", _local(y="torch.linalg.cross(x, z)"), "right-handed frame"),
         WrongAnswer("way back", _local(dots="*(bone[:, :1] * x + bone[:, 1:2] * y + bone[:, 2:] * z).unbind(1)"),
                     "the way back"),
@@ -204,8 +210,8 @@ ANGLES = Exercise(
     minutes=6,
     task="""
         The paper's sampling, for one joint. `limits` has four numbers, `theta1`, `theta2`, `gamma1` and `gamma2` in
-        degrees; return two tensors (n,), theta and gamma, uniform in their ranges. It is tried on ranges across 180
-        degrees, the first from 120 to 240.
+        degrees; return two tensors (n,), theta and gamma, uniform in their ranges. The check draws from ranges that
+        cross 180 degrees, the first from 120 to 240.
     """,
     stub="""
         def my_angles(limits, n):
@@ -240,14 +246,14 @@ ANGLES = Exercise(
 
 GUESS = Exercise(
     id="05.5",
-    title="How many of them could a body do?",
+    title="How many of them are possible?",
     kind="predict",
     difficulty=1,
     minutes=3,
     task="""
-        Poses are drawn from the limits above, in which 97 % and more of all real poses lie, joint by joint. Each joint
-        is drawn on its own. In how many per cent of the drawn poses could a body bring **all four** limbs where they
-        are? Commit a number.
+        Poses are drawn from the limits above, each joint independently of the others. Of real poses, 97 % and more
+        keep any one joint's limits. What percentage of the drawn poses is possible, that is, could a body bring **all
+        four** limbs where they are? Commit a number.
     """,
     stub="guess = ...  # per cent",
     answer="guess",
@@ -291,10 +297,10 @@ STEP = Exercise(
     minutes=12,
     task="""
         `Phi` turns poses into embeddings, `Psi` embeddings into poses, `D` scores poses. `poses` is a batch of real
-        ones, `prior` a batch of embeddings drawn from the cube, both float64 tensors (B, numbers). Return two losses:
+        poses, `prior` a batch of embeddings drawn from the cube, both float64 tensors (B, numbers). Return two losses:
         the model's, $\\mathcal L_{cyc} + \\mathcal L_{adv}$, and the critic's. $\\mathcal L_{cyc}$ compares poses and
         embeddings there and back (means of absolute differences); the game is that of least squares: 1 for real, 0 for
-        drawn. A pose is a vector here, so there is no FK.
+        drawn, no factor 1/2. A pose is a plain vector here, so there is no FK.
     """,
     stub="""
         def my_step(Phi, Psi, D, poses, prior):
@@ -326,6 +332,8 @@ STEP = Exercise(
         WrongAnswer("no embedding", _step("(Psi(Phi(poses)) - poses).abs().mean()"), "the embedding is not held"),
         WrongAnswer("sign", _step(fooled="D(drawn).square().mean()"), "helps the critic"),
         WrongAnswer("no critic", _step(fooled="0"), "critic's word is missing"),
+        WrongAnswer("halves", _step(fooled="0.5 * (1 - D(drawn)).square().mean()", critic=f"0.5 * ({_CRITIC})"),
+                    "factor 1/2"),
         WrongAnswer("own embeddings", _step(_CYCLE.replace("Phi(drawn) - prior", "Phi(Psi(Phi(poses))) - Phi(poses)")),
                     "poses' own embeddings"),
         WrongAnswer("there and back", _step(critic=_CRITIC.replace("drawn", "Psi(Phi(poses))")), "decoded from the"),
@@ -346,15 +354,15 @@ BREAK = Exercise(
     difficulty=2,
     minutes=6,
     task="""
-        A person stands, both thighs straight down. Give theta and gamma of the right ankle, in degrees, **inside** the
-        limits that ship (`sampling.JOINT_LIMITS["r_ankle"]`), so that no body could do it. Below a thigh that hangs
-        down, x is forward and y is to the right.
+        A person stands, both thighs straight down. Give theta and gamma of the right ankle (of the shank, that is), in
+        degrees: **inside** the limits of the table above (`sampling.JOINT_LIMITS["r_ankle"]`), and yet such that no
+        body could do it. Below a thigh that hangs down, x is forward and y is to the right.
     """,
     stub="ankle = [..., ...]  # theta, gamma",
     answer="ankle",
     hints=(
         "theta = 0 is y, 90 is -x, 180 is -y, 270 is x. Which of them is where a knee goes?",
-        "-x is the back, theta = 90: there a knee bends. Turn the shank round, and bend it by more than a few degrees.",
+        "-x is the back, theta = 90: there a knee bends. Send the shank the other way, and by more than a few degrees.",
     ),
     if_you_see="a leg that is nearly straight: below 15 degrees of bend every direction is allowed.",
     solution="ankle = [270, 60]",

@@ -21,7 +21,7 @@ QUIZ = (
         (
             Option("It judges whether what G makes looks like what E makes", "it was fitted to E's output, and"
                    " reads best what looks like it. That other things please it, too, the lesson's table shows.", True),
-            Option("It learns to read G's output", "it is frozen: then it could not judge."),
+            Option("It learns to read G's output", "it is frozen; if it learned, it could not judge."),
             Option("It makes G's maps sharper", "G makes V, not maps."),
         ),
     ),
@@ -50,7 +50,7 @@ PLAN = LessonPlan(
     promise=(
         "A network that marks joints in pictures, and a heap of poses that nobody ever photographed: neither knows "
         "what the other knows, and no picture comes with a 3D pose. You make the two meet in one space, read whole "
-        "people out of single cells, and see which of four losses brings how much, and where it all goes wrong."
+        "people out of single cells, and see what each of four losses brings and where it all goes wrong."
     ),
     hero=hero,
     hero_alt=(
@@ -59,7 +59,7 @@ PLAN = LessonPlan(
     ),
     verbs=(
         "write a scene of several people into maps, one cell a person, and read it back",
-        "group joints into people by fields, and say what the student saves by not doing so",
+        "group joints into people with fields, and say what the student saves by not doing so",
         "teach 3D without a single picture that has a 3D pose",
         "say what each of four losses is for, and test whether it helps",
         "recognise the method's failures and their reasons",

@@ -26,7 +26,12 @@ def read_cells(maps, pixels):
 def _example():
     generator = torch.Generator().manual_seed(0)
     maps = 2 * torch.rand(39, 14, 14, generator=generator) - 1
-    return maps, torch.tensor([[20.3, 71.6], [80.9, 33.2], [55.0, 100.4]])
+    return maps, torch.tensor([[20.3, 71.6], [80.9, 33.2], [55.0, 100.4], [97.6, 12.1]])
+
+
+def _sines(maps, pixels):
+    cell = ((np.asarray(pixels) + 0.5) / 8 - 0.5).round().astype(int)
+    return np.asarray(maps)[32:35, cell[:, 1], cell[:, 0]].T
 
 
 def check_read(my_read) -> Verdict:
@@ -34,7 +39,7 @@ def check_read(my_read) -> Verdict:
     found = my_read(maps.clone(), pixels.clone())
     if not (isinstance(found, (list, tuple)) or getattr(found, "ndim", 0) == 3) or len(found) != 2:
         return wrong("return two things: the angles and the places.")
-    angles, places = numbers(found[0], (3, 3), "the angles"), numbers(found[1], (3, 3), "the places")
+    angles, places = numbers(found[0], (4, 3), "the angles"), numbers(found[1], (4, 3), "the places")
     expected, where = read_cells(maps, pixels)
     turns = (angles - expected) / (2 * np.pi)
     if close(turns, turns.round(), 1e-4):  # an angle from 0 to 2 pi is as good as one from -pi to pi
@@ -48,6 +53,7 @@ def check_read(my_read) -> Verdict:
         (np.degrees(expected), "the angles are in degrees: radians are asked for."),
         (where, "angles and places have changed places: the angles come first."),
         (np.arctan(np.tan(expected)), "sine over cosine alone cannot tell front from back: take atan2 of both."),
+        (np.arcsin(_sines(maps, pixels)), "the sine alone knows half a turn: take atan2 of sine and cosine."),
     ):  # fmt: skip
         if close(angles, value, 1e-3) and not close(expected, value, 1e-3):
             return wrong(hint)
@@ -58,6 +64,8 @@ def check_read(my_read) -> Verdict:
     centred, flat = pixels.numpy() - CAMERA.centre, places[:, :2]
     if close(places[:, 2:], raw, 1e-2):
         return wrong("the depth is still between -1 and 1: -1 is the room's front, 2500 mm, and 1 its back, 5500 mm.")
+    if close(places, where[:, [2, 0, 1]], 0.5):
+        return wrong("the depth comes last: x, y and depth.")
     if not close(places[:, 2:], depth, 0.5):
         return wrong("the depth is another: 2500 + (value + 1) / 2 * 3000.")
     if close(flat, centred * CAMERA.focal / depth, 0.5):
@@ -109,6 +117,8 @@ def check_distillation(my_loss) -> Verdict:
     off = (student - teacher).abs()
     if close(whole, off.square().mean()) or close(whole, off.square().mean().sqrt()):
         return wrong("the paper's |.| is the absolute value: squares let the teacher's worst guesses rule.")
+    if close(whole, off.sum()):
+        return wrong("that is the sum: take the mean.")
     if close(whole, (student - teacher).norm(dim=-1).mean()):
         return wrong("that is the mean distance of joints; |.| takes the differences in x and y apart.")
     if not close(whole, off.mean()):
@@ -140,12 +150,15 @@ def check_distillation(my_loss) -> Verdict:
 def check_mirror(my_mirror) -> Verdict:
     generator = torch.Generator().manual_seed(3)
     pose = torch.rand(15, 2, generator=generator, dtype=torch.float64) * 111
-    got = numbers(my_mirror(pose.clone(), 112, list(OTHER_SIDE)), (15, 2), "the mirrored pose")
+    given = pose.clone()
+    got = numbers(my_mirror(given, 112, list(OTHER_SIDE)), (15, 2), "the mirrored pose")
     moved = pose.numpy() * [-1, 1] + [111, 0]
     if close(got, moved[OTHER_SIDE]):
         wider = numbers(my_mirror(pose.clone(), 200, list(OTHER_SIDE)), (15, 2), "the mirrored pose")
         if not close(wider, (moved + [88, 0])[OTHER_SIDE]):
             return wrong("right for a picture of 112 pixels, and wrong for one of 200: use `width`.")
+        if not close(given, pose):
+            return wrong("the answer is right, but `pose` itself has changed: work on `pose.clone()`.")
         return right("x is mirrored and the sides trade names: what is on the right of the mirror is somebody's left.")
     usual = (
         (moved, "the sides keep their names: in a mirror the left hand becomes a right one."),
@@ -154,6 +167,7 @@ def check_mirror(my_mirror) -> Verdict:
          "0 is 111."),
         ((pose.numpy() * [-1, 1])[OTHER_SIDE], "x is negative now, outside of the picture: 111 - x."),
         ((pose.numpy() * [1, -1] + [0, 111])[OTHER_SIDE], "that is upside down: mirror x, not y."),
+        ((111 - pose.numpy())[OTHER_SIDE], "y is mirrored as well: a mirror leaves heads above feet."),
     )  # fmt: skip
     for value, hint in usual:
         if close(got, value):

@@ -29,11 +29,11 @@ READ = Exercise(
     difficulty=3,
     minutes=12,
     task="""
-        `maps` is a float32 tensor (39, 14, 14), `pixels`, another, (P, 2), the pelvises of P people as (x, y) in a
-        picture of 112 pixels: a cell is 8 pixels wide and high. Read each person's 39 numbers at the cell of the pelvis
-        and return the three Euler angles (P, 3) in radians, from the sines (channels 32 to 34) and cosines (35 to 37),
-        and the place (P, 3) in mm: the depth (channel 38) runs from -1, 2500 mm, to 1, 5500 mm, and the camera has a
-        focal length of 150 pixels and its axis at pixel (55.5, 55.5).
+        `maps` is a float32 tensor (39, 14, 14); `pixels`, another, is (P, 2), the pelvises of P people as (x, y) in a
+        picture of 112 pixels. A cell is 8 pixels wide and high. Read each person's 39 numbers at the pelvis's cell.
+        Return the three angles (P, 3) in radians, from the sines (channels 32 to 34) and cosines (35 to 37), and the
+        places (P, 3), x, y and depth in mm. The depth (channel 38) runs from -1, 2500 mm, to 1, 5500 mm; the camera has
+        a focal length of 150 pixels and its axis at pixel (55.5, 55.5).
     """,
     stub="""
         def my_read(maps, pixels):
@@ -62,6 +62,9 @@ READ = Exercise(
         WrongAnswer("places first", _read().replace("angles, torch.cat([(pixels - 55.5) * depth / 150, depth], 1)",
                     "torch.cat([(pixels - 55.5) * depth / 150, depth], 1), angles"), "have changed places"),
         WrongAnswer("atan", _read(angles="torch.atan(values[:, 32:35] / values[:, 35:38])"), "front from back"),
+        WrongAnswer("sines alone", _read(angles="torch.asin(values[:, 32:35])"), "knows half a turn"),
+        WrongAnswer("depth first", _read().replace("torch.cat([(pixels - 55.5) * depth / 150, depth], 1)",
+                    "torch.cat([depth, (pixels - 55.5) * depth / 150], 1)"), "depth comes last"),
         WrongAnswer("raw depth", _read(depth="values[:, 38:]"), "still between"),
         WrongAnswer("half the room", _read(depth="2500 + values[:, 38:] * 3000"), "the depth is another"),
         WrongAnswer("from the corner", _read(flat="pixels * depth / 150"), "counted from the corner"),
@@ -167,6 +170,7 @@ DISTILLATION = Exercise(
         WrongAnswer("distances", _distl("(student - teacher)[known.all(-1)].norm(dim=-1).mean()"), "mean distance of"),
         WrongAnswer("zeros", _distl("(student - teacher.nan_to_num(0)).abs().mean()"), "picture's corner"),
         WrongAnswer("detached", _distl("(student.detach()[known] - teacher[known]).abs().mean()"), "no gradient"),
+        WrongAnswer("sum", _distl("(student[known] - teacher[known]).abs().sum()"), "that is the sum"),
         WrongAnswer("signed", _distl("(student[known] - teacher[known]).mean()"), "with all joints known"),
     ),
 )  # fmt: skip
@@ -205,7 +209,7 @@ MIRROR = Exercise(
         "Pixel 0 goes to the last one, `width - 1`.",
         "Row j of the answer is the mirrored place of joint `other_side[j]`: `mirrored[other_side]`.",
     ),
-    if_you_see="a hint about names though your picture looks right: a left wrist cannot be drawn in the wrong colour.",
+    if_you_see="a hint about names though the places look right: row j must hold joint j of the mirrored picture.",
     solution=_mirror(),
     why="A student that is unsure which arm is which answers two pictures differently; that is what L_ss sees.",
     check=checks.check_mirror,
@@ -215,6 +219,8 @@ MIRROR = Exercise(
         WrongAnswer("off by one", _mirror("mirrored[:, 0] = width - pose[:, 0]"), "off by one"),
         WrongAnswer("about 0", _mirror("mirrored[:, 0] = -pose[:, 0]"), "is negative now"),
         WrongAnswer("upside down", _mirror("mirrored[:, 1] = width - 1 - pose[:, 1]"), "upside down"),
+        WrongAnswer("both axes", _mirror("mirrored = width - 1 - pose"), "heads above feet"),
+        WrongAnswer("in place", _mirror("mirrored = pose; pose[:, 0] = width - 1 - pose[:, 0]"), "itself has changed"),
         WrongAnswer("half", _mirror("mirrored[:, 0] = width / 2 - pose[:, 0]"), "in the order of"),
         WrongAnswer("one width", _mirror("mirrored[:, 0] = 111 - pose[:, 0]"), "use `width`"),
     ),
@@ -247,10 +253,10 @@ STEP = Exercise(
     minutes=8,
     task="""
         One step with $\\mathcal L_{adapt}$. `G` turns maps into $\\mathcal V$ and `F` turns $\\mathcal V$ into maps,
-        two networks of torch; `optimizer` is G's; `maps` is a float32 tensor (B, C, H, W). Lower
-        $(F(G(m)) - m)^2$, summed over the C maps, its mean over pictures and cells, by one step of the optimizer. F is
-        to be frozen, and **you** have to do it: its weights stay, and no gradient may be left in them. Return the loss
-        before the step. It is called twice.
+        two networks of torch; `optimizer` is G's; `maps` is a float32 tensor (B, C, H, W). The loss is
+        $(F(G(m)) - m)^2$, summed over the C maps, its mean over pictures and cells. Lower it by one step of the
+        optimizer. **You** have to freeze F: its weights stay, and no gradient may be left in them. Return the loss
+        before the step. The check calls your function twice.
     """,
     stub="""
         def my_step(G, F, optimizer, maps):
@@ -347,7 +353,7 @@ HIDE = Exercise(
     answer="two",
     hints=(
         "A cell is 8 pixels wide and high: which pixels share one?",
-        "Two people on one line of sight are near each other in the picture and as far apart as you like in depth.",
+        "Two people on one line of sight are close in the picture, however far apart they are in depth.",
     ),
     if_you_see="both come back: pixels 56 to 63 are one cell, 64 is the next.",
     solution="""

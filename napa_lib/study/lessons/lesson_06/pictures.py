@@ -67,6 +67,8 @@ def opening_figure(pictures: Composed, found: Sequence[Found], rows: Sequence[in
         draw_people(axes[1, column], found[row].keypoints)
         from_above(axes[2, column], pictures.poses[row, there], found[row].poses)
     axes[2, 0].set_ylabel("depth (m)", fontsize=8)
+    for axis in axes[2]:
+        axis.set_xlabel("to the right (m)", fontsize=8)
     return page
 
 
@@ -227,6 +229,7 @@ def failures_figure(pictures: Composed, found: Sequence[Found]) -> Figure:
                     side = person[[start, end]][:, [2, 1]] / 1000
                     axes[1, column].plot(*side.T, linestyle=line, color=color, linewidth=1.2)
         axes[1, column].set(aspect="equal", xlabel="depth (m)")
+        axes[1, 0].set_ylabel("down (m)")
         axes[1, column].invert_yaxis()
         axes[1, column].tick_params(labelsize=7)
     return page

@@ -57,9 +57,9 @@ PLAN = LessonPlan(
     number="07",
     promise=(
         "Are twelve poses enough? A network has learned from motion capture what people look like as stick figures. "
-        "You show it twelve poses of something that it has hardly seen, a warrior in yoga, and put a small matrix into "
-        "its layers. You write the mixing of poses and the learning of such a matrix yourself, turn layers on and off "
-        "while the noise stays the same, and measure what was gained, and what was not."
+        "You show it twelve poses of something that it has hardly seen, yoga's warrior, and put a small matrix into "
+        "its layers. You mix poses and learn such a matrix yourself, turn layers on and off while the noise stays the "
+        "same, and measure what was gained, and what was not."
     ),
     hero=hero,
     hero_alt=(

@@ -69,6 +69,8 @@ def check_lengths(answer) -> Verdict:
             return wrong("1: half way up and half way down the hand is at the shoulder. What is left of the arm?")
         return wrong("1: the hand goes along the line from top to bottom. Where is its middle?")
     if abs(quarter - 0.5) > 0.02:
+        if abs(quarter + 0.5) < 0.02:
+            return wrong("2: that is where the hand is; a length is not negative.")
         if abs(quarter - 0.25) < 0.02:
             return wrong("2: a quarter of up and three quarters of down point opposite ways: 0.75 - 0.25.")
         return wrong("2: the hand is at 0.25 times up plus 0.75 times down.")
@@ -209,6 +211,8 @@ def check_fit(my_fit) -> Verdict:
 
 def check_pairs(answer) -> Verdict:
     straight, turned, mean = _finite(numbers(answer, (3,), "the three numbers"))
+    if abs(straight - 0.5) < 0.02:
+        return wrong("1: 0.5 is the map from the wanted numbers back to the styles.")
     if abs(straight - 2) > 0.02:
         return wrong("1: every wanted number is the same multiple of its style.")
     if abs(turned + 2) > 0.02:

@@ -108,6 +108,7 @@ LENGTHS = Exercise(
         for name, answer, hint in (
             ("swings", [1, 1, 1], "What is left of the arm"),
             ("some", [0.5, 0.5, 0.71], "Where is its middle"),
+            ("signed", [0, -0.5, 0.71], "not negative"),
             ("quarter", [0, 0.25, 0.71], "0.75 - 0.25"),
             ("longer", [0, 0.75, 0.71], "0.25 times up plus"),
             ("larger", [0, 0.5, 0.5], "by Pythagoras"),
@@ -215,9 +216,9 @@ FIT = Exercise(
     minutes=12,
     task="""
         The adaptation itself. `draw` is the fixed generator: it turns styles (B, C) into pictures (B, P). `styles` and
-        `wanted` are float32 tensors, the pictures that those styles are to become. Begin with U = identity and take
-        `steps` steps of plain gradient descent with the step size `rate` on the **mean** squared difference between the
-        pictures drawn from $U s$ and the wanted ones. Return U, (C, C).
+        `wanted` are float32 tensors; `wanted` has the pictures that the styles are to become. Begin with U = identity
+        and take `steps` steps of plain gradient descent, with the step size `rate`, on the **mean** squared difference
+        between the pictures drawn from $U s$ and the wanted ones. Return U, (C, C).
     """,
     stub="""
         def my_fit(draw, styles, wanted, steps, rate):
@@ -313,7 +314,8 @@ PAIRS = Exercise(
     wrong_answers=tuple(
         WrongAnswer(name, f"best = {answer}", hint)
         for name, answer, hint in (
-            ("back", [0.5, -0.5, 0], "the same multiple"),
+            ("back", [0.5, -0.5, 0], "the map from the wanted"),
+            ("doubled again", [4, -4, 0], "the same multiple"),
             ("sign", [2, 2, 0], "What is the sign"),
             ("nothing", [2, 0, 0], "and so on"),
             ("mean of both", [2, -2, 1], "the mean of all wanted numbers"),

@@ -251,7 +251,7 @@ def layers_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
 
     Args:
         runs: of the chapter.
-        guess: the layer that a reader predicted, drawn as a line.
+        guess: the layer that a reader predicted to leave most of the loss, drawn as a line.
 
     Source: FlexPose, fig. 4 (the loss).
     """
@@ -265,7 +265,7 @@ def layers_figure(runs: tables.Runs, guess: float | None = None) -> Figure:
         axis.annotate("all layers", (8, whole), xytext=(0, 4), textcoords="offset points", ha="right", fontsize=8)
         axis.set_title(name, fontsize=10)  # on its side it would be longer than the axis
         axis.set(xlabel="the one layer that is adapted", xticks=range(1, 9), ylim=(0, None))
-        mark_guess(axis, x=guess)
+    mark_guess(axes[0], x=guess)
     return page
 
 

@@ -12,7 +12,7 @@ QUIZ = (
         "A term weighs a third of the joint loss. What does that say about its share in the next step?",
         (
             Option("A third", "the step follows slopes, not heights."),
-            Option("Little: what counts is its gradient", "L_sent weighs about that much and pulls less than half as "
+            Option("Little: what counts is its gradient", "L_sent weighs about that much, and pulls less than half as "
                    "hard as L_style.", True),
             Option("Nothing, as RMSprop divides by the gradient", "it divides the sum of all terms, in which the "
                    "strongest decides the direction."),
@@ -32,7 +32,7 @@ QUIZ = (
         "L_cos falls while the VGG that measures it learns along. What do you know?",
         (
             Option("The pictures come nearer to their style", "an untouched VGG can say so; here it does not."),
-            Option("Nothing, until a judge who did not learn has looked", "whoever is judged must not teach the judge.",
+            Option("Nothing, until a judge that did not learn has looked", "what is judged must not teach the judge.",
                    True),
             Option("That VGG has become a finer judge of style", "a kinder one: it was trained to make what it measures"
                    " small."),
@@ -54,8 +54,8 @@ PLAN = LessonPlan(
     number="08",
     promise=(
         "Six networks, thirteen losses, four stages: everything so far becomes one system whose gradient runs from end "
-        "to end. Which loss reaches which network? Which one decides? What happens if a judge learns from whom it "
-        "judges? You ask the running system, write its loss, cut its wires, and train it."
+        "to end. Which loss reaches which network? Which one decides? What happens if a judge learns from those "
+        "it judges? You ask the running system, write its loss, cut its wires, and train it."
     ),
     hero=hero,
     hero_alt=(
@@ -67,7 +67,7 @@ PLAN = LessonPlan(
         "write a joint loss, and find the term that rules it",
         "read from a matrix which loss reaches which network, and cut a gradient on purpose",
         "train in stages that start from one another's checkpoints, and resume one bit for bit",
-        "say what a measurement is worth whose instrument was trained along, and what made-up labels are worth",
+        "say what a measurement is worth when its instrument was trained along, and what made-up labels are worth",
     ),
     prerequisites="lessons 01 and 02: style losses, bone maps, depth from them.",
     minutes=48,

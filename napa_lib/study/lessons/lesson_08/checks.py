@@ -225,6 +225,8 @@ def check_plateau(answer) -> Verdict:
         return wrong("a window too early: the last one that is 1 % below the best before it is the fifth.")
     if step == truth + 4:
         return wrong("a window too late: 5.72 is not 1 % below 5.75.")
+    if abs(step - truth) == 1:
+        return wrong("off by one: the last good window ends with step 20, counted from 1.")
     if step < truth - 20:
         return wrong("there it still falls by more than 1 % from window to window.")
     if step > truth + 4:

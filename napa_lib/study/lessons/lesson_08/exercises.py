@@ -96,7 +96,7 @@ HARDEST = Exercise(
     stub='hardest = ...  # {"L_…", "L_…"}',
     answer="hardest",
     hints=(
-        "A value says how high a hill is; the gradient how steep. A ratio of 10^9 makes a value large and not steep.",
+        "A value says how high a hill is, its gradient how steep. 10^9 times nearly flat may still be flat.",
         "One is of the fourth order in the features, for it squares products. The other one is not about style at all.",
     ),
     if_you_see="a verdict that lists symbols: those are the ones to choose from.",
@@ -138,10 +138,10 @@ SUPERVISION = Exercise(
     difficulty=3,
     minutes=12,
     task="""
-        L_feat_sup, in small. `render` draws `keypoints` (B, J, 2) as a map; `painter(map, style)`, the paper's F',
-        paints it; `phi`, a layer of VGG', turns a picture into features. Return the mean squared difference of the
-        features of what is painted and of `output`, the stylised picture O. O is the **target**: see to it that no
-        gradient flows into it, and that one flows into keypoints and painter. All are float64 tensors.
+        A small L_feat_sup. `render` draws `keypoints` (B, J, 2) as a map; `painter(map, style)`, the paper's F',
+        paints it; `phi`, a layer of VGG', turns a picture into features. Return the mean squared difference between
+        the features of the painted map and those of `output`, the stylised picture O. O is the **target**: no gradient
+        may flow into it, but one must flow into keypoints and painter. All are float64 tensors.
     """,
     stub="""
         def my_supervision(painter, render, phi, keypoints, style, output):
@@ -150,13 +150,13 @@ SUPERVISION = Exercise(
     """,
     answer="my_supervision",
     hints=(
-        "Three steps: draw, paint, compare. Only one of the two sides of the comparison is to learn.",
+        "Three steps: draw, paint, compare. Only one side of the comparison is to learn.",
         "`phi(output).detach()` has the values of the target's features and no way back.",
     ),
     if_you_see="a verdict about gradients though your number is right: look at what you detached.",
     solution=_supervision(),
     why="""
-        Were O to move, the cheapest way to agree would be to paint pictures that look like bone maps. As a target it
+        If O could move, the cheapest way to agree would be to paint pictures that look like bone maps. As a target it
         stays, and the error must go through painter and map into the keypoints.
     """,
     check=checks.check_supervision,
@@ -262,9 +262,10 @@ PLATEAU = Exercise(
     difficulty=2,
     minutes=6,
     task="""
-        The curve above has 50 steps. The rule: take means over windows of 4 steps; where no window has been 1 % below
-        the best one before for 20 steps, halve the learning rate. After which step (counted from 1) is it halved for
-        the first time? The window means are 8.85, 7.30, 6.35, 5.90, 5.75, 5.72, 5.72, 5.72, 5.73, 5.73, 5.72, 5.73.
+        The curve above has 50 steps. The rule: take the mean of every 4 steps, a window. A window is good if it is at
+        least 1 % below the best one before it. When the last good window ended 20 steps ago, halve the learning rate.
+        After which step (counted from 1) is it halved for the first time?
+        The window means are 8.85, 7.30, 6.35, 5.90, 5.75, 5.72, 5.72, 5.72, 5.73, 5.73, 5.72, 5.73.
     """,
     stub="step = ...",
     answer="step",
@@ -282,6 +283,7 @@ PLATEAU = Exercise(
         WrongAnswer("one window late", "step = 44", "a window too late"),
         WrongAnswer("at the bend", "step = 12", "it still falls"),
         WrongAnswer("at the end", "step = 50", "falls earlier"),
+        WrongAnswer("from zero", "step = 39", "off by one"),
         WrongAnswer("in between", "step = 30", "means over 4 steps"),
     ),
 )

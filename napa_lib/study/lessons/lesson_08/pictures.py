@@ -237,7 +237,9 @@ def labels_figure(guess: float | None = None) -> Figure:
     axis.set_yticks(range(len(errors)), [tables.LABELS[name] for name in errors])
     axis.invert_yaxis()
     axis.set(xlabel="PA-MPJPE on what follows in the same clips (mm)", xlim=(0, 100))
-    mark_guess(axis, x=guess)
+    if guess is not None:
+        mark_guess(axis, x=guess)
+        axis.legend(fontsize=9, loc="lower right")  # where no bar is
     return page
 
 

@@ -54,6 +54,8 @@ def _interval_hint(low, high, hit, counted, rows, pooled) -> str:
         return "that is the middle half of the draws; 95 % of them are asked for, 2.5 % left out at each end."
     if np.allclose((low, high), (pooled.min(), pooled.max())):
         return "that is the range of all draws; leave out 2.5 % at each end."
+    if same(100 * hit[rows].sum(0) / counted[rows].sum(0)):
+        return "you summed down the columns, over all draws: a draw is a row, so sum over axis 1."
     if np.allclose(low, high):
         return "both ends are the same: pool within each row of draws, and keep the rows apart."
     if same(100 * hit / counted):
@@ -128,6 +130,10 @@ def _depth_hint(got, across, length, scale, expected) -> str:
         return "a bone that is drawn too long gets a depth from how much too long it is: it lies flat, depth 0."
     if np.allclose(got, np.sqrt(np.maximum(length**2 - across**2, 0))):
         return "pixels from millimetres: the length in the picture needs the scale."
+    if np.allclose(got, np.sqrt(np.maximum(length**2 - (across / scale) ** 2, 0))):
+        return "`scale` is in mm a pixel: pixels times scale are mm."
+    if np.allclose(got, np.sqrt(np.maximum(length**2 - scale * across**2, 0))):
+        return "the square is that of scale · across: the scale is squared, too."
     if np.allclose(got, np.maximum(length - scale * across, 0)) or np.allclose(got, length - scale * across):
         return "lengths at a right angle do not subtract; their squares do."
     if np.allclose(got, np.sqrt(length**2 + (scale * across) ** 2)):
@@ -185,8 +191,8 @@ def _loss_hint(value: float, got: Any, found: Tensor, target: Tensor, mask: Tens
         return "the number is right, but does not hang on `found`: no float(), item(), detach() or NumPy on the way."
     if bool(slope.isnan().any()):
         return (
-            "the value is right, its gradient is NaN: a NaN left out after the root still comes back through it. "
-            "Replace missing targets before the distance."
+            "the value is right, its gradient is NaN: a NaN that is left out after the root still comes back through "
+            "it, and so does the slope of a root of 0. Pick the marked joints first: `found[known]`."
         )
     away = found.detach() - torch.where(mask[..., None], target, found.detach())
     expected_slope = away / distance.nan_to_num(1.0)[..., None] / max(int(mask.sum()), 1)
@@ -203,7 +209,7 @@ CHOICES = {
 
 
 def check_choice(answer) -> Verdict:
-    letter = str(answer[0] if isinstance(answer, (list, tuple)) and len(answer) == 1 else answer).strip().upper()
+    letter = str(answer[0] if isinstance(answer, (list, tuple)) and len(answer) == 1 else answer).strip(" .:()").upper()
     if letter == "C":
         return right("what chooses must be seen neither by the training nor by the final measurement.")
     return wrong(CHOICES.get(letter, "one letter: A, B, C or D."))

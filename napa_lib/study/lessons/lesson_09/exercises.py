@@ -23,9 +23,9 @@ INTERVAL = Exercise(
     minutes=7,
     task="""
         `right` and `counted` are NumPy arrays (F,) of whole numbers: how many joints of each figure are right, and how
-        many are counted. `rows` (R, F) holds R draws of F figures with replacement, each a row of figures' numbers.
-        Return the ends (low, high) of the 95 % interval of the pooled rate in per cent: of each draw all right joints
-        over all counted ones, then the 2.5th and the 97.5th percentile.
+        many are counted. `rows` (R, F) holds R draws of F figures with replacement: each row has the numbers of the
+        figures that were drawn. The pooled rate of a draw is all its right joints over all its counted ones, in per
+        cent. Return (low, high), the 2.5th and the 97.5th percentile of these rates.
     """,
     stub="""
         def my_interval(right, counted, rows):
@@ -40,8 +40,9 @@ INTERVAL = Exercise(
     if_you_see="that both ends are the same: a `.sum()` without an axis throws all draws together.",
     solution=_interval(_POOLED),
     why="""
-        This is the bootstrap (Efron, 1979). Drawn are figures, since the joints of a figure hang together: where the
-        network takes a stone for a head, twelve are wrong at once. Drawn one by one the interval would be too narrow.
+        This is the bootstrap (Efron, 1979). We draw figures, not joints, since the joints of a figure hang together:
+        where the network takes a stone for a head, twelve are wrong at once. With joints the interval would be too
+        narrow.
     """,
     check=checks.check_interval,
     other_answers=(
@@ -71,6 +72,7 @@ INTERVAL = Exercise(
         WrongAnswer("a bell", _interval(_POOLED, "pooled.mean() + 1.96 * pooled.std() * np.array([-1, 1])"), "no bell"),
         WrongAnswer("range", _interval(_POOLED, "(pooled.min(), pooled.max())"), "range of all draws"),
         WrongAnswer("no axis", _interval("100 * right[rows].sum() / counted[rows].sum()"), "both ends are the same"),
+        WrongAnswer("columns", _interval("100 * right[rows].sum(0) / counted[rows].sum(0)"), "sum over axis 1"),
         WrongAnswer("turned", _interval(_POOLED, "np.percentile(pooled, (97.5, 2.5))"), "other way round"),
         WrongAnswer("figures", _interval("100 * right / counted"), "how figures differ"),
         WrongAnswer("half width", _interval(
@@ -96,9 +98,10 @@ DEPTHS = Exercise(
     difficulty=1,
     minutes=5,
     task="""
-        `across` (B,) are the lengths of bones as marked in the picture, in pixels, `length` (B,) the same bones'
-        lengths on a body, in mm: both are NumPy arrays of float64. `scale`, a number, is how many mm a pixel is. Return
-        how far each bone goes into the picture or out of it, in mm, (B,). A bone that is drawn too long has depth 0.
+        `across` (B,) has the lengths of bones as marked in the picture, in pixels; `length` (B,) the same bones'
+        lengths on a body, in mm. Both are NumPy arrays of float64. `scale`, a number, says how many mm a pixel is.
+        Return how far each bone goes into the picture or out of it, in mm, (B,). A bone that is drawn too long has
+        depth 0.
     """,
     stub="""
         def my_depths(across, length, scale):
@@ -127,6 +130,8 @@ DEPTHS = Exercise(
         WrongAnswer("no root", _depths("np.maximum(length**2 - (scale * across) ** 2, 0)"), "square of the depth"),
         WrongAnswer("absolute", _depths("np.sqrt(np.abs(length**2 - (scale * across) ** 2))"), "gets a depth from"),
         WrongAnswer("no scale", _depths("np.sqrt(np.maximum(length**2 - across**2, 0))"), "needs the scale"),
+        WrongAnswer("divided", _depths("np.sqrt(np.maximum(length**2 - (across / scale) ** 2, 0))"), "mm a pixel"),
+        WrongAnswer("scale", _depths("np.sqrt(np.maximum(length**2 - scale * across**2, 0))"), "is squared, too"),
         WrongAnswer("difference", _depths("np.maximum(length - scale * across, 0)"), "do not subtract"),
         WrongAnswer("sum", _depths("np.sqrt(length**2 + (scale * across) ** 2)"), "longest side"),
         WrongAnswer("away", _depths("-np.sqrt(np.maximum(length**2 - (scale * across) ** 2, 0))"), "not negative"),
@@ -162,9 +167,9 @@ SPLIT = Exercise(
     minutes=7,
     task="""
         `pictures` names the picture of every figure, a list such as `["a", "a", "b"]`: some pictures show several.
-        `order` lists the pictures in the order in which they were drawn by lot. Go through it and take whole
-        pictures until there are at least `shots` figures (none for 0). Return two lists of row numbers: what was
-        taken, and all others.
+        `order` lists the pictures in a random order. Go through it and take whole pictures until there are at least
+        `shots` figures (none for 0). Return two lists of row numbers, that is, of places in `pictures`: those taken,
+        and all others.
     """,
     stub="""
         def my_split(pictures, order, shots):
@@ -264,11 +269,11 @@ LOSS = Exercise(
     """,
     answer="my_loss",
     hints=(
-        "Put something harmless in the place of missing targets *before* the distance; leave it out of the mean.",
+        "Pick the marked joints *before* you compute any distance: what was never computed has no gradient.",
         "`known = ~target.isnan().any(-1)`; pick rows by it, `found[known] - target[known]`; divide the sum by "
         "`known.sum().clamp_min(1)`.",
     ),
-    if_you_see="that the value is right and its gradient NaN: 0 times NaN is NaN, on the way back, too.",
+    if_you_see="that the value is right and its gradient NaN: on the way back 0 times NaN is NaN, as is a root of 0.",
     solution=_loss("(found[known] - target[known]).norm(dim=-1).sum() / known.sum().clamp_min(1)"),
     why="""
         A joint behind a shield is not at (0, 0) and not where the network thinks it is: it is unknown, and the only
@@ -316,7 +321,7 @@ CHOICE = Exercise(
     answer="choice",
     hints=(
         "What has been looked at twelve times is not new any more.",
-        "Where do those numbers come from that you publish?",
+        "Which figures must give the number that you publish in the end?",
     ),
     if_you_see="that one letter is wanted: nothing around it.",
     solution='choice = "C"',
@@ -325,7 +330,7 @@ CHOICE = Exercise(
         out, train on the others, choose by what was left out (cross-validation), then measure once on the rest.
     """,
     check=checks.check_choice,
-    other_answers=('choice = " c "', 'choice = ["C"]'),
+    other_answers=('choice = " c "', 'choice = ["C"]', 'choice = "C)"'),
     wrong_answers=(
         WrongAnswer("the rest", 'choice = "A"', "good by chance"),
         WrongAnswer("the twelve", 'choice = "B"', "by heart"),
@@ -349,9 +354,9 @@ HIDDEN = Exercise(
     difficulty=1,
     minutes=5,
     task="""
-        Who annotates decides which joints count. Cheat: `errors` (F, 12) are the distances of 480 joints from their
-        annotations in head sizes, a NumPy array. Call at most a third of them hidden, (F, 12) of True and False, so
-        that `PCKh@0.5` of the others is at least ten points higher.
+        Whoever annotates decides which joints count. So cheat: `errors` (F, 12), a NumPy array, has the distances of
+        480 joints from their annotations, in head sizes. Call at most a third of them hidden, (F, 12) of True and
+        False, so that `PCKh@0.5` of the others is at least ten points higher.
     """,
     stub="""
         def my_hidden(errors):
@@ -363,8 +368,8 @@ HIDDEN = Exercise(
     if_you_see="that more than a third is hidden: a threshold of 0.5 hides all that is wrong.",
     solution=_hidden("errors > np.quantile(errors, 2 / 3)"),
     why="""
-        Nobody needs to mean it: whoever corrects the estimator's guess, as one does in `napa annotate`, leaves standing
-        what is nearly right, and finds hidden what it missed. For figures that measure, mark before you look.
+        It happens without any bad intent: whoever corrects the estimator's guess, as in `napa annotate`, leaves what
+        is nearly right, and calls hidden what it missed. For figures that measure, mark before you look.
     """,
     check=checks.check_hidden,
     other_answers=(
