@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,18 +26,19 @@ def project_by_hand(point: np.ndarray, camera: Camera) -> np.ndarray:
     """Brown's model in polar words: radial stretch and decentring, then the intrinsics, one point at a time."""
     x, y, z = camera.R.numpy() @ point + camera.t.numpy()
     x, y = x / z, y / z
-    k1, k2, p1, p2 = camera.distortion
+    k1, k2, p1, p2, *k3 = camera.distortion
     r2 = np.hypot(x, y) ** 2
     shift = np.array([p2, p1]) * r2 + 2 * (p1 * y + p2 * x) * np.array([x, y])
-    xd, yd = np.array([x, y]) * (1 + k1 * r2 + k2 * r2**2) + shift
+    xd, yd = np.array([x, y]) * (1 + k1 * r2 + k2 * r2**2 + sum(k3) * r2**3) + shift
     u, v, w = camera.K.numpy() @ [xd, yd, 1.0]
     return np.array([u / w, v / w])
 
 
-@given(SEEDS)
+@given(SEEDS, st.booleans())
 @settings(max_examples=15, deadline=None)
-def test_projection_by_hand_and_its_inverse(seed):
+def test_projection_by_hand_and_its_inverse(seed, third):
     camera = random_cameras(seed, 1)[0]
+    camera = replace(camera, distortion=(*camera.distortion, 0.05)) if third else camera
     points = 300 * normal(seed, 2, 4, 3)
     pixels = project_perspective(points, camera)
     for index in np.ndindex(2, 4):

@@ -271,6 +271,17 @@ def test_kinematics_gradients():
     )
 
 
+def test_kinematics_take_a_joint_set_by_its_name():
+    pose = torch.randn(2, 17, 3, generator=torch.Generator().manual_seed(0))
+    canonical, rotation = to_canonical(pose, "H36M17")
+    local = canonical_to_local(canonical, "h36m17")
+    assert torch.equal(canonical, to_canonical(pose, H36M17)[0])
+    assert torch.equal(local, canonical_to_local(canonical, H36M17))
+    assert torch.equal(local_to_canonical(local, "H36M17"), local_to_canonical(local, H36M17))
+    lengths = torch.ones(17)
+    assert torch.equal(forward_kinematics(local, "H36M17", lengths), forward_kinematics(local, H36M17, lengths))
+
+
 def test_kinematics_refuse_bad_input():
     with pytest.raises(ValueError, match="bone_lengths must be a floating tensor, got list"):
         forward_kinematics(torch.ones(18, 3), NAPA18, [1.0] * 18)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from napa_lib.rendering import (
     render_skeleton,
     render_stick_figure,
 )
-from napa_lib.skeletons import NAPA18, Skeleton
+from napa_lib.skeletons import COCO17, NAPA18, Skeleton
 
 SEEDS = st.integers(0, 10_000)
 NAN = float("nan")
@@ -483,3 +483,16 @@ def test_a_stroke_ends_just_inside_half_its_width():
     assert exact.nonzero().tolist() == [[2, 2], [2, 3], [2, 4]]
     wider = render_stick_figure(pose, stick, (5, 7), width=2.01)[0, 0]
     assert wider.sum() == 3 + 6 + 2
+
+
+@pytest.mark.parametrize("draw", [
+    lambda skeleton, points: render_bone_map(points, skeleton, 32, 4.0),
+    lambda skeleton, points: render_stick_figure(points, skeleton, 32, 4.0),
+    lambda skeleton, points: render_part_affinity_fields(points, skeleton, 32, 4.0),
+    lambda skeleton, points: render_people_maps(points, skeleton, 32, 1.0, 4.0),
+])  # fmt: skip
+def test_a_skeleton_may_be_named(draw):
+    points = 32 * torch.rand(1, 17, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(draw("coco17", points), draw(COCO17, points))
+    with pytest.raises(ValueError, match="name must be one of"):
+        draw("coco", points)

@@ -43,6 +43,33 @@ def random_pose(skeleton, dims: int = 3, seed: int = 0, batch: tuple[int, ...] =
     return torch.randn(*batch, skeleton.num_joints, dims, generator=generator, dtype=torch.float64)
 
 
+# A set of one's own -------------------------------------------------------------------------------------------------
+
+OWN = {"name": "own", "joints": ["l_hip", "r_hip", "nose"], "parents": np.array([-1, 0, 0]), "flip_pairs": [[0, 1]],
+       "bones": np.array([[0, 1], [0, 2]]), "colors": [[255, 0, 0], [0, 0, 255]]}  # fmt: skip
+
+
+def test_a_set_of_ones_own_may_be_made_of_lists_and_arrays():
+    own = skeletons.Skeleton(**OWN)
+    assert own == skeletons.Skeleton(
+        "own", ("l_hip", "r_hip", "nose"), (-1, 0, 0), ((0, 1),), ((0, 1), (0, 2)), ((255, 0, 0), (0, 0, 255))
+    )
+    pose = torch.tensor([[0.0, 2.0], [4.0, 4.0], [9.0, 9.0]])
+    assert convert(pose, own, NAPA18)[NAPA18.index("pelvis")].tolist() == [2.0, 3.0]
+    assert len(repr(own)) < 80  # a result that is printed has a skeleton in it
+
+
+@pytest.mark.parametrize("argument, value", [
+    ("parents", (-1, 0)), ("parents", (-1, 0, 3)), ("parents", (0, 0, 0)), ("parents", (-1, -1, 0)),
+    ("parents", (-1, 2, 1)), ("flip_pairs", ((0, 3),)), ("bones", ((0, 1), (1, 3))), ("bones", ((0, 1), (-1, 2))),
+    ("bones", ((0, 1, 2), (0, 1, 2))), ("colors", ((255, 0, 0),)), ("colors", ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))),
+    ("colors", ((256, 0, 0), (0, 0, 0))), ("colors", ("red", "tab")),
+])  # fmt: skip
+def test_a_set_that_cannot_be_is_refused(argument, value):
+    with pytest.raises(ValueError, match=f"^{argument} must"):
+        skeletons.Skeleton(**{**OWN, argument: value})
+
+
 # The sets ---------------------------------------------------------------------------------------------------------
 
 

@@ -24,14 +24,15 @@ class Camera:
         K: (..., 3, 3) intrinsics in pixels, last row (0, 0, 1).
         R: (..., 3, 3) rotation from world to camera axes.
         t: (..., 3) in the world's unit, mm throughout this library. The camera's centre is -R^T t.
-        distortion: Brown's (k1, k2, p1, p2), radial and tangential, as in OpenCV.
+        distortion: Brown's (k1, k2, p1, p2) or (k1, k2, p1, p2, k3), radial and tangential, in OpenCV's order.
+            (Human3.6M's files have k1, k2, k3 and p1, p2 apart.)
         size: (width, height) of its pictures in pixels.
     """
 
     K: Tensor
     R: Tensor
     t: Tensor
-    distortion: tuple[float, float, float, float]
+    distortion: tuple[float, ...]
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
@@ -40,8 +41,8 @@ class Camera:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             if shape[-len(last) :] != last:
                 raise ValueError(f"{name} must end in {last}, got {shape}")
-        if len(self.distortion) != 4:
-            raise ValueError(f"distortion must be (k1, k2, p1, p2), got {self.distortion}")
+        if len(self.distortion) not in (4, 5):
+            raise ValueError(f"distortion must be (k1, k2, p1, p2) or (k1, k2, p1, p2, k3), got {self.distortion}")
         if len(self.size) != 2 or min(self.size) <= 0:
             raise ValueError(f"size must be a positive (width, height), got {self.size}")
 
@@ -52,10 +53,10 @@ def _check_points(points: Tensor, name: str, last: int) -> None:
         raise ValueError(f"{name} must be floating (..., N, {last}), got {points.dtype} {tuple(points.shape)}")
 
 
-def _distort(x: Tensor, y: Tensor, distortion: tuple[float, float, float, float]) -> tuple[Tensor, Tensor]:
-    k1, k2, p1, p2 = distortion
+def _distort(x: Tensor, y: Tensor, distortion: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    k1, k2, p1, p2, k3 = (*distortion, 0.0)[:5]
     r2 = x * x + y * y
-    radial = 1 + k1 * r2 + k2 * r2 * r2
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
     return (
         x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
         y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,

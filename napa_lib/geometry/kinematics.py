@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.geometry.precision import check_floating, in_full_precision
-from napa_lib.skeletons import Skeleton, check_pose
+from napa_lib.skeletons import Skeleton, check_pose, get_skeleton
 
 CHUNK = 4096  # poses at a time
 
@@ -62,7 +62,7 @@ def _levels(skeleton: Skeleton) -> tuple[tuple[int, ...], ...]:
 
 
 @in_full_precision
-def to_canonical(pose: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+def to_canonical(pose: Tensor, skeleton: str | Skeleton) -> tuple[Tensor, Tensor]:
     """Turn and shift poses into the canonical frame, where every view of a posture is the same pose.
 
         pose = canonical R^T + root  (rows),  that is  p_r = R p_c  for each root-relative joint
@@ -81,6 +81,7 @@ def to_canonical(pose: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
 
     Source: CrossModal, supplement, section 1a (p_r to p_c).
     """
+    skeleton = get_skeleton(skeleton)
     _check_3d(pose, skeleton, "pose")
     names = ("l_hip", "r_hip", "l_shoulder", "r_shoulder")
     landmarks = pose[..., [skeleton.index(name) for name in names], :]
@@ -143,7 +144,7 @@ def _axes_along_x(z: Tensor, x: Tensor, y: Tensor, along_x: Tensor) -> tuple[Ten
 
 
 @in_full_precision
-def canonical_to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
+def canonical_to_local(canonical: Tensor, skeleton: str | Skeleton) -> Tensor:
     """Each bone as a vector in the local frame of the bone it hangs from.
 
     Args:
@@ -160,6 +161,7 @@ def canonical_to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
 
     Source: CrossModal, supplement, section 1b (T_L: p_c to p_l), after Akhter and Black (2015).
     """
+    skeleton = get_skeleton(skeleton)
     _check_3d(canonical, skeleton, "canonical")
     return _in_chunks(canonical, lambda chunk: _to_local(chunk, skeleton))
 
@@ -177,7 +179,7 @@ def _to_local(canonical: Tensor, skeleton: Skeleton) -> Tensor:
 
 
 @in_full_precision
-def local_to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
+def local_to_canonical(local: Tensor, skeleton: str | Skeleton) -> Tensor:
     """The inverse of `canonical_to_local`: put the bones together again, from the root outwards.
 
     Args:
@@ -193,6 +195,7 @@ def local_to_canonical(local: Tensor, skeleton: Skeleton) -> Tensor:
 
     Source: CrossModal, supplement, section 2a (forward kinematics, p_l to p_c).
     """
+    skeleton = get_skeleton(skeleton)
     _check_3d(local, skeleton, "local")
     return _in_chunks(local, lambda chunk: _to_canonical(chunk, skeleton))
 
@@ -262,7 +265,7 @@ def _in_chunks(poses: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 @in_full_precision
-def forward_kinematics(local_directions: Tensor, skeleton: Skeleton, bone_lengths: Tensor) -> Tensor:
+def forward_kinematics(local_directions: Tensor, skeleton: str | Skeleton, bone_lengths: Tensor) -> Tensor:
     """A canonical pose from the direction and the length of each bone.
 
     Args:
@@ -285,6 +288,7 @@ def forward_kinematics(local_directions: Tensor, skeleton: Skeleton, bone_length
     >>> forward_kinematics(up, SHARED15, torch.full((15,), 10.0))[SHARED15.index("l_wrist")].tolist()
     [0.0, 0.0, 40.0]
     """
+    skeleton = get_skeleton(skeleton)
     _check_3d(local_directions, skeleton, "local_directions")
     check_floating("bone_lengths", bone_lengths)
     if bone_lengths.ndim < 1 or bone_lengths.shape[-1] != skeleton.num_joints:

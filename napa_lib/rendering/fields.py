@@ -17,7 +17,7 @@ from napa_lib.rendering.inputs import (
     working_dtype,
 )
 from napa_lib.rendering.painting import SHORTEST
-from napa_lib.skeletons import Skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton
 
 TAIL = 1e-18  # a smaller factor counts as 0: products of such are denormal numbers, which processors are slow with
 AWAY = 1e9  # pixels: where a missing joint's bump is 0 on every map
@@ -70,7 +70,7 @@ def _bump(centre: Tensor, length: int, sigma: float) -> Tensor:
 
 
 def render_part_affinity_fields(
-    keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], width: float
+    keypoints: Tensor, skeleton: str | Skeleton, size: int | Sequence[int], width: float
 ) -> Tensor:
     """On every limb the unit vector along it, elsewhere zero: which joints belong together.
 
@@ -93,6 +93,7 @@ def render_part_affinity_fields(
 
     Source: CrossModal, section 3.2 (PAF of K = 14 limbs, 28 channels, after Cao et al., 2017).
     """
+    skeleton = get_skeleton(skeleton)
     people = _by_person(keypoints, skeleton.num_joints)
     check_positive("width", width)
     people, size = people.to(working_dtype(people)), image_size(size)
@@ -101,7 +102,7 @@ def render_part_affinity_fields(
 
 
 def render_people_maps(
-    keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], sigma: float, width: float
+    keypoints: Tensor, skeleton: str | Skeleton, size: int | Sequence[int], sigma: float, width: float
 ) -> Tensor:
     """`render_heatmaps` and `render_part_affinity_fields` in one tensor: what a bottom-up network learns to predict.
 
@@ -120,6 +121,7 @@ def render_people_maps(
 
     Source: CrossModal, section 3.2 (28 x 28 x 43).
     """
+    skeleton = get_skeleton(skeleton)
     people = _by_person(keypoints, skeleton.num_joints)
     check_positive("sigma", sigma)
     check_positive("width", width)

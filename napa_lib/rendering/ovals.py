@@ -31,11 +31,11 @@ from napa_lib.rendering.painting import (
     span_lines,
     split_by_bone,
 )
-from napa_lib.skeletons import Skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton
 
 
 def render_bone_map(
-    keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], width: float, softness: float = 0.0
+    keypoints: Tensor, skeleton: str | Skeleton, size: int | Sequence[int], width: float, softness: float = 0.0
 ) -> Tensor:
     """A pose as NAPA's bone map: one oval a bone, coloured, on black.
 
@@ -76,6 +76,7 @@ def render_bone_map(
     >>> render_bone_map(pose, stick, (3, 5), width=2.2)[0, 0].tolist()
     [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0]]
     """
+    skeleton = get_skeleton(skeleton)
     shape = image_size(size)
     check_points("keypoints", keypoints, joints=skeleton.num_joints)
     check_positive("width", width)

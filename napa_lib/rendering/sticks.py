@@ -17,10 +17,10 @@ from napa_lib.rendering.inputs import (
     working_dtype,
 )
 from napa_lib.rendering.painting import bone_axes, ellipse_frames, paint_solid, reached_spans, span_frame
-from napa_lib.skeletons import Skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton
 
 
-def render_stick_figure(keypoints: Tensor, skeleton: Skeleton, size: int | Sequence[int], width: float) -> Tensor:
+def render_stick_figure(keypoints: Tensor, skeleton: str | Skeleton, size: int | Sequence[int], width: float) -> Tensor:
     """A pose as straight strokes with round ends, each limb in its own colour, on black.
 
     A pixel belongs to a limb where its centre is less than width / 2 from the segment between the limb's joints. Where
@@ -41,6 +41,7 @@ def render_stick_figure(keypoints: Tensor, skeleton: Skeleton, size: int | Seque
 
     Source: FlexPose, section 3.2 (alpha, "each bone is assigned a unique colour") and eq. 8.
     """
+    skeleton = get_skeleton(skeleton)
     shape = image_size(size)
     check_points("keypoints", keypoints, joints=skeleton.num_joints)
     check_positive("width", width)

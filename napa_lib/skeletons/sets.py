@@ -24,7 +24,9 @@ own documentation stands in brackets):
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import index
+from typing import Any
 
 Color = tuple[int, int, int]
 
@@ -33,21 +35,48 @@ Color = tuple[int, int, int]
 class Skeleton:
     """A joint set with its kinematic tree, its mirror and the way to draw it.
 
+    A set of your own goes wherever one of the library's does; `convert` knows its joints if they are named as in the
+    table at the top of `napa_lib.skeletons.sets`.
+
     Attributes:
-        name: the name that `get_skeleton` knows.
+        name: of the library's sets what `get_skeleton` calls them, of your own any word.
         joints: the joints' names, in the order in which a pose lists them.
         parents: index of each joint's parent in the tree; -1 for the one root, the pelvis where there is one.
         flip_pairs: (left, right) indices that trade places in a mirror.
         bones: (start, end) joints of each drawn bone, in drawing order: a later bone lies over an earlier one.
         colors: 8-bit RGB of each bone.
+
+    Raises:
+        ValueError: if the parents are no tree, an index is that of no joint, or a bone has no colour of three integers
+            from 0 to 255.
+
+    >>> arm = Skeleton("arm", ["l_shoulder", "l_elbow"], [-1, 0], [], bones=[(0, 1)], colors=[(0, 114, 178)])
+    >>> arm.num_joints, arm.root
+    (2, 0)
     """
 
     name: str
     joints: tuple[str, ...]
-    parents: tuple[int, ...]
-    flip_pairs: tuple[tuple[int, int], ...]
-    bones: tuple[tuple[int, int], ...]
-    colors: tuple[Color, ...]
+    parents: tuple[int, ...] = field(repr=False)
+    flip_pairs: tuple[tuple[int, int], ...] = field(repr=False)
+    bones: tuple[tuple[int, int], ...] = field(repr=False)
+    colors: tuple[Color, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "joints", tuple(self.joints))
+        number = len(self.joints)
+        (parents,) = _rows("parents", [self.parents], number, -1, number)
+        object.__setattr__(self, "parents", parents)
+        for name in ("flip_pairs", "bones"):
+            object.__setattr__(self, name, _rows(name, getattr(self, name), 2, 0, number))
+        object.__setattr__(self, "colors", _rows("colors", self.colors, 3, 0, 256))
+        if len(self.colors) != len(self.bones):
+            raise ValueError(f"colors must be one a bone, got {len(self.colors)} for {len(self.bones)} bones")
+        reached = {-1}
+        for _ in range(number):
+            reached |= {joint for joint, parent in enumerate(parents) if parent in reached}
+        if parents.count(-1) != 1 or len(reached) <= number:
+            raise ValueError(f"parents must be a tree with one root, whose parent is -1, got {parents}")
 
     @property
     def num_joints(self) -> int:
@@ -71,6 +100,19 @@ class Skeleton:
         if joint_name not in self.joints:
             raise ValueError(f"joint_name must be a joint of {self.name}, got {joint_name!r}; it has {self.joints}")
         return self.joints.index(joint_name)
+
+
+def _rows(name: str, rows: Iterable[Iterable[Any]], length: int, low: int, high: int) -> tuple[tuple[Any, ...], ...]:
+    """Rows of so many integers, each at least `low` and below `high`, as tuples; else ValueError."""
+    found = tuple(map(tuple, rows))
+    try:
+        exact = tuple(tuple(index(value) for value in row) for row in found)
+    except TypeError:
+        exact = ()
+    good = len(exact) == len(found) and all(len(r) == length and all(low <= v < high for v in r) for r in exact)
+    if not good:
+        raise ValueError(f"{name} must be {length} integers from {low} to {high - 1} each, got {found!r:.200}")
+    return exact
 
 
 # One colour a part, told apart by readers with any kind of colour vision (Okabe and Ito's palette).
