@@ -19,6 +19,9 @@ COURSE := $(BIN)/.napa-course
 TESTS := $(BIN)/.napa-tests
 SYNTHESIS := $(BIN)/.napa-synthesis
 
+# For the kernels of notebooks: what napa_lib/__init__.py sets, which a notebook imports after torch.
+export GOMP_SPINCOUNT ?= 5000
+
 # One thread a process: two processes share the cores. No record of exercises done, no progress bars in the log.
 PYTEST := OMP_NUM_THREADS=1 NAPA_PROGRESS=off NAPA_PROGRESS_BAR=off $(BIN)/python -m pytest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -173,3 +174,14 @@ def test_freed_memory_is_kept():
         return int(done.stdout)
 
     assert faults("keep") < faults() / 10
+
+
+@pytest.mark.parametrize(
+    "said, spins", [({}, "5000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "a"}, "None")]
+)
+def test_threads_do_not_spin_where_others_need_the_cores(said, spins):
+    """Unless the user says how they wait; it must be said before torch is there."""
+    code = "import napa_lib, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    kept = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    told = subprocess.run([sys.executable, "-c", code], env=kept | said, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == [spins, "False"]

@@ -352,6 +352,29 @@ def test_a_lesson_leaves_busy_cores_alone_and_says_so(busy, threads, monkeypatch
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("files, cores", [
+    ({"cpu.max": "150000 100000\n"}, 1.5), ({"cpu.max": "max 100000\n"}, math.inf), ({}, math.inf),
+    ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
+    ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+])  # fmt: skip
+def test_the_limit_of_a_container_is_read(files, cores, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert study.lesson.cpu_limit(tmp_path) == cores
+
+
+def test_a_lesson_takes_no_more_threads_than_its_container_has_cores(monkeypatch):
+    monkeypatch.setattr(study.lesson, "cpu_limit", lambda: 1.5)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        study.start("00", "quick", 0, "cpu")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_busy_cores_are_counted():
     code = "import time; end = time.time() + 30\nwhile time.time() < end: pass"
     with subprocess.Popen([sys.executable, "-c", code]) as other:

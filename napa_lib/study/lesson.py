@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import psutil
@@ -70,7 +72,7 @@ def start(number: str, mode: str = "quick", seed: int = 0, device: str = "auto")
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     use_style()
-    possible = min(torch.get_num_threads(), MOST_THREADS)
+    possible = min(torch.get_num_threads(), max(1, int(min(MOST_THREADS, cpu_limit()))))
     threads = free_threads(possible, busy_cores() if possible > 1 else 0.0, os.cpu_count() or 1)
     torch.set_num_threads(threads)
     lesson = Lesson(number, mode, seed, choose_device(device), seed_everything(seed), time.perf_counter())
@@ -80,6 +82,22 @@ def start(number: str, mode: str = "quick", seed: int = 0, device: str = "auto")
     keep_keys()
     print(f"Lesson {number}, {plan.title}: {mode} mode, seed {seed}, {lesson.device}, {count}")
     return lesson
+
+
+def cpu_limit(folder: Path = Path("/sys/fs/cgroup")) -> float:
+    """How many cores' time this process may take: the limit of its container, which the count of cores does not tell.
+
+    Returns:
+        infinity where there is no limit, or none that Linux tells.
+    """
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()  # version 2 of control groups
+    except (OSError, ValueError):
+        try:
+            quota, period = ((folder / f"cpu/cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+        except OSError:
+            return math.inf
+    return int(quota) / int(period) if quota.isdigit() else math.inf  # "max", or -1
 
 
 def busy_cores(seconds: float = 0.3) -> float:
