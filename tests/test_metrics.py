@@ -174,7 +174,8 @@ def test_comparisons_are_strict():
     target = torch.zeros(1, 3, 3)
     prediction = torch.tensor([[[150.0, 0, 0], [0, 149.999, 0], [0, 0, 150.001]]])
     assert pck3d(prediction, target).per_joint.tolist() == [0.0, 1.0, 0.0]
-    assert pckh(prediction, target, 300.0, 0.5).per_joint.tolist() == [0.0, 1.0, 0.0]
+    flat = torch.tensor([[[150.0, 0], [0, 149.999], [0, 150.001]]])
+    assert pckh(flat, torch.zeros(1, 3, 2), 300.0, 0.5).per_joint.tolist() == [0.0, 1.0, 0.0]
     on_the_grid = auc(torch.tensor([[[145.0, 0, 0], [0, 0, 0], [0, 151.0, 0]]]), target).per_joint * 31
     np.testing.assert_allclose(on_the_grid, [1, 30, 0], atol=1e-5)
 
@@ -196,7 +197,7 @@ def test_mpii_mean_and_equal_mean():
 
 METRICS = {
     "pck": lambda p, t: pck(p, t, 0.5, 100.0),
-    "pckh": lambda p, t: pckh(p, t, 100.0),
+    "pckh": lambda p, t: pckh(p[..., :2], t[..., :2], 100.0),
     "mpjpe": mpjpe,
     "mpjpe root": lambda p, t: mpjpe(p, t, root=0),
     "pa_mpjpe": pa_mpjpe,
@@ -357,13 +358,13 @@ def test_metric_gradients():
 
 @pytest.mark.parametrize("bad", [0.0, -0.5])
 def test_thresholds_and_scales_must_be_positive(bad):
-    zeros = torch.zeros(2, 14, 3)
-    calls = (lambda: pck(zeros, zeros, bad), lambda: pckh(zeros, zeros, 1.0, bad), lambda: pck3d(zeros, zeros, bad))
+    zeros, flat = torch.zeros(2, 14, 3), torch.zeros(2, 14, 2)
+    calls = (lambda: pck(zeros, zeros, bad), lambda: pckh(flat, flat, 1.0, bad), lambda: pck3d(zeros, zeros, bad))
     for call in calls:
         with pytest.raises(ValueError, match=f"threshold must be positive, got {bad}"):
             call()
     with pytest.raises(ValueError, match=f"head_size must be positive, got {bad}"):
-        pckh(zeros, zeros, torch.tensor([1.0, bad]))
+        pckh(flat, flat, torch.tensor([1.0, bad]))
     with pytest.raises(ValueError, match=r"scale must be a number or \(2,\), got \(3,\)"):
         pck(zeros, zeros, 0.5, torch.ones(3))
 
@@ -463,3 +464,11 @@ def test_a_joint_that_is_missing_does_not_decide_the_sides(turned, lacking):
     if turned:
         expected = flip(prediction, ART14, None) * torch.tensor([-1.0, 1.0])
     torch.testing.assert_close(better_sides(prediction, target, ART14), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("metric, dims", [
+    (lambda p: pckh(p, p, 60.0), 3), (lambda p: pck3d(p, p), 2), (lambda p: auc(p, p), 2),
+])  # fmt: skip
+def test_a_third_column_that_is_no_coordinate_is_refused(metric, dims):
+    with pytest.raises(ValueError, match=rf"must be \(\.\.\., J, {5 - dims}\)"):
+        metric(torch.zeros(4, 17, dims))

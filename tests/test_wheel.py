@@ -73,6 +73,7 @@ def test_the_wheel_holds_what_inference_needs_with_its_licences(wheel):
     assert any("LICENSE" in name for name in packed) and any(n.endswith("LICENSE") for n in names)
     assert packed - {"manifest.json"} <= manifest.keys() and not [name for name in packed if "painting" in name]
     assert {"napa_lib/pose/schema.json", "napa_lib/pose/page.html", "napa_lib/cli/__init__.py"} <= set(names)
+    assert "napa_lib/data/datasets/README.md" in names  # which a reader's error sends people to
     assert wheel.stat().st_size < 60e6
 
 

@@ -23,6 +23,13 @@ def _per_pose(scale: Tensor | float, name: str, target: Tensor) -> Tensor:
     return scale.expand(target.shape[:-2]).reshape(-1)
 
 
+def _check_dimensions(prediction: Tensor, target: Tensor, dims: int, unit: str) -> None:
+    """Raise ValueError for other than (..., J, dims): x, y and a confidence, as COCO has them, are no 3D pose."""
+    check_pair(prediction, target)
+    if target.shape[-1] != dims:
+        raise ValueError(f"prediction and target must be (..., J, {dims}) {unit}, got {tuple(target.shape)}")
+
+
 def _check_threshold(threshold: float) -> None:
     if not 0 < threshold < float("inf"):
         raise ValueError(f"threshold must be {'finite' if threshold > 0 else 'positive'}, got {threshold}")
@@ -90,6 +97,7 @@ def pckh(prediction: Tensor, target: Tensor, head_size: Tensor | float, threshol
     [0.0, 1.0]
     """
     _check_threshold(threshold)
+    _check_dimensions(prediction, target, 2, "pixels")
     distances = joint_distances(prediction, target)
     return _rate(distances, threshold * _per_pose(head_size, "head_size", target))
 
@@ -116,7 +124,7 @@ def pck3d(prediction: Tensor, target: Tensor, threshold: float = 150.0, root: in
     [0.0, 1.0]
     """
     _check_threshold(threshold)
-    check_pair(prediction, target)
+    _check_dimensions(prediction, target, 3, "mm")
     distances = joint_distances(relative_to(prediction, root), relative_to(target, root))
     return _rate(distances, distances.new_tensor(threshold))
 
@@ -143,7 +151,7 @@ def auc(prediction: Tensor, target: Tensor, root: int | None = None) -> MetricRe
     >>> round(auc(target, target).total.item() * 31, 4)
     30.0
     """
-    check_pair(prediction, target)
+    _check_dimensions(prediction, target, 3, "mm")
     distances = joint_distances(relative_to(prediction, root), relative_to(target, root))
     thresholds = torch.arange(0, 151, 5, dtype=distances.dtype, device=distances.device)
     failed = torch.bucketize(distances.nan_to_num(), thresholds, right=True)  # thresholds at or below the distance
