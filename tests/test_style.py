@@ -268,6 +268,12 @@ def test_vgg_refuses(vgg, image, layers, message):
         vgg(image, layers)
 
 
+def test_vgg_is_one_graph_for_a_compiler(vgg):
+    compiled = torch.compile(vgg, backend="eager", fullgraph=True)
+    picture = torch.rand(1, 3, 32, 32)
+    assert torch.equal(compiled(picture, ("relu2_1",))["relu2_1"], vgg(picture, ("relu2_1",))["relu2_1"])
+
+
 def test_vgg_refuses_a_foreign_weight_file(tmp_path):
     save_tensors(tmp_path / "other.safetensors", {"a": torch.zeros(1)})
     with pytest.raises(ValueError, match=r"other.safetensors holds no VGG-19: 'conv1_1.weight'"):
@@ -421,6 +427,8 @@ def test_the_loss_network_is_at_hand_where_the_losses_are(vgg):
         (lambda: style.TransformNet()(torch.rand(0, 3, 32, 32)), r"B >= 1, .* got \(0, 3, 32, 32\)"),
         (lambda: style.gram_matrix(torch.rand(3, 4, 4)), r"got \(3, 4, 4\)"),
         (lambda: style.style_loss([torch.rand(1, 2, 4, 4)], []), "same layers, got 1 and 0"),
+        (lambda: style.style_loss(torch.rand(1, 2, 4, 4), [torch.rand(1, 2, 4, 4)]), "output_features must be a list"),
+        (lambda: style.style_loss([torch.rand(1, 2, 4, 4)], {"a": torch.rand(1, 2, 4, 4)}), "a list .*, got a dict"),
         (lambda: style.hsv_loss(torch.rand(1, 1, 4, 4), torch.rand(1, 1, 4, 4)), r"\(B, 3, H, W\)"),
         (lambda: style.content_loss(torch.rand(1, 2, 4, 4), torch.rand(1, 2, 4, 5)), "one shape"),
         (lambda: style.StylizerConfig(styles=("a", "b"), norm="instance"), "2 styles need norm='pool'"),

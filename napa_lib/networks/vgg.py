@@ -130,7 +130,7 @@ class VGG19Features(nn.Module):
             raise ValueError(f"layers must be among {LAYERS}, got {unknown}")
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(f"image must be (B, 3, H, W), got {tuple(image.shape)}")
-        deepest = max((int(layer[4]) for layer in wanted), default=1)
+        deepest = max([1, *(int(layer[4]) for layer in wanted)])
         least = 2 ** (deepest - 1)
         if image.shape[0] == 0 or min(image.shape[2:]) < least:
             raise ValueError(f"image must hold at least one picture of {least} x {least}, got {tuple(image.shape)}")

@@ -46,6 +46,9 @@ class PoseResult:
 class PoseEstimator:
     """Finds figures in pictures of any style, and their 2D and 3D poses.
 
+    Threads may share one. A process makes its own: one that is forked from a process in which torch has computed waits
+    forever, so start processes by `multiprocessing.get_context("spawn")`.
+
     Args:
         network: from crops (B, 3, size, size), and whether to look at their mirror images, too, to a
             `PosePrediction`, as `PoseEnsemble`, `WarmPoseNet` and `PoseNet2D`.

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from napa_lib.data.decoding import decode
+from napa_lib.data.decoding import PictureError, decode
 
 MAX_PIXELS = 150_000_000  # a file that claims more is refused before it is decoded
 KEPT_PIXELS = 6_000_000  # a larger picture is halved until it has no more
@@ -62,6 +62,8 @@ def open_picture(image: ImageLike, boxes: Sequence[Sequence[float]] | None = Non
     """
     if isinstance(image, Picture):
         return image
+    if isinstance(image, str) and image.startswith(("http://", "https://")):
+        raise PictureError(f"cannot read picture {image!r}: fetch it first; `napa pose` does so by itself")
     if isinstance(image, (str, os.PathLike, Image.Image)):
         return _read(image, boxes)
     return _read(Image.fromarray(_to_bytes(image)), boxes)
@@ -128,9 +130,13 @@ def _to_bytes(image: np.ndarray | Tensor) -> np.ndarray:
         kind, shape, array = "an array (H, W, 3)", image.shape, image
         good = len(shape) == 3 and shape[2] == 3
     else:
-        raise ValueError(f"image must be a path, a PIL picture, an array or a tensor, got {type(image).__name__}")
+        several = "; several go through predict_many" if isinstance(image, (list, tuple)) else ""
+        raise ValueError(
+            f"image must be a path, a PIL picture, an array or a tensor, got {type(image).__name__}{several}"
+        )
     if not good or 0 in shape:
-        raise ValueError(f"image must be {kind} with H, W > 0, got {shape}")
+        several = "; several go through predict_many" if len(shape) == 4 else ""
+        raise ValueError(f"image must be {kind} with H, W > 0, got {shape}{several}")
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     if not np.issubdtype(array.dtype, np.floating):

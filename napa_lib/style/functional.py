@@ -8,7 +8,7 @@ is float32 where float16 came.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -118,7 +118,7 @@ def jensen_shannon(a: Tensor, b: Tensor) -> Tensor:
     and its gradient vanishes everywhere else.
 
     Args:
-        a, b: (B, C, H, W), not negative. A map that is zero everywhere is taken as the uniform distribution.
+        a, b: (B, C, H, W), not negative: else the result is NaN. A map that is zero everywhere is taken as the uniform distribution.
 
     Returns:
         (B,) in [0, log 2].
@@ -134,6 +134,10 @@ def style_entropy_loss(output_features: Sequence[Tensor], style_features: Sequen
     Each layer's divergence is averaged over its C H W elements, which makes numbers of about 1e-7: a reading under
     which the paper's ratios of 1e9 here and 1e6 for L_cent balance the other terms. The authors' released code does
     otherwise (a softmax over the positions of each channel, the mean over channels), which gives some tenths a layer.
+
+    Args:
+        output_features, style_features: for each layer (B, C, H, W), of one size in both, and not negative, as behind a
+            ReLU: of what is negative the loss is NaN.
 
     Returns:
         (B,) non-negative.
@@ -332,6 +336,9 @@ def _alike(name_a: str, a: Tensor, name_b: str, b: Tensor) -> tuple[Tensor, Tens
 
 
 def _pairs(name_a: str, a: Sequence[Tensor], name_b: str, b: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    for name, maps in ((name_a, a), (name_b, b)):
+        if isinstance(maps, (Tensor, Mapping)):  # VGG19Features gives a dictionary
+            raise ValueError(f"{name} must be a list of maps, one a layer, got a {type(maps).__name__}")
     if not a or len(a) != len(b):
         raise ValueError(f"{name_a} and {name_b} must list the same layers, got {len(a)} and {len(b)}")
     return list(zip(a, b, strict=True))
