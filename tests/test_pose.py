@@ -267,7 +267,8 @@ def test_bad_boxes(estimator, boxes, words):
         (np.zeros((9, 9)), "H, W, 3"), (np.zeros((0, 9, 3)), "H, W > 0"), (np.zeros((9, 9, 3), np.int64), "int64"),
         (torch.zeros(3, 9, 9, dtype=torch.complex64), "complex"), (7, "int"), (None, "NoneType"),
         (torch.zeros(2, 3, 9, 9), "3, H, W.*predict_many"), (["a.jpg"], "got list; .*predict_many"),
-        ("https://example.org/a.jpg", "fetch it first"), ("", "cannot read"), ("/no/such.jpg", "no/such.jpg"), (".", "cannot"),
+        ("https://example.org/a.jpg", "fetch it first"), ("", "cannot read"), ("/no/such.jpg", "no/such.jpg"),
+        (".", "cannot"),
     ],
 )  # fmt: skip
 def test_bad_pictures(estimator, image, words):

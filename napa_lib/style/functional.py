@@ -118,7 +118,8 @@ def jensen_shannon(a: Tensor, b: Tensor) -> Tensor:
     and its gradient vanishes everywhere else.
 
     Args:
-        a, b: (B, C, H, W), not negative: else the result is NaN. A map that is zero everywhere is taken as the uniform distribution.
+        a, b: (B, C, H, W), not negative: else the result is NaN. A map that is zero everywhere is taken as the uniform
+            distribution.
 
     Returns:
         (B,) in [0, log 2].
