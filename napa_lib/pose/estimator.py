@@ -29,7 +29,10 @@ from napa_lib.skeletons import NAPA18, Skeleton, convert, get_skeleton
 
 @dataclass(frozen=True, eq=False)
 class PoseResult:
-    """The pose of one figure, J joints in the order of `skeleton`. A joint that cannot be had is NaN, confidence 0."""
+    """The pose of one figure, J joints in the order of `skeleton`. A joint that cannot be had is NaN, confidence 0.
+
+    `napa_lib.pose.record.describe` makes of it what `pose.json` holds, `napa_lib.pose.drawing.draw_figures` draws it.
+    """
 
     keypoints: Tensor  # (J, 2) pixels of the picture
     pose: Tensor  # (J, 3) mm, camera axes (x right, y down, z away), the pelvis at the origin
