@@ -61,7 +61,7 @@ def discs(skeleton: Skeleton) -> Skeleton:
     return Skeleton(
         name=f"{skeleton.name} discs",
         joints=tuple(f"{joint}_{side}" for joint in skeleton.joints for side in ("left", "right")),
-        parents=(-1,) * (2 * skeleton.num_joints),
+        parents=(-1, *(0,) * (2 * skeleton.num_joints - 1)),
         flip_pairs=(),
         bones=tuple((2 * joint, 2 * joint + 1) for joint in joints),
         colors=tuple(color_of.get(joint, (255, 255, 255)) for joint in joints),
