@@ -24,6 +24,7 @@ PROGRAMS = {  # module -> what its long work begins with, and its arguments but 
     "training.pose": ("train_pose_net", "--data x --out {}"),
     "training.detector": ("train_detector", "--data x --start-from x --out {}"),
     "training.warm_start": ("train_warm_head", "--data x --out {}"),
+    "training.drawn": ("train_drawn", "--data x --out {}"),
     "evaluate.painted": ("load_chapter", "--results {}"),
     "evaluate.composed": ("load_chapter", "--results {}"),
     "evaluate.two_people": ("load_chapter", "--results {}"),
@@ -35,7 +36,7 @@ PROGRAMS = {  # module -> what its long work begins with, and its arguments but 
     "evaluate.video_rows": ("load_two_people", "--results {}"),
     "evaluate.speed": ("load_chapter", "--results {}"),
     "evaluate.proposals": ("load_chapter", "--results {}"),
-    "training.calibrate": ("load_pose_ensemble", "--annotations x --nobody x --out {}"),
+    "training.calibrate": ("load_pose_ensemble", "--annotations x --drawings x --nobody x --out {}"),
     "training.own_art": ("load_art_figures", "--results {}"),
     "training.art_depths": ("compare", "--results {}"),
     "training.pseudo_labels": ("compare", "--results {}"),
@@ -136,12 +137,14 @@ def test_a_model_of_other_poses_is_another_training(tmp_path):
         bottleneck_train.main([*words[:3], "studio:validation", *words[4:]])
 
 
-@pytest.mark.parametrize("name", ["training.pose", "training.detector", "training.warm_start"])
+@pytest.mark.parametrize("name", ["training.pose", "training.detector", "training.warm_start", "training.drawn"])
 def test_a_network_of_other_pictures_is_another_training(name, tmp_path, monkeypatch):
     """The checkpoint is told the data and the network that a run begins with."""
     module = importlib.import_module(f"napa_lib.{name}")
     trainer = {"pose": "train_pose_net", "detector": "train_detector", "warm_start": "train_warm_head"}
-    for reader in ("read_pictures", "open_sources", "labelled", "load_detector", "load_warm_pose_net", "load_pose_net"):
+    trainer["drawn"] = "train_drawn"
+    networks = ("load_detector", "load_warm_pose_net", "load_pose_net", "load_drawn_pose_net")
+    for reader in ("read_pictures", "open_sources", "labelled", *networks):
         monkeypatch.setattr(module, reader, lambda *words, **named: [None], raising=False)
     seen = []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d
 
 from napa_lib.data import load_paintings
 from napa_lib.data.paintings import list_paintings
@@ -41,20 +42,28 @@ def movenet() -> MoveNet:
 
 
 def test_it_answers_as_the_original_program(movenet):
-    """`tools/reference_movenet.mjs` ran that on ten paintings; every second cell is kept, in 16 bits."""
+    """`tools/reference_movenet.mjs` ran that on ten paintings; every second cell is kept, in 16 bits.
+
+    In 16 bits throughout, the largest difference of a logit is 0.007, of a range of 17, and that of a box's middle
+    0.003 px.
+    """
     reference = torch.tensor(np.load(REFERENCE)["answers"]).float()
     names = [painting.name for painting in list_paintings()][:10]
     pictures = torch.stack([(p * 255).round() / 255 for p in load_paintings(128, names)])
     with torch.no_grad():
         people = movenet(pictures)
-    assert (people.centres[:, ::2, ::2] - reference[:, 0]).abs().max() < 0.02  # of a range of 17
-    assert (people.heatmaps[:, :, ::2, ::2] - reference[:, 1:18]).abs().max() < 0.02
+    for found, expected in (
+        (people.centres[:, ::2, ::2], reference[:, 0]),
+        (people.heatmaps[:, :, ::2, ::2], reference[:, 1:18]),
+    ):
+        difference = (found - expected).abs()
+        assert difference.mean() < 0.07 and difference.max() < 0.5
     low, high = people.boxes[:, ::2, ::2].chunk(2, -1)
     cells = torch.arange(0, 32, 2)
     for axis, place in ((0, cells[None, None, :]), (1, cells[None, :, None])):  # x, then y; the original has y first
         size, shift = reference[:, 19 - axis].clamp_min(0), reference[:, 21 - axis]
-        np.testing.assert_allclose(((low + high) / 2)[..., axis], 4 * (place + shift), atol=0.1)
-        np.testing.assert_allclose((high - low)[..., axis], 4 * size, rtol=0.01, atol=0.1)
+        np.testing.assert_allclose(((low + high) / 2)[..., axis], 4 * (place + shift), atol=0.4)
+        assert ((high - low)[..., axis] - 4 * size).abs().mean() < 0.7
 
 
 def test_pictures_have_sides_of_whole_cells():
@@ -89,9 +98,19 @@ def test_only_the_highest_middle_of_its_neighbours_is_a_person(movenet):
 
 
 def test_saved_and_loaded(tmp_path, movenet):
-    save_movenet(tmp_path / "m.safetensors", movenet)
+    torch.manual_seed(0)
+    network = MoveNet()
+    save_movenet(tmp_path / "m.safetensors", network)
     again = load_movenet(tmp_path / "m.safetensors").state_dict()
-    assert all(torch.equal(tensor, again[name]) for name, tensor in movenet.state_dict().items())
+    for name, weights in network.state_dict().items():
+        if name.startswith("to_32.") and weights.shape[2:] == (1, 1):
+            step = weights.abs().amax((1, 2, 3), keepdim=True) / 254
+        else:
+            step = weights.abs() * 2.0**-11 + 2.0**-25  # what 16 bits round by
+        assert ((again[name] - weights).abs() <= step + 1e-7).all(), name
+    save_movenet(tmp_path / "n.safetensors", movenet)
+    again = load_movenet(tmp_path / "n.safetensors").state_dict()
+    assert all(torch.allclose(tensor, again[name], atol=1e-6) for name, tensor in movenet.state_dict().items())
     save_tensors(tmp_path / "other.safetensors", {"x": torch.zeros(1)}, {"format": "something"})
     for load in (load_movenet, load_pose_ensemble):
         with pytest.raises(CheckpointError, match="its format is 'something'"):
@@ -105,7 +124,7 @@ def test_the_joints_that_movenet_knows():
 
 
 class One(torch.nn.Module):
-    """A pose network that always says the same; `floor`: the logits elsewhere, where the peaks' are 0."""
+    """A pose network that says the same of a crop and of its mirror image; `floor`: the logits but at peaks."""
 
     def __init__(self, cells: int, *peaks: tuple[int, int], floor: float = -20.0) -> None:
         super().__init__()
@@ -114,7 +133,13 @@ class One(torch.nn.Module):
             self.maps[:, :, row, column] = 0.0
 
     def forward(self, images, mirror=False):
-        return PosePrediction(torch.zeros(1, 18, 2), torch.full((1, 18), 2.0), self.maps)
+        maps = self.maps.flip(-1) if turned(images) else self.maps
+        return PosePrediction(torch.zeros(1, 18, 2), torch.full((1, 18), 2.0), maps)
+
+
+def turned(images: torch.Tensor) -> bool:
+    """Whether these are mirror images of `crops`, of which the left is brighter."""
+    return bool(images[0, 0, 0, 0] < images[0, 0, 0, -1])
 
 
 class Three(torch.nn.Module):
@@ -128,10 +153,9 @@ class Three(torch.nn.Module):
         maps = torch.full((1, 17, 48, 48), -9.0)
         for column in self.columns:
             maps[:, :, :, column] = 3.0
-        turned = bool(images[0, 0, 0, 0] < images[0, 0, 0, -1])  # the left is brighter in the picture itself
 
         class Found:
-            heatmaps = maps.flip(-1) if turned else maps
+            heatmaps = maps.flip(-1) if turned(images) else maps
 
         return Found
 
@@ -144,13 +168,11 @@ def test_an_ensemble_multiplies_its_opinions():
     """Of four places that the first holds equally likely, the second's opinion leaves two, the third's one of these."""
     first = One(56, (7, 7), (42, 21), (42, 49), (14, 49))
     network = PoseEnsemble(first, One(32, (24, 12), (24, 28), floor=-9.0), Three(42, 6), PoseTree())
-    found = network(crops(), mirror=True)
     known, others = list(KNOWN), [j for j in range(18) if j not in KNOWN]
     place = np.array([49 * 4 + 1.5, 42 * 4 + 1.5])
-    np.testing.assert_allclose(found.keypoints[0, known], np.tile(place, (13, 1)), atol=1.5)
-    assert (found.keypoints[0, others, 1] - 42 * 4).abs().max() < 4  # as the second says
-    alone = network(crops())  # the second is not asked: two places of the third's column are left
-    assert (alone.keypoints[0, known, 0] - place[0]).abs().max() < 1.5
+    for found in (network(crops(), mirror=True), network(crops())):
+        np.testing.assert_allclose(found.keypoints[0, known], np.tile(place, (13, 1)), atol=1.5)
+        assert (found.keypoints[0, others, 1] - 42 * 4).abs().max() < 4  # as the second says
 
 
 def test_strokes_that_movenet_does_not_know_are_left_to_the_network_of_drawn_figures():
@@ -174,7 +196,7 @@ def test_the_tree_hears_the_networks_the_less_the_more_it_is_a_drawing(floor):
     tree, first, second = Listening(), One(56, (7, 7)), One(32, (24, 12), (24, 13), (25, 12), (25, 13), floor=floor)
     network = PoseEnsemble(first, second, Three(20, 21), tree)
     found = network(crops(), mirror=True)
-    other, looked = network._second_opinion(crops(), 56), network._third_opinion(crops(), 56, True)
+    other, looked = network._second_opinion(crops(), 56, True), network._third_opinion(crops(), 56, True)
     q = drawn_rather(other, looked).item()
     assert (q > 1) == (floor == -9.0)
     expected = first.maps + q * SECOND_WEIGHT * other
@@ -200,7 +222,7 @@ def test_how_much_rather_a_drawing_follows_its_formula(seen):
 
 def test_the_confidence_weighs_what_movenet_sees_where_the_joint_is():
     network = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three(4, 5, 6, 7, 8), PoseTree())
-    network.calibration.copy_(torch.tensor([0.5, 2.0, -1.0]))
+    network.calibration.copy_(torch.tensor([[0.5, 2.0, 0.0, -1.0], [0.0, 0.0, 0.0, -90.0]]))
     found = network(crops(), mirror=True)
     np.testing.assert_allclose(found.confidence, 0.5 * 2.0 + 2.0 * 3.0 - 1.0, atol=0.2)  # 3.0 in the joint's column
     nowhere = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three(), PoseTree())
@@ -208,8 +230,40 @@ def test_the_confidence_weighs_what_movenet_sees_where_the_joint_is():
     np.testing.assert_allclose(nowhere(crops(), mirror=True).confidence, 1.0 - 18.0 - 1.0, atol=0.2)
 
 
+def test_a_drawing_that_nobody_photographed_is_somebody_where_the_second_is_sure():
+    """The higher of two judgements counts; the second's sureness is that of its maps as they are weighed."""
+    network = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three(), PoseTree())
+    network.calibration.copy_(torch.tensor([[0.5, 2.0, 0.0, -1.0], [0.0, 0.0, 2.0, 9.0]]))
+    sure = network._second_opinion(crops(), 56, True).exp().flatten(2).amax(-1).mean(1)
+    assert 0 < sure.item() < 0.9
+    for mirror in (True, False):
+        np.testing.assert_allclose(network(crops(), mirror).confidence, 2 * np.log(sure.item()) + 9, atol=1e-4)
+
+
+def test_the_second_looks_at_the_mirror_image_too():
+    """Of a network whose maps are multiples of the picture, the mean of both looks is a joint's and its twin's mean."""
+
+    class Multiples(torch.nn.Module):
+        def __init__(self, factors):
+            super().__init__()
+            self.factors = factors
+
+        def forward(self, images):
+            maps = self.factors[:, None, None] * avg_pool2d(images[:, :1], 4)
+            return PosePrediction(torch.zeros(1, 18, 2), torch.zeros(1, 18), maps)
+
+    factors = torch.linspace(1, 9, 18)
+    one, both = (
+        PoseEnsemble(One(56), Multiples(f), Three(), PoseTree()) for f in (factors, (factors + factors[MIRRORED]) / 2)
+    )
+    expected = both._second_opinion(crops(), 56, False)
+    torch.testing.assert_close(one._second_opinion(crops(), 56, True), expected)
+    assert not torch.allclose(one._second_opinion(crops(), 56, False), expected)
+
+
 def test_a_calibration_is_saved_and_loaded(tmp_path):
     network = PoseEnsemble(One(4), One(4), Three(), PoseTree())
-    network.calibration.copy_(torch.tensor([0.5, 2.0, -1.0]))
+    calibration = [[0.5, 2.0, 0.0, -1.0], [0.0, 0.0, 3.0, 1.0]]
+    network.calibration.copy_(torch.tensor(calibration))
     save_calibration(tmp_path / "c.safetensors", network)
-    assert load_pose_ensemble(tmp_path / "c.safetensors").calibration.tolist() == [0.5, 2.0, -1.0]
+    assert load_pose_ensemble(tmp_path / "c.safetensors").calibration.tolist() == calibration

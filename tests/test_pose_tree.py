@@ -164,7 +164,7 @@ def test_offsets_are_counted_joint_by_joint():
 
 def test_a_leg_that_lies_on_the_other_is_put_back():
     """The maps of a figure that stands with its legs apart; its left ankle's has a higher peak far off, by its hand."""
-    tree, drawn = load_pose_tree(), draw_figures(20, 96, torch.Generator().manual_seed(5)).keypoints
+    tree, drawn = load_pose_tree(), draw_figures(60, 96, torch.Generator().manual_seed(5)).keypoints
     ankle, hand = NAPA18.index("l_ankle"), NAPA18.index("r_wrist")
     cells = counting.whole_figures(drawn)
     apart = (cells[:, ankle] - cells[:, hand]).norm(dim=1) > 20
@@ -176,7 +176,8 @@ def test_a_leg_that_lies_on_the_other_is_put_back():
     maps[figures[:, 0], ankle, cells[:, hand, 1], cells[:, hand, 0]] = 1.0
     assert (local_soft_argmax(maps)[:, ankle] - cells[:, hand]).norm(dim=1).max() < 1
     found = local_soft_argmax(tree(maps))
-    assert ((found - cells).norm(dim=-1) < 1).float().mean() > 0.99
+    assert ((found - cells).norm(dim=-1) < 1).float().mean() > 0.98
+    assert ((found - cells)[:, ankle].norm(dim=-1) < 1).float().mean() > 0.8  # before the tree, none
 
 
 def test_what_ships_is_of_people_and_of_their_mirror_images():

@@ -18,6 +18,7 @@ from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.lifting import BoneStandardizer, load_depth_net
 from napa_lib.multiperson.store import load_network
 from napa_lib.networks import person_detector, warm_pose_net
+from napa_lib.networks.drawn_pose_net import load_drawn_pose_net
 from napa_lib.networks.movenet import load_movenet
 from napa_lib.networks.pose_ensemble import load_pose_ensemble
 from napa_lib.networks.pose_net import load_pose_net
@@ -44,6 +45,7 @@ EVERY = {name: load for name, (load, _) in LOADERS.items()} | {
     "pose_ensemble": load_pose_ensemble,
     "person_detector": person_detector.load_detector,
     "movenet": load_movenet,
+    "drawn_pose_net": load_drawn_pose_net,
 }
 
 

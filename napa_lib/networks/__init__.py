@@ -1,6 +1,7 @@
 """Networks that two chapters or more share."""
 
 from napa_lib.networks.blazepose import BlazePose
+from napa_lib.networks.drawn_pose_net import DrawnPoseNet, load_drawn_pose_net, save_drawn_pose_net
 from napa_lib.networks.heatmaps import local_soft_argmax, soft_argmax
 from napa_lib.networks.hourglass import StackedHourglass, StackOutput
 from napa_lib.networks.movenet import MoveNet, load_movenet
@@ -13,6 +14,7 @@ from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_pose_net, sav
 
 __all__ = [
     "BlazePose",
+    "DrawnPoseNet",
     "PoseNet2D",
     "MoveNet",
     "PoseEnsemble",
@@ -25,13 +27,15 @@ __all__ = [
     "imagenet_resnet50",
     "imagenet_vgg19",
     "import_torchvision",
-    "load_pose_net",
+    "load_drawn_pose_net",
     "load_movenet",
+    "load_pose_net",
     "load_pose_ensemble",
     "load_warm_pose_net",
     "local_soft_argmax",
     "resnet18",
     "resnet50",
+    "save_drawn_pose_net",
     "save_pose_net",
     "save_warm_pose_net",
     "soft_argmax",

@@ -22,7 +22,7 @@ from torch.nn.functional import max_pool2d, pad
 from napa_lib.data import asset_path
 from napa_lib.engine import load_weights, save_tensors
 from napa_lib.networks.heatmaps import doubled
-from napa_lib.quantization import read_weights
+from napa_lib.quantization import quantize, read_weights
 
 FORMAT = "napa-movenet-1"
 WEIGHTS = "weights/movenet.safetensors"
@@ -178,9 +178,15 @@ class PeopleDetector(nn.Module):
 
 
 def save_movenet(path: str | Path, network: MoveNet) -> None:
-    """Write the network in 16 bits, as the original is, atomically."""
-    tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
-    save_tensors(path, tensors, {"format": FORMAT})
+    """Write the network, atomically: kernels across channels at 1/32 in 8 bits, all else in 16, as the original is."""
+    tensors = network.state_dict()
+    coarse = {name: tensor for name, tensor in tensors.items() if name.startswith("to_32.") and _is_across(tensor)}
+    fine = {name: tensor.half() for name, tensor in tensors.items() if name not in coarse}
+    save_tensors(path, {**fine, **quantize(coarse)}, {"format": FORMAT})
+
+
+def _is_across(kernel: Tensor) -> bool:
+    return kernel.ndim == 4 and kernel.shape[2:] == (1, 1)
 
 
 def load_movenet(path: str | Path | None = None) -> MoveNet:

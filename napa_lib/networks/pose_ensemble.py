@@ -11,9 +11,11 @@ from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, save_tensors
+from napa_lib.networks.drawn_pose_net import SIZE as SECOND_SIZE
+from napa_lib.networks.drawn_pose_net import DrawnPoseNet, load_drawn_pose_net
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.movenet import MoveNet, load_movenet
-from napa_lib.networks.pose_net import MIRRORED, PoseNet2D, PosePrediction, load_pose_net
+from napa_lib.networks.pose_net import MIRRORED, PosePrediction
 from napa_lib.networks.pose_tree import PoseTree, load_pose_tree
 from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_pose_net
 from napa_lib.quantization import read_weights
@@ -23,17 +25,16 @@ FORMAT = "napa-pose-ensemble-1"
 CALIBRATION = "weights/pose_ensemble.safetensors"
 SECOND_WEIGHT, THIRD_WEIGHT = 0.5, 2.0  # exponents of the heat maps beside the first's; chosen on validation figures
 FLOOR = 0.01  # chance of a joint where the third sees none: it may know nothing of such a figure; chosen with them
-EVEN, STEEPNESS, MOST = 0.089, 4.0, 8.0  # of `drawn_rather`; chosen with them and on figures of signs and of games
+EVEN, STEEPNESS, MOST = 0.08, 3.0, 8.0  # of `drawn_rather`; chosen with them and on figures of signs and of games
 STRENGTH = 4.0  # of the networks against the tree of joints, of people; chosen with them
-SECOND_SIZE = 128  # pixels of the crops that the second network was trained on
-THIRD_SIZE = 192  # of those that the third looks at; chosen with the weights
+THIRD_SIZE = 192  # pixels of the crops that the third looks at; chosen with the weights
 KNOWN = tuple(j for j, name in enumerate(NAPA18.joints) if name in COCO17.joints)  # with a heat map of the third's
 THEIRS = tuple(COCO17.index(NAPA18.joints[j]) for j in KNOWN)
 SWAPPED = tuple(KNOWN.index(int(MIRRORED[j])) for j in KNOWN)  # the other side's joint, among `KNOWN`
 
 
 class PoseEnsemble(nn.Module):
-    """The warm-started network; the one over frozen ImageNet features, which knows drawn and stick figures; MoveNet.
+    """The warm-started network, the network of drawn figures, and MoveNet.
 
     Their errors are not the same ones. Where one is sure and the others in doubt, the product of their heat maps
     follows the sure one; where each names several places, it takes what they share. A mean of points would be none.
@@ -43,54 +44,56 @@ class PoseEnsemble(nn.Module):
 
     with z MoveNet's logits, which it has for thirteen of the joints, and q from `drawn_rather`: of a stick man or a
     sign the second knows more, and the third less, than of people. What a tree of joints makes of STRENGTH / max(q, 1)
-    log p are the heat maps: of a stick man its own build says more, and pixels say less, than of people. The confidence
-    weighs what the warm-started network says and z where the joint is found, for the other five joints its mean:
+    log p are the heat maps: of a stick man its own build says more, and pixels say less, than of people.
 
-        logit = calibration . (warm, z, 1)
+    The confidence is the higher of two judgements. Of people, what the warm-started network says and z where the joint
+    is found (for the other five joints its mean) are weighed; of drawings, how sure the second network is of them:
+
+        logit = max(a . (warm, z, 1), b . (log sureness(p_second), 1)),  calibration = (a; b)
 
     Args:
         warm: the network of the views, the sizes and the confidence that the others add to.
-        second: its opinion is asked where all views are.
-        third: looks once, or, where all views are asked for, at the mirror image too.
+        second: looks once, or, where all views are asked for, at the mirror image too.
+        third: likewise.
         tree: asked where all views are.
     """
 
     calibration: Tensor
 
-    def __init__(self, warm: WarmPoseNet, second: PoseNet2D, third: MoveNet, tree: PoseTree) -> None:
+    def __init__(self, warm: WarmPoseNet, second: DrawnPoseNet, third: MoveNet, tree: PoseTree) -> None:
         super().__init__()
         self.warm, self.second, self.third, self.tree = warm, second, third, tree
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0, 0.0]))
+        self.register_buffer("calibration", torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, -20.0]]))
 
     def forward(self, images: Tensor, mirror: bool = False) -> PosePrediction:
-        """As `WarmPoseNet.forward`; without `mirror` the second network and the tree are not asked."""
+        """As `WarmPoseNet.forward`; without `mirror` the tree is not asked."""
         heatmaps, evidence = self.weigh(images, mirror)
-        confidence = (evidence * self.calibration).sum(-1)
+        confidence = (evidence @ self.calibration.T).amax(-1)
         return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), confidence, heatmaps)
 
     def weigh(self, images: Tensor, mirror: bool) -> tuple[Tensor, Tensor]:
-        """The product's log heat maps (B, 18, S / 4, S / 4), and what the confidence weighs, (B, 18, 3)."""
+        """The product's log heat maps (B, 18, S / 4, S / 4), and the evidence (B, 18, 4): warm, z, log sureness, 1."""
         found = self.warm(images, mirror)
-        logits = self._third_opinion(images, found.heatmaps.shape[-1], mirror)
-        seen = ((1 - FLOOR) * logits.sigmoid() + FLOOR).log()
-        heatmaps = found.heatmaps.clone()
+        cells = found.heatmaps.shape[-1]
+        second, logits = self._second_opinion(images, cells, mirror), self._third_opinion(images, cells, mirror)
+        q = drawn_rather(second, logits)[:, None, None, None]
+        heatmaps = found.heatmaps + q * SECOND_WEIGHT * second
+        heatmaps[:, KNOWN] += THIRD_WEIGHT / q.clamp(min=1.0) * ((1 - FLOOR) * logits.sigmoid() + FLOOR).log()
         if mirror:
-            second = self._second_opinion(images, heatmaps.shape[-1])
-            q = drawn_rather(second, logits)[:, None, None, None]
-            heatmaps += q * SECOND_WEIGHT * second
-            heatmaps[:, KNOWN] += THIRD_WEIGHT / q.clamp(min=1.0) * seen
             heatmaps = self.tree(STRENGTH / q.clamp(min=1.0) * heatmaps)
-        else:
-            heatmaps[:, KNOWN] += THIRD_WEIGHT * seen
         p = heatmaps[:, KNOWN].flatten(2).softmax(-1)
         there = (p * logits.flatten(2)).sum(-1)  # (B, 13)
         at_joint = there.mean(1, keepdim=True).expand(-1, NAPA18.num_joints).clone()
         at_joint[:, KNOWN] = there
-        return heatmaps, torch.stack([found.confidence, at_joint, torch.ones_like(at_joint)], -1)
+        drawn = sureness(second).log()[:, None].expand_as(at_joint)
+        return heatmaps, torch.stack([found.confidence, at_joint, drawn, torch.ones_like(at_joint)], -1)
 
-    def _second_opinion(self, images: Tensor, cells: int) -> Tensor:
-        """Log probabilities (B, 18, cells, cells)."""
-        maps = self.second(_sized(images, SECOND_SIZE)).heatmaps
+    def _second_opinion(self, images: Tensor, cells: int, mirror: bool) -> Tensor:
+        """Log probabilities (B, 18, cells, cells), of the mean of its looks."""
+        shown = _sized(images, SECOND_SIZE)
+        maps = self.second(shown).heatmaps
+        if mirror:
+            maps = (maps + self.second(shown.flip(-1)).heatmaps.flip(-1)[:, MIRRORED]) / 2
         maps = maps.flatten(2).log_softmax(-1).view_as(maps)
         return interpolate(maps, (cells, cells), mode="bilinear", align_corners=False)
 
@@ -123,8 +126,13 @@ def drawn_rather(second: Tensor, third: Tensor) -> Tensor:
     >>> [round(drawn_rather(unsure, logits).item(), 1) for logits in (blind, -blind)]
     [5.1, 0.3]
     """
-    sure, seen = (p.flatten(2).amax(-1).mean(1) for p in (second.exp(), third.sigmoid()))
-    return ((sure / EVEN).pow(STEEPNESS) / seen).clamp(max=MOST)
+    seen = third.sigmoid().flatten(2).amax(-1).mean(1)
+    return ((sureness(second) / EVEN).pow(STEEPNESS) / seen).clamp(max=MOST)
+
+
+def sureness(maps: Tensor) -> Tensor:
+    """(B, J, h, w) log probabilities -> (B,): the probability of a joint's likeliest cell, on average over joints."""
+    return maps.exp().flatten(2).amax(-1).mean(1)
 
 
 def _sized(images: Tensor, size: int) -> Tensor:
@@ -144,7 +152,7 @@ def load_pose_ensemble(path: str | Path | None = None) -> PoseEnsemble:
     """
     file = asset_path(CALIBRATION) if path is None else Path(path)
     tensors, header = read_weights(file)
-    network = PoseEnsemble(load_warm_pose_net(), load_pose_net(), load_movenet(), load_pose_tree())
+    network = PoseEnsemble(load_warm_pose_net(), load_drawn_pose_net(), load_movenet(), load_pose_tree())
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{file} holds no calibration of the estimator: its format is {header.get('format')!r}")
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

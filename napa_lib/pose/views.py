@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from napa_lib.data.crops import crop, crop_matrices, to_picture
 from napa_lib.pose.pictures import Picture
 
-CHUNK, GPU_CHUNK = 16, 256  # crops that go through the network at once: 16 take 0.2 GB in VGG-19 at 128 pixels
+CHUNK, GPU_CHUNK = 16, 256  # crops that go through the networks at once: what they need of memory
 # Test-time crops: (side, shift to the right, shift down), as shares of the box's side.
 VIEWS = ((1.0, 0.0, 0.0), (1.12, 0.03, 0.03), (0.92, -0.03, 0.03), (1.12, -0.03, -0.03), (0.92, 0.03, -0.03))
 

@@ -1,10 +1,11 @@
 """Calibrate the estimator's confidence: `python -m napa_lib.training.calibrate --help`.
 
-    logit = weights . evidence, what `PoseEnsemble.weigh` gives beside its heat maps
+    logit = max(people . evidence, drawings . evidence), what `PoseEnsemble.weigh` gives beside its heat maps
 
-is fitted by logistic regression to whether a joint is right to half a head's size, on annotated figures that nothing
-was trained on, and on pictures without anybody, where no joint is. How good that is is measured on what was left out
-of the fit: each figure in turn, and every second picture without anybody.
+Both are fitted by logistic regression to whether a joint is right to half a head's size, one on annotated figures of
+people, the other on stick men and signs, none of which was trained on; both on pictures without anybody, where no joint
+is. How good that is is measured on what was left out of the fit: each figure in turn, and every second picture without
+anybody.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -33,6 +35,7 @@ from napa_lib.skeletons import ART14, NAPA18, convert
 RIGHT = 0.5  # of the head's size
 BINS = 10
 UNLIKELY = 0.2  # mean confidence below which nobody is likely
+PEOPLE, DRAWINGS = [0, 1, 3], [2, 3]  # columns of the evidence by which people and drawings are told
 
 
 def fit(evidence: Tensor, right: Tensor) -> Tensor:
@@ -75,21 +78,29 @@ def expected_error(curve: Sequence[dict[str, float]]) -> float:
     return round(gaps / sum(row["joints"] for row in curve), 4)
 
 
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Figures' joints in the order of `ART14`: `evidence` (F, 14, 4), and (F, 14) `right`, NaN where nobody can see."""
+
+    evidence: Tensor
+    right: Tensor
+
+
 @torch.no_grad()
-def figure_evidence(network: PoseEnsemble, figures: Sequence[ArtFigure]) -> tuple[Tensor, Tensor]:
-    """(F, 14, 3) evidence of the joints of `ART14`, and (F, 14) whether each is right; NaN where nobody can see it."""
+def judge(network: PoseEnsemble, figures: Sequence[ArtFigure]) -> Judged:
+    """What the network knows of each figure's joints, its box given, and which of them it finds."""
     matrices = crop_matrices(torch.tensor([figure.box for figure in figures]), SIZE)
     crops = torch.cat([crop(f.load(), m[None], SIZE) for f, m in zip(figures, matrices, strict=True)])
     heatmaps, evidence = network.weigh(crops, mirror=True)
     points = to_picture(cells_to_pixels(local_soft_argmax(heatmaps)), matrices)
     found = {f.name: p for f, p in zip(figures, convert(points, NAPA18, ART14), strict=True)}
     errors = score_art(found, figures).errors
-    return _art_joints(evidence), (errors < RIGHT).float().masked_fill(errors.isnan(), torch.nan)
+    return Judged(_art_joints(evidence), (errors < RIGHT).float().masked_fill(errors.isnan(), torch.nan))
 
 
 @torch.no_grad()
 def nobody_evidence(network: PoseEnsemble, pictures: Sequence[Path]) -> Tensor:
-    """(N, 14, 3) evidence of pictures without anybody, each looked at as if a figure filled it."""
+    """(N, 14, 4) evidence of pictures without anybody, each looked at as if a figure filled it."""
     found = []
     for path in pictures:
         picture = load_image(path)
@@ -100,44 +111,76 @@ def nobody_evidence(network: PoseEnsemble, pictures: Sequence[Path]) -> Tensor:
     return torch.cat(found)
 
 
-def calibrate(figures: Tensor, right: Tensor, nobody: Tensor) -> tuple[Tensor, dict]:
-    """The weights, and how good they are on what is left out.
+def fit_columns(figures: Judged, columns: list[int], empty: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights (4,) of some columns of the evidence, and each figure's logits (F, 14) by those fitted without it.
 
     Args:
-        figures, right: from `figure_evidence`.
-        nobody: from `nobody_evidence`; half of its joints' weight goes to the fit.
+        figures: what to fit to.
+        columns: of the evidence; the others' weights are 0.
+        empty: (N, 4) evidence of joints of pictures without anybody.
     """
-    fitted, other = nobody[::2, ::4].flatten(0, 1), nobody[1::2]
+    seen = ~figures.right.isnan()
 
     def weights_of(chosen: Tensor) -> Tensor:
-        return fit(torch.cat([figures[chosen], fitted]), torch.cat([right[chosen], torch.zeros(len(fitted))]))
+        evidence = torch.cat([figures.evidence[chosen], empty])
+        right = torch.cat([figures.right[chosen], torch.zeros(len(empty))])
+        weights = torch.zeros(evidence.shape[1])
+        weights[columns] = fit(evidence[:, columns], right)
+        return weights
 
-    seen = ~right.isnan()
-    chance = torch.zeros_like(right)
-    for i in range(len(figures)):
+    logits = torch.zeros_like(figures.right)
+    for i, evidence in enumerate(figures.evidence):
         rest = seen.clone()
         rest[i] = False
-        chance[i] = (figures[i] @ weights_of(rest)).sigmoid()
-    weights = weights_of(seen)
+        logits[i] = evidence @ weights_of(rest)
+    return weights_of(seen), logits
+
+
+def calibrate(people: Judged, drawings: Judged, nobody: Tensor) -> tuple[Tensor, dict]:
+    """The weights (2, 4) of people and of drawings, and how good they are on what is left out.
+
+    Args:
+        people: annotated figures of people.
+        drawings: annotated stick men and signs.
+        nobody: (N, 14, 4) from `nobody_evidence`, of which every second picture is fitted to. Of what tells drawings
+            all joints of a picture say the same, so that all are taken there; of the others a quarter.
+    """
+    fitted, other = nobody[::2], nobody[1::2]
+    for_people, of_people = fit_columns(people, PEOPLE, fitted[:, ::4].flatten(0, 1))
+    for_drawings, of_drawings = fit_columns(drawings, DRAWINGS, fitted.flatten(0, 1))
+    weights = torch.stack([for_people, for_drawings])
+    on_people = measured(torch.maximum(of_people, people.evidence @ for_drawings).sigmoid(), people.right)
+    on_drawings = measured(torch.maximum(of_drawings, drawings.evidence @ for_people).sigmoid(), drawings.right)
+    empty = (other @ weights.T).amax(-1).sigmoid().mean(1)
+    return weights, on_people | {
+        "drawings": on_drawings,
+        "mean_confidence_of_nobody": sorted(round(v, 3) for v in empty.tolist()),
+        "false_alarms": f"{int((empty >= UNLIKELY).sum())} of {len(empty)}",
+    }
+
+
+def measured(chance: Tensor, right: Tensor) -> dict:
+    """How far confidences (F, 14) can be relied upon, and of how many figures nobody seems likely."""
+    seen, mean = ~right.isnan(), chance.mean(1)
     curve = reliability(chance[seen], right[seen])
-    return weights, {
+    return {
         "expected_calibration_error": expected_error(curve),
         "reliability": curve,
-        "mean_confidence_of_figures": sorted(round(v, 3) for v in chance.mean(1).tolist()),
-        "mean_confidence_of_nobody": sorted(round(v, 3) for v in (other @ weights).sigmoid().mean(1).tolist()),
+        "mean_confidence_of_figures": sorted(round(v, 3) for v in mean.tolist()),
+        "missed": f"{int((mean < UNLIKELY).sum())} of {len(mean)}",
     }
 
 
 def _art_joints(values: Tensor) -> Tensor:
-    """(B, 18, 3) -> (B, 14, 3) in the order of `ART14`."""
-    pairs = torch.cat([values, values[..., :1]], -1).unflatten(-1, (2, 2)).transpose(1, 2)  # as 2D points
-    return convert(pairs, NAPA18, ART14).transpose(1, 2).flatten(2)[..., :3]
+    """(B, 18, 4) -> (B, 14, 4) in the order of `ART14`."""
+    return convert(values.unflatten(-1, (2, 2)).transpose(1, 2), NAPA18, ART14).transpose(1, 2).flatten(2)  # as points
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Fit the confidence's calibration, write it, and what was measured."""
     parser = argparse.ArgumentParser(prog="python -m napa_lib.training.calibrate", description=main.__doc__)
     parser.add_argument("--annotations", type=Path, required=True, help="figures to fit on, never trained on")
+    parser.add_argument("--drawings", type=Path, nargs="+", required=True, help="stick men and signs, likewise")
     parser.add_argument("--nobody", type=Path, required=True, help="folder of pictures without a person")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--json", type=Path, help="file for what was measured")
@@ -148,22 +191,17 @@ def main(arguments: list[str] | None = None) -> None:
             if file:
                 prepare_file(file)
         network = load_pose_ensemble()
-        figures, right = figure_evidence(network, load_art_figures(options.annotations))
+        drawings = [figure for file in options.drawings for figure in load_art_figures(file)]
+        people, drawn = (judge(network, figures) for figures in (load_art_figures(options.annotations), drawings))
         nobody = nobody_evidence(network, sorted(p for p in options.nobody.iterdir() if p.is_file()))
-        weights, measured = calibrate(figures, right, nobody)
-        people, empty = (torch.tensor(measured[f"mean_confidence_of_{name}"]) for name in ("figures", "nobody"))
-        measured |= {
-            "weights": [round(w, 4) for w in weights.tolist()],
-            "unlikely": UNLIKELY,
-            "missed": f"{int((people < UNLIKELY).sum())} of {len(people)}",
-            "false_alarms": f"{int((empty >= UNLIKELY).sum())} of {len(empty)}",
-        }
-        print(results.to_json(measured))
+        weights, found = calibrate(people, drawn, nobody)
+        found |= {"weights": [[round(w, 4) for w in row] for row in weights.tolist()], "unlikely": UNLIKELY}
+        print(results.to_json(found))
         network.calibration.copy_(weights)
         save_calibration(options.out, network)
         if options.json:
             made_by = results.command_line(parser.prog, arguments)
-            results.write(options.json, measured, made_by, time.monotonic() - start)
+            results.write(options.json, found, made_by, time.monotonic() - start)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ from napa_lib.makers.drawings.pens import Canvas, Color, Ink, Paint, capsule, ci
 from napa_lib.makers.drawings.poses import sample_poses
 from napa_lib.makers.drawings.puppets import draw_puppet, hangs
 from napa_lib.makers.drawings.shading import finish_sheet, shade_figure
-from napa_lib.makers.drawings.sticks import draw_mannequin, draw_pictogram, draw_stick
+from napa_lib.makers.drawings.sticks import draw_blob, draw_mannequin, draw_pictogram, draw_stick
 from napa_lib.skeletons import NAPA18
 
-STYLES = ("stick", "pictogram", "mannequin", "silhouette", "lines", "puppet")
-STYLE_SHARES = (0.13, 0.06, 0.07, 0.08, 0.18, 0.48)
-FACELESS = ("stick", "pictogram", "mannequin", "silhouette")  # nothing tells their front from their back
+STYLES = ("stick", "blob", "pictogram", "mannequin", "silhouette", "lines", "puppet")
+STYLE_SHARES = (0.11, 0.05, 0.06, 0.07, 0.08, 0.17, 0.46)
+FACELESS = ("stick", "blob", "pictogram", "mannequin", "silhouette")  # nothing tells their front from their back
 SIDES = {
     "shoulder": 3.0,
     "hip": 3.0,
@@ -113,7 +113,7 @@ def facing_viewer(joints: np.ndarray) -> np.ndarray:
 def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator) -> tuple[Body, np.ndarray, str]:
     ground, color = sample_ground(size, rng)
     style = str(rng.choice(STYLES, p=STYLE_SHARES))
-    if style in ("stick", "lines") and is_busy(ground):  # lines would drown in it
+    if style in ("stick", "blob", "lines") and is_busy(ground):  # lines would drown in it
         style = "puppet"
     canvas = Canvas(ground, sample_ink(style, color, size, rng), rng)
     if rng.random() < 0.06:
@@ -134,7 +134,7 @@ def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator)
 def _proportions(style: str, rng: np.random.Generator) -> Proportions:
     """Of a person or cartoon; most stick figures have their arms, or legs, start at (nearly) one point."""
     sizes = sample_proportions(rng)
-    if style != "stick":
+    if style not in ("stick", "blob"):
         return sizes
     shoulders, hips = (
         rng.choice([0.02, 0.3, 1.0], p=[0.5, 0.2, 0.3]),
@@ -145,7 +145,7 @@ def _proportions(style: str, rng: np.random.Generator) -> Proportions:
 
 def draw_figure(canvas: Canvas, body: Body, style: str, ground: Color, size: int, rng: np.random.Generator) -> None:
     """Draw one placed figure in one of STYLES."""
-    plain = {"stick": draw_stick, "pictogram": draw_pictogram, "mannequin": draw_mannequin}
+    plain = {"stick": draw_stick, "blob": draw_blob, "pictogram": draw_pictogram, "mannequin": draw_mannequin}
     if style in plain:
         plain[style](canvas, body, ground, rng)
         return
@@ -170,8 +170,8 @@ def sample_ink(style: str, ground: Color, size: int, rng: np.random.Generator) -
     rough = float(rng.choice([0.0, 0.0, 0.3, 0.6, 0.9]) * size / 160)
     color = (0, 0, 0) if rng.random() < 0.7 and sum(ground) > 300 else contrasting(ground, rng)
     strokes = 2 if rng.random() < 0.25 else 1
-    if style == "stick" or (style == "pictogram" and rng.random() < 0.7):
-        return Ink(color, 0.0, rough if style == "stick" else 0.0)
+    if style in ("stick", "blob") or (style == "pictogram" and rng.random() < 0.7):
+        return Ink(color, 0.0, rough if style in ("stick", "blob") else 0.0)
     if style == "silhouette" or (style != "lines" and rng.random() < 0.3):
         return Ink(color, 0.0, rough / 2)
     filled = style != "lines" or rng.random() < 0.85

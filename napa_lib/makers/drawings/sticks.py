@@ -1,4 +1,4 @@
-"""Figures of lines and plain shapes: stick people, pictograms, wooden mannequins and shaded blue men."""
+"""Figures of lines and plain shapes: stick people, with or without a body, pictograms and wooden mannequins."""
 
 from __future__ import annotations
 
@@ -48,6 +48,45 @@ def _stick_head(
             for side in (-0.35, 0.35):
                 eye = centre + across * side + body.face[:2] * wide * 0.5
                 canvas.fill(circle(eye, body.head * 0.05), Paint(color))
+
+
+def draw_blob(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generator) -> None:
+    """Ovals for trunk, hands, feet and head, and lines between them, as in much clip art; flat or shaded."""
+    color = contrasting(ground, rng)
+    lines = shade(color, 0.4) if rng.random() < 0.4 else color
+    width = max(0.8, body.stature * float(np.exp(rng.uniform(np.log(0.006), np.log(0.03)))))
+    shaded, bent = rng.random() < 0.5, curve if rng.random() < 0.6 else np.asarray
+    for limb in LIMBS:
+        canvas.line(bent(body.joints[list(limb), :2]), lines, width)
+    hand, reach, foot = body.stature * rng.uniform(0.018, 0.045), rng.uniform(0.0, 1.0), rng.uniform(0.35, 0.6)
+    for _, elbow, wrist in LIMBS[:2]:
+        arm = body.joints[wrist, :2] - body.joints[elbow, :2]
+        along = arm / max(float(np.hypot(*arm)), 1e-6) * hand
+        _oval(canvas, body.joints[wrist, :2] + reach * along, along, 1.0, color, shaded)
+    for toe, (_, _, ankle) in zip(body.toes[:, :2], LIMBS[2:], strict=True):
+        along = (toe - body.joints[ankle, :2]) * 0.6
+        _oval(canvas, body.joints[ankle, :2] + along * 0.6, along, foot, color, shaded)
+    spine = body["pelvis"] - body["thorax"]
+    oval = rng.uniform(0.3, 0.55), rng.uniform(0.95, 1.15) / 2
+    canvas.line(np.stack([body["pelvis"], body["thorax"], body.chin]), lines, width)
+    _oval(canvas, body["thorax"] + spine / 2, spine * oval[1], max(oval[0], _breadth(body, spine)), color, shaded)
+    half = body.up[:2] * body.head / 2
+    _oval(canvas, body["head"] - half, half, rng.uniform(0.8, 1.15), color, shaded)
+
+
+def _breadth(body: Body, spine: np.ndarray) -> float:
+    """Half a trunk's breadth in parts of half its length: a trunk that leans to the viewer stays as broad."""
+    return min(body.stature * 0.06 / max(float(np.hypot(*spine)) / 2, 1e-6), 2.0)
+
+
+def _oval(canvas: Canvas, centre: np.ndarray, along: np.ndarray, breadth: float, color: Color, shaded: bool) -> None:
+    """An oval with one half axis `along`, the other `breadth` times as long; shaded like a ball or flat."""
+    across = np.array([-along[1], along[0]]) * breadth
+    canvas.group((ellipse(centre, along, across), Paint(color)))
+    if shaded:
+        for inner in (0.75, 0.5, 0.25):
+            lit = centre - 0.3 * (1 - inner) * float(np.hypot(*across))
+            canvas.fill(ellipse(lit, along * inner, across * inner), Paint(shade(color, 1.6 - 0.75 * inner)))
 
 
 def draw_pictogram(canvas: Canvas, body: Body, ground: Color, rng: np.random.Generator) -> None:

@@ -1,0 +1,78 @@
+"""A pose network of drawn figures: MoveNet's layers, all of them trained further on drawings of this project's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napa_lib.data import asset_path
+from napa_lib.engine import load_weights, save_tensors
+from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
+from napa_lib.networks.movenet import MoveNet, head, load_movenet
+from napa_lib.networks.pose_net import PosePrediction
+from napa_lib.quantization import quantize, read_weights
+from napa_lib.skeletons import COCO17, NAPA18
+
+FORMAT = "napa-drawn-pose-net-1"
+WEIGHTS = "weights/drawn_pose_net.safetensors"
+SIZE = 192  # pixels of the crops that it was trained on
+
+
+class DrawnPoseNet(nn.Module):
+    """Crops (B, 3, S, S) in [0, 1], S a multiple of 32, to a prediction of NAPA18's joints.
+
+    The confidence is the highest log probability of a joint's heat map: of a cell, not of being right.
+
+    >>> found = DrawnPoseNet()(torch.rand(1, 3, 64, 64))
+    >>> found.keypoints.shape, found.heatmaps.shape
+    (torch.Size([1, 18, 2]), torch.Size([1, 18, 16, 16]))
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = MoveNet()
+        self.trunk.heatmap = head(NAPA18.num_joints)
+        for name in ("centre", "extent", "shift"):  # say where people are, which a crop does
+            delattr(self.trunk, name)
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Scores (B, 18, S / 4, S / 4)."""
+        return self.trunk.heatmap(self.trunk.features(images)).float()
+
+    def forward(self, images: Tensor) -> PosePrediction:
+        heatmaps = self.maps(images)
+        confidence = heatmaps.flatten(2).log_softmax(-1).amax(-1)
+        return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), confidence, heatmaps)
+
+
+def start_drawn_pose_net() -> DrawnPoseNet:
+    """The network before its training: as photographs taught it, a joint that MoveNet does not know as its mean one."""
+    network, tensors = DrawnPoseNet(), dict(load_movenet().state_dict())
+    ours = network.trunk.state_dict()
+    for name in [name for name in ours if name.startswith("heatmap.1.")]:
+        theirs = tensors[name]
+        rows = [theirs[COCO17.index(j)] if j in COCO17.joints else theirs.mean(0) for j in NAPA18.joints]
+        tensors[name] = torch.stack(rows)
+    network.trunk.load_state_dict({name: tensors[name] for name in ours})
+    return network
+
+
+def save_drawn_pose_net(path: str | Path, network: DrawnPoseNet, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the network, convolutions in 8 bits with a scale for each output channel, atomically."""
+    save_tensors(path, quantize(network.state_dict()), {**(metadata or {}), "format": FORMAT})
+
+
+def load_drawn_pose_net(path: str | Path | None = None) -> DrawnPoseNet:
+    """The network that ships, or one that `save_drawn_pose_net` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: if the file is missing, corrupt or holds something else.
+    """
+    file = asset_path(WEIGHTS) if path is None else Path(path)
+    tensors, _ = read_weights(file, FORMAT, "network of drawn figures")
+    network = DrawnPoseNet()
+    load_weights(network, tensors, str(file))
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,156 @@
+"""Train the network of drawn figures, all of it: `python -m napa_lib.training.drawn --help`."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
+from napa_lib.files import prepare_file
+from napa_lib.loop import (
+    HERE,
+    Record,
+    Setup,
+    Training,
+    command,
+    descend,
+    laid_out,
+    on_device,
+    run,
+    settings_of,
+    update_average,
+)
+from napa_lib.networks.drawn_pose_net import (
+    SIZE,
+    DrawnPoseNet,
+    load_drawn_pose_net,
+    save_drawn_pose_net,
+    start_drawn_pose_net,
+)
+from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
+from napa_lib.options import add_device
+from napa_lib.results import command_line
+from napa_lib.training.augment import change_colors, color_changes, hide_patches
+from napa_lib.training.losses import heatmap_loss, integral_loss
+from napa_lib.training.pictures import read_pictures, split_share
+from napa_lib.training.validate import validate
+from napa_lib.training.warm_start import SETTINGS, WarmSource, draw_crops, labelled
+
+PROGRAM = "python -m napa_lib.training.drawn"
+
+
+@dataclass(frozen=True)
+class DrawnConfig:
+    """How the network is trained, every weight of it."""
+
+    size: int = SIZE  # side of the crops in pixels
+    steps: int = 8000
+    batch: int = 16
+    learning_rate: float = 3e-4  # of AdamW at its peak
+    weight_decay: float = 0.02
+    integral: float = 20.0  # weight of L_2d beside the heat maps' cross-entropy
+    average: float = 0.998  # decay of the running average of the weights, which is what is kept
+    seed: int = 0
+
+
+def train_drawn(
+    config: DrawnConfig,
+    sources: Sequence[WarmSource],
+    setup: Setup = HERE,
+    start_from: DrawnPoseNet | None = None,
+    every: int = 250,
+) -> tuple[DrawnPoseNet, Record]:
+    """Train every weight, from MoveNet's or another network's.
+
+    Args:
+        config: how.
+        sources: what to learn from.
+        setup: where and how to compute, the checkpoint, and what to measure.
+        start_from: a network to begin with.
+        every: steps between two entries of the record, with each of which a checkpoint is written.
+
+    Returns:
+        the network with averaged weights in `eval()` mode, and the record.
+
+    Raises:
+        ValueError: if the checkpoint is corrupt or belongs to another config.
+        FloatingPointError: if the loss is no longer finite; the last checkpoint is kept.
+    """
+    generator = seed_everything(config.seed)
+    network = on_device(setup.device, copy.deepcopy(start_from) if start_from else start_drawn_pose_net())
+    network.train().requires_grad_(True)
+    average = copy.deepcopy(network).eval()
+    optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    change = color_changes()
+
+    def step(number: int) -> dict[str, Tensor]:
+        crops, target = draw_crops(sources, config.batch, config.size, generator)
+        crops = hide_patches(crops, SETTINGS.hidden, generator)
+        crops, target = change_colors(crops, SETTINGS.colors, change, generator), target.to(setup.device)
+        with setup.autocast():
+            maps = network.maps(laid_out(crops, setup.device))
+        losses = {
+            "heatmaps": heatmap_loss(maps, target),
+            "integral": integral_loss(cells_to_pixels(soft_argmax(maps)), target, config.size),
+        }
+        descend(losses["heatmaps"] + config.integral * losses["integral"], optimizer, 1.0, losses)
+        update_average(average, network, min(config.average, (number + 1) / (number + 10)))
+        return losses
+
+    training = Training(
+        {"network": network, "average": average}, {"optimizer": optimizer}, generator,
+        settings_of("drawn figures", config, setup),
+    )  # fmt: skip
+    record = run(
+        "network of drawn figures", training, step, config.steps, every, setup, average,
+        rate=lambda number: learning_rate_factor(number, config.steps, longest_warm_up=200),
+    )  # fmt: skip
+    return average.eval(), record
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train the network of drawn figures and write it to a file."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=main.__doc__)
+    parser.add_argument(
+        "--data", nargs="+", required=True, metavar="FOLDER[:SHARE]", help="shards of labelled pictures"
+    )
+    parser.add_argument("--validation", nargs="*", default=[], help="folders of picture shards to measure on")
+    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    parser.add_argument("--checkpoint", type=Path, help="file to keep the run's state in, and to go on from")
+    parser.add_argument("--start-from", type=Path, help="a trained network to begin with")
+    parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
+    add_device(parser)
+    for name in ("size", "steps", "batch", "seed"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(DrawnConfig, name))
+    parser.add_argument("--learning-rate", type=float, default=DrawnConfig.learning_rate)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(arguments)
+    with command():
+        prepare_file(options.out)
+        config = DrawnConfig(
+            size=options.size, steps=options.steps, batch=options.batch, seed=options.seed,
+            learning_rate=options.learning_rate,
+        )  # fmt: skip
+        sets = {Path(folder).name: read_pictures(folder) for folder in options.validation}
+
+        def measure(network: DrawnPoseNet) -> dict:
+            return {name: validate(network, pictures, options.size, options.half) for name, pictures in sets.items()}
+
+        start = options.start_from and str(options.start_from)
+        inputs = {"data": options.data, "start_from": start}
+        setup = Setup(choose_device(options.device), options.half, options.checkpoint, measure, print, inputs)
+        sources = [labelled(read_pictures(folder), share) for folder, share in map(split_share, options.data)]
+        begin = load_drawn_pose_net(options.start_from) if options.start_from else None
+        network, _ = train_drawn(config, sources, setup, begin, options.every)
+        save_drawn_pose_net(options.out, network, {"command": command_line(PROGRAM, arguments)})
+
+
+if __name__ == "__main__":
+    main()
