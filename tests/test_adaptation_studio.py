@@ -39,7 +39,9 @@ def asked(*options: str) -> Namespace:
 
 
 def test_the_fifty_are_those_of_chapter_3(clips, few):
-    theirs = choose_poses(asked("--pose-count", "50"), halves(clips)[1], torch.Generator().manual_seed(0))
+    images, rest = halves(clips)
+    generator = torch.Generator().manual_seed(0)
+    theirs = choose_poses(asked("--pose-count", "50"), images, unpaired_poses(rest), generator)
     torch.testing.assert_close(few, theirs)
     others = studio.chosen_poses(50, 0)[1]
     every = unpaired_poses(halves(clips)[1])
@@ -110,7 +112,7 @@ def test_poses_go_through_a_file_to_chapter_3(tmp_path, clips, few):
     save_poses(path, few, NAPA18.name)
     torch.testing.assert_close(read_poses(path, NAPA18.name), few)
     generator = torch.Generator().manual_seed(0)
-    torch.testing.assert_close(choose_poses(asked("--pose-file", str(path)), clips, generator), few)
+    torch.testing.assert_close(choose_poses(asked("--pose-file", str(path)), clips, None, generator), few)
     with pytest.raises(ValueError, match="FACE68"):
         read_poses(path, "FACE68")
     with pytest.raises(ValueError, match="None|18"):

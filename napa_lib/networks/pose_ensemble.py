@@ -68,7 +68,7 @@ class PoseEnsemble(nn.Module):
     def forward(self, images: Tensor, mirror: bool = False) -> PosePrediction:
         """As `WarmPoseNet.forward`; without `mirror` the tree is not asked."""
         heatmaps, evidence = self.weigh(images, mirror)
-        confidence = (evidence @ self.calibration.T).amax(-1)
+        confidence = (evidence @ self.calibration.T.to(evidence)).amax(-1)
         return PosePrediction(cells_to_pixels(local_soft_argmax(heatmaps)), confidence, heatmaps)
 
     def weigh(self, images: Tensor, mirror: bool) -> tuple[Tensor, Tensor]:
