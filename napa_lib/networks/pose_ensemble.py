@@ -122,9 +122,9 @@ def drawn_rather(second: Tensor, third: Tensor) -> Tensor:
     Returns:
         (B,)
 
-    >>> unsure, blind = torch.full((1, 1, 4, 4), 1 / 16).log(), torch.full((1, 1, 4, 4), -3.0)
+    >>> unsure, blind = torch.full((1, 1, 4, 4), 1 / 16).log(), torch.full((1, 1, 4, 4), -2.0)
     >>> [round(drawn_rather(unsure, logits).item(), 1) for logits in (blind, -blind)]
-    [5.1, 0.3]
+    [4.0, 0.5]
     """
     seen = third.sigmoid().flatten(2).amax(-1).mean(1)
     return ((sureness(second) / EVEN).pow(STEEPNESS) / seen).clamp(max=MOST)
