@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,7 @@ from napa_lib.evaluate import (
 )
 from napa_lib.evaluate.art import GROUPS, LIMBS, art_record, format_rates
 from napa_lib.evaluate.page import overlay, write_page
-from napa_lib.evaluate.record import check_writable
+from napa_lib.evaluate.record import check_writable, write_record
 from napa_lib.evaluate.video import BOXES
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import ART14
@@ -245,7 +246,7 @@ def test_a_closed_pipe_costs_no_result(figures, tmp_path, monkeypatch):
     assert results.read(tmp_path / "r.json")["figures"] and (tmp_path / "p.html").stat().st_size > 1e5
 
 
-@pytest.mark.parametrize("lost", ["results.write", "write_page"])
+@pytest.mark.parametrize("lost", ["write_record", "write_page"])
 def test_a_disk_that_fills_up_costs_no_result(figures, tmp_path, capsys, monkeypatch, lost):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -292,8 +293,9 @@ def test_another_depth_network_goes_with_video(tmp_path, capsys):
 
 
 def test_a_record_is_written_as_a_file_and_to_a_pipe(tmp_path):
-    results.write(tmp_path / "r.json", {"rate": 1}, "napa evaluate", 0.0)
-    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["rate"] == 1
+    write_record(tmp_path / "r.json", ["napa", "evaluate", "a b"], {"rate": 1}, time.monotonic() - 3)
+    record = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert record["rate"] == 1 and record["command"] == "napa evaluate 'a b'" and 2.9 < record["seconds"] < 9
     with pytest.raises(OSError):
         results.write(tmp_path, {}, "napa", 0.0)
     os.mkfifo(tmp_path / "pipe")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -11,13 +10,12 @@ from pathlib import Path
 
 import torch
 
-from napa_lib import results
 from napa_lib.data import load_art_figures
 from napa_lib.engine import choose_device
 from napa_lib.evaluate.art import ArtScore, art_rates, art_record, format_rates, predict_art, score_art
 from napa_lib.evaluate.page import page_file, write_page
 from napa_lib.evaluate.people import format_coco, format_mpii, measure_coco, measure_mpii
-from napa_lib.evaluate.record import check_writable
+from napa_lib.evaluate.record import check_writable, write_record
 from napa_lib.evaluate.video import format_video, predict_video, score_single, video_record
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import MPII16
@@ -109,8 +107,7 @@ def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -
     try:
         if measurement.json:
             device = choose_device(measurement.device)
-            made_by, seconds = shlex.join(measurement.command), time.monotonic() - start
-            results.write(measurement.json, result.record, made_by, seconds, device=device)
+            write_record(measurement.json, measurement.command, result.record, start, device)
         if measurement.page and result.score:
             said.append(f"overlays: {write_page(measurement.page, result.score)}")
     except (ValueError, OSError) as error:  # a disk that has filled up meanwhile costs the files, not the result

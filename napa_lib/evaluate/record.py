@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from napa_lib import loop, results
 from napa_lib.files import prepare_file
@@ -45,6 +48,24 @@ def _try_writing(file: Path) -> None:
         file.unlink()
     with tempfile.TemporaryFile(dir=file.parent):  # it is written beside its place and moved there
         pass
+
+
+def write_record(
+    path: Path, command: Sequence[str], result: Mapping[str, Any], start: float, device: torch.device | str = "cpu"
+) -> None:
+    """Write a measurement as JSON, headed by how it was made.
+
+    Args:
+        path: the file.
+        command: the program and its arguments.
+        result: what was measured.
+        start: `time.monotonic()` when the measurement began.
+        device: where it was computed.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    results.write(path, result, shlex.join(command), time.monotonic() - start, device=device)
 
 
 def run_command(
