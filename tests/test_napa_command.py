@@ -298,7 +298,8 @@ def test_a_plan_changes_nothing_and_counts_what_it_says():
     assert plan.trained == 4 * head and plan.seconds > 0
     more = plan_stage(2, replace(CONFIG, batch=4), model, small_figures(), styles, HERE)
     assert 1.9 < more.kept / plan.kept < 2.1  # twice the pictures
-    assert plan_stage(2, CONFIG, model, small_figures(), styles, HERE).kept == plan.kept
+    again = plan_stage(2, CONFIG, model, small_figures(), styles, HERE)
+    assert again.kept == pytest.approx(plan.kept, rel=1e-3)  # of other crops, with a joint more or less in sight
     joint = plan_stage(3, CONFIG, model, small_figures(), styles, HERE)
     sides = ((64, 1), (128, 2), (256, 4), (512, 8), (512, 8), (512, 16))  # channels and reduction of relu1_1 … relu5_1
     assert joint.maps == 3 * 4 * sum(channels * (SIZE // side) ** 2 for channels, side in sides) and plan.maps == 0
