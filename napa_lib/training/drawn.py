@@ -34,11 +34,10 @@ from napa_lib.networks.drawn_pose_net import (
     save_drawn_pose_net,
     start_drawn_pose_net,
 )
-from napa_lib.networks.heatmaps import cells_to_pixels, soft_argmax
 from napa_lib.options import add_device
 from napa_lib.results import command_line
 from napa_lib.training.augment import change_colors, color_changes, hide_patches
-from napa_lib.training.losses import heatmap_loss, integral_loss
+from napa_lib.training.losses import map_losses
 from napa_lib.training.pictures import read_pictures, split_share
 from napa_lib.training.validate import validate
 from napa_lib.training.warm_start import SETTINGS, WarmSource, draw_crops, labelled
@@ -85,7 +84,7 @@ def train_drawn(
     """
     generator = seed_everything(config.seed)
     network = on_device(setup.device, copy.deepcopy(start_from) if start_from else start_drawn_pose_net())
-    network.train().requires_grad_(True)
+    network.requires_grad_(True)
     average = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     change = color_changes()
@@ -96,10 +95,7 @@ def train_drawn(
         crops, target = change_colors(crops, SETTINGS.colors, change, generator), target.to(setup.device)
         with setup.autocast():
             maps = network.maps(laid_out(crops, setup.device))
-        losses = {
-            "heatmaps": heatmap_loss(maps, target),
-            "integral": integral_loss(cells_to_pixels(soft_argmax(maps)), target, config.size),
-        }
+        losses = map_losses(maps, target, config.size)
         descend(losses["heatmaps"] + config.integral * losses["integral"], optimizer, 1.0, losses)
         update_average(average, network, min(config.average, (number + 1) / (number + 10)))
         return losses

@@ -72,6 +72,14 @@ def confidence_loss(confidence: Tensor, prediction: Tensor, target: Tensor, size
     return binary_cross_entropy_with_logits(confidence, hit)
 
 
+def map_losses(heatmaps: Tensor, target: Tensor, size: int) -> dict[str, Tensor]:
+    """The heat maps' cross-entropy and L_2d of scores (B, J, H, W); target (B, J, 2) pixels, missing joints NaN."""
+    return {
+        "heatmaps": heatmap_loss(heatmaps, target),
+        "integral": integral_loss(cells_to_pixels(soft_argmax(heatmaps)), target, size),
+    }
+
+
 def pose_losses(found: PosePrediction, target: Tensor, size: int) -> dict[str, Tensor]:
     """The heat maps' cross-entropy, L_2d and the confidence loss of a prediction.
 
@@ -82,8 +90,5 @@ def pose_losses(found: PosePrediction, target: Tensor, size: int) -> dict[str, T
     """
     known = ~target.isinf().any(-1)
     placed = target.where(known[..., None], torch.nan)
-    return {
-        "heatmaps": heatmap_loss(found.heatmaps, placed),
-        "integral": integral_loss(cells_to_pixels(soft_argmax(found.heatmaps)), placed, size),
-        "confidence": confidence_loss(found.confidence[known], found.keypoints[known], target[known], size),
-    }
+    confidence = confidence_loss(found.confidence[known], found.keypoints[known], target[known], size)
+    return map_losses(found.heatmaps, placed, size) | {"confidence": confidence}

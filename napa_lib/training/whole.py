@@ -22,13 +22,13 @@ from napa_lib.data.crops import crop_matrices, to_picture
 from napa_lib.engine import learning_rate_factor, load_metadata, load_tensors, save_tensors, seed_everything
 from napa_lib.evaluate.art import GROUPS, LIMBS, score_art
 from napa_lib.loop import HERE, Record, Setup, Training, descend, laid_out, on_device, run, settings_of
-from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax, soft_argmax
+from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.movenet import MoveNet, load_movenet
 from napa_lib.networks.pose_ensemble import KNOWN, THEIRS
 from napa_lib.networks.pose_net import PosePrediction
 from napa_lib.skeletons import ART14, NAPA18, convert
 from napa_lib.training.augment import hide_patches
-from napa_lib.training.losses import heatmap_loss, integral_loss
+from napa_lib.training.losses import map_losses
 from napa_lib.training.own_art import crops_of, rates
 from napa_lib.training.pictures import PictureSet
 from napa_lib.training.validate import validate
@@ -115,10 +115,7 @@ def train_whole(
         target = keypoints[:, KNOWN].to(setup.device)
         with setup.autocast():
             maps = network.known_maps(laid_out(crops, setup.device))
-        losses = {
-            "heatmaps": heatmap_loss(maps, target),
-            "integral": integral_loss(cells_to_pixels(soft_argmax(maps)), target, config.size),
-        }
+        losses = map_losses(maps, target, config.size)
         descend(losses["heatmaps"] + config.integral * losses["integral"], optimizer, 1.0, losses)
         return losses
 
