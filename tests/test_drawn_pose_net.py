@@ -19,6 +19,7 @@ from napa_lib.skeletons import COCO17, NAPA18
 from napa_lib.training import drawn
 from napa_lib.training.drawn import DrawnConfig, train_drawn
 from napa_lib.training.warm_start import labelled
+from tests.descents import check_descents, hear_descents
 from tests.test_mixing import some_pictures
 
 SMALL = DrawnConfig(size=64, batch=2, steps=2)
@@ -63,18 +64,9 @@ def test_what_is_kept_is_the_average_of_the_weights(monkeypatch):
 
 
 def test_a_step_descends_both_losses_by_a_rate_that_rises_and_falls(monkeypatch):
-    seen = []
-
-    def listen(total, optimizer, clip, losses):
-        values = {name: float(loss.detach()) for name, loss in losses.items()}
-        seen.append((float(total.detach()), optimizer.param_groups[0]["lr"], clip, values))
-
-    monkeypatch.setattr(drawn, "descend", listen)
+    seen = hear_descents(monkeypatch, drawn)
     train_drawn(replace(SMALL, steps=20), [labelled(some_pictures(0), 1.0)])
-    for total, _, clip, losses in seen:
-        assert total == pytest.approx(losses["heatmaps"] + 20 * losses["integral"], rel=1e-5) and clip == 1.0
-    rates = [rate / SMALL.learning_rate for _, rate, _, _ in seen]
-    assert rates[:3] == pytest.approx([0.5, 1, 1]) and rates[11] == pytest.approx(0.5) and rates[-1] < 0.01
+    check_descents(seen, SMALL.learning_rate)
 
 
 def test_a_training_goes_on_from_a_network_that_is_left_as_it_is():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 import torch
 
 from napa_lib.data import load_art_figures
@@ -25,6 +24,7 @@ from napa_lib.training.whole import (
     train_once,
     train_whole,
 )
+from tests.descents import check_descents, hear_descents
 from tests.test_mixing import some_pictures
 
 SMALL = replace(WHOLE, size=64, batch=2, steps=2)
@@ -59,18 +59,9 @@ def test_training_learns_what_it_sees():
 
 
 def test_a_step_descends_both_losses_by_a_rate_that_rises_and_falls(monkeypatch):
-    seen = []
-
-    def listen(total, optimizer, clip, losses):
-        values = {name: float(loss.detach()) for name, loss in losses.items()}
-        seen.append((float(total.detach()), optimizer.param_groups[0]["lr"], clip, values))
-
-    monkeypatch.setattr(whole, "descend", listen)
+    seen = hear_descents(monkeypatch, whole)
     train_whole(replace(SMALL, steps=20), [labelled(some_pictures(0), 1.0)])
-    for total, _, clip, losses in seen:
-        assert total == pytest.approx(losses["heatmaps"] + 20 * losses["integral"], rel=1e-5) and clip == 1.0
-    rates = [rate / 1e-5 for _, rate, _, _ in seen]
-    assert rates[:3] == pytest.approx([0.5, 1, 1]) and rates[11] == pytest.approx(0.5) and rates[-1] < 0.01
+    check_descents(seen, WHOLE.learning_rate)
 
 
 def test_the_same_seed_trains_the_same_network_and_another_seed_another_one():

@@ -6,13 +6,13 @@ import argparse
 import copy
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napa_lib.engine import choose_device, learning_rate_factor, seed_everything
+from napa_lib.engine import learning_rate_factor, seed_everything
 from napa_lib.files import prepare_file
 from napa_lib.loop import (
     HERE,
@@ -34,7 +34,7 @@ from napa_lib.networks.drawn_pose_net import (
     save_drawn_pose_net,
     start_drawn_pose_net,
 )
-from napa_lib.options import add_device
+from napa_lib.options import add_config, add_setup, read_config, read_setup, tell
 from napa_lib.results import command_line
 from napa_lib.training.augment import change_colors, color_changes, hide_patches
 from napa_lib.training.losses import map_losses
@@ -119,29 +119,22 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--validation", nargs="*", default=[], help="folders of picture shards to measure on")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    parser.add_argument("--checkpoint", type=Path, help="file to keep the run's state in, and to go on from")
     parser.add_argument("--start-from", type=Path, help="a trained network to begin with")
-    parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
-    add_device(parser)
-    for name in ("size", "steps", "batch", "seed"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(DrawnConfig, name))
-    parser.add_argument("--learning-rate", type=float, default=DrawnConfig.learning_rate)
+    add_setup(parser, every=250)
+    add_config(parser, DrawnConfig)
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
     with command():
         prepare_file(options.out)
-        config = DrawnConfig(
-            size=options.size, steps=options.steps, batch=options.batch, seed=options.seed,
-            learning_rate=options.learning_rate,
-        )  # fmt: skip
+        config = read_config(options, DrawnConfig)
         sets = {Path(folder).name: read_pictures(folder) for folder in options.validation}
 
         def measure(network: DrawnPoseNet) -> dict:
-            return {name: validate(network, pictures, options.size, options.half) for name, pictures in sets.items()}
+            return {name: validate(network, pictures, config.size, options.half) for name, pictures in sets.items()}
 
         start = options.start_from and str(options.start_from)
         inputs = {"data": options.data, "start_from": start}
-        setup = Setup(choose_device(options.device), options.half, options.checkpoint, measure, print, inputs)
+        setup = replace(read_setup(options), measure=measure, tell=tell, inputs=inputs)
         sources = [labelled(read_pictures(folder), share) for folder, share in map(split_share, options.data)]
         begin = load_drawn_pose_net(options.start_from) if options.start_from else None
         network, _ = train_drawn(config, sources, setup, begin, options.every)
