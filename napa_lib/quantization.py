@@ -5,12 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from napa_lib.engine import CheckpointError, load_format, load_tensors
+from napa_lib.engine import CheckpointError, load_format, load_tensors, load_weights
 
+Network = TypeVar("Network", bound=nn.Module)
 SCALE, SHAPE = ".scale", ".shape"  # after the name of a tensor stored in 8 bits
 
 
@@ -106,3 +108,14 @@ def read_weights(path: str | Path, form: str = "", what: str = "") -> tuple[dict
     if spoilt := sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())):
         raise CheckpointError(f"{path} holds numbers that are not finite: {len(spoilt)} tensors {spoilt[:3]}")
     return tensors, metadata
+
+
+def load_network(network: Network, path: str | Path, form: str, what: str) -> Network:
+    """Fill a network from a file of its format, and hand it on in evaluation mode, without gradients.
+
+    Raises:
+        CheckpointError: as `read_weights`, or if the file holds other tensors than the network.
+    """
+    tensors, _ = read_weights(path, form, what)
+    load_weights(network, tensors, str(path))
+    return network.eval().requires_grad_(False)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_weights, save_tensors
+from napa_lib.engine import save_tensors
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.movenet import MoveNet, head, load_movenet
 from napa_lib.networks.pose_net import PosePrediction
-from napa_lib.quantization import quantize, read_weights
+from napa_lib.quantization import load_network, quantize
 from napa_lib.skeletons import COCO17, NAPA18
 
 FORMAT = "napa-drawn-pose-net-1"
@@ -71,8 +71,6 @@ def load_drawn_pose_net(path: str | Path | None = None) -> DrawnPoseNet:
     Raises:
         ValueError: if the file is missing, corrupt or holds something else.
     """
-    file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, _ = read_weights(file, FORMAT, "network of drawn figures")
-    network = DrawnPoseNet()
-    load_weights(network, tensors, str(file))
-    return network.eval().requires_grad_(False)
+    return load_network(
+        DrawnPoseNet(), asset_path(WEIGHTS) if path is None else path, FORMAT, "network of drawn figures"
+    )

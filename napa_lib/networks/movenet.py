@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, pad
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_weights, save_tensors
+from napa_lib.engine import save_tensors
 from napa_lib.networks.heatmaps import doubled
-from napa_lib.quantization import quantize, read_weights
+from napa_lib.quantization import load_network, quantize
 
 FORMAT = "napa-movenet-1"
 WEIGHTS = "weights/movenet.safetensors"
@@ -195,8 +195,4 @@ def load_movenet(path: str | Path | None = None) -> MoveNet:
     Raises:
         ValueError: if the file is missing, corrupt or holds something else.
     """
-    file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, _ = read_weights(file, FORMAT, "MoveNet")
-    network = MoveNet()
-    load_weights(network, tensors, str(file))
-    return network.eval().requires_grad_(False)
+    return load_network(MoveNet(), asset_path(WEIGHTS) if path is None else path, FORMAT, "MoveNet")

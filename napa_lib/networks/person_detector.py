@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_weights, save_tensors
+from napa_lib.engine import save_tensors
 from napa_lib.networks.heatmaps import doubled
-from napa_lib.quantization import quantize, read_weights
+from napa_lib.quantization import load_network, quantize
 
 FORMAT = "napa-person-detector-1"
 WEIGHTS = "weights/person_detector.safetensors"
@@ -162,8 +162,4 @@ def load_detector(path: str | Path | None = None) -> PersonDetector:
     Raises:
         ValueError: if the file is missing, corrupt or holds something else.
     """
-    file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, _ = read_weights(file, FORMAT, "person detector")
-    network = PersonDetector()
-    load_weights(network, tensors, str(file))
-    return network.eval().requires_grad_(False)
+    return load_network(PersonDetector(), asset_path(WEIGHTS) if path is None else path, FORMAT, "person detector")

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.fft import irfft2, rfft2
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_weights, save_tensors
+from napa_lib.engine import save_tensors
 from napa_lib.networks.pose_net import MIRRORED
-from napa_lib.quantization import read_weights
+from napa_lib.quantization import load_network
 from napa_lib.skeletons import NAPA18
 
 FORMAT = "napa-pose-tree-1"
@@ -185,8 +185,4 @@ def load_pose_tree(path: str | Path | None = None) -> PoseTree:
     Raises:
         ValueError: if the file is missing, corrupt or holds something else.
     """
-    file = asset_path(WEIGHTS) if path is None else Path(path)
-    tensors, _ = read_weights(file, FORMAT, "tree of joints")
-    tree = PoseTree()
-    load_weights(tree, tensors, str(file))
-    return tree
+    return load_network(PoseTree(), asset_path(WEIGHTS) if path is None else path, FORMAT, "tree of joints")
