@@ -132,6 +132,10 @@ def test_limits_contain_what_is_drawn_from_them_and_mirror(theta1, width, a, b, 
     assert (again.theta1 - limits.theta1 + 180) % 360 - 180 == pytest.approx(0, abs=1e-9)
 
 
+def test_a_full_circle_from_anywhere_is_mirrored():
+    assert JointLimits(0.224, 360.224, 0, 10).mirrored().mirrored().theta2 == pytest.approx(360.224)
+
+
 def test_limits_across_180_degrees():
     shoulder = JointLimits(120, 240, 60, 120)
     thetas = torch.tensor([119.0, 121.0, 180.0, -179.0, -121.0, -119.0, 0.0])
@@ -174,6 +178,8 @@ def test_smallest_arc_by_brute_force(rng):
     thetas = torch.tensor([171.0, 175.0, -178.0, -172.0, 10.0])  # four of five within 20 degrees across 180
     limits = sampling.enclosing_limits(sampling.direction_of(thetas, torch.full((5,), 92.0)).double(), share=0.8)
     assert limits == JointLimits(170, 190, 90, 95)
+    edge = sampling.direction_of(torch.tensor([-179.0, -172.0]), torch.full((2,), 92.0)).double()
+    assert sampling.enclosing_limits(edge, share=1.0) == JointLimits(180, 190, 90, 95)  # and not from -180
     for share in (0.3, 0.8, 1.0):
         angles = rng.uniform(-180, 180, 17)
         needed = math.ceil(share * len(angles))

@@ -69,7 +69,8 @@ class JointLimits:
         """The same limits on the body's other side."""
         start = 180 - self.theta2 % 360
         start = start if start > -180 else 180  # the rest of a tiny negative angle rounds to 360
-        return JointLimits(start, start + (self.theta2 - self.theta1), self.gamma1, self.gamma2)
+        width = min(self.theta2 - self.theta1, 360)  # a full circle's may be rounded upwards
+        return JointLimits(start, start + width, self.gamma1, self.gamma2)
 
     def contain(self, directions: Tensor) -> Tensor:
         """Which directions (..., 3) in the local frame lie inside; a NaN does not.
