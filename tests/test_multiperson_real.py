@@ -63,6 +63,24 @@ def test_people_of_a_picture_stand_in_the_fixed_cameras_room_as_large_as_they_ar
     assert drawn.poses[1, 0, 5].isnan().all() and drawn.keypoints[1, 0, 5].isnan().all()
 
 
+def test_large_pictures_are_made_smaller_while_they_are_decoded(tmp_path, monkeypatch):
+    ramp = np.linspace(0, 255, 1801)[None, :] * np.ones((1205, 1))
+    Image.fromarray(np.stack([ramp, 255 - ramp, ramp], -1).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
+    keypoints = torch.rand(1, 17, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1800.0, 1204.0])
+    own = Annotations(tmp_path, ("a.jpg",), keypoints, torch.ones(1, 17).bool(), SKELETON)
+    factors, load = [], Annotations.load
+    kept = lambda self, row, factor=1: factors.append(factor) or load(self, row, factor)  # noqa: E731
+    monkeypatch.setattr(Annotations, "load", kept)
+    drawn, _ = real.from_annotations(own, CAMERA, 1)
+    assert factors == [16]
+    expected = (keypoints[0] - torch.tensor([900.0, 602.0])) * 112 / 1801 + 55.5
+    torch.testing.assert_close(drawn.keypoints[0, 0], expected, atol=0.5, rtol=0)  # half of a reduced pixel
+    folder, _ = real.open_pictures(str(tmp_path), CAMERA, 1)
+    assert torch.equal(folder.images, drawn.images)
+    x = (torch.arange(112) - 55.5) * 1801 / 112 + 900
+    torch.testing.assert_close(drawn.images[0, 0, 56].float(), (255 * x / 1800).clamp(0, 255), atol=3, rtol=0)
+
+
 def test_the_focal_length_is_what_joints_and_poses_say():
     keypoints, poses = filmed()
     keypoints[0, 3] = torch.nan

@@ -9,14 +9,18 @@ Source: CrossModal, section 4.3 (the paper's sets) and supplement, section 2.2 (
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from napa_lib.data.crops import crop, crop_matrices, square_boxes, to_crop
 from napa_lib.data.datasets import Annotations
-from napa_lib.data.datasets.files import folder_of_pictures
+from napa_lib.data.datasets.files import folder_of_pictures, picture_path
+from napa_lib.data.decoding import stored_size
 from napa_lib.data.images import load_image
 from napa_lib.data.known import is_known, open_known
 from napa_lib.engine import progress
@@ -43,7 +47,7 @@ def open_pictures(name: str, camera: Camera, most: int) -> tuple[Composed, tuple
         raise ValueError(f"most must be at least 1 picture, got {most}")
     if not is_known(name):
         files = _spread(folder_of_pictures(name), most)
-        images = [_square(load_image(file), camera.size)[0] for file in progress(files, "pictures read")]
+        images = [_square(file, camera.size, partial(load_image, file))[0] for file in progress(files, "pictures read")]
         nobody = torch.full((len(images), 1, SKELETON.num_joints, 3), torch.nan)
         return Composed(torch.stack(images), nobody[..., :2], nobody), ("",) * len(images)
     found = open_known(name)
@@ -70,7 +74,8 @@ def from_annotations(annotations: Annotations, camera: Camera, most: int) -> tup
 
 def _picture(people: Annotations, rows: list[int], camera: Camera) -> tuple[Tensor, Tensor, Tensor]:
     """A picture (3, S, S) uint8, and its P people's keypoints (P, 17, 2) px and poses (P, 17, 3) mm."""
-    image, matrix = _square(people.load(rows[0]), camera.size)
+    path = picture_path(people.root, people.images[rows[0]])
+    image, matrix = _square(path, camera.size, partial(people.load, rows[0]))
     keypoints = to_crop(people.keypoints[rows], matrix.expand(len(rows), -1, -1))
     if people.poses is None:
         return image, keypoints, torch.full((*keypoints.shape[:2], 3), torch.nan)
@@ -96,11 +101,20 @@ def focal_length(keypoints: Tensor, poses: Tensor) -> Tensor:
     return (rays * pixels).sum() / rays.square().sum()
 
 
-def _square(image: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """A picture (3, H, W) whole in a square, (3, S, S) uint8, and the map from there, (1, 2, 3)."""
+def _square(path: Path, size: int, load: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
+    """A picture whole in a square, (3, S, S) uint8, and the map from there to its pixels, (1, 2, 3).
+
+    Args:
+        path: of the picture.
+        size: S.
+        load: reads it as (3, H, W), made smaller by `factor` while it is decoded, which a large one gains much time by.
+    """
+    factor = 2 ** int(math.log2(max(1.0, max(stored_size(path)[0]) / size)))
+    image = load(factor=factor)
     height, width = image.shape[1:]
     matrix = crop_matrices(square_boxes(torch.tensor([[-0.5, -0.5, width - 0.5, height - 0.5]])), size)
-    return (255 * crop(image, matrix, size)[0].clamp(0, 1)).round().to(torch.uint8), matrix
+    square = (255 * crop(image, matrix, size)[0].clamp(0, 1)).round().to(torch.uint8)
+    return square, factor * matrix + (factor - 1) / 2 * matrix.new_tensor([0.0, 0.0, 1.0])
 
 
 def _spread(items: list, most: int) -> list:

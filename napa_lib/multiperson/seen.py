@@ -14,6 +14,7 @@ from torch import Tensor
 from napa_lib.engine import progress
 from napa_lib.loop import HERE, Setup, laid_out
 from napa_lib.multiperson.composed import Composed
+from napa_lib.multiperson.config import CELLS
 from napa_lib.multiperson.grouping import group_people
 from napa_lib.multiperson.moves import Move, draw_moves
 from napa_lib.multiperson.networks import Teacher
@@ -64,16 +65,18 @@ def look(teacher: Teacher, pictures: Composed, camera: Camera, generator: torch.
         setup: device and precision.
     """
     move = draw_moves(len(pictures), camera.size, generator)
-    latents, moved, people = [], [], []
+    shape = len(pictures), teacher.config.latent, CELLS, CELLS
+    latents, moved = torch.empty(shape, dtype=torch.half), torch.empty(shape, dtype=torch.half)  # gigabytes
+    people: list[Tensor] = []
     for rows in progress(list(torch.arange(len(pictures)).split(CHUNK)), "pictures seen", -(-len(pictures) // CHUNK)):
         images = pictures.images[rows].float() / 255
         with setup.autocast():
             latent = teacher.encoder(laid_out(images, setup.device))
-            moved.append(teacher.encoder(laid_out(move.rows(rows).pictures(images), setup.device)).half().cpu())
+            moved[rows] = teacher.encoder(laid_out(move.rows(rows).pictures(images), setup.device)).half().cpu()
             maps = teacher.decoder(latent).float()
-        latents.append(latent.half().cpu())
+        latents[rows] = latent.half().cpu()
         people += group_people(maps, camera)
-    return Seen(torch.cat(latents), torch.cat(moved), move, pad(people), pictures, camera)
+    return Seen(latents, moved, move, pad(people), pictures, camera)
 
 
 def pad(people: list[Tensor]) -> Tensor:
