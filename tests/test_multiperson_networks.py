@@ -55,13 +55,14 @@ def test_the_maps_are_15_of_heat_and_28_of_fields():
         targets.render_targets(people[..., :14, :], CAMERA)
 
 
-def test_a_limb_is_a_cell_and_a_half_wide():
+@pytest.mark.parametrize(("y", "rows"), [(14.6, [14, 15]), (14.9, [15])])
+def test_a_limb_is_a_cell_and_a_half_wide(y, rows):
     people = torch.full((1, 1, 15, 2), torch.nan)
-    ends = torch.tensor([[5.0, 14.6], [20.0, 14.6]])  # cells: rows 14 and 15 are 0.6 and 0.4 away, 13 and 16 too far
+    ends = torch.tensor([[5.0, y], [20.0, y]])  # cells: of rows within 0.75 of it
     for joint, end in zip(JOINTS.bones[3], ends, strict=True):
         people[0, 0, joint] = (end + 0.5) * 4 - 0.5
     field = targets.render_targets(people, CAMERA)[0, 15 + 2 * 3]
-    assert field[:, 12].nonzero().flatten().tolist() == [14, 15]
+    assert field[:, 12].nonzero().flatten().tolist() == rows
 
 
 def test_a_field_supports_the_bone_it_runs_along():

@@ -124,7 +124,7 @@ def _assemble(pixels: Tensor, found: Tensor, support: Tensor) -> Tensor:
     who = {ROOT: list(range(count))}  # of each joint: which peak each person has, -1 for none
     for bone, (near, far) in enumerate(JOINTS.bones):  # parents stand before their children
         partner = dict(match_greedily(support[bone], AGREEMENT))
-        who[far] = [partner.get(peak, -1) if peak >= 0 else -1 for peak in who[near]]
+        who[far] = [partner.get(peak, -1) for peak in who[near]]
     chosen = torch.tensor([who[j] for j in range(len(pixels))]).view(len(pixels), count)
     picked = pixels.gather(1, chosen.clamp_min(0)[..., None].expand(-1, -1, 2))
     return picked.masked_fill((chosen < 0)[..., None], torch.nan).transpose(0, 1)
