@@ -32,10 +32,16 @@ PAPERS_JOINTS = {  # table 4
     "the paper's, without labels": (52.9, 79.0, 72.2, 57.9, 45.3, 89.9, 66.9, 45.1),
     "the paper's, 2D and 3D labels": (63.4, 85.5, 84.2, 70.4, 56.8, 95.0, 78.2, 59.0),
 }
+ARGUMENT = (
+    "mean_pose", "distl", "recon", "adapt", "unsupervised", "mocap", "labels", "labels_many", "full", "full_mocap",
+)  # fmt: skip
 BY_JOINT = ("mean_pose", "distl", "recon", "adapt", "unsupervised", "labels", "labels_many", "full")
 ON_SCENES = ("recon", "adapt", "unsupervised", "mocap", "weak", "full")  # trained with scenes
+SECOND_NOTE = (
+    "400 steps on 1,000 figures cut out of the training pictures. These second stages, and the H beside each, are from "
+    "before L_adapt was a squared error."
+)
 KNOWN = {"labels": "1,000 pictures, 400 steps", "labels_many": "8,000 pictures, 3,200 steps"}
-STYLES = {"distl": ("-", "o"), "recon": ("--", "s"), "adapt": ("-.", "^"), "unsupervised": (":", "D")}
 
 
 def runs() -> Runs:
@@ -53,15 +59,20 @@ def cell(numbers: Sequence[float], digits: int = 1) -> str:
     return seeds_text(numbers, digits) if numbers else "not trained"
 
 
-def ladder_table(found: Runs) -> str:
-    """3DPCK in per cent, relative and absolute, over all people and matched ones, and MPJPE; the paper's beside it."""
+def ladder_table(found: Runs, rows: Sequence[str] = tuple(LABELS)) -> str:
+    """3DPCK in per cent, relative and absolute, over all people and matched ones, and MPJPE; the paper's beside it.
+
+    Args:
+        found: the results of each row.
+        rows: those that are shown, where they are found.
+    """
     lines = [["trained with", "3DPCK", "matched", "absolute", "MPJPE (mm)", "PMPJPE (mm)", "paper's 3DPCK"]]
-    for row, label in LABELS.items():
+    for row in rows:
         if row not in found:
             continue
         cells = [cell(values(found, row, "3d", key)) for key in ("pck", "pck_matched", "pck_absolute")]
         cells += [cell(values(found, row, "3d", key), 0) for key in ("mpjpe", "pmpjpe")]
-        lines.append([label, *cells, f"{PAPER[row]}" if row in PAPER else "-"])
+        lines.append([LABELS[row], *cells, f"{PAPER[row]}" if row in PAPER else "-"])
     return text_table(lines)
 
 
@@ -160,20 +171,4 @@ def gap_figure(found: Runs, guess: float | None = None) -> Figure:
     axis.set_xticklabels([LABELS[row] for row in rows])
     axis.legend(fontsize=9, loc="lower right")
     mark_guess(axis, y=guess)
-    return page
-
-
-def curves(found: Runs) -> Figure:
-    """3DPCK on validation pictures against steps, every seed a line."""
-    page, axis = plt.subplots(figsize=(6.0, 2.8), layout="constrained")
-    for row, (line, marker) in STYLES.items():
-        for i, report in enumerate(found.get(row, ())):
-            steps = [entry["step"] for entry in report["record"]]
-            scores = [entry["validation"] for entry in report["record"]]
-            color = f"C{list(STYLES).index(row)}"
-            axis.plot(
-                steps, scores, line, marker=marker, color=color, markersize=4, label=LABELS[row] if i == 0 else None
-            )
-    axis.set(xlabel="training steps", ylabel="3DPCK (%)", ylim=(0, None))
-    axis.legend(fontsize=9)
     return page
