@@ -63,6 +63,19 @@ def test_people_of_a_picture_stand_in_the_fixed_cameras_room_as_large_as_they_ar
     assert drawn.poses[1, 0, 5].isnan().all() and drawn.keypoints[1, 0, 5].isnan().all()
 
 
+def test_a_damaged_picture_is_left_out_with_a_warning(tmp_path):
+    own = annotations(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match=r"1 of 2 pictures are left out: cannot read picture .*a\.png"):
+        drawn, names = real.from_annotations(own, CAMERA, 10)
+    assert drawn.keypoints.shape == (1, 1, 17, 2) and names == ("sit",) and drawn.images[0, 0, 56, 56] == 200
+    with pytest.warns(UserWarning, match="1 of 2 pictures"):
+        assert len(real.open_pictures(str(tmp_path), CAMERA, 10)[0]) == 1
+    (tmp_path / "b.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="no picture can be read"):
+        real.open_pictures(str(tmp_path), CAMERA, 10)
+
+
 def test_large_pictures_are_made_smaller_while_they_are_decoded(tmp_path, monkeypatch):
     ramp = np.linspace(0, 255, 1801)[None, :] * np.ones((1205, 1))
     Image.fromarray(np.stack([ramp, 255 - ramp, ramp], -1).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)

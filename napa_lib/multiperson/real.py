@@ -10,9 +10,11 @@ Source: CrossModal, section 4.3 (the paper's sets) and supplement, section 2.2 (
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -28,6 +30,9 @@ from napa_lib.multiperson.composed import Composed, universal_factor
 from napa_lib.multiperson.scenes import Camera
 from napa_lib.sampling import SKELETON
 
+T = TypeVar("T")
+U = TypeVar("U")
+
 
 def open_pictures(name: str, camera: Camera, most: int) -> tuple[Composed, tuple[str, ...]]:
     """Pictures of a data set, or of a folder without labels.
@@ -38,16 +43,18 @@ def open_pictures(name: str, camera: Camera, most: int) -> tuple[Composed, tuple
         most: pictures, spread evenly over the set.
 
     Returns:
-        the pictures, without poses where the set has none, and the sequence or action of each, "" where it has none.
+        the pictures that can be read, without poses where the set has none, and the sequence or action of each, ""
+        where it has none.
 
     Raises:
-        ValueError: if there is nothing of that name, it is damaged, its people have no pelvis, or `most` is below 1.
+        ValueError: if there is nothing of that name, it is damaged, no picture can be read, its people have no pelvis,
+            or `most` is below 1.
     """
     if most < 1:
         raise ValueError(f"most must be at least 1 picture, got {most}")
     if not is_known(name):
         files = _spread(folder_of_pictures(name), most)
-        images = [_square(file, camera.size, partial(load_image, file))[0] for file in progress(files, "pictures read")]
+        _, images = _readable(files, lambda file: _square(file, camera.size, partial(load_image, file))[0])
         nobody = torch.full((len(images), 1, SKELETON.num_joints, 3), torch.nan)
         return Composed(torch.stack(images), nobody[..., :2], nobody), ("",) * len(images)
     found = open_known(name)
@@ -65,11 +72,26 @@ def from_annotations(annotations: Annotations, camera: Camera, most: int) -> tup
     chosen = _spread(list(rows.values()), most)
     if not chosen:
         raise ValueError("annotations must have a person whose pelvis is known")
-    read = [_picture(people, some, camera) for some in progress(chosen, "pictures read")]
+    chosen, read = _readable(chosen, lambda rows: _picture(people, rows, camera))
     most_people = max(len(some) for some in chosen)
     images, keypoints, poses = zip(*read, strict=True)
     names = tuple(people.actions[some[0]] if people.actions else "" for some in chosen)
     return Composed(torch.stack(images), _padded(keypoints, most_people), _padded(poses, most_people)), names
+
+
+def _readable(items: list[T], read: Callable[[T], U]) -> tuple[list[T], list[U]]:
+    """The items whose pictures can be read, and what is read; of the others one warning, and an error if it is all."""
+    kept, errors = [], []
+    for item in progress(items, "pictures read"):
+        try:
+            kept.append((item, read(item)))
+        except ValueError as error:  # one bad picture must not take the set along
+            errors.append(error)
+    if not kept:
+        raise ValueError(f"no picture can be read: {errors[0]}") from errors[0]
+    if errors:
+        warnings.warn(f"{len(errors)} of {len(items)} pictures are left out: {errors[0]}", stacklevel=4)
+    return [item for item, _ in kept], [found for _, found in kept]
 
 
 def _picture(people: Annotations, rows: list[int], camera: Camera) -> tuple[Tensor, Tensor, Tensor]:
