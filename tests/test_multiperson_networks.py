@@ -128,6 +128,11 @@ def test_grouping_tells_whose_arm_it_is():
     assert grouping.group_people(faint, CAMERA)[0][:, wrist].isnan().all()
     faint[:, 15:] *= 2
     assert not grouping.group_people(faint, CAMERA)[0][:, wrist].isnan().any()
+    faint = maps.clone()
+    faint[:, :15] *= 0.25  # too little heat for a joint, and at half as much again enough
+    assert len(grouping.group_people(faint, CAMERA)[0]) == 0
+    faint[:, :15] *= 1.5
+    assert len(grouping.group_people(faint, CAMERA)[0]) == 2
     without = maps.clone()
     without[:, 15:] = 0  # no field, no bone: only the pelvises are left, and the hips beside them
     (alone,) = grouping.group_people(without, CAMERA)

@@ -103,7 +103,7 @@ def test_the_focal_length_is_what_joints_and_poses_say():
 
 def test_pictures_are_spread_over_the_set_and_those_without_labels_are_taken(tmp_path):
     drawn, names = real.from_annotations(annotations(tmp_path), CAMERA, 1)
-    assert len(drawn) == 1 and names == ("walk",)
+    assert len(drawn) == 1 and names == ("walk",) and real._spread(list(range(10)), 3) == [0, 3, 6]
     drawn, names = real.open_pictures(str(tmp_path), CAMERA, 10)
     assert len(drawn) == 2 and not drawn.present.any() and drawn.images[0, 0, 56, 56] == 90
     for bad in (str(tmp_path / "none"), "coco:", str(tmp_path / "a.png")):

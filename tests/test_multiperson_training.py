@@ -12,7 +12,7 @@ from napa_lib.loop import Setup
 from napa_lib.multiperson import losses, moves, refine, train
 from napa_lib.multiperson.composed import Cutouts, _lay, compose, join, lean_of, load_cutouts, universal_factor
 from napa_lib.multiperson.config import CAMERAS, PRESETS
-from napa_lib.multiperson.evaluate import Found, read_maps, read_pictures, score_2d, score_3d
+from napa_lib.multiperson.evaluate import Found, read_maps, read_pictures, score_2d, score_3d, with_pose
 from napa_lib.multiperson.networks import Lifter, MapDecoder, MapEncoder, Teacher
 from napa_lib.multiperson.representation import encode_scene
 from napa_lib.multiperson.scenes import Scene, sample_scenes
@@ -192,6 +192,13 @@ def test_a_figure_lies_where_its_label_says(figures):
     assert lit.float().mean() < 0.4
 
 
+def test_only_those_are_drawn_who_have_labels(figures, monkeypatch):
+    laid = []
+    monkeypatch.setattr("napa_lib.multiperson.composed._lay", lambda *given: laid.append(given[-1].isfinite()))
+    drawn = compose(figures, 20, CAMERA, torch.Generator().manual_seed(3))
+    assert torch.equal(laid[0], drawn.present) and not drawn.present.all()
+
+
 def test_the_nearer_hides_the_farther():
     """A white figure as large as the picture and a black one, in both orders of depth."""
     images = torch.stack([torch.full((3, 112, 112), 255), torch.zeros(3, 112, 112)]).to(torch.uint8)
@@ -250,8 +257,12 @@ def test_what_is_seen_is_what_e_gives(seen, pictures):
     with torch.no_grad():
         latent = teacher.encoder(pictures.images[3:4].float() / 255)
     torch.testing.assert_close(found.latent[3:4].float(), latent, atol=1e-2, rtol=1e-2)
+    many = torch.arange(8.0)[:, None, None].expand(8, 15, 2)  # the strongest stand first
+    assert pad([many])[0, :, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
     assert found.roots(False).shape == (12, 6, 2) and found.roots(True).shape == (12, 4, 2)
     assert found.keypoints(True).shape == (12, 4, 15, 2)
+    away = dataclasses.replace(pictures, keypoints=pictures.keypoints + 112)  # nobody's cell is in the picture
+    assert dataclasses.replace(found, truth=away).roots(True).isnan().all()
 
 
 def weights(module):
@@ -382,7 +393,7 @@ def test_the_truth_scores_full_marks_and_a_shift_costs_absolute_ones(pictures):
     assert score["pck"] == score["pck_absolute"] == 100 and score["mpjpe"] == 0 and score["pmpjpe"] < 1e-2
     assert score["false"] == 0 and score["matched"] == score["people"]
     far = score_3d(found_in(pictures, torch.tensor([0.0, 0, 260])), pictures, CAMERA)
-    assert far["pck"] == 100 and far["pck_absolute"] == 0
+    assert far["pck"] == 100 and far["pck_absolute"] == 0 and far["mpjpe"] < 1e-3  # the pelvises are laid together
     flat = score_2d([f.keypoints for f in found_in(pictures)], pictures, CAMERA)
     full = {"pck": 100.0, "pck_all": 100.0, "pck_15": 100.0, "pck_10": 100.0}
     assert flat == {"iou": pytest.approx(100), "mpjpe": 0.0, **full}
@@ -402,6 +413,14 @@ def test_who_is_not_found_counts_as_wrong(pictures):
     assert near["pck_15"] == near["pck"] == 100 and near["pck_10"] == 0
     nobody = score_2d([k[:0] for k in shifted], pictures, CAMERA)
     assert nobody["pck_all"] == 0 and np.isnan(nobody["iou"])
+
+
+def test_the_mean_pose_stands_in_mid_room_at_the_pelvis_that_was_found(pictures):
+    first = found_in(pictures)[0]
+    (placed,) = with_pose([first], torch.ones(17, 3), CAMERA)
+    assert ((placed.poses - placed.poses[:, :1]) == 0).all() and (placed.poses[:, 0, 2] == 4001).all()
+    root = CAMERA.project(placed.poses[:, :1] - 1)[:, 0]
+    torch.testing.assert_close(root, first.keypoints[:, 0], atol=1e-3, rtol=0)
 
 
 def test_who_is_a_fifth_of_the_picture_away_is_somebody_else(pictures):
