@@ -76,6 +76,42 @@ def test_another_programs_figures_are_taken_in(folder, coco, capsys, monkeypatch
     assert "took 0 figures" in (said := capsys.readouterr().out) and "'a.png' was left out: figures were marked" in said
 
 
+@pytest.mark.parametrize(
+    "place", ["/home/her/a.png", "C:\\her\\a.png", "..\\a.png", "../../data/upload/1/a.png", "http://host/1/a.png"]
+)
+def test_wherever_a_picture_lay_its_name_counts(folder, coco, place):
+    coco.write_text(coco.read_text().replace('"sub/a.png"', json.dumps(place)))
+    desk = Desk(folder)
+    assert desk.take([coco])[0] == "took 2 figures of 1 pictures"
+    desk.journal.close()
+
+
+def test_two_pictures_of_one_name_are_not_taken_for_one(folder, coco):
+    coco.write_text(coco.read_text().replace('"c.png"', '"other/a.png"'))
+    desk = Desk(folder)
+    with pytest.raises(ValueError, match="two pictures of the name 'a.png', 'sub/a.png' and 'other/a.png'"):
+        desk.take([coco])
+    assert desk.journal.edits == []
+    desk.journal.close()
+
+
+def test_a_figure_that_cannot_be_leaves_the_others(folder, coco, monkeypatch):
+    """And all that are taken reach the disk at once: thousands of them in thousands of writes would take minutes."""
+    document = json.loads(coco.read_text())
+    document["annotations"][0]["keypoints"][0] = 1e9
+    coco.write_text(json.dumps(document))
+    desk, synced = Desk(folder), []
+    monkeypatch.setattr("os.fsync", synced.append)
+    said = desk.take([coco])
+    assert said[0] == "took 1 figures of 1 pictures" and len(synced) == len(desk.journal.edits) == 1
+    assert said[1].startswith("'a.png' was left out: of its figures one could not be taken: x of nose must be within")
+    desk.journal.close()
+    assert Journal(folder).edits[0].joints["r_knee"][:2] == (
+        11 + 10 * COCO17.index("r_knee"),
+        21 + COCO17.index("r_knee"),
+    )
+
+
 def test_its_own_file_comes_back_as_it_was(folder):
     depths = {name: 3.5 * i for i, name in enumerate(NAPA18.joints) if name != "head"}
     joints = {**WHOLE, "l_wrist": (5.0, 6.5, HIDDEN), "nose": (0.0, 0.0, ABSENT)}

@@ -85,6 +85,29 @@ def test_other_categories_are_left_out(tmp_path):
         read(tmp_path, content)
 
 
+@pytest.mark.parametrize("spell", [str, str.title, str.upper, lambda name: name.replace("_", " ")])
+@pytest.mark.parametrize("count", [17, 12])
+def test_joints_stand_where_their_names_say(tmp_path, spell, count):
+    """As those who draw a skeleton of their own in CVAT name and order it."""
+    listed = torch.randperm(17, generator=torch.Generator().manual_seed(1)).tolist()[:count]
+    names = coco([])["categories"][0]["keypoints"]
+    flat = [v for joint in listed for v in (joint + 1, 10 * joint, 1 + joint % 2)]
+    found = read(tmp_path, coco([{"id": 5, "keypoints": flat}], [spell(names[joint]) for joint in listed]))
+    for joint in range(17):
+        where = found.keypoints[0, joint].tolist()
+        assert where == [joint + 1, 10 * joint] if joint in listed else all(v != v for v in where)
+        assert bool(found.visible[0, joint]) == (joint in listed and joint % 2 == 1)
+    for wrong in ([*names[:16], "neck"], [*names[:16], "nose"], "nose", 17):
+        with pytest.raises(ValueError, match=r"a\.json: the joints must be COCO's 17 or some of them"):
+            read(tmp_path, coco([{"id": 5, "keypoints": flat}], wrong))
+
+
+def test_what_has_some_of_a_persons_joints_is_no_person_beside_people(tmp_path):
+    content = coco([PERSON, {"id": 6, "category_id": 2, "keypoints": [1, 1, 2] * 3}])
+    content["categories"].insert(0, {"id": 2, "name": "cat's face", "keypoints": ["left_eye", "right_eye", "nose"]})
+    assert read(tmp_path, content).keypoints[:, 0].tolist() == [[3, 2]]
+
+
 def test_pictures_that_nobody_is_on_may_be_odd(tmp_path):
     content = coco([PERSON])
     odd = ["../../etc/passwd", "C:\\x.jpg", "", 3, None]

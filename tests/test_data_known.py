@@ -255,6 +255,12 @@ def test_squares_hold_joints_and_box():
     torch.testing.assert_close(found, expected)
 
 
+def test_a_picture_that_is_gone_does_not_take_the_set_along(mine):
+    (mine / "images/0.png").unlink()
+    with pytest.warns(UserWarning, match="2 of 6 clips are left out"):
+        assert len(open_clips(f"coco:{mine}", 16)) == 4
+
+
 def test_a_data_set_that_cannot_be_used_says_why(mine):
     write(mine / "annotations/other.json", "{}")
     write(mine / "annotations/person_keypoints_train.json", "{}")

@@ -126,6 +126,15 @@ def test_what_the_reader_leaves_out_of_a_coco_file_is_counted_or_named(three):
             coco_truth({**content, "annotations": [{**person, **odd}]}, ("a.png",))
 
 
+def test_joints_in_another_order_are_the_same_people(three, tmp_path):
+    document = json.loads(coco_file(tmp_path, three).read_text())
+    truth = coco_truth(document, ("1.png", "2.png"))
+    document["categories"][0]["keypoints"].reverse()
+    for person in document["annotations"]:
+        person["keypoints"] = np.array(person["keypoints"]).reshape(17, 3)[::-1].ravel().tolist()
+    assert coco_truth(document, ("1.png", "2.png")) == truth and len(truth[0]) == 3
+
+
 def test_what_the_reader_leaves_out_is_no_miss(three, tmp_path):
     """People who stand there twice, other categories: a perfect estimator stays perfect. Crowds stay."""
     file = coco_file(tmp_path, three)

@@ -16,11 +16,11 @@ from torch import Tensor
 from napa_lib.annotate.inputs import FAINT, flags_of, read_marks
 from napa_lib.annotate.journal import HIDDEN, MOST_FIGURES, NAME, SEEN, Edit, Figure, Journal, JournalError, fold
 from napa_lib.annotate.outputs import art_lacks, as_art, as_coco, is_ours
-from napa_lib.annotate.pseudo_depth import pseudo_depth, strained_limbs
+from napa_lib.annotate.pseudo_depth import in_millimetres, pseudo_depth, strained_limbs
 from napa_lib.data import PictureError
 from napa_lib.engine import progress
 from napa_lib.files import write_text
-from napa_lib.lifting import bone_vectors, load_depth_net
+from napa_lib.lifting import load_depth_net
 from napa_lib.pose import PoseEstimator, open_picture
 from napa_lib.pose.estimator import PoseResult
 from napa_lib.pose.files import advice, pictures_in, unreadable_in, why_unread
@@ -82,6 +82,7 @@ class Desk:
         """
         marks = [mark for path in paths for mark in read_marks(path)]
         before, added, said = {edit.picture for edit in self.journal.edits}, Counter[str](), {}
+        edits: list[Edit] = []
         for mark in marks:
             name = mark.picture
             if name not in self.sizes:
@@ -94,8 +95,12 @@ class Desk:
             elif added[name] == MOST_FIGURES:
                 said[name] = f"of its figures the first {MOST_FIGURES} were taken"
             else:
-                self.keep(mark.edit(name, added[name]))
-                added[name] += 1
+                try:
+                    edits.append(Edit.read(mark.edit(name, added[name]).record()))
+                    added[name] += 1
+                except JournalError as error:
+                    said[name] = f"of its figures one could not be taken: {error}"
+        self.journal.add(*edits)
         first = f"took {added.total()} figures of {len(added)} pictures"
         return [first, *(f"{name!r} was left out: {reason}" for name, reason in sorted(said.items()))]
 
@@ -240,15 +245,11 @@ class Desk:
 
     def _pose(self, figure: Figure) -> str:
         """A figure as `napa pose` writes it, in mm by the lengths of a body's bones, the pelvis at the origin."""
-        body = torch.cat([figure.keypoints, figure.depths[:, None]], 1)
-        length, drawn = self._depth_net()[1].length, bone_vectors(body).norm(dim=-1)
-        known = drawn.isfinite()
-        scale = (length[known].square().sum() / drawn[known].square().sum()).sqrt() if bool(known.any()) else torch.nan
-        root = body[0] if bool(body[0].isfinite().all()) else body.nanmean(0)
+        pose = in_millimetres(figure.keypoints, figure.depths, self._depth_net()[1].length)
         points = figure.keypoints[figure.flags > 0]
         sure = torch.where(figure.flags == SEEN, 1.0, torch.where(figure.flags == HIDDEN, UNSURE, 0.0))
         box = (*points.amin(0).tolist(), *points.amax(0).tolist())
-        result = PoseResult(figure.keypoints, (body - root) * scale, sure, box, NAPA18)
+        result = PoseResult(figure.keypoints, pose, sure, box, NAPA18)
         picture = describe_picture(self.folder / figure.picture, self.sizes[figure.picture])
         return json.dumps(describe(result, picture, found=False), ensure_ascii=False, indent=1) + "\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import torch
@@ -91,12 +91,20 @@ def _own(document: Mapping[str, Any]) -> Iterator[Mark]:
 
 
 def _foreign(path: Path) -> Iterator[Mark]:
-    people = read_coco(path.parent, path.name)
+    people = read_coco(path.parent, path.name, None)
+    places: dict[str, str] = {}
+    for place in people.images:
+        name = PureWindowsPath(place).name  # which takes / and \ for what parts folders
+        if places.setdefault(name, place) != place:
+            raise ValueError(
+                f"{path} has two pictures of the name {name!r}, {places[name]!r} and {place!r}, and names without "
+                "folders are all that is compared: give them names of their own"
+            )
     sizes = torch.full((len(people.images), 2), torch.nan) if people.sizes is None else people.sizes
-    for row, name in enumerate(people.images):
+    for row, place in enumerate(people.images):
         keypoints = convert(people.keypoints[row][None], COCO17, NAPA18)[0]
         shown = convert(people.visible[row].float()[None, :, None].expand(-1, -1, 2).clone(), COCO17, NAPA18)[0, :, 0]
         flags = torch.where(shown >= 1, SEEN, HIDDEN).masked_fill(keypoints.isnan().any(-1), ABSENT)
         depths = torch.full((18,), torch.nan)
         width, height = sizes[row].tolist()
-        yield Mark(PurePosixPath(name).name, (width, height), keypoints, flags, depths, "")
+        yield Mark(PureWindowsPath(place).name, (width, height), keypoints, flags, depths, "")

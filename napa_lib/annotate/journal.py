@@ -188,19 +188,20 @@ class Journal:
                 self._file.truncate(len(content) - len(last))
         return edits
 
-    def add(self, edit: Edit) -> int:
-        """Keep a change; it is on the disk when this returns how many there are. OSError if it could not be written."""
-        line = json.dumps(edit.record(), ensure_ascii=False).encode() + b"\n"
+    def add(self, *edits: Edit) -> int:
+        """Keep changes, all or none; they are on the disk when this returns how many there are. OSError if they could
+        not be written."""
+        lines = b"".join(json.dumps(edit.record(), ensure_ascii=False).encode() + b"\n" for edit in edits)
         with self._guard:
             before = self._file.seek(0, os.SEEK_END)
             try:
-                if self._file.write(line) != len(line):
+                if self._file.write(lines) != len(lines):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(self._file.fileno())
             except OSError:  # a full disk: what follows must not be written behind half a line
                 self._file.truncate(before)
                 raise
-            self.edits.append(edit)
+            self.edits.extend(edits)
             return len(self.edits)
 
     def figures(self) -> list[Figure]:

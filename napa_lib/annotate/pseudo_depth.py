@@ -104,6 +104,27 @@ def nearest_pose(keypoints: Tensor, guess: Tensor, length: Tensor) -> PseudoDept
     return PseudoDepth(pose, pose[:, 2] / scale, float(scale), allowed[best], too_long)
 
 
+def in_millimetres(keypoints: Tensor, depths: Tensor, length: Tensor) -> Tensor:
+    """Joints with depths in pixels, as large as a body: its bones have a body's root mean square length.
+
+    Args:
+        keypoints: (..., 18, 2) NAPA18, pixels, NaN where missing.
+        depths: (..., 18) pixels, NaN where nobody said.
+        length: (15,) mm, of the regression bones.
+
+    Returns:
+        (..., 18, 3) mm, the pelvis at the origin, or the middle of what is there where it has no depth; all NaN where
+        no bone has both ends.
+    """
+    body = torch.cat([keypoints, depths[..., None]], -1)
+    squares = bone_vectors(body).square().sum(-1)
+    known = squares.isfinite()
+    drawn, wanted = squares.where(known, 0.0).sum(-1), length.to(squares).square().where(known, 0.0).sum(-1)
+    pelvis = body[..., :1, :]
+    root = pelvis.where(pelvis.isfinite().all(-1, keepdim=True), body.nanmean(-2, keepdim=True))
+    return (body - root) * (wanted / drawn.where(drawn > 0, torch.nan)).sqrt()[..., None, None]
+
+
 def _check(keypoints: Tensor) -> None:
     check_pose(keypoints, NAPA18, "keypoints")
     if keypoints.shape != (NAPA18.num_joints, 2):

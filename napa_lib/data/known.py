@@ -39,28 +39,35 @@ from napa_lib.skeletons import get_skeleton
 FRAMES = 8  # of a clip, where the pictures are frames of videos
 MARGIN = 1.25  # side of the crop in sides of the figure's box, as the art figures' protocol has it
 LARGEST = 2 << 30  # bytes that a set's crops may take
+LOOKED_FOR = 20  # people whose pictures tell which folder they are in: some may be gone
 Found = Annotations | FrameClips
 
 
 def _coco(place: Path, split: str) -> Annotations:
     file = place if place.is_file() else _coco_file(place, split)
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
-    people = read_coco(root, file.relative_to(root).as_posix())
+    people = read_coco(root, file.relative_to(root).as_posix(), napa18=True)
     part = file.stem.removeprefix("person_keypoints_")
     folders = ("", "images", part, f"images/{part}", split, f"images/{split}")
     for folder in folders:
         images = tuple(f"{folder}/{image}" if folder else image for image in people.images)
-        if picture_path(root, images[0]).is_file():
+        if any(picture_path(root, image).is_file() for image in images[:LOOKED_FOR]):
             return replace(people, images=images)
     looked = ", ".join(folder or "." for folder in folders)
     raise ValueError(f"{file} names the picture {people.images[0]!r}, which is in none of {looked} of {root}")
 
 
 def _coco_file(root: Path, split: str) -> Path:
-    """The annotation file of a COCO folder: the only one, or the only one whose name has the split in it."""
+    """The annotation file of a COCO folder: the only one, the only one whose name has the split in it, or the
+    annotations.json that `napa annotate` writes beside other files."""
     folders = [folder for folder in (root / "annotations", root) if folder.is_dir()]
     files = [file for folder in folders for file in files_in(folder, ".json")]
-    for fit in (lambda f: True, lambda f: split in f.name, lambda f: f.name.startswith(f"person_keypoints_{split}")):
+    for fit in (
+        lambda f: True,
+        lambda f: split in f.name,
+        lambda f: f.name.startswith(f"person_keypoints_{split}"),
+        lambda f: f == root / "annotations.json",
+    ):
         chosen = [file for file in files if fit(file)]
         if len(chosen) == 1:
             return chosen[0]

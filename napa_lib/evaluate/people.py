@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napa_lib.data.datasets import read_coco, read_mpii
 from napa_lib.data.datasets.annotations import Annotations
-from napa_lib.data.datasets.coco import identity_text, people_categories
+from napa_lib.data.datasets.coco import EACH, as_listed_by_coco, identity_text, people_categories
 from napa_lib.data.datasets.files import read_json
 from napa_lib.engine import progress
 from napa_lib.metrics import MetricResult, pckh
@@ -139,13 +139,14 @@ def coco_truth(content: dict[str, Any], pictures: tuple[str, ...]) -> tuple[list
     seen = set()
     for person in content["annotations"]:
         number = images.get(identity_text(person.get("image_id")))
-        keypoints = person.get("keypoints")
-        if number is None or not isinstance(keypoints, list) or len(keypoints) != 51:
+        keypoints, category = person.get("keypoints"), identity_text(person.get("category_id"))
+        if wanted and "category_id" in person and category not in wanted:
             continue
-        if wanted is not None and "category_id" in person and identity_text(person["category_id"]) not in wanted:
+        places = wanted.get(category) or next(iter(wanted.values()), EACH)
+        if number is None or not isinstance(keypoints, list) or len(keypoints) != 3 * len(places):
             continue
         try:
-            counted = _counted(person)
+            counted = _counted({**person, "keypoints": as_listed_by_coco(keypoints, places)})
         except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(f"annotation {person.get('id')!r:.40} cannot be counted: {error}") from None
         mark = (number, counted["iscrowd"], *counted["keypoints"], *map(float, person.get("bbox") or ()))

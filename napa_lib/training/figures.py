@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from napa_lib.annotate.pseudo_depth import in_millimetres
 from napa_lib.data.crops import crop, crop_matrices, edge_color, is_varied, to_crop
 from napa_lib.data.datasets import Annotations
 from napa_lib.data.known import from_annotations, is_known, open_known
 from napa_lib.data.synthetic import LOOKS, SPLITS, SyntheticClips, load_synthetic, read_shards
+from napa_lib.lifting import load_depth_net
 from napa_lib.skeletons import NAPA18
 from napa_lib.training.augment import figure_boxes
 from napa_lib.training.pictures import PictureSet, list_shards, read_pictures, usable
@@ -59,7 +61,7 @@ def open_figures(names: Sequence[str], size: int, most: int | None = None) -> Fi
 
     Returns:
         the figures that show at least eight joints, in pictures of more than one colour. Without 3D labels, poses are
-        NaN, and L_depth leaves them out.
+        NaN, and L_depth leaves them out. Depths that `napa annotate` gave are pseudo-3D labels (section 4.4.3).
 
     Raises:
         ValueError: for a source that is not there, is damaged, or has nobody with eight joints.
@@ -101,6 +103,9 @@ def _of_known(name: str, size: int, most: int | None) -> FigureSet:
     found = open_known(name)
     if not isinstance(found, Annotations):
         raise ValueError(f"{name!r} has no labels to train on")
+    if found.depths is not None:  # pseudo-3D labels, which are for training alone
+        length = load_depth_net()[1].length
+        found = replace(found, poses=in_millimetres(found.keypoints, found.depths, length))
     clips = from_annotations(found, size, "NAPA18", most=most)
     keypoints = clips.keypoints.flatten(0, 1)
     poses = _unknown(keypoints) if clips.poses is None else clips.poses.flatten(0, 1)

@@ -28,6 +28,8 @@ class Annotations:
         skeleton: the joint set, None where the library has none.
         boxes: (N, 4) float32 pixels, (left, top, right, bottom), or None.
         poses: (N, J, 3) float32 mm, camera axes (x right, y down, z away), or None.
+        depths: (N, J) float32 pixels of the picture, away from the viewer, of pseudo-3D labels; NaN where nobody gave
+            one, or None.
         subjects: N names of persons, or none.
         actions: N names of actions, or none.
         clips: N names of the videos that the pictures are frames of, in order of time, or none.
@@ -46,6 +48,7 @@ class Annotations:
     skeleton: Skeleton | None
     boxes: Tensor | None = None
     poses: Tensor | None = None
+    depths: Tensor | None = None
     subjects: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
     clips: tuple[str, ...] = ()
@@ -60,7 +63,7 @@ class Annotations:
         if not count or (self.skeleton is not None and joints != self.skeleton.num_joints):
             raise ValueError(f"annotations must hold a picture and the joints of the set, got {count} with {joints}")
         shapes = {"keypoints": (joints, 2), "visible": (joints,), "boxes": (4,), "poses": (joints, 3), "sizes": (2,),
-                  "head_sizes": ()}  # fmt: skip
+                  "depths": (joints,), "head_sizes": ()}  # fmt: skip
         for name, shape in shapes.items():
             value = getattr(self, name)
             if value is not None and tuple(value.shape) != (count, *shape):
@@ -152,12 +155,14 @@ class Annotations:
             raise ValueError("these annotations have no joint set to convert from")
         target = get_skeleton(skeleton)
         hidden = torch.where(self.visible[..., None], 0.0, torch.nan).expand(-1, -1, 2)
+        depths = None if self.depths is None else self.depths[..., None].expand(-1, -1, 2)
         return replace(
             self,
             skeleton=target,
             keypoints=convert(self.keypoints, self.skeleton, target),
             visible=convert(hidden, self.skeleton, target)[..., 0].isfinite(),
             poses=None if self.poses is None else convert(self.poses, self.skeleton, target),
+            depths=None if depths is None else convert(depths, self.skeleton, target)[..., 0],
         )
 
 
