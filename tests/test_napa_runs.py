@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_napa import CONFIG, SIZE, quick, small_figures, small_model, small_styles  # noqa: F401
+from PIL import Image
+from test_napa import CHEAP, CONFIG, SIZE, quick, small_figures, small_model, small_styles  # noqa: F401
 from test_napa_command import small, wanted  # noqa: F401
 
 from napa_lib import cli
@@ -17,11 +18,15 @@ from napa_lib.engine import CheckpointError, load_tensors
 from napa_lib.files import sha256
 from napa_lib.lifting import BoneStandardizer, DepthNet, load_depth_net
 from napa_lib.lifting.lift import save_depth_net
+from napa_lib.networks import VGG19Features
 from napa_lib.pose import PoseEstimator
+from napa_lib.style import Measured, StylizationLoss
+from napa_lib.style.networks import style_statistics
 from napa_lib.training import command
 from napa_lib.training.command import TrainCommand, train
 from napa_lib.training.folder import read_metrics
-from napa_lib.training.run import load_stage, run_stage
+from napa_lib.training.run import load_stage, load_styles, run_stage, style_target
+from napa_lib.training.stages import stage_of
 from napa_lib.training.system import NapaModel
 
 
@@ -154,6 +159,60 @@ def test_the_folder_says_what_a_stage_was_trained_with(tmp_path, small):  # noqa
         train(replace(asked, stages=(3,), depth=None))
     own.rename(tmp_path / "renamed.safetensors")
     train(replace(asked, depth=tmp_path / "renamed.safetensors"))  # what is in it decides
+
+
+def test_a_folder_that_was_moved_goes_on_with_its_data_elsewhere(tmp_path, small, monkeypatch):  # noqa: F811
+    """As from a laptop to a machine with a GPU: the data's name counts, and how many figures it has."""
+    train(wanted(tmp_path / "here", (1,), data=("coco:/home/her/mine#train", "/home/her/shards")))
+    moved = (tmp_path / "here").rename(tmp_path / "there")
+    asked = longer(wanted(moved, (1,), data=("coco:/mnt/1/mine#train", "C:\\shards")), 4)
+    train(asked)
+    for other in ("mpii:/mnt/1/mine#train", "coco:/mnt/1/mine#val", "coco:/mnt/1/yours#train"):
+        with pytest.raises(CheckpointError, match=f"not with --data {other}"):
+            train(replace(asked, data=(other, "shards")))
+    monkeypatch.setattr(command, "open_figures", lambda *_: small_figures(5))
+    with pytest.raises(CheckpointError, match="trained stage 1 with 4 figures, not with 5 figures"):
+        train(longer(asked, 5))
+
+
+def test_people_are_painted_in_styles_of_ones_own(tmp_path, small, monkeypatch):  # noqa: F811
+    """What is in the pictures and how many they are decides; the next stage may go on with others."""
+    folder, asked = tmp_path / "mine", []
+    folder.mkdir()
+    paint = torch.rand(3, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(0)).mul(255).byte().numpy()
+    for number in (0, 1):
+        Image.fromarray(paint[number]).save(folder / f"{number}.png")
+    names = (str(folder / "0.png"), str(folder / "1.png"))
+    found = load_styles(SIZE, names=names)
+    assert torch.equal((found.pictures * 255).round().byte(), torch.from_numpy(paint[:2]).permute(0, 3, 1, 2))
+    torch.testing.assert_close(found.statistics, style_statistics(found.pictures, VGG19Features()), rtol=1e-4, atol=0)
+    monkeypatch.setattr(command, "load_styles", lambda size, names: asked.append(names) or small_styles())
+    train(wanted(tmp_path / "run", (1,), styles=(str(folder),)))
+    assert asked == [names]
+    assert load_tensors(tmp_path / "run/stylizer.safetensors")[1]["styles"] == "0,1"
+    folder = folder.rename(tmp_path / "renamed")
+    train(longer(wanted(tmp_path / "run", (1,), styles=(str(folder),)), 4))
+    Image.fromarray(paint[2]).save(folder / "2.png")
+    for other in (str(folder), "greatwave", "pool"):
+        with pytest.raises(
+            CheckpointError, match=r"stage 1 with --styles .*renamed \(SHA-256 .*, not with (no )?--styles"
+        ):
+            train(longer(wanted(tmp_path / "run", (1,), styles=(other,)), 5))
+    train(wanted(tmp_path / "run", (2,), styles=(str(folder), "greatwave")))
+    assert asked[-1][2:] == (str(folder / "2.png"), "greatwave")
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_maps_of_many_styles_are_not_kept_and_say_the_same(number, monkeypatch):
+    model, styles, rows = small_model(), small_styles(), torch.tensor([2, 0])
+    stage = stage_of(number)
+    kept = style_target(model, styles, stage, CONFIG)(rows)
+    monkeypatch.setattr("napa_lib.training.run.KEPT", 1)
+    many = style_target(model, styles, stage, CONFIG)(rows)
+    assert isinstance(kept, Measured) and isinstance(many, torch.Tensor)
+    output, content = torch.rand(2, 2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
+    one, other = (StylizationLoss(model.features, CHEAP)(output, style, content).total for style in (kept, many))
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=0)
 
 
 def test_bone_statistics_go_with_the_depth_network(tmp_path, small):  # noqa: F811

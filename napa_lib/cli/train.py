@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   napa train --out runs/napa --stage 4 --steps 3000        go on with the last stage alone
   napa train --fine-tune runs/napa --stage 4 --real 0.5 --out runs/real
                                                            a trained system on real pictures, too (section 4.5)
+  napa train --styles my_pictures --data coco:my_pictures --out runs/mine      in the style of one's own pictures
   napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii --out runs/paper --stage 1 2 3 --batch 22 \\
       --passes 2 --device cuda --half
   napa train --preset paper --data human36m:/data/h36m mpii:/data/mpii coco:/data/coco --out runs/paper --stage 4 \\
@@ -39,6 +40,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--data", nargs="+", default=["synthetic:train"], metavar="SOURCE",
         help="synthetic:train, folders of shards, human36m:FOLDER, mpii:FOLDER, coco:FOLDER, human-art:FOLDER …",
+    )  # fmt: skip
+    parser.add_argument(
+        "--styles", nargs="+", default=["pool"], metavar="STYLE",
+        help="names of paintings, picture files, folders of them (default: the 24 paintings that ship)",
     )  # fmt: skip
     parser.add_argument("--validation", nargs="*", default=[], metavar="SOURCE", help="likewise, to measure on")
     parser.add_argument(
@@ -78,9 +83,9 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
     try:
         command = TrainCommand(
             out=options.out, stages=stages_from(options.stage), config=config_of(options), data=tuple(options.data),
-            validation=tuple(options.validation), most=options.most, every=options.every, device=options.device,
-            half=options.half, pose=options.pose, depth=options.depth, fine_tune=options.fine_tune,
-            tensorboard=options.tensorboard, plan=options.plan,
+            styles=tuple(options.styles), validation=tuple(options.validation), most=options.most, every=options.every,
+            device=options.device, half=options.half, pose=options.pose, depth=options.depth,
+            fine_tune=options.fine_tune, tensorboard=options.tensorboard, plan=options.plan,
         )  # fmt: skip
         train(command)
     except OSError as error:

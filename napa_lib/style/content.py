@@ -13,6 +13,7 @@ from napa_lib.data.crops import is_varied
 from napa_lib.data.datasets import Annotations
 from napa_lib.data.datasets.files import folder_of_pictures
 from napa_lib.data.known import from_annotations, from_frames, is_known, open_known
+from napa_lib.style.pretrained import POOL
 
 CAMERAS = ("cam01", "cam02", "cam03")
 
@@ -61,6 +62,21 @@ def _content_of(source: str, size: int) -> Tensor:
     found = open_known(source)
     clips = from_annotations(found, size) if isinstance(found, Annotations) else from_frames(found, size)
     return clips.images.flatten(0, 1)
+
+
+def list_styles(names: Sequence[str]) -> tuple[str, ...]:
+    """The styles that arguments name: "pool" for the pool's, a folder for each picture in it, or one.
+
+    Raises:
+        ValueError: for a folder without pictures.
+    """
+    found: list[str] = []
+    for name in names:
+        if name == "pool":
+            found += POOL
+        else:
+            found += map(str, folder_of_pictures(name)) if Path(name).is_dir() else [name]
+    return tuple(found)
 
 
 def load_styles(names: Sequence[str], size: int) -> Tensor:

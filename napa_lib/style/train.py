@@ -15,13 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napa_lib.data.datasets.files import folder_of_pictures
 from napa_lib.engine import choose_device, seed_everything
 from napa_lib.files import write_text
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, command, descend, run, settings_of
 from napa_lib.networks import VGG19Features
 from napa_lib.results import to_json
-from napa_lib.style.content import load_styles, open_content
+from napa_lib.style.content import list_styles, load_styles, open_content
 from napa_lib.style.losses import LossRatios, StylizationLoss
 from napa_lib.style.networks import Norm, TransformNet, style_statistics
 from napa_lib.style.pretrained import POOL, load_stylizer, save_stylizer
@@ -184,20 +183,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder; an interrupted run in it goes on")
     options = parser.parse_args(arguments)
     with command():
-        styles = tuple(style for name in options.styles for style in _expand(name))
+        styles = list_styles(options.styles)
         config = StylizerConfig(
             styles=styles, norm=options.norm or ("pool" if len(styles) > 1 else "instance"), steps=options.steps,
             batch=options.batch, size=options.size, seed=options.seed, start=options.start,
             windows=options.windows, ratios=parse_ratios([f"style={options.style_ratio}", *options.ratio]),
         )  # fmt: skip
         train_stylizer(config, options.out, options.device, options.every, options.half, options.data)
-
-
-def _expand(name: str) -> Sequence[str]:
-    """The styles that an argument names: the pool's, a folder's, or one."""
-    if name == "pool":
-        return POOL
-    return [str(file) for file in folder_of_pictures(name)] if Path(name).is_dir() else [name]
 
 
 if __name__ == "__main__":

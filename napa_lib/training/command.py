@@ -20,9 +20,10 @@ from napa_lib.lifting.networks import PRESETS
 from napa_lib.loop import Setup, laid_out
 from napa_lib.networks.pose_net import save_pose_net
 from napa_lib.processes import join_processes, wait_for_all
-from napa_lib.style import POOL, save_stylizer
+from napa_lib.style import save_stylizer
+from napa_lib.style.content import list_styles
 from napa_lib.training.figures import FigureSet, open_figures
-from napa_lib.training.folder import RunFolder, file_mark
+from napa_lib.training.folder import RunFolder, file_mark, styles_mark
 from napa_lib.training.measure import measure_pose
 from napa_lib.training.plan import plan_stage, plan_table
 from napa_lib.training.run import draw, load_stage, load_styles, run_stage, stage_settings
@@ -50,6 +51,7 @@ class TrainCommand:
     fine_tune: Path | None = None  # folder of a run whose stage of the same number this one starts from
     tensorboard: bool = False
     plan: bool = False
+    styles: tuple[str, ...] = ("pool",)  # as `napa_lib.style.content.list_styles` takes them
 
 
 def train(command: TrainCommand) -> None:
@@ -70,8 +72,12 @@ def train(command: TrainCommand) -> None:
         _check_start(command, folder, matters, setup, rank, world)
     size = command.config.size
     figures = open_figures(command.data, size, command.most)
+    for number in () if command.plan else command.stages:
+        matters[number]["figures"] = len(figures)
+        folder.check(number, matters[number])
     validation = open_figures(command.validation, size, command.most) if command.validation else None
-    model, styles = build_model(command.pose, command.depth), load_styles(size)
+    names = list_styles(command.styles)
+    model, styles = build_model(command.pose, command.depth), load_styles(size, names=names)
     styles = Styles(styles.pictures.to(setup.device), styles.statistics.to(setup.device))
     if command.plan:
         plans = [plan_stage(n, command.config, model, figures, styles, setup) for n in command.stages]
@@ -95,7 +101,8 @@ def train(command: TrainCommand) -> None:
 def _matters(number: int, command: TrainCommand) -> dict[str, Any]:
     """What a stage's weights come from beside its configuration: its figures, and the networks that it began with."""
     start = command.fine_tune and RunFolder(command.fine_tune).checkpoint(number)
-    matters = {"data": [*command.data], "most": command.most, "fine_tune": file_mark(start)}
+    styles = None if command.styles == ("pool",) else styles_mark(command.styles)
+    matters = {"data": [*command.data], "most": command.most, "styles": styles, "fine_tune": file_mark(start)}
     if "G" not in stage_of(number).networks:
         return matters
     return {**matters, "pose": file_mark(command.pose), "depth": file_mark(command.depth)}
@@ -189,7 +196,8 @@ def _export(model: NapaModel, command: TrainCommand, folder: RunFolder) -> None:
         say(f"{folder.path} holds stage {last}: its networks stay as they are")
         return
     config, data = command.config, [*command.data]
-    save_stylizer(folder.path / "stylizer.safetensors", model.stylizer, POOL)
+    names = [Path(name).stem for name in list_styles(command.styles)]
+    save_stylizer(folder.path / "stylizer.safetensors", model.stylizer, names)
     written = ["stylizer.safetensors"]
     if "G" in stage_of(last).networks:
         settings = json.dumps({**asdict(config), "size": config.size, "stage": last})

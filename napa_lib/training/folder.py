@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,9 +20,11 @@ from torch import Tensor
 
 from napa_lib import __version__
 from napa_lib.checkpoints import settings_in
+from napa_lib.data.known import is_known
 from napa_lib.engine import CheckpointError, load_metadata
 from napa_lib.files import sha256, write_text
 from napa_lib.results import hardware, to_json
+from napa_lib.style.content import list_styles
 from napa_lib.training.measure import flat
 from napa_lib.training.stages import TrainingConfig
 
@@ -254,8 +258,21 @@ def file_mark(path: Path | None) -> dict[str, str] | None:
     return None if path is None else {"file": path.name, "sha256": sha256(path)}
 
 
+def styles_mark(names: Sequence[str]) -> dict[str, str]:
+    """Style pictures by what names them, and by what is in them and their order.
+
+    Raises:
+        ValueError: for a folder without pictures.
+        OSError: if one cannot be read.
+    """
+    marks = [sha256(Path(name)) if Path(name).is_file() else name for name in list_styles(names)]
+    return {"file": " ".join(names), "sha256": hashlib.sha256("\n".join(marks).encode()).hexdigest()}
+
+
 def _essence(value: Any) -> Any:
-    """What must agree: of a file what is in it, whatever it is called."""
+    """What must agree: of a file what is in it, whatever it is called; of data its name, wherever it lies."""
+    if isinstance(value, list):
+        return [(is_known(name) and name.partition(":")[0], re.split(r"[/\\:]", name)[-1]) for name in value]
     return value.get("sha256") if isinstance(value, dict) else value
 
 
@@ -264,6 +281,8 @@ def _said(name: str, value: Any) -> str:
     option = name.replace("_", "-")
     if value is None:
         return f"no --{option}"
+    if name == "figures":
+        return f"{value} figures"
     if isinstance(value, dict):
         return f"--{option} {value['file']} (SHA-256 {value['sha256'][:12]}…)"
     return f"--{option} {' '.join(value) if isinstance(value, list) else value}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from napa_lib.checkpoints import Record, Training, settings_in
-from napa_lib.data import load_paintings
 from napa_lib.engine import CheckpointError, load_tensors, load_weights, seed_everything
 from napa_lib.loop import HERE, Losses, Setup, go_back, laid_out, on_device, run, take_step
 from napa_lib.networks import VGG19Features
 from napa_lib.processes import average_losses, join_processes, step_seed
 from napa_lib.style import POOL, Measured, StylizationLoss
+from napa_lib.style.content import load_styles as style_pictures
 from napa_lib.style.networks import style_statistics
 from napa_lib.training.figures import FigureSet
 from napa_lib.training.objective import NapaLosses, napa_losses
@@ -25,6 +25,7 @@ from napa_lib.training.stages import Stage, TrainingConfig, stage_of, trained_in
 from napa_lib.training.system import NapaModel, Styles
 
 VERSION = 2  # of what a stage's checkpoint holds
+KEPT = 1 << 21  # pixels of style pictures whose feature maps are kept, which take 1.6 GB; of more, they are not
 SMOOTHING = 0.99  # of RMSprop's mean square, as PyTorch has it
 
 
@@ -48,10 +49,17 @@ class Draw:
         return [Draw(*part) for part in zip(*split, strict=True)]
 
 
-def load_styles(size: int, device: torch.device | str = "cpu") -> Styles:
-    """The pool of style pictures, and what the untouched VGG says of them: F's style codes start from that."""
-    pictures, here = torch.stack(load_paintings(size, POOL)), torch.device("cpu")
-    statistics = style_statistics(laid_out(pictures, here), on_device(here, VGG19Features()))
+def load_styles(size: int, device: torch.device | str = "cpu", names: Sequence[str] = POOL) -> Styles:
+    """Style pictures, and what the untouched VGG says of them: F's style codes start from that.
+
+    Args:
+        size: side of the pictures in pixels.
+        device: where they are to lie.
+        names: as `napa_lib.style.content.load_styles` takes them; the pool's by default.
+    """
+    pictures, here = style_pictures(names, size), torch.device("cpu")
+    features = on_device(here, VGG19Features())
+    statistics = torch.cat([style_statistics(laid_out(part, here), features) for part in pictures.split(32)])
     return Styles(pictures.to(device), statistics.to(device))
 
 
@@ -160,8 +168,9 @@ def run_stage(
 def style_target(
     model: NapaModel, styles: Styles, stage: Stage, config: TrainingConfig
 ) -> Callable[[Tensor], Tensor | Measured]:
-    """Rows of the style pool -> what L_style compares with: measured once where the VGG does not change."""
-    if "style" not in stage.losses or "VGG" in trained_in(stage, config):
+    """Rows of the style pool -> what L_style compares with: measured once where the VGG does not change and there is
+    room for all maps."""
+    if "style" not in stage.losses or "VGG" in trained_in(stage, config) or styles.pictures[:, 0].numel() > KEPT:
         return lambda rows: styles.pictures[rows.to(styles.pictures.device)]
     loss = StylizationLoss(model.features, config.ratios.style)
     parts = [loss.measure_style(picture) for picture in styles.pictures.split(1)]

@@ -7,17 +7,18 @@ test figure was cut from is among them.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napa_lib.data import load_paintings
 from napa_lib.engine import choose_device, progress
 from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
 from napa_lib.options import add_device
 from napa_lib.style import POOL, load_stylizer
+from napa_lib.style.content import list_styles, load_styles
 from napa_lib.style.networks import TransformNet
 from napa_lib.training.pictures import PictureSet, list_shards, read_pictures, write_pictures
 
@@ -56,10 +57,11 @@ def stylize_pictures(
 
 
 @torch.no_grad()
-def style_codes(stylizer: str) -> Tensor:
-    """What a pool network knows of each painting of the pool, (K, 3200): scales and shifts side by side."""
-    paintings = torch.stack(load_paintings(224, POOL))
-    return torch.cat(load_stylizer(stylizer).encode_style(paintings, VGG19Features()), 1)
+def style_codes(stylizer: str, names: Sequence[str] = POOL) -> Tensor:
+    """What a pool network knows of style pictures, those of the pool by default, (K, 3200): scales and shifts side by
+    side."""
+    network, features, pictures = load_stylizer(stylizer), VGG19Features(), load_styles(names, 224)
+    return torch.cat([torch.cat(network.encode_style(part, features), 1) for part in pictures.split(32)])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -69,6 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", required=True, help="folder to write")
     parser.add_argument("--shards", type=int, help="how many shards, from the first; all by default")
     parser.add_argument("--stylizer", default="pool", help="a pool network: a shipped one's name or a file")
+    parser.add_argument(
+        "--styles", nargs="+", default=["pool"], help="names of paintings, picture files, folders of them, or 'pool'"
+    )
     parser.add_argument("--seed", type=int, default=0)
     add_device(parser)
     options = parser.parse_args(arguments)
@@ -79,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _stylize(options: argparse.Namespace) -> None:
     shards = list_shards(options.data)[: options.shards]
     network = load_stylizer(options.stylizer).to(choose_device(options.device))
-    codes = style_codes(options.stylizer)
+    codes = style_codes(options.stylizer, list_styles(options.styles))
     for shard in progress(shards, "stylising"):
         target = Path(options.out) / (shard.name.removesuffix(".tar.gz").removesuffix(".safetensors") + ".safetensors")
         if target.exists():
