@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import os
 import tempfile
@@ -36,6 +37,15 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror or error}") from error
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes left beside a file that were killed while they wrote it by `write_atomically`.
+
+    A process that writes it now loses what it writes: for files that one process at a time writes.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.stem[:50])}.????????{path.suffix}"):
+        left.unlink(missing_ok=True)
 
 
 def prepare_file(path: str | Path) -> None:

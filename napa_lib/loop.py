@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from napa_lib.checkpoints import Record, State, Training, keep, resume
 from napa_lib.console import describe_missing
 from napa_lib.engine import keep_freed_memory, progress_bar
-from napa_lib.files import prepare_file
+from napa_lib.files import prepare_file, remove_leftovers
 from napa_lib.processes import any_process, average_gradients, join_processes, step_seed
 
 Losses = Mapping[str, Tensor]
@@ -117,6 +117,7 @@ def run(
     state = resume(training, setup.checkpoint, steps)
     if setup.checkpoint is not None and rank == 0:
         prepare_file(setup.checkpoint)
+        remove_leftovers(setup.checkpoint)
     groups = [group for optimizer in training.optimizers.values() for group in optimizer.param_groups]
     clock = time.monotonic() - state.seconds
 

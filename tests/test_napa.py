@@ -379,8 +379,12 @@ def test_a_killed_stage_goes_on_bit_for_bit(tmp_path):
     code = "import sys; sys.path.insert(0, 'tests'); import test_napa; test_napa.train_and_die(sys.argv[1])"
     killed = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, timeout=300)
     assert killed.returncode == -signal.SIGKILL and load_tensors(path)[1]["step"] == "1"
+    (tmp_path / ".c.0a_z9xyz.safetensors").touch()  # as a kill in the middle of a checkpoint leaves it
+    other = tmp_path / "c.0a_z9xyz.safetensors"
+    other.touch()
     resumed, whole = small_model(), small_model()
     record = run_stage(3, CONFIG, resumed, small_figures(), Setup(checkpoint=path), 1, small_styles())
+    assert sorted(tmp_path.iterdir()) == [other, path]
     expected = run_stage(3, CONFIG, whole, small_figures(), HERE, 1, small_styles())
     for name, tensor in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor), name
