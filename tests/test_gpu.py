@@ -198,6 +198,8 @@ def test_the_lesson_halves_where_the_gpu_does_so_itself(gpu, tmp_path: Path, mon
     live.train_in_folder(tmp_path, TrainingConfig(), str(gpu))
     live.train_in_folder(tmp_path, TrainingConfig(), "cpu")
     assert [command.half for command in asked] == [native, False]
+    live.train_in_folder(tmp_path, TrainingConfig("paper", 2000, 22), str(gpu))
+    assert [(command.config.passes, command.every) for command in asked] == [(1, 20), (1, 20), (2, 100)]
 
 
 def test_a_step_is_measured_on_a_gpu(gpu, monkeypatch, capsys):

@@ -12,13 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from test_napa import CONFIG, SIZE, quick, small_figures, small_model, small_styles  # noqa: F401
 
 from napa_lib import cli, engine, results
+from napa_lib.annotate import Edit
+from napa_lib.annotate.desk import Desk
 from napa_lib.data.known import READERS
+from napa_lib.data.sources import open_clips
+from napa_lib.data.synthetic import LOOKS, load_synthetic
 from napa_lib.engine import CheckpointError
-from napa_lib.loop import HERE
+from napa_lib.lifting import bone_vectors, load_depth_net
+from napa_lib.loop import HERE, Setup
 from napa_lib.pose import PoseEstimator
+from napa_lib.sampling import mocap_poses
+from napa_lib.skeletons import NAPA18, convert
 from napa_lib.style import load_stylizer
 from napa_lib.training import command, contributions, measure
 from napa_lib.training.command import TrainCommand, stages_from, strip, train
@@ -27,7 +35,9 @@ from napa_lib.training.folder import RunFolder, read_metrics
 from napa_lib.training.measure import flat, measure_pose, measure_style, stylised
 from napa_lib.training.pictures import PictureSet, write_pictures
 from napa_lib.training.plan import plan_stage, plan_table
+from napa_lib.training.run import run_stage
 from napa_lib.training.stages import Ratios, TrainingConfig
+from napa_lib.training.system import Styles
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
@@ -36,6 +46,9 @@ def test_figures_that_ship_have_exact_labels():
     """Each figure fills four fifths of its crop, as the test protocol has it, and 3D and 2D tell of the same bones."""
     figures = open_figures(["synthetic:validation"], 64, most=16)
     assert len(figures) == 16 and figures.images.shape[2:] == (64, 64)
+    clips = load_synthetic("validation")
+    lit = int((clips.look == LOOKS.index("photo")).sum()) * clips.keypoints.shape[1]
+    assert 0.9 * lit < len(open_figures(["synthetic:validation"], 16)) <= lit < clips.keypoints.shape[:2].numel()
     low, high = figures.keypoints.nan_to_num(torch.inf).amin(1), figures.keypoints.nan_to_num(-torch.inf).amax(1)
     np.testing.assert_allclose((high - low).amax(1), 64 / 1.25, atol=0.01)
     for flat_pose, pose in zip(figures.keypoints, figures.poses, strict=True):
@@ -51,7 +64,8 @@ def test_figures_of_shards_and_data_sets(tmp_path):
     write_pictures(tmp_path / "a.safetensors", PictureSet(images, keypoints))
     found = open_figures([str(tmp_path), str(tmp_path)], SIZE, most=2)
     assert len(found) == 4 and bool(found.poses.isnan().all())
-    assert len(open_figures([str(tmp_path)], SIZE)) == 4
+    whole = open_figures([str(tmp_path)], SIZE)
+    assert len(whole) == 4 and torch.equal(found.keypoints[:2], whole.keypoints[[0, 2]])  # spread evenly
 
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -60,6 +74,30 @@ def test_figures_of_shards_and_data_sets(tmp_path):
     assert len(mine) == 1 and mine.images.shape[2:] == (SIZE, SIZE)
     assert int((~mine.keypoints.isnan().any(-1)).sum()) >= 12
     assert {"human36m", "mpii", "coco", "human-art"} <= set(READERS)
+
+
+def test_what_was_annotated_teaches_all_joints_and_their_depth(tmp_path):
+    """Pseudo-3D labels (section 4.4.3): a body seen from afar, marked with its depths in pixels, has its own bones'
+    depth in mm again, up to how large it is; a figure without depths teaches none, and other chapters get no 3D."""
+    body = convert(mocap_poses("test")[40].float()[None], "CROSSMODAL17", NAPA18)[0]
+    body = body[:, [1, 2, 0]] - body[0, [1, 2, 0]]
+    points, depths = body[:, :2] / 8 + 150, body[:, 2] / 8 + 30
+    noise = torch.randint(256, (300, 300, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for name in ("a.png", "b.png"):
+        Image.fromarray(noise.numpy()).save(tmp_path / name)
+    desk = Desk(tmp_path)
+    joints = {joint: (x, y, 2) for joint, (x, y) in zip(NAPA18.joints, points.tolist(), strict=True)}
+    desk.keep(Edit("a.png", 0, joints, dict(zip(NAPA18.joints, depths.tolist(), strict=True))))
+    desk.keep(Edit("b.png", 0, joints))
+    desk.write()
+    desk.journal.close()
+    figures = open_figures([f"coco:{tmp_path}"], SIZE)
+    assert not figures.keypoints.isnan().any() and bool(figures.poses[1].isnan().all())
+    scale = torch.linalg.vector_norm(bone_vectors(figures.poses[0])) / torch.linalg.vector_norm(bone_vectors(body))
+    torch.testing.assert_close(figures.poses[0], scale * body, atol=2.0, rtol=0)  # tenths of a pixel are 0.8 mm
+    length = load_depth_net()[1].length
+    assert float(bone_vectors(figures.poses[0]).square().sum()) == pytest.approx(float(length.square().sum()), rel=1e-3)
+    assert open_clips(f"coco:{tmp_path}", SIZE).poses is None
 
 
 def test_a_picture_of_one_colour_is_left_out(tmp_path):
@@ -71,8 +109,6 @@ def test_a_picture_of_one_colour_is_left_out(tmp_path):
 
 def _coco(folder, marked=True):
     """One picture with one person, as COCO has it."""
-    from PIL import Image
-
     picture = Image.new("RGB", (80, 80), (200, 30, 30))
     if marked:
         picture.paste((30, 30, 200), (20, 20, 60, 60))
@@ -188,6 +224,12 @@ def test_style_is_measured_against_the_styles_that_were_given(monkeypatch):
             stylised(model.stylizer, figures, styles, seed=seed), figures, styles, model.features, seed
         )
         assert seen["style"] < 1e-6 and seen["cosine"] < 1e-5 < seen["content"]
+    one = Styles(styles.pictures[:1], styles.statistics[:1])
+    output = torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3)).expand(3, -1, -1, -1)
+    alone, thrice = (
+        measure_style(output[:n], figures.take(torch.zeros(n).long()), one, model.features) for n in (1, 3)
+    )
+    assert thrice == pytest.approx(alone, rel=1e-4)
 
 
 # --- the run's folder ------------------------------------------------------------------------------------------------
@@ -234,13 +276,13 @@ def test_a_stage_on_other_data_needs_another_folder(tmp_path):
 def small(monkeypatch):
     """The command with a small system and few figures."""
     monkeypatch.setattr(command, "build_model", lambda pose, depth: small_model())
-    monkeypatch.setattr(command, "load_styles", lambda size: small_styles())
+    monkeypatch.setattr(command, "load_styles", lambda size, names: small_styles())
     monkeypatch.setattr(command, "open_figures", lambda names, size, most: small_figures(most or 4))
 
 
 def wanted(out, stages=(2,), **more) -> TrainCommand:
-    return TrainCommand(out, stages, replace(CONFIG, seed=more.pop("seed", 0)), ("synthetic:train",), every=2,
-                        device="cpu", **more)  # fmt: skip
+    data = more.pop("data", ("synthetic:train",))
+    return TrainCommand(out, stages, replace(CONFIG, seed=more.pop("seed", 0)), data, every=2, device="cpu", **more)
 
 
 def test_stages_two_and_three_in_one_folder(tmp_path, small, capsys):
@@ -289,7 +331,7 @@ def test_the_command_keeps_freed_memory_and_a_call_from_a_notebook_does_not(tmp_
     assert cli.main(["train", "--out", str(tmp_path)]) == 0 and asked == ["libc"]
 
 
-def test_a_plan_changes_nothing_and_counts_what_it_says():
+def test_a_plan_changes_nothing_and_counts_what_it_says(tmp_path):
     model, styles = small_model(), small_styles()
     before = {n: t.clone() for n, t in model.state_dict().items()}
     plan = plan_stage(2, CONFIG, model, small_figures(), styles, HERE)
@@ -298,12 +340,17 @@ def test_a_plan_changes_nothing_and_counts_what_it_says():
     assert plan.trained == 4 * head and plan.seconds > 0
     more = plan_stage(2, replace(CONFIG, batch=4), model, small_figures(), styles, HERE)
     assert 1.9 < more.kept / plan.kept < 2.1  # twice the pictures
+    parts = plan_stage(2, replace(CONFIG, batch=4, passes=2), model, small_figures(), styles, HERE)
+    assert parts.kept == pytest.approx(plan.kept, rel=1e-3)
     again = plan_stage(2, CONFIG, model, small_figures(), styles, HERE)
     assert again.kept == pytest.approx(plan.kept, rel=1e-3)  # of other crops, with a joint more or less in sight
     joint = plan_stage(3, CONFIG, model, small_figures(), styles, HERE)
     sides = ((64, 1), (128, 2), (256, 4), (512, 8), (512, 8), (512, 16))  # channels and reduction of relu1_1 … relu5_1
     assert joint.maps == 3 * 4 * sum(channels * (SIZE // side) ** 2 for channels, side in sides) and plan.maps == 0
     assert joint.memory == joint.weights + 3 * joint.trained + joint.kept + joint.maps
+    path = tmp_path / "c.safetensors"
+    run_stage(2, replace(CONFIG, steps=1), small_model(), small_figures(), Setup(checkpoint=path), styles=styles)
+    assert path.stat().st_size == pytest.approx(plan.checkpoint, rel=0.01)
     table = plan_table([plan])
     assert "2 pose" in table and "MB" in table and table.splitlines()[-1].startswith("about ")
 
@@ -329,6 +376,7 @@ def test_pictures_of_the_system():
 @pytest.mark.parametrize(("words", "said"), [
     (["--stage", "5"], "--stage must be 'all' or numbers from 1 to 4"), (["--stage", "one"], "--stage must be"),
     (["--stage", "1", "3"], "must follow one another"), (["--data", "nowhere"], "no folder of shards"),
+    (["--styles", "nowhere"], "no such painting"),
     (["--stage", "3"], "run stage 2 first"), (["--steps", "0"], "at least 1"),
     (["--supervision", "-1"], "finite number"), (["--real", "2"], "real must be from 0 to 1, got 2.0"),
     (["--batch", "0"], "batch must be at least 1, got 0"), (["--learning-rate", "nan"], "below 1, got nan"),
@@ -348,9 +396,9 @@ def test_the_command_hands_on_what_it_is_asked_for(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(command, "train", asked.append)
     words = "--steps 7 --batch 4 --passes 2 --patience 9 --learning-rate 0.01 --real 0.3 --seed 5 --supervision 0.1"
-    more = ["--fixed-features", "--fine-tune", "before"]
+    more = ["--fixed-features", "--fine-tune", "before", "--styles", "mine", "pool"]
     assert cli.main(["train", "--out", str(tmp_path), *words.split(), *more]) == 0
-    assert asked[0].fine_tune == Path("before")
+    assert asked[0].fine_tune == Path("before") and asked[0].styles == ("mine", "pool")
     assert asked[0].config == TrainingConfig(
         steps=7, batch=4, passes=2, patience=9, learning_rate=0.01, real=0.3, seed=5, fixed_features=True,
         ratios=Ratios(supervision=0.1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -20,12 +21,13 @@ from napa_lib.training.system import NapaModel, Styles
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A stage's needs: bytes of all weights, of the trained ones, of what a backward pass keeps, and of all styles'
-    feature maps, where they are kept; seconds a step."""
+    """A stage's needs: bytes of all weights, of those in a checkpoint, of the trained ones, of what a backward pass
+    keeps, and of all styles' feature maps, where they are kept; seconds a step."""
 
     number: int
     title: str
     weights: int
+    saved: int
     trained: int
     kept: int
     maps: int
@@ -39,8 +41,8 @@ class StagePlan:
 
     @property
     def checkpoint(self) -> int:
-        """Bytes of a checkpoint at most: the weights and two moments."""
-        return self.weights + 2 * self.trained
+        """Bytes of a checkpoint: its weights and two moments."""
+        return self.saved + 2 * self.trained
 
 
 def plan_stage(
@@ -83,13 +85,14 @@ def plan_stage(
     model.zero_grad(set_to_none=True)
     own = {p.untyped_storage().data_ptr() for network in model.networks.values() for p in network.parameters()}
     kept = sum(size for pointer, size in sizes.items() if pointer not in own)
-    weights = sum(_bytes(list(model.networks[name].parameters())) for name in stage.networks)
+    weights = sum(_bytes(model.networks[name].parameters()) for name in stage.networks)
+    saved = sum(_bytes(network.state_dict().values()) for network in model.kept(stage.networks).values())
     trained, seconds = _bytes(parameters), seconds * config.passes
-    return StagePlan(number, stage.title, weights, trained, kept, maps, seconds, config.steps)
+    return StagePlan(number, stage.title, weights, saved, trained, kept, maps, seconds, config.steps)
 
 
-def _bytes(parameters: list[torch.nn.Parameter]) -> int:
-    return sum(p.numel() * p.element_size() for p in parameters)
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors)
 
 
 def plan_table(plans: list[StagePlan]) -> str:
