@@ -6,18 +6,22 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from test_napa import CONFIG, quick, small_figures, small_model, small_styles  # noqa: F401
+from test_napa import CHEAP, CONFIG, quick, small_figures, small_model, small_styles  # noqa: F401
 
 from napa_lib.lifting import lift
 from napa_lib.loop import HERE
-from napa_lib.networks.pose_net import PoseNet2D
+from napa_lib.networks.heatmaps import STRIDE
+from napa_lib.networks.pose_net import PoseNet2D, PosePrediction
+from napa_lib.rendering import render_bone_map
 from napa_lib.skeletons import NAPA18
+from napa_lib.style import StylizationLoss
 from napa_lib.training import run as stages_run
 from napa_lib.training.figures import FigureSet
 from napa_lib.training.objective import NapaLosses
 from napa_lib.training.plateau import Plateau
-from napa_lib.training.run import run_stage
+from napa_lib.training.run import draw, run_stage
 from napa_lib.training.stages import SIZES, Ratios, TrainingConfig, stage_of, trained_in
+from napa_lib.training.system import NapaModel
 
 FULL_SIZES = dict(SIZES)  # before a fixture puts smaller ones in their place
 
@@ -93,6 +97,46 @@ def test_each_stage_descends_by_the_papers_rmsprop(number, monkeypatch):
         assert {id(p) for p in group["params"]} == {id(p) for p in network.parameters()}
         assert (group["momentum"], group["weight_decay"], group["alpha"]) == (0.9, 1e-5, 0.99)
         assert group["initial_lr"] == pytest.approx(rate * (0.01 if name in ("VGG", "VGG'") else 1.0))
+
+
+def test_the_bone_map_is_as_wide_and_as_soft_for_its_size_at_every_size():
+    points = small_figures(2).keypoints
+    for size in (56, 112):
+        expected = render_bone_map(points, NAPA18, size, 20.0 * size / 224, size / 96)
+        assert torch.equal(NapaModel.bone_map(None, points, size), expected)
+
+
+def test_keypoints_are_the_expectation_over_the_whole_map():
+    """Two equal peaks: the joint is in their middle, not on one of them."""
+    maps = torch.full((1, 18, 8, 8), -1e4)
+    maps[..., 2, 1] = maps[..., 2, 5] = 0.0
+    found = NapaModel.keypoints_of(PosePrediction(torch.zeros(1, 18, 2), torch.zeros(1, 18), maps))
+    middle = (torch.tensor([3.0, 2.0]) + 0.5) * STRIDE - 0.5
+    torch.testing.assert_close(found, middle.expand(1, 18, 2))
+
+
+def test_processes_share_a_steps_draw_in_all_it_tells():
+    config = TrainingConfig(batch=6, real=0.5, seed=3)
+    whole, parts = draw(7, config, 99, 24), [draw(7, config, 99, 24, rank, 3) for rank in range(3)]
+    for name in ("figures", "styles", "real"):
+        dealt = torch.stack([getattr(part, name) for part in parts], 1).flatten()
+        assert torch.equal(dealt, getattr(whole, name))
+    assert 0 < int(whole.real.sum()) < 6
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_step_descends_the_drawn_figures_in_the_drawn_styles(number):
+    """By hand: each picture in its style, its content kept, each term what lesson 01's loss says, and their means."""
+    config = replace(CONFIG, steps=1, batch=4, passes=2, real=0.0)
+    record = run_stage(number, config, small_model(), small_figures(), HERE, 1, small_styles())[0]
+    drawn, styles, model = draw(0, config, 6, 3), small_styles(), small_model()
+    assert len(drawn.styles.unique()) > 1
+    content = small_figures().images[drawn.figures].float() / 255
+    with torch.no_grad():
+        output = model.stylizer(content, model.stylizer.style(styles.statistics[drawn.styles]))
+        terms = StylizationLoss(model.features, CHEAP)(output, styles.pictures[drawn.styles], content).terms
+    for name, value in terms.items():
+        assert record[name] == pytest.approx(float(value.mean()), rel=1e-3), name
 
 
 def test_fixed_vggs_are_not_trained_along():

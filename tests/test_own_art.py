@@ -99,6 +99,9 @@ def test_cut_out_figures_keep_their_joints(figures):
     source = own_art.cut_out(some, joints)
     for row, figure in enumerate(some):
         low, high = source.boxes[row].view(2, 2)
+        torch.testing.assert_close(
+            (high - low).max() * own_art.ROUND, torch.tensor(float(own_art.SIDE)), rtol=1e-3, atol=0
+        )
         x0, y0, x1, y1 = figure.box
         share = (source.pictures.keypoints[row][NAPA18.index("l_knee")] - low) / (high - low)
         wanted = (figure.keypoints[ART14.index("l_knee")] - torch.tensor([x0, y0])) / torch.tensor([x1 - x0, y1 - y0])
