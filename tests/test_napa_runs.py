@@ -167,9 +167,11 @@ def test_a_folder_that_was_moved_goes_on_with_its_data_elsewhere(tmp_path, small
     moved = (tmp_path / "here").rename(tmp_path / "there")
     asked = longer(wanted(moved, (1,), data=("coco:/mnt/1/mine#train", "C:\\shards")), 4)
     train(asked)
-    for other in ("mpii:/mnt/1/mine#train", "coco:/mnt/1/mine#val", "coco:/mnt/1/yours#train"):
+    for other in ("mpii:/mnt/1/mine#train", "coco:/mnt/1/mine#val", "coco:/mnt/1/yours#train", "/mnt/mine#train"):
         with pytest.raises(CheckpointError, match=f"not with --data {other}"):
-            train(replace(asked, data=(other, "shards")))
+            train(replace(asked, data=(other, "shards/")))
+    with pytest.raises(CheckpointError, match="not with --data coco:/mnt/mine#train others/"):
+        train(replace(asked, data=("coco:/mnt/mine#train", "others/")))
     monkeypatch.setattr(command, "open_figures", lambda *_: small_figures(5))
     with pytest.raises(CheckpointError, match="trained stage 1 with 4 figures, not with 5 figures"):
         train(longer(asked, 5))

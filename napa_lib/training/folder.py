@@ -20,7 +20,6 @@ from torch import Tensor
 
 from napa_lib import __version__
 from napa_lib.checkpoints import settings_in
-from napa_lib.data.known import is_known
 from napa_lib.engine import CheckpointError, load_metadata
 from napa_lib.files import sha256, write_text
 from napa_lib.results import hardware, to_json
@@ -272,7 +271,7 @@ def styles_mark(names: Sequence[str]) -> dict[str, str]:
 def _essence(value: Any) -> Any:
     """What must agree: of a file what is in it, whatever it is called; of data its name, wherever it lies."""
     if isinstance(value, list):
-        return [(is_known(name) and name.partition(":")[0], re.split(r"[/\\:]", name)[-1]) for name in value]
+        return [re.sub(r"^(\w\w[\w-]*:)?.*[/\\]", r"\1", name.rstrip("/\\")) for name in value]
     return value.get("sha256") if isinstance(value, dict) else value
 
 
