@@ -46,7 +46,7 @@ def test_limits_decide_before_the_guess_does(depth_net):
                                            "r_elbow", "r_wrist")]  # fmt: skip
     assert sorted(REGRESSION_BONES[i] for i in TURNED) == sorted(zip(end, start, strict=True))
     strained = []
-    for number, side in itertools.product((0, 40, 60, 70, 150), (1, -1)):  # as the network guesses, and the very opposite
+    for number, side in itertools.product((0, 40, 60, 70, 150), (1, -1)):  # as guessed, and the opposite
         body = convert(mocap_poses("test")[number][None].float(), "CROSSMODAL17", NAPA18)[0]
         keypoints = body[:, [1, 2]] / 4 + 300
         lifted = lift(keypoints[None], *depth_net).detach()

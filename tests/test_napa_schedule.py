@@ -175,3 +175,12 @@ def test_a_fall_of_less_than_one_per_cent_is_none(fall, rate):
     for step in range(11):
         plateau.see(torch.tensor((1 - fall) ** step))
     assert plateau.rate == rate
+
+
+def test_the_loss_is_looked_at_in_windows_of_a_fifth_of_the_patience():
+    """Noise that cancels within four steps is no fall: 20 steps after the first window the rate is lowered."""
+    plateau, rates = Plateau(0.5, 20), []
+    for step in range(24):
+        plateau.see(torch.tensor((1.8, 0.2, 1.5, 0.5)[step % 4]))
+        rates.append(plateau.rate)
+    assert rates == [1.0] * 23 + [0.5]
