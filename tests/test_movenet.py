@@ -196,7 +196,7 @@ def test_the_tree_hears_the_networks_the_less_the_more_it_is_a_drawing(floor):
     tree, first, second = Listening(), One(56, (7, 7)), One(32, (24, 12), (24, 13), (25, 12), (25, 13), floor=floor)
     network = PoseEnsemble(first, second, Three(20, 21), tree)
     found = network(crops(), mirror=True)
-    other, looked = network._second_opinion(crops(), 56, True), network._third_opinion(crops(), 56, True)
+    other, looked = network.second_opinion(crops(), 56, True), network.third_opinion(crops(), 56, True)
     q = drawn_rather(other, looked).item()
     assert (q > 1) == (floor == -9.0)
     expected = first.maps + q * SECOND_WEIGHT * other
@@ -234,7 +234,7 @@ def test_a_drawing_that_nobody_photographed_is_somebody_where_the_second_is_sure
     """The higher of two judgements counts; the second's sureness is that of its maps as they are weighed."""
     network = PoseEnsemble(One(56, (7, 7)), One(32, (4, 4)), Three(), PoseTree())
     network.calibration.copy_(torch.tensor([[0.5, 2.0, 0.0, -1.0], [0.0, 0.0, 2.0, 9.0]]))
-    sure = network._second_opinion(crops(), 56, True).exp().flatten(2).amax(-1).mean(1)
+    sure = network.second_opinion(crops(), 56, True).exp().flatten(2).amax(-1).mean(1)
     assert 0 < sure.item() < 0.9
     for mirror in (True, False):
         np.testing.assert_allclose(network(crops(), mirror).confidence, 2 * np.log(sure.item()) + 9, atol=1e-4)
@@ -256,9 +256,9 @@ def test_the_second_looks_at_the_mirror_image_too():
     one, both = (
         PoseEnsemble(One(56), Multiples(f), Three(), PoseTree()) for f in (factors, (factors + factors[MIRRORED]) / 2)
     )
-    expected = both._second_opinion(crops(), 56, False)
-    torch.testing.assert_close(one._second_opinion(crops(), 56, True), expected)
-    assert not torch.allclose(one._second_opinion(crops(), 56, False), expected)
+    expected = both.second_opinion(crops(), 56, False)
+    torch.testing.assert_close(one.second_opinion(crops(), 56, True), expected)
+    assert not torch.allclose(one.second_opinion(crops(), 56, False), expected)
 
 
 def test_a_calibration_is_saved_and_loaded(tmp_path):

@@ -14,7 +14,10 @@ import torch
 from napa_lib.course.notebooks import FOLDER, find_notebooks
 from napa_lib.data import asset_path, load_art_figures
 from napa_lib.data.art_figures import ArtFigure
+from napa_lib.data.crops import crop_matrices, square_boxes, to_crop
 from napa_lib.evaluate.art import score_art
+from napa_lib.networks.pose_ensemble import load_pose_ensemble
+from napa_lib.networks.pose_tree import CELLS
 from napa_lib.results import interval, paired_interval, shipped, shipped_runs
 from napa_lib.skeletons import ART14
 from napa_lib.study.lessons.lesson_09 import live, pictures, tables
@@ -146,3 +149,23 @@ def test_the_rates_on_art_in_the_lessons_words_are_the_stored_ones():
     ends = " and ".join("{:.0f} to {:.0f}".format(*rate["interval"]) for rate in (drawings, paintings))
     words = f"{drawings['percent']:.0f} %, on paintings {paintings['percent']:.0f} % (95 % intervals {ends})"
     assert words in words_of("09")
+
+
+def test_the_lesson_shows_what_the_estimator_does():
+    """The last maps are the estimator's own, and its words about the runner's ankles hold."""
+    crop, maps = live.opinions(live.runner())
+    with torch.no_grad():
+        whole = load_pose_ensemble()(crop[None], mirror=True).heatmaps[0]
+    torch.testing.assert_close(maps["with the tree"], whole, atol=1e-3, rtol=1e-4)
+    left, right = ({name: live.place(m, f"{side}_ankle").float() for name, m in maps.items()} for side in "lr")
+    apart = {name: float((left[name] - right[name]).norm()) for name in maps}
+    assert apart["product"] < 2 and apart["DrawnPoseNet"] < 2 and apart["with the tree"] > 15
+    matrix = crop_matrices(square_boxes(torch.tensor([live.runner().box])), 4 * CELLS)
+    truth = to_crop(live.runner().keypoints[None], matrix)[0, ART14.index("l_ankle")] / 4
+    near = {name for name in maps if float((left[name] - truth).norm()) < 5}
+    assert near == {"WarmPoseNet", "with the tree"}
+    page = pictures.opinions_figure(crop, maps, ("l_ankle", "r_ankle"), "MoveNet")
+    assert [axis.get_title() for axis in page.axes[:5]] == [*maps][:2] + ["MoveNet\n(your prediction)"] + [*maps][3:]
+    rings = [axis.lines[0].get_xydata()[0].tolist() for axis in page.axes]
+    assert rings == [place.tolist() for side in (left, right) for place in side.values()]
+    plt.close(page)

@@ -75,12 +75,10 @@ class PoseEnsemble(nn.Module):
         """The product's log heat maps (B, 18, S / 4, S / 4), and the evidence (B, 18, 4): warm, z, log sureness, 1."""
         found = self.warm(images, mirror)
         cells = found.heatmaps.shape[-1]
-        second, logits = self._second_opinion(images, cells, mirror), self._third_opinion(images, cells, mirror)
-        q = drawn_rather(second, logits)[:, None, None, None]
-        heatmaps = found.heatmaps + q * SECOND_WEIGHT * second
-        heatmaps[:, KNOWN] += THIRD_WEIGHT / q.clamp(min=1.0) * ((1 - FLOOR) * logits.sigmoid() + FLOOR).log()
+        second, logits = self.second_opinion(images, cells, mirror), self.third_opinion(images, cells, mirror)
+        heatmaps, strength = multiplied(found.heatmaps, second, logits)
         if mirror:
-            heatmaps = self.tree(STRENGTH / q.clamp(min=1.0) * heatmaps)
+            heatmaps = self.tree(strength * heatmaps)
         p = heatmaps[:, KNOWN].flatten(2).softmax(-1)
         there = (p * logits.flatten(2)).sum(-1)  # (B, 13)
         at_joint = there.mean(1, keepdim=True).expand(-1, NAPA18.num_joints).clone()
@@ -88,7 +86,7 @@ class PoseEnsemble(nn.Module):
         drawn = sureness(second).log()[:, None].expand_as(at_joint)
         return heatmaps, torch.stack([found.confidence, at_joint, drawn, torch.ones_like(at_joint)], -1)
 
-    def _second_opinion(self, images: Tensor, cells: int, mirror: bool) -> Tensor:
+    def second_opinion(self, images: Tensor, cells: int, mirror: bool) -> Tensor:
         """Log probabilities (B, 18, cells, cells), of the mean of its looks."""
         shown = _sized(images, SECOND_SIZE)
         maps = self.second(shown).heatmaps
@@ -97,7 +95,7 @@ class PoseEnsemble(nn.Module):
         maps = maps.flatten(2).log_softmax(-1).view_as(maps)
         return interpolate(maps, (cells, cells), mode="bilinear", align_corners=False)
 
-    def _third_opinion(self, images: Tensor, cells: int, mirror: bool) -> Tensor:
+    def third_opinion(self, images: Tensor, cells: int, mirror: bool) -> Tensor:
         """MoveNet's logits (B, 13, cells, cells) of the `KNOWN` joints, the mean of its looks."""
         shown = _sized(images, THIRD_SIZE)
         maps = self.third(shown).heatmaps[:, THEIRS]
@@ -105,6 +103,22 @@ class PoseEnsemble(nn.Module):
             turned = self.third(shown.flip(-1)).heatmaps[:, THEIRS]
             maps = (maps + turned.flip(-1)[:, SWAPPED]) / 2
         return interpolate(maps.float(), (cells, cells), mode="bilinear", align_corners=False)
+
+
+def multiplied(warm: Tensor, second: Tensor, third: Tensor) -> tuple[Tensor, Tensor]:
+    """The product of the three networks' heat maps, log p of `PoseEnsemble`, and how strongly the tree hears it.
+
+    Args:
+        warm, second: (B, 18, h, w) log heat maps.
+        third: (B, 13, h, w) logits of the `KNOWN` joints.
+
+    Returns:
+        (B, 18, h, w), up to a constant a map, and STRENGTH / max(q, 1), (B, 1, 1, 1).
+    """
+    q = drawn_rather(second, third)[:, None, None, None]
+    heatmaps = warm + q * SECOND_WEIGHT * second
+    heatmaps[:, KNOWN] += THIRD_WEIGHT / q.clamp(min=1.0) * ((1 - FLOOR) * third.sigmoid() + FLOOR).log()
+    return heatmaps, STRENGTH / q.clamp(min=1.0)
 
 
 def drawn_rather(second: Tensor, third: Tensor) -> Tensor:

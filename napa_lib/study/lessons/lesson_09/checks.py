@@ -239,3 +239,65 @@ def check_hidden(my_hidden) -> Verdict:
     if after - before < RISE:
         return wrong(f"the rate rises by {after - before:.1f} points only: are those the worst ones?")
     return right(f"from {before:.0f} to {after:.0f} %, and no pose is better. So mark before you look at the estimate.")
+
+
+def _chances() -> tuple[np.ndarray, np.ndarray]:
+    chances = np.random.default_rng(8).gamma(0.7, 1.0, (3, 4, 6)) + 1e-3
+    return chances / chances.sum((1, 2), keepdims=True), np.array([1.0, 0.5, 2.0])
+
+
+def _normalised(log_p: np.ndarray) -> np.ndarray:
+    return log_p - log_p.max() - np.log(np.exp(log_p - log_p.max()).sum())
+
+
+def check_product(my_product) -> Verdict:
+    chances, powers = _chances()
+    for strength in (1.0, 400.0):  # with the second, no number is small enough for a product
+        got = my_product(chances.copy(), strength * powers)
+        if not isinstance(got, (list, tuple)) or len(got) != 2:
+            return wrong("return both: the map, a comma, and the place (x, y).")
+        found = numbers(got[0], (4, 6), "the map")
+        expected = _normalised((strength * powers[:, None, None] * np.log(chances)).sum(0))
+        if not np.allclose(found, expected, rtol=1e-4, atol=1e-3):
+            return wrong(_product_hint(found, expected, chances, strength * powers))
+        if np.shape(got[1]) == ():
+            return wrong(
+                "the map is right; its `argmax()` counts cells row by row: `np.unravel_index` makes (y, x) of it."
+            )
+        place = numbers(got[1], (2,), "the place")
+        y, x = np.unravel_index(expected.argmax(), expected.shape)
+        if not np.allclose(place, (x, y)):
+            swapped = (
+                "that is (y, x): rows are y." if np.allclose(place, (y, x)) else "its likeliest cell is elsewhere."
+            )
+            return wrong(f"the map is right; {swapped}")
+    return right("where each names several places, the product keeps what they share.")
+
+
+def _product_hint(found: np.ndarray, expected: np.ndarray, chances: np.ndarray, powers: np.ndarray) -> str:
+    def same(other: np.ndarray) -> bool:
+        return bool(np.allclose(found, other, rtol=1e-4, atol=1e-3))
+
+    if not np.isfinite(found).all():
+        return (
+            "infinite or NaN: such chances are 0 to a computer. Add logarithms, take off the highest before `np.exp`."
+        )
+    if same(np.exp(expected)):
+        return "these are chances; their logarithms are asked for."
+    total = np.tensordot(powers, chances, 1)
+    if any(same(other) for mean in (total, chances.sum(0)) for other in (np.log(mean / mean.sum()), mean / mean.sum())):
+        return "a sum of chances: one network that is sure is enough. In a product all have to agree."
+    if same(expected - expected.max()):
+        return "the highest chance is 1; all cells together should have 1."
+    if np.ptp(found - expected) < 1e-3:
+        return "right up to a constant: all cells together have a chance of 1. Take off `np.log(np.exp(log_p).sum())`."
+    if same(_normalised(np.log(chances).sum(0))):
+        return "the powers are missing: p to the power of a is a log p, and a factor before p is lost in normalising."
+    if same(_normalised((powers[:, None, None] * np.log(chances)).mean(0))):
+        return "a mean of logarithms: it gives each network a third of its power. Add them."
+    for axis, name in ((0, "column"), (1, "row")):
+        if np.allclose(np.exp(found).sum(axis), 1.0, atol=1e-3):
+            return f"each {name} has a chance of 1 by itself: one sum over the whole map."
+    if same(_normalised(np.log(chances[0]))):
+        return "that is the first network's map alone."
+    return "add each map's logarithm times its power; then take off the logarithm of the sum of all chances."

@@ -385,4 +385,89 @@ HIDDEN = Exercise(
     ),
 )
 
-EXERCISES = (INTERVAL, DEPTHS, SPLIT, LOSS, CHOICE, HIDDEN)
+
+def _product(
+    log_p: str = "(powers[:, None, None] * np.log(chances)).sum(0)",
+    normalised: str = "log_p - log_p.max() - np.log(np.exp(log_p - log_p.max()).sum())",
+    place: str = "(x, y)",
+) -> str:
+    return f"""
+        def my_product(chances, powers):
+            log_p = {log_p}
+            log_p = {normalised}
+            y, x = np.unravel_index(log_p.argmax(), log_p.shape)
+            return log_p, {place}
+    """
+
+
+PRODUCT = Exercise(
+    id="09.7",
+    title="Three answers, one product",
+    kind="code",
+    difficulty=2,
+    minutes=8,
+    task="""
+        `chances` (N, H, W) holds what N networks say of one joint: the chance of each cell, above 0. `powers` (N,) has
+        the exponent of each network. Both are NumPy arrays of float64. Return two things: the logarithm of the product
+        of the maps to their powers, (H, W), normalised so that the chances of all cells sum to 1; and its likeliest
+        cell (x, y). Some powers are large: compute with logarithms from the start.
+    """,
+    stub="""
+        def my_product(chances, powers):
+            ...
+            return None  # (H, W) logarithms, (x, y)
+    """,
+    answer="my_product",
+    hints=(
+        "A product is a sum of logarithms, a power a factor: `powers[:, None, None] * np.log(chances)`, summed over N.",
+        "To normalise, take off `log_p.max()` first, then `np.log(np.exp(log_p).sum())`. `log_p.argmax()` counts cells "
+        "row by row: `np.unravel_index(..., log_p.shape)` gives (y, x).",
+    ),
+    if_you_see="`divide by zero encountered in log`: a sum of `np.exp` was 0, as all its terms were too small.",
+    solution=_product(),
+    why="""
+        This is the estimator's `multiplied`, but for what sets the powers. A sum, or mixture, says that one network is
+        right and nobody knows which; a product, that each has seen something, and that their errors are independent
+        (Hinton, 2002, calls it a product of experts). They are not quite, hence the powers.
+    """,
+    check=checks.check_product,
+    other_answers=(
+        """
+        def my_product(chances, powers):
+            log_p = (torch.tensor(powers)[:, None, None] * torch.tensor(chances).log()).sum(0)
+            log_p = log_p.flatten().log_softmax(0).view(log_p.shape)
+            return log_p, (int(log_p.argmax()) % log_p.shape[1], int(log_p.argmax()) // log_p.shape[1])
+        """,
+        """
+        def my_product(chances, powers):
+            log_p = sum(power * np.log(chance) for chance, power in zip(chances, powers))
+            log_p -= np.logaddexp.reduce(log_p, axis=None)
+            y, x = np.argwhere(log_p == log_p.max())[0]
+            return [log_p, np.array([x, y])]
+        """,
+    ),
+    wrong_answers=(
+        WrongAnswer("sum", _product("np.log((powers[:, None, None] * chances).sum(0))"), "a sum of chances"),
+        WrongAnswer("not normalised", _product(normalised="log_p"), "up to a constant"),
+        WrongAnswer("highest is 1", _product(normalised="log_p - log_p.max()"), "the highest chance is 1"),
+        WrongAnswer("factors", _product("np.log(powers[:, None, None] * chances).sum(0)"), "the powers are missing"),
+        WrongAnswer("mean", _product("(powers[:, None, None] * np.log(chances)).mean(0)"), "a mean of logarithms"),
+        WrongAnswer("columns", _product(normalised="log_p - np.log(np.exp(log_p).sum(0))"), "each column has"),
+        WrongAnswer("rows", _product(normalised="log_p - np.log(np.exp(log_p).sum(1, keepdims=True))"), "each row has"),
+        WrongAnswer("chances", _product(normalised="np.exp(log_p) / np.exp(log_p).sum()"), "these are chances"),
+        WrongAnswer("underflow", """
+            def my_product(chances, powers):
+                p = (chances ** powers[:, None, None]).prod(0)
+                log_p = np.log(p / p.sum())
+                y, x = np.unravel_index(log_p.argmax(), log_p.shape)
+                return log_p, (x, y)
+            """, "infinite or NaN"),
+        WrongAnswer("first", _product("np.log(chances[0])"), "first network's map alone"),
+        WrongAnswer("(y, x)", _product(place="(y, x)"), "rows are y"),
+        WrongAnswer("flat", _product(place="log_p.argmax()"), "counts cells row by row"),
+        WrongAnswer("only the map", _product(place="(x, y)").replace("return log_p, (x, y)", "return log_p"), "both"),
+        WrongAnswer("over networks", _product("(powers[:, None, None] * np.log(chances)).max(0)"), "add each map's"),
+    ),
+)  # fmt: skip
+
+EXERCISES = (INTERVAL, DEPTHS, SPLIT, LOSS, CHOICE, HIDDEN, PRODUCT)

@@ -12,13 +12,18 @@ from torch import Tensor
 
 from napa_lib.annotate.pseudo_depth import pseudo_depth
 from napa_lib.data import ArtFigure, asset_path, load_art_figures
+from napa_lib.data.crops import crop_matrices, square_boxes
 from napa_lib.evaluate.art import GROUPS, ArtScore
 from napa_lib.lifting import load_depth_net
 from napa_lib.loop import Setup
-from napa_lib.networks.warm_pose_net import WarmPoseNet, load_warm_pose_net
+from napa_lib.networks.pose_ensemble import KNOWN, load_pose_ensemble, multiplied
+from napa_lib.networks.pose_tree import CELLS
+from napa_lib.networks.warm_pose_net import SIZE, WarmPoseNet, load_warm_pose_net
 from napa_lib.skeletons import ART14, NAPA18, convert
-from napa_lib.training.own_art import FOLDER, TUNING, Looked, fine_tune, look, score, split
+from napa_lib.training.own_art import FOLDER, TUNING, Looked, crops_of, fine_tune, look, score, split
 
+RUNNER = "blueman_207_01"  # a stick man whose two ankles the product of the networks finds on one leg
+NETWORKS = ("WarmPoseNet", "DrawnPoseNet", "MoveNet")
 LEAST = 8  # figures of a folder with which the lesson makes sense
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
@@ -80,6 +85,38 @@ def fitted(figure: ArtFigure) -> tuple[Tensor, dict[str, bool]]:
     neck, thorax = (found.pose[NAPA18.index(name)] for name in ("neck", "thorax"))
     pose[ART14.index("upper_neck")] = 2 * neck - thorax  # NAPA18's neck was made from these two
     return pose, dict(zip(limbs, found.allowed.tolist(), strict=True))
+
+
+def runner() -> ArtFigure:
+    """A stick man, validation figure of the estimator."""
+    figures = load_art_figures(asset_path("stick_men/figures.json"))
+    return next(figure for figure in figures if figure.name == RUNNER)
+
+
+@torch.no_grad()
+def opinions(figure: ArtFigure) -> tuple[Tensor, dict[str, Tensor]]:
+    """What the estimator that ships makes of a figure, part by part.
+
+    Returns:
+        the crop at which it looks, (3, SIZE, SIZE), and log heat maps (18, CELLS, CELLS) of the three `NETWORKS`,
+        their "product", and "with the tree". MoveNet's are zero for the joints that it does not know.
+    """
+    matrices = crop_matrices(square_boxes(torch.tensor([figure.box])), SIZE)
+    crops = crops_of([figure], matrices, SIZE)
+    whole = load_pose_ensemble()
+    warm = whole.warm(crops, mirror=True).heatmaps
+    second, logits = whole.second_opinion(crops, CELLS, mirror=True), whole.third_opinion(crops, CELLS, mirror=True)
+    product, strength = multiplied(warm, second, logits)
+    third = torch.zeros_like(warm)
+    third[:, KNOWN] = logits.sigmoid().log()
+    maps = (*zip(NETWORKS, (warm, second, third), strict=True), ("product", product))
+    return crops[0], {name: m[0] for name, m in (*maps, ("with the tree", whole.tree(strength * product)))}
+
+
+def place(log_p: Tensor, joint: str) -> Tensor:
+    """The likeliest cell of a joint of `NAPA18` as (x, y), from (18, H, W) log heat maps."""
+    row, column = divmod(int(log_p[NAPA18.index(joint)].argmax()), log_p.shape[-1])
+    return torch.tensor([column, row])
 
 
 def tune(figures: list[ArtFigure], shots: int, steps: int, seed: int) -> tuple[WarmPoseNet, list[int]]:

@@ -7,15 +7,16 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from napa_lib.data import ArtFigure
 from napa_lib.results import interval
-from napa_lib.skeletons import ART14
+from napa_lib.skeletons import ART14, NAPA18
 from napa_lib.study.figures import PALETTE, to_array
 from napa_lib.study.guesses import mark_guess
-from napa_lib.study.lessons.lesson_09.live import Measured, resampled
+from napa_lib.study.lessons.lesson_09.live import Measured, place, resampled
 from napa_lib.study.plots import draw_pose
 
 Runs = Sequence[Mapping[str, Any]]  # the stored results of the seeds
@@ -87,6 +88,32 @@ def fewer_words(right: Tensor, counted: Tensor, count: int) -> str:
     """What it shows, in a sentence."""
     _, (low, high) = ends_of(right, counted, count)
     return f"With {count} figures the rate lies between {low:.0f} and {high:.0f} %: {high - low:.0f} points apart."
+
+
+def opinions_figure(crop: Tensor, maps: Mapping[str, Tensor], joints: Sequence[str], guess: str | None) -> Figure:
+    """Heat maps side by side over the picture, a row for each joint; a ring round each map's likeliest cell.
+
+    Args:
+        crop: (3, S, S).
+        maps: title -> (18, h, w) log heat maps, each shown from none to its own highest chance.
+        joints: names of `NAPA18`.
+        guess: the title that the reader chose.
+    """
+    page, axes = plt.subplots(len(joints), len(maps), figsize=(7.2, 1.6 * len(joints)), squeeze=False)
+    for line, joint in zip(axes, joints, strict=True):
+        for axis, log_p in zip(line, maps.values(), strict=True):
+            height, width = log_p.shape[1:]
+            chance = (log_p[NAPA18.index(joint)] - log_p[NAPA18.index(joint)].amax()).exp()
+            extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+            axis.imshow(0.6 + 0.4 * to_array(crop).mean(-1), cmap="gray", vmin=0, vmax=1, extent=extent)
+            axis.imshow(chance, cmap=ListedColormap([PALETTE[1]]), alpha=chance.numpy())
+            axis.plot(*place(log_p, joint), "o", color="black", markersize=13, fillstyle="none", clip_on=False)
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        line[0].set_ylabel(joint, fontsize=9)
+    for axis, title in zip(axes[0], maps, strict=True):
+        axis.set_title(title + ("\n(your prediction)" if title == guess else ""), fontsize=9)
+    return page
 
 
 def shots_figure(runs: Runs, guess: float | None) -> Figure:
