@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -74,6 +75,10 @@ def test_the_set_up_cell_runs_where_the_library_is(found):
     plain = re.sub(r"^(\s+)[!%].*", r"\1pass", code, flags=re.MULTILINE)  # what only IPython understands
     exec(compile(plain, "setup", "exec"), {})
     assert (HERE in code) == (found is not None)
+    kept = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    spins = f"{plain}\nimport os\nprint(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", spins], env=kept, capture_output=True, text=True, check=True)
+    assert told.stdout == "5000 False\n"  # torch, which the next cells import, reads it when it is loaded
 
 
 # The site

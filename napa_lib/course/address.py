@@ -28,7 +28,8 @@ if COLAB:
     output.enable_custom_widget_manager()
 {{colab}}
 {FOUND}
-    raise SystemExit("napa_lib is not here. Run: make lab. Then run this cell again.")"""
+    raise SystemExit("napa_lib is not here. Run: make lab. Then run this cell again.")
+import napa_lib  # before torch: it says how torch's threads wait"""
 CLONE = f"""    {FOUND}
         !git clone --quiet --depth 1 {{address}} napa && pip install --quiet -e napa
         %cd -q napa
