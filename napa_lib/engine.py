@@ -8,10 +8,11 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,6 +24,8 @@ from napa_lib.files import write_atomically
 
 Item = TypeVar("Item")
 Config = TypeVar("Config")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 CHECKPOINT_FORMAT = "napa-checkpoint-1"
 
@@ -52,6 +55,17 @@ def seed_everything(seed: int) -> torch.Generator:
     # It would also fill every fresh tensor before a kernel writes it: up to two fifths of a training step on a CPU.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.Generator().manual_seed(seed)
+
+
+def made_on_cpu(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that makes its tensors on the CPU unless it names a device, whatever torch's default device is."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.device("cpu"):
+            return function(*args, **kwargs)
+
+    return call
 
 
 def choose_device(name: str = "auto") -> torch.device:

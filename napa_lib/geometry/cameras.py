@@ -168,7 +168,7 @@ def look_at(position: Tensor, target: Tensor, up: Tensor, focal: float, size: tu
     rotation = torch.stack([right, torch.linalg.cross(forward, right), forward], -2)
     translation = -(rotation @ position[..., None]).squeeze(-1)
     centre = ((size[0] - 1) / 2, (size[1] - 1) / 2)
-    intrinsics = torch.tensor([[focal, 0.0, centre[0]], [0.0, focal, centre[1]], [0.0, 0.0, 1.0]]).to(rotation)
+    intrinsics = rotation.new_tensor([[focal, 0.0, centre[0]], [0.0, focal, centre[1]], [0.0, 0.0, 1.0]])
     return Camera(intrinsics.expand_as(rotation), rotation, translation, (0.0, 0.0, 0.0, 0.0), size)
 
 

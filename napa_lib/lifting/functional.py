@@ -192,7 +192,7 @@ def _paths() -> Tensor:
     """(18, 15): 1 where a bone lies between the joint and the thorax."""
     parent = dict(REGRESSION_BONES)
     bone = {child: index for index, (child, _) in enumerate(REGRESSION_BONES)}
-    paths = torch.zeros(NAPA18.num_joints, len(REGRESSION_BONES))
+    paths = torch.zeros(NAPA18.num_joints, len(REGRESSION_BONES), device="cpu")
     for joint in bone:
         step = joint
         while step != THORAX:
@@ -203,6 +203,6 @@ def _paths() -> Tensor:
 
 def _reached() -> Tensor:
     """(18,): which joints the regression tree reaches."""
-    reached = torch.zeros(NAPA18.num_joints, dtype=torch.bool)
+    reached = torch.zeros(NAPA18.num_joints, dtype=torch.bool, device="cpu")
     reached[[THORAX, *(child for child, _ in REGRESSION_BONES)]] = True
     return reached

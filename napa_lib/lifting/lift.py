@@ -12,7 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, config_in, load_tensors, load_weights, save_tensors, telling_header
+from napa_lib.engine import (
+    CheckpointError,
+    config_in,
+    load_tensors,
+    load_weights,
+    made_on_cpu,
+    save_tensors,
+    telling_header,
+)
 from napa_lib.geometry.precision import common_precision
 from napa_lib.lifting.functional import PELVIS, bone_vectors, joints_from_bone_vectors, place_in_map
 from napa_lib.lifting.networks import DepthNet, MapPreset
@@ -94,6 +102,7 @@ class BoneStandardizer:
         return cls(*statistics)
 
 
+@made_on_cpu
 def load_depth_net(path: str | Path | None = None) -> tuple[DepthNet, BoneStandardizer]:
     """A trained depth network, ready to use, and the bone statistics that belong to it.
 

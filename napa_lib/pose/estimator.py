@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from napa_lib.data.crops import square_boxes
-from napa_lib.engine import CheckpointError, choose_device, config_in, load_metadata
+from napa_lib.engine import CheckpointError, choose_device, config_in, load_metadata, made_on_cpu
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
 from napa_lib.networks.movenet import PeopleDetector, load_movenet
 from napa_lib.networks.person_detector import load_detector
@@ -81,6 +81,7 @@ class PoseEstimator:
         self.depth_net, self.standardizer, self.size = depth_net.eval(), standardizer, size
 
     @classmethod
+    @made_on_cpu
     def from_pretrained(
         cls, path: str | Path | None = None, device: str = "auto", depth: str | Path | None = None
     ) -> PoseEstimator:
@@ -115,6 +116,7 @@ class PoseEstimator:
             self._detectors = [d.to(place).eval() for d in (PeopleDetector(third), load_detector())]
         return self._detectors
 
+    @made_on_cpu
     def predict(
         self,
         image: ImageLike,
@@ -149,6 +151,7 @@ class PoseEstimator:
         picture = open_picture(image, None if wanted is None else wanted.tolist())
         return self.estimate([picture], [wanted], skeleton, crops, many)[0]
 
+    @made_on_cpu
     def predict_many(
         self, images: Iterable[ImageLike], joint_set: str | Skeleton = NAPA18, crops: int = 1, batch: int = 8
     ) -> Iterator[list[PoseResult]]:
@@ -173,6 +176,7 @@ class PoseEstimator:
             results = iter(self.estimate(good, [None] * len(good), skeleton, crops) if good else ())
             yield from (next(results) if isinstance(picture, Picture) else picture for picture in group)
 
+    @made_on_cpu
     def estimate(
         self,
         pictures: Sequence[Picture],
@@ -198,6 +202,7 @@ class PoseEstimator:
         seen = iter(look(self.network, shown, views, self.size, mirror=True) if shown else ())
         return [self._results(b, *next(seen), skeleton) if len(b) else [] for b in all_boxes]
 
+    @made_on_cpu
     def find(self, pictures: Sequence[Picture], many: bool = False) -> list[Tensor]:
         """Boxes round the figures of each picture, with room to spare, (N, 4), N at least 1, the likeliest first.
 

@@ -176,7 +176,7 @@ def _edge_frames(a: Tensor, b: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Te
     edge's direction (E, B, 2) and half its length (E, B, 1)."""
     a, b = a.transpose(0, 1), b.transpose(0, 1)
     length = torch.hypot(*(b - a).unbind(-1))[..., None]
-    axis = torch.where(length > POINT, (b - a) / length.clamp_min(POINT), torch.tensor([1.0, 0.0]).to(a))
+    axis = torch.where(length > POINT, (b - a) / length.clamp_min(POINT), a.new_tensor([1.0, 0.0]))
     ex, ey = axis[..., None].unbind(2)
     mx, my = (0.5 * (a + b))[..., None].unbind(2)
     along = (x - mx) * ex + (y - my) * ey

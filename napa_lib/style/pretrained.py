@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_weights, save_tensors, telling_header
+from napa_lib.engine import load_weights, made_on_cpu, save_tensors, telling_header
 from napa_lib.networks import VGG19Features
 from napa_lib.quantization import quantize, read_weights
 from napa_lib.style.functional import check_range
@@ -68,6 +68,7 @@ def save_stylizer(path: str | Path, network: TransformNet, styles: Sequence[str]
     save_tensors(path, quantize(network.state_dict()), header)
 
 
+@made_on_cpu
 def load_stylizer(name: str | Path) -> TransformNet:
     """A trained network in evaluation mode: a shipped one by name ("pool", or a style), or a file's.
 

@@ -1,0 +1,78 @@
+"""Where torch's default device is another, as a notebook's first cell may set it, nothing lands there by accident."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napa_lib.data import asset_path
+from napa_lib.geometry.cameras import look_at
+from napa_lib.lifting import lift, load_depth_net
+from napa_lib.pose import PoseEstimator
+from napa_lib.rendering import (
+    render_blobs,
+    render_bone_map,
+    render_depth_maps,
+    render_heatmaps,
+    render_part_affinity_fields,
+    render_skeleton,
+    render_stick_figure,
+)
+from napa_lib.skeletons import COCO17, NAPA18, convert
+from napa_lib.style import load_stylizer, stylize
+
+STICK_MAN = "stick_men/sm_022.webp"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere():
+    """`meta` stands in for a GPU: its tensors hold no numbers, so that any use of one is an error."""
+    with torch.device("meta"):
+        yield
+
+
+@pytest.fixture
+def points():
+    return 40 * torch.rand(2, 18, 2, device="cpu", generator=torch.Generator("cpu").manual_seed(0))
+
+
+def test_the_estimator_looks_where_it_was_told_to():
+    estimator = PoseEstimator.from_pretrained(device="cpu")
+    picture = asset_path(STICK_MAN)
+    found = [*estimator.predict(picture, [[10.0, 10.0, 400.0, 460.0]]), *next(estimator.predict_many([picture]))]
+    found += estimator.predict(picture, joint_set="COCO17", many=True)
+    assert {part.device.type for one in found for part in (one.keypoints, one.pose, one.confidence)} == {"cpu"}
+    assert all(module.device.type == "cpu" for network in estimator.detectors for module in network.parameters())
+
+
+def test_lifting(points):
+    poses = lift(points, *load_depth_net())
+    assert poses.device.type == "cpu" and bool(poses.isfinite().all())
+
+
+def test_stylising():
+    styled = stylize(torch.rand(1, 3, 64, 64, device="cpu"), load_stylizer("kandinky"))
+    assert styled.device.type == "cpu" and bool(styled.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: render_bone_map(x, NAPA18, 48, 4.0),
+        lambda x: render_skeleton(x / 20 - 1, NAPA18.bones, 32),
+        lambda x: render_heatmaps(x, 48, 2.0),
+        lambda x: render_blobs(x / 20 - 1, 32),
+        lambda x: render_part_affinity_fields(x, NAPA18, 48, 2.0),
+        lambda x: render_depth_maps(x, x[..., 0], 48, 0.05),
+        lambda x: render_stick_figure(x, NAPA18, 48, 2.0),
+        lambda x: convert(x, NAPA18, COCO17).nan_to_num(),
+        lambda x: look_at(*(x[0, j].repeat(2)[:3] for j in range(3)), 500.0, (20, 20)).K,
+    ],
+    ids=["bone map", "skeleton", "heat maps", "blobs", "fields", "depth maps", "stick figure", "convert", "look_at"],
+)
+def test_what_is_drawn_is_where_its_points_are(points, draw):
+    drawn = draw(points.requires_grad_())
+    assert drawn.device.type == "cpu"
+    if drawn.requires_grad:
+        drawn.sum().backward()
+        assert bool(points.grad.isfinite().all())
