@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from napa_lib.skeletons import get_skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton
 
 RENDERERS = ("skeleton", "blobs")
 BETAS = (0.5, 0.999)  # of Adam, section 4
@@ -14,7 +14,7 @@ BETAS = (0.5, 0.999)  # of Adam, section 4
 class ModelConfig:
     """The networks of one KeypointGAN. The defaults are the paper's final model ("ours")."""
 
-    skeleton: str = "NAPA18"  # joint set of the poses: how many keypoints, and which of them the drawing connects
+    skeleton: str | Skeleton = "NAPA18"  # of the poses: how many keypoints, and which of them the drawing connects
     size: int = 128  # side of the pictures in pixels; a multiple of 8
     width: int = 32  # channels of the first convolution; doubled at each halving of the picture
     discriminator_width: int = 64  # the same for the skeleton discriminators
@@ -73,8 +73,8 @@ RUNGS = {
 }
 
 
-def model_config(preset: str = "paper", rung: str = "ours", skeleton: str = "NAPA18") -> ModelConfig:
-    """One rung of table 5 in one size.
+def model_config(preset: str = "paper", rung: str = "ours", skeleton: str | Skeleton = "NAPA18") -> ModelConfig:
+    """One rung of table 5 in one size, for a joint set by its name, or for a `Skeleton` of one's own.
 
     Faces (FACE68) are drawn as blobs of eq. 2, bodies as bones of eq. 1. The blobs are as wide in pixels as the
     paper's, whose sigma of 0.02 in the units of [-1, 1] is 1.3 pixels of 128: at 64 pixels sigma is 0.04. With 0.02
@@ -90,9 +90,9 @@ def model_config(preset: str = "paper", rung: str = "ours", skeleton: str = "NAP
         raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {preset!r}")
     if rung not in RUNGS:
         raise ValueError(f"rung must be one of {tuple(RUNGS)}, got {rung!r}")
-    name = get_skeleton(skeleton).name
-    config = replace(PRESETS[preset], skeleton=name, **RUNGS[rung])  # type: ignore[arg-type]
-    return replace(config, renderer="blobs", sigma=2.56 / config.size) if name == "FACE68" else config
+    known = skeleton if isinstance(skeleton, Skeleton) else get_skeleton(skeleton).name
+    config = replace(PRESETS[preset], skeleton=known, **RUNGS[rung])  # type: ignore[arg-type]
+    return replace(config, renderer="blobs", sigma=2.56 / config.size) if known == "FACE68" else config
 
 
 @dataclass(frozen=True)

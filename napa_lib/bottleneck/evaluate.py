@@ -11,7 +11,7 @@ from napa_lib.bottleneck.faces import interocular_error
 from napa_lib.data.clips import Clips, to_float, to_pixels
 from napa_lib.data.sources import FACES
 from napa_lib.metrics import better_sides, mpjpe, mse_with_flips
-from napa_lib.skeletons import convert
+from napa_lib.skeletons import Skeleton, convert
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def predict_clips(
 
 
 def landmark_errors(
-    prediction: Tensor, target: Tensor, skeleton: str, size: int, scored: str | None = None
+    prediction: Tensor, target: Tensor, skeleton: str | Skeleton, size: int, scored: str | Skeleton | None = None
 ) -> dict[str, float]:
     """The paper's errors of some poses, in pixels and in per cent of the picture's side.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, config_from, load_weights, save_tensors, telling_header
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.quantization import quantize, read_weights
+from napa_lib.skeletons import Skeleton
 
 FORMAT = "napa-keypointgan-1"
 PRETRAINED = ("ours", "cyclegan")
@@ -47,7 +48,7 @@ def load_model(path: str | Path) -> Model:
     tensors, header = read_weights(path, FORMAT, "KeypointGAN")
     model: Model
     with telling_header(path):
-        config = config_from(ModelConfig, header["config"])
+        config = _config_from(header["config"])
         kinds: dict[str, Callable[[], Model]] = {
             "hourglass": lambda: HourglassNet(config.num_keypoints, 8 * config.width),
             "keypointgan": lambda: KeypointGAN(config),
@@ -55,6 +56,15 @@ def load_model(path: str | Path) -> Model:
         model = kinds[header["kind"]]()
     load_weights(model, tensors, str(path))
     return model.eval()
+
+
+def _config_from(text: str) -> ModelConfig:
+    """The configuration; a joint set of one's own stands in it whole."""
+    values = json.loads(text)
+    if not isinstance(values, dict) or not isinstance(values.get("skeleton"), dict):
+        return config_from(ModelConfig, text)
+    own = Skeleton(**values.pop("skeleton"))
+    return replace(config_from(ModelConfig, json.dumps(values)), skeleton=own)
 
 
 def load_pretrained(rung: str = "ours") -> KeypointGAN:

@@ -13,7 +13,7 @@ from napa_lib.data import list_cameras, load_cameras, load_video_frames
 from napa_lib.data.crops import crop, crop_matrices, to_crop
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.geometry import project_perspective
-from napa_lib.skeletons import flip, get_skeleton
+from napa_lib.skeletons import Skeleton, flip, get_skeleton
 
 FORMAT = "napa-clips-1"
 
@@ -34,14 +34,14 @@ class Clips:
     Attributes:
         images: (N, T, 3, S, S) uint8, sRGB.
         keypoints: (N, T, K, 2) pixels of the crops, NaN where missing: for measuring, and as unpaired poses.
-        skeleton: name of the keypoints' joint set.
+        skeleton: the keypoints' joint set, or its name.
         motions: what is done in each clip, N names; empty where that is not known.
         poses: (N, T, K, 3) mm in the camera's axes, NaN where missing; None where there are no 3D labels.
     """
 
     images: Tensor
     keypoints: Tensor
-    skeleton: str = "NAPA18"
+    skeleton: str | Skeleton = "NAPA18"
     motions: tuple[str, ...] = ()
     poses: Tensor | None = None
 
@@ -51,7 +51,7 @@ class Clips:
         if self.images.dtype != torch.uint8 or len(shape) != 5 or shape[2] != 3 or shape[3] != shape[4] or 0 in shape:
             raise ValueError(f"images must be uint8 (N, T, 3, S, S), got {self.images.dtype} {shape}")
         if tuple(self.keypoints.shape) != (*shape[:2], joints, 2) or not self.keypoints.is_floating_point():
-            expected = f"floating {(*shape[:2], joints, 2)} for {self.skeleton}"
+            expected = f"floating {(*shape[:2], joints, 2)} for {get_skeleton(self.skeleton).name}"
             raise ValueError(f"keypoints must be {expected}, got {self.keypoints.dtype} {tuple(self.keypoints.shape)}")
         if self.motions and len(self.motions) != shape[0]:
             raise ValueError(f"motions must name one motion a clip, {shape[0]}, or none, got {len(self.motions)}")
@@ -182,7 +182,7 @@ def draw_poses(poses: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return poses[torch.randint(len(poses), (count,), generator=generator)]
 
 
-def stir_poses(poses: Tensor, skeleton: str, generator: torch.Generator) -> Tensor:
+def stir_poses(poses: Tensor, skeleton: str | Skeleton, generator: torch.Generator) -> Tensor:
     """The same poses otherwise: half of them mirrored, each up to 20 % larger or smaller and anywhere in the picture.
 
     A few thousand poses are learned by heart where the paper has a million; stirred, they are new at every step.

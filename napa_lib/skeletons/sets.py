@@ -47,8 +47,8 @@ class Skeleton:
         colors: 8-bit RGB of each bone.
 
     Raises:
-        ValueError: if the parents are no tree, an index is that of no joint, or a bone has no colour of three integers
-            from 0 to 255.
+        ValueError: if two joints have one name, the parents are no tree, an index is that of no joint, or a bone has no
+            colour of three integers from 0 to 255.
 
     >>> arm = Skeleton("arm", ["l_shoulder", "l_elbow"], [-1, 0], [], bones=[(0, 1)], colors=[(0, 114, 178)])
     >>> arm.num_joints, arm.root
@@ -65,6 +65,8 @@ class Skeleton:
     def __post_init__(self) -> None:
         object.__setattr__(self, "joints", tuple(self.joints))
         number = len(self.joints)
+        if not all(isinstance(word, str) for word in (self.name, *self.joints)) or len({*self.joints}) < number:
+            raise ValueError(f"name and joints must be words, no two joints the same, got {self.name!r}, {self.joints}")
         (parents,) = _rows("parents", [self.parents], number, -1, number)
         object.__setattr__(self, "parents", parents)
         for name in ("flip_pairs", "bones"):
