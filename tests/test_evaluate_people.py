@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from napa_lib import cli
+from napa_lib.evaluate.journal import Journal
 from napa_lib.evaluate.people import coco_truth, measure_coco, measure_mpii
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import COCO17, MPII16, NAPA18, convert
@@ -204,3 +205,52 @@ def test_coco_by_the_command(three, tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "r.json").read_text())["oks"]["13 joints"]["AP"] == 1.0
     assert cli.main(["evaluate", "--coco", str(tmp_path / "no.json"), "--pictures", str(tmp_path)]) == 1
     assert "no.json" in capsys.readouterr().err
+
+
+class Stops(Knows):
+    """An estimator in a process that is stopped at a picture."""
+
+    def __init__(self, people: torch.Tensor, joint_set, stops_at: int) -> None:
+        super().__init__(people, joint_set, shift=3.0)
+        self.left = stops_at
+
+    def predict(self, *arguments):
+        self.left -= 1
+        if self.left == 0:
+            raise SystemExit(9)
+        return super().predict(*arguments)
+
+
+@pytest.mark.parametrize("unfinished", ["", '{"picture": "2.p'])
+def test_a_stopped_measurement_goes_on(three, tmp_path, monkeypatch, capsys, unfinished):
+    file = coco_file(tmp_path, three)
+    words = ["evaluate", "--coco", str(file), "--pictures", str(tmp_path), "--json"]
+
+    def run(name: str, estimator: Knows, *more: str) -> int:
+        monkeypatch.setattr(PoseEstimator, "from_pretrained", lambda *_: estimator)
+        return cli.main([*words, str(tmp_path / name), *more])
+
+    assert run("whole.json", Knows(three, COCO17, 3.0)) == 0
+    with pytest.raises(SystemExit):
+        run("r.json", Stops(three, COCO17, stops_at=2))
+    part = tmp_path / "r.json.part"
+    assert len(part.read_text().splitlines()) == 2 and not (tmp_path / "r.json").exists()
+    with part.open("a") as journal:
+        journal.write(unfinished)
+    assert run("r.json", Stops(three, COCO17, stops_at=2), "--no-boxes") == 1
+    assert "r.json.part is of another measurement" in capsys.readouterr().err
+    assert run("r.json", Stops(three, COCO17, stops_at=2)) == 0  # one picture is left
+    whole, resumed = (json.loads((tmp_path / name).read_text())["oks"] for name in ("whole.json", "r.json"))
+    assert resumed == whole and not part.exists() and not (tmp_path / "whole.json.part").exists()
+
+
+@pytest.mark.parametrize("line", ["no JSON", '{"picture": "1.png"}', '{"picture": 1, "keypoints": "a"}'])
+def test_a_damaged_journal_is_named(three, tmp_path, line):
+    journal = Journal(tmp_path / "j.part", {"boxes": True})
+    journal.add("1.png", three[:1], torch.tensor([0.25]))
+    again = Journal(tmp_path / "j.part", {"boxes": True}).get("1.png")
+    assert again is not None and torch.equal(again[0], three[:1]) and again[1].tolist() == [0.25]
+    with (tmp_path / "j.part").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(ValueError, match="j.part is damaged, remove it"):
+        Journal(tmp_path / "j.part", {"boxes": True})

@@ -37,7 +37,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--depth", type=Path, metavar="FILE", help="with --video: another depth network")
     parser.add_argument("--no-boxes", action="store_true", help="let the estimator look for the figure itself")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, mps (default: auto)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result with command and versions")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE",
+        help="write the result with command and versions; a stopped --coco or --mpii goes on from FILE.part",
+    )  # fmt: skip
     parser.add_argument("--crops", type=int, default=1, metavar="N", help="average over N crops a figure (1 to 5)")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write a page of best, median and worst figures")
     parser.set_defaults(run=run, parser=parser)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from napa_lib import __version__
 from napa_lib.data import load_art_figures
 from napa_lib.engine import choose_device
 from napa_lib.evaluate.art import ArtScore, art_rates, art_record, format_rates, predict_art, score_art
+from napa_lib.evaluate.journal import Journal
 from napa_lib.evaluate.page import page_file, write_page
 from napa_lib.evaluate.people import format_coco, format_mpii, measure_coco, measure_mpii
 from napa_lib.evaluate.record import check_writable, write_record
 from napa_lib.evaluate.video import format_video, predict_video, score_single, video_record
+from napa_lib.files import sha256
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import MPII16
 
@@ -63,7 +66,8 @@ def measure_people_of_coco(measurement: Measurement, file: Path, pictures: Path)
     """`napa evaluate --coco FILE --pictures FOLDER`; the process's exit status."""
 
     def measure(estimator: PoseEstimator) -> Result:
-        scores = measure_coco(estimator, file, pictures, measurement.boxes)
+        journal = _journal(measurement, [file], pictures)
+        scores = measure_coco(estimator, file, pictures, measurement.boxes, journal)
         record = {label: {n: None if v != v else round(v, 4) for n, v in row.items()} for label, row in scores.items()}
         return Result(format_coco(scores), {"boxes": measurement.boxes, "oks": record})
 
@@ -74,7 +78,8 @@ def measure_people_of_mpii(measurement: Measurement, root: Path, split: str) -> 
     """`napa evaluate --mpii FOLDER`; the process's exit status."""
 
     def measure(estimator: PoseEstimator) -> Result:
-        result = measure_mpii(estimator, root, split, measurement.boxes)
+        files = sorted((root / "annot").glob(f"*{split}*"))
+        result = measure_mpii(estimator, root, split, measurement.boxes, _journal(measurement, files, root))
         rates = {name: None if r != r else round(r, 4) for name, r in zip(MPII16.joints, result.per_joint.tolist(),
                                                                          strict=True)}  # fmt: skip
         record = {"boxes": measurement.boxes, "PCKh@0.5": round(result.total.item(), 4), "joints": result.counted}
@@ -93,6 +98,25 @@ def measure_video(measurement: Measurement) -> int:
     return _run(measurement, measure)
 
 
+def journal_file(measurement: Measurement) -> Path | None:
+    """Where a measurement of many pictures keeps what it has seen, so that the same command goes on after a stop:
+    beside the result, `result.json.part`; None where that is no file."""
+    path = measurement.json
+    if path is None or (path.exists() and not path.is_file()):
+        return None
+    return path.with_name(f"{path.name}.part")
+
+
+def _journal(measurement: Measurement, annotations: Sequence[Path], pictures: Path) -> Journal | None:
+    path = journal_file(measurement)
+    if path is None:
+        return None
+    files = [*annotations, *([measurement.weights] if measurement.weights else [])]
+    read = {file.name: sha256(file) for file in files if file.is_file()}
+    decides = {"napa_lib": __version__, "boxes": measurement.boxes, "pictures": str(pictures.resolve()), "read": read}
+    return Journal(path, decides)
+
+
 def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -> int:
     """See that the results can be written, measure, write; print last, so that a closed pipe costs no result."""
     start = time.monotonic()
@@ -108,6 +132,8 @@ def _run(measurement: Measurement, measure: Callable[[PoseEstimator], Result]) -
         if measurement.json:
             device = choose_device(measurement.device)
             write_record(measurement.json, measurement.command, result.record, start, device)
+            if journal := journal_file(measurement):
+                journal.unlink(missing_ok=True)
         if measurement.page and result.score:
             said.append(f"overlays: {write_page(measurement.page, result.score)}")
     except (ValueError, OSError) as error:  # a disk that has filled up meanwhile costs the files, not the result

@@ -17,6 +17,7 @@ from napa_lib.data.datasets.annotations import Annotations
 from napa_lib.data.datasets.coco import EACH, as_listed_by_coco, identity_text, people_categories
 from napa_lib.data.datasets.files import read_json
 from napa_lib.engine import progress
+from napa_lib.evaluate.journal import Journal
 from napa_lib.metrics import MetricResult, pckh
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import COCO17, MPII16, NAPA18, Skeleton, convert
@@ -31,7 +32,11 @@ OWN = ~convert(torch.zeros(NAPA18.num_joints, 2), NAPA18, COCO17).isnan().any(-1
 
 
 def predict_people(
-    estimator: PoseEstimator, annotations: Annotations, skeleton: Skeleton, boxes: bool = True
+    estimator: PoseEstimator,
+    annotations: Annotations,
+    skeleton: Skeleton,
+    boxes: bool = True,
+    journal: Journal | None = None,
 ) -> tuple[Tensor, Tensor]:
     """An estimator's poses of annotated people, picture by picture.
 
@@ -40,6 +45,7 @@ def predict_people(
         annotations: N people, with boxes.
         skeleton: J joints to give back.
         boxes: give it their boxes, `ROOM` times as large, or let it find one figure a picture: that of all in it.
+        journal: has the pictures that are done already, and gets the others.
 
     Returns:
         keypoints (N, J, 2) in pixels, NaN where the joint set has a joint that cannot be had, and mean confidence (N,).
@@ -53,14 +59,20 @@ def predict_people(
     points = torch.full((len(annotations), skeleton.num_joints, 2), torch.nan)
     sure = torch.zeros(len(annotations))
     for people in progress(pictures.values(), "pictures", len(pictures)):
+        name = annotations.images[people[0]]
+        if journal and (seen := journal.get(name)):
+            points[people], sure[people] = seen
+            continue
         given = box_with_room(annotations, people) if boxes else None
         image = annotations.load(people[0])
         try:
             found = estimator.predict(image, given, skeleton)
         except ValueError as error:  # such as a box that lies outside
-            raise ValueError(f"picture {annotations.images[people[0]]!r}: {error}") from None
+            raise ValueError(f"picture {name!r}: {error}") from None
         for person, figure in zip(people, found if boxes else found * len(people), strict=True):
             points[person], sure[person] = figure.keypoints, figure.mean_confidence
+        if journal:
+            journal.add(name, points[people], sure[people])
     return points, sure
 
 
@@ -78,7 +90,9 @@ def box_with_room(annotations: Annotations, people: list[int]) -> Tensor:
     return torch.cat([middle - half, middle + half], 1)
 
 
-def measure_coco(estimator: PoseEstimator, file: Path, pictures: Path, boxes: bool) -> dict[str, dict[str, float]]:
+def measure_coco(
+    estimator: PoseEstimator, file: Path, pictures: Path, boxes: bool, journal: Journal | None = None
+) -> dict[str, dict[str, float]]:
     """OKS-AP of an annotation file in COCO's format, by pycocotools: once over COCO's 17 joints, of which the estimator
     lacks eyes and ears (they count as missed), once over those that it has.
 
@@ -89,6 +103,7 @@ def measure_coco(estimator: PoseEstimator, file: Path, pictures: Path, boxes: bo
         file: the annotations.
         pictures: the folder that their names of pictures are in.
         boxes: give the estimator the people's boxes, or let it find one figure a picture.
+        journal: as for `predict_people`.
 
     Raises:
         ImportError: without pycocotools.
@@ -100,7 +115,7 @@ def measure_coco(estimator: PoseEstimator, file: Path, pictures: Path, boxes: bo
     annotations = read_coco(pictures, str(file.resolve()))
     truth, numbers = coco_truth(read_json(file), annotations.images)
     annotations.check_pictures()
-    points, sure = predict_people(estimator, annotations, COCO17, boxes)
+    points, sure = predict_people(estimator, annotations, COCO17, boxes, journal)
     results: list[dict[str, Any]] = []
     first = {picture: person for person, picture in reversed(list(enumerate(annotations.images)))}
     for person in range(len(annotations)) if boxes else first.values():
@@ -191,7 +206,9 @@ def coco_scores(truth: list[dict[str, Any]], results: list[dict[str, Any]], join
     return dict(zip(STATS, values, strict=True))
 
 
-def measure_mpii(estimator: PoseEstimator, root: Path, split: str, boxes: bool) -> MetricResult:
+def measure_mpii(
+    estimator: PoseEstimator, root: Path, split: str, boxes: bool, journal: Journal | None = None
+) -> MetricResult:
     """PCKh@0.5 on MPII's people whose heads' sizes are known; NaN for the joints of `MASKED`, which do not count.
 
     Raises:
@@ -202,7 +219,7 @@ def measure_mpii(estimator: PoseEstimator, root: Path, split: str, boxes: bool) 
         raise ValueError(f"PCKh needs the sizes of the heads: put gt_{split}.mat into {root / 'annot'}")
     annotations = annotations.take((~annotations.head_sizes.isnan()).nonzero()[:, 0].tolist())
     annotations.check_pictures()
-    points, _ = predict_people(estimator, annotations, MPII16, boxes)
+    points, _ = predict_people(estimator, annotations, MPII16, boxes, journal)
     target = annotations.keypoints.clone()
     target[:, [MPII16.index(name) for name in MASKED]] = torch.nan
     assert annotations.head_sizes is not None  # `take` keeps them
