@@ -143,6 +143,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_mat(path: Path, *names: str) -> list[np.ndarray]:
     """Variables of a MATLAB file (version 4 to 7.2), by scipy.
 
+    Of a damaged file that is not compressed scipy may crash, and the process with it; a checksum guards compressed ones.
+
     Raises:
         ImportError: if scipy is not installed.
         ValueError: naming the file, if it is damaged, in MATLAB's 7.3 format, or lacks a variable.
