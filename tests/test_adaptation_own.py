@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_data_datasets import h36m, picture, pts, write
+from test_data_datasets import h36m
 from test_data_known import figure
 
 from napa_lib import results
@@ -32,6 +32,7 @@ from napa_lib.bottleneck.train import choose_poses, parser
 from napa_lib.data.pose_files import read_poses
 from napa_lib.data.sources import open_clips
 from napa_lib.skeletons import COCO17, SHARED15
+from tests.small_files import picture, pts, write
 
 SMALL = GeneratorConfig(size=16, latent=8, mapping_layers=2, channels=(12, 8, 6))
 VIDEOS = (("S9", "Sitting.54138969", 9), ("S11", "Eating.60457274", 4))

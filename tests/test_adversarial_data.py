@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.io import savemat
-from test_adversarial_training import SMALL, quick  # noqa: F401
+from test_adversarial_training import quick  # noqa: F401
 
 from napa_lib import adversarial as a
 from napa_lib import results
@@ -18,6 +18,7 @@ from napa_lib.adversarial import experiments
 from napa_lib.data.crops import crop
 from napa_lib.data.datasets import read_human36m, read_mpii
 from napa_lib.skeletons import H36M17, H36M32, MPII16, convert
+from tests.adversarial_world import SMALL
 
 
 def human36m(root, rng, size=(200, 160), subjects=("S9", "S11")):

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_adversarial_training import CONFIG, SMALL, world
 
 from napa_lib import adversarial as a
 from napa_lib import results
@@ -18,6 +17,7 @@ from napa_lib.adversarial import experiments, lambdas
 from napa_lib.adversarial.domains import batches
 from napa_lib.loop import HERE, on_device
 from napa_lib.networks.heatmaps import local_soft_argmax
+from tests.adversarial_world import CONFIG, SMALL, world
 
 ONE = replace(
     CONFIG, steps=1, every=1, learning_rate=0.02, critic_learning_rate=0.05, adversarial=0.7, clip=1e9, seed=3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_data_datasets import cells, coco, h36m, mat, penn, picture, pts, write
+from test_data_datasets import coco, h36m, penn
 
 from napa_lib.data.datasets import (
     read_300w,
@@ -23,6 +23,7 @@ from napa_lib.data.datasets import (
 )
 from napa_lib.data.datasets.files import numbers, read_json, read_text
 from napa_lib.metrics import pckh
+from tests.small_files import cells, mat, picture, pts, write
 
 PERSON = {"id": 5, "keypoints": [3, 2, 2] * 17}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_data_datasets import h36m, mat, penn, picture, pts, write
+from test_data_datasets import h36m, penn
 
 from napa_lib.bottleneck.evaluate import errors_by_motion
 from napa_lib.data.clips import Clips, frame_pairs, halves, labelled_frames, read_clips, save_clips, to_unit
@@ -20,6 +20,7 @@ from napa_lib.engine import save_tensors
 from napa_lib.skeletons import COCO17, H36M32, NAPA18
 from napa_lib.training import pose
 from napa_lib.training.pictures import open_sources, split_share
+from tests.small_files import mat, picture, pts, write
 
 SIDE = 10  # of the squares that mark the joints
 

@@ -143,7 +143,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_mat(path: Path, *names: str) -> list[np.ndarray]:
     """Variables of a MATLAB file (version 4 to 7.2), by scipy.
 
-    Of a damaged file that is not compressed scipy may crash, and the process with it; a checksum guards compressed ones.
+    Of a damaged file that is not compressed scipy may crash, and the process with it; compressed ones have checksums.
 
     Raises:
         ImportError: if scipy is not installed.
