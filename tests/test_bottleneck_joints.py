@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from napa_lib import bottleneck as b
+from napa_lib.bottleneck import measure, train
 from napa_lib.bottleneck.store import load_encoder
+from napa_lib.data.pose_files import read_poses, save_poses
+from napa_lib.data.sources import open_clips
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.networks import VGG19Features
 from napa_lib.rendering import render_skeleton
@@ -91,3 +94,28 @@ def test_a_damaged_joint_set_is_refused(tmp_path, change, said):
     save_tensors(tmp_path / "m.safetensors", tensors, {**header, "config": json.dumps(config)})
     with pytest.raises(CheckpointError, match=said):
         b.load_model(tmp_path / "m.safetensors")
+
+
+def test_the_command_takes_them_from_a_file_of_clips(tmp_path, monkeypatch):
+    """Pictures, poses, and clips to measure on; what it leaves is measured by the other command."""
+    monkeypatch.setitem(b.PRESETS, "tiny", MODEL)
+    monkeypatch.setitem(train.PERCEPTUAL_SIZE, "tiny", 16)
+    clips = legs(12, 4)
+    b.save_clips(tmp_path / "legs.safetensors", clips)
+    save_poses(tmp_path / "poses.safetensors", b.to_unit(clips.keypoints.flatten(0, 1), 32), LEG)
+    assert b.read_clips(tmp_path / "legs.safetensors").skeleton == LEG
+    with pytest.raises(ValueError, match="must hold poses of NAPA18"):
+        read_poses(tmp_path / "poses.safetensors", "NAPA18")
+    with pytest.raises(ValueError, match="must be labelled with NAPA18 or be of a known format, it has horse leg"):
+        open_clips(str(tmp_path / "legs.safetensors"), 32, skeleton="NAPA18")
+    common = ["--data", str(tmp_path / "legs.safetensors"), "--validation", str(tmp_path / "legs.safetensors"),
+              "--pose-file", str(tmp_path / "poses.safetensors"), "--steps", "1", "--batch", "2"]  # fmt: skip
+    eta, out, results = (tmp_path / name for name in ("eta.safetensors", "out.safetensors", "r.json"))
+    train.main(["--stage", "pretrain", *common, "--out", str(eta)])
+    train.main(["--stage", "ladder", *common, "--encoder", str(eta), "--out", str(out), "--results", str(results)])
+    errors = json.loads(results.read_text())["errors"]
+    assert set(errors) == {"all", "mean pose", "regressor on top"}
+    again = ["--data", str(tmp_path / "legs.safetensors"), "--poses", str(tmp_path / "legs.safetensors")]
+    measure.main([str(out), *again, "--results", str(tmp_path / "m.json")])
+    measured = json.loads((tmp_path / "m.json").read_text())["errors"]["all"]
+    assert measured["px"] == pytest.approx(errors["all"]["px"], rel=0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from napa_lib.skeletons import Skeleton, get_skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton, skeleton_from, skeleton_text
 
 RENDERERS = ("skeleton", "blobs")
 BETAS = (0.5, 0.999)  # of Adam, section 4
@@ -29,7 +29,7 @@ class ModelConfig:
     limb_masks: bool = False  # the networks of appendix F
 
     def __post_init__(self) -> None:
-        get_skeleton(self.skeleton)
+        object.__setattr__(self, "skeleton", skeleton_from(skeleton_text(self.skeleton)))  # the library's by name
         if self.renderer not in RENDERERS:
             raise ValueError(f"renderer must be one of {RENDERERS}, got {self.renderer!r}")
         if self.size < 32 or self.size % 8:
@@ -90,9 +90,8 @@ def model_config(preset: str = "paper", rung: str = "ours", skeleton: str | Skel
         raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {preset!r}")
     if rung not in RUNGS:
         raise ValueError(f"rung must be one of {tuple(RUNGS)}, got {rung!r}")
-    known = skeleton if isinstance(skeleton, Skeleton) else get_skeleton(skeleton).name
-    config = replace(PRESETS[preset], skeleton=known, **RUNGS[rung])  # type: ignore[arg-type]
-    return replace(config, renderer="blobs", sigma=2.56 / config.size) if known == "FACE68" else config
+    config = replace(PRESETS[preset], skeleton=skeleton, **RUNGS[rung])  # type: ignore[arg-type]
+    return replace(config, renderer="blobs", sigma=2.56 / config.size) if config.skeleton == "FACE68" else config
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from napa_lib.bottleneck.functional import local_contrast_normalize
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data.clips import Clips, to_float, to_unit
 from napa_lib.geometry.precision import in_full_precision, widened
-from napa_lib.skeletons import get_skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton
 
 ROUNDING = 1e-9  # share of the variance below which float32 has only rounding to tell
 LEAK_FRAMES = 2000  # that the leak's probe learns from at most: its cost grows with them
@@ -107,7 +107,7 @@ def regress_keypoints(found: Tensor, labels: Tensor) -> Callable[[Tensor], Tenso
     return lambda keypoints: ridge(keypoints.flatten(1)).unflatten(1, labels.shape[1:])
 
 
-def figure_colors(images: Tensor, keypoints: Tensor, skeleton: str) -> Tensor:
+def figure_colors(images: Tensor, keypoints: Tensor, skeleton: str | Skeleton) -> Tensor:
     """The person's colours: mean over three points on each bone, above and below the pelvis apart.
 
     Args:
@@ -266,7 +266,7 @@ def carried_colors(model: KeypointGAN, clips: Clips, device: torch.device | str 
     return compare_colors(torch.cat(drawn), torch.cat(poses), looks, true, clips.skeleton)
 
 
-def compare_colors(drawn: Tensor, pose: Tensor, looks: Tensor, their_pose: Tensor, skeleton: str) -> Carried:
+def compare_colors(drawn: Tensor, pose: Tensor, looks: Tensor, their_pose: Tensor, skeleton: str | Skeleton) -> Carried:
     """How far the colours of drawn people are those of the people that they should be, over the whole batch.
 
     Args:

@@ -42,7 +42,7 @@ from napa_lib.loop import Record, Setup, command
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.options import add_device
 from napa_lib.results import command_line, write
-from napa_lib.skeletons import get_skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton
 
 PROGRAM = "python -m napa_lib.bottleneck.train"
 STAGES = ("pretrain", "ladder", "supervised", "hourglass")
@@ -51,7 +51,7 @@ EXAMPLES = 6  # validation clips whose first frame is followed through the train
 PERCEPTUAL_SIZE = {"paper": 128, "tiny": 32}  # VGG-19 at 64 pixels would take most of a tiny step
 
 
-def training_config(options: argparse.Namespace, skeleton: str) -> TrainingConfig:
+def training_config(options: argparse.Namespace, skeleton: str | Skeleton) -> TrainingConfig:
     """The configuration that the options ask for."""
     config = TrainingConfig(
         replace(model_config(options.preset, options.rung, skeleton), limb_masks=options.limb_masks),
@@ -93,10 +93,11 @@ def choose_poses(options: argparse.Namespace, clips: Clips, rest: Tensor | None,
             raise ValueError(f"pose_count must be from 1 to {len(poses)}, got {options.pose_count}")
         poses = poses[torch.randperm(len(poses), generator=generator)[: options.pose_count]]
     shown = (~poses.isnan().any(-1)).any(0).tolist()
-    missing = [name for name, seen in zip(get_skeleton(clips.skeleton).joints, shown, strict=True) if not seen]
+    joints = get_skeleton(clips.skeleton)
+    missing = [name for name, seen in zip(joints.joints, shown, strict=True) if not seen]
     if missing:
         raise ValueError(
-            f"poses must show each joint of {clips.skeleton} at least once, none has {', '.join(missing)}; "
+            f"poses must show each joint of {joints.name} at least once, none has {', '.join(missing)}; "
             "--skeleton takes another joint set"
         )
     return poses
@@ -192,9 +193,9 @@ def final_errors(
         return errors
     regress = regress_keypoints(predict_clips(model.predict, teacher, device=device), teacher.keypoints.flatten(0, 1))
     errors["regressor on top"] = errors_by_motion(regress(found), test, scored)["all"]
-    # colours are those of trunk and legs, where labels say these are
+    # colours are those of trunk and legs, where labels say these are: of a joint set of one's own nothing does
     told = all(int(whole_poses(side.keypoints).sum()) >= LEAST for side in (images, test))
-    if isinstance(model, KeypointGAN) and test.skeleton != FACES and told:
+    if isinstance(model, KeypointGAN) and isinstance(test.skeleton, str) and test.skeleton != FACES and told:
         errors["leak"] = asdict(measure_leak(model, images, test, device=device))
         if model.config.conditional and len(test) >= LEAST:
             errors["carried"] = asdict(carried_colors(model, test, device))

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from napa_lib.data import list_cameras, load_cameras, load_video_frames
 from napa_lib.data.crops import crop, crop_matrices, to_crop
-from napa_lib.engine import CheckpointError, load_tensors, save_tensors
+from napa_lib.engine import CheckpointError, load_tensors, save_tensors, telling_header
 from napa_lib.geometry import project_perspective
-from napa_lib.skeletons import Skeleton, flip, get_skeleton
+from napa_lib.skeletons import Skeleton, flip, get_skeleton, skeleton_from, skeleton_text
 
 FORMAT = "napa-clips-1"
 
@@ -46,6 +46,7 @@ class Clips:
     poses: Tensor | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "skeleton", skeleton_from(skeleton_text(self.skeleton)))  # the library's by name
         joints = get_skeleton(self.skeleton).num_joints
         shape = tuple(self.images.shape)
         if self.images.dtype != torch.uint8 or len(shape) != 5 or shape[2] != 3 or shape[3] != shape[4] or 0 in shape:
@@ -248,7 +249,7 @@ def _moved(boxes: Tensor, generator: torch.Generator) -> Tensor:
 
 def save_clips(path: str | Path, clips: Clips) -> None:
     """Write clips to a safetensors file."""
-    header = {"format": FORMAT, "skeleton": clips.skeleton, "motions": "\n".join(clips.motions)}
+    header = {"format": FORMAT, "skeleton": skeleton_text(clips.skeleton), "motions": "\n".join(clips.motions)}
     tensors = {"images": clips.images, "keypoints": clips.keypoints.float()}
     save_tensors(path, tensors if clips.poses is None else {**tensors, "poses": clips.poses.float()}, header)
 
@@ -262,5 +263,6 @@ def read_clips(path: str | Path) -> Clips:
     tensors, header = load_tensors(path)
     if header.get("format") != FORMAT or set(tensors) - {"poses"} != {"images", "keypoints"}:
         raise CheckpointError(f"{path} holds no clips: its format is {header.get('format')!r}, not {FORMAT!r}")
-    motions = tuple(name for name in header["motions"].split("\n") if name)
-    return Clips(tensors["images"], tensors["keypoints"], header["skeleton"], motions, tensors.get("poses"))
+    with telling_header(path):
+        motions, skeleton = tuple(filter(None, header["motions"].split("\n"))), skeleton_from(header["skeleton"])
+    return Clips(tensors["images"], tensors["keypoints"], skeleton, motions, tensors.get("poses"))

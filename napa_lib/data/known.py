@@ -34,7 +34,7 @@ from napa_lib.data.datasets import (
 from napa_lib.data.datasets.files import choose, files_in, picture_path
 from napa_lib.data.images import PictureError, crop_square, load_image
 from napa_lib.engine import progress
-from napa_lib.skeletons import get_skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton
 
 FRAMES = 8  # of a clip, where the pictures are frames of videos
 MARGIN = 1.25  # side of the crop in sides of the figure's box, as the art figures' protocol has it
@@ -131,7 +131,11 @@ def open_known(name: str) -> Found:
 
 
 def from_annotations(
-    annotations: Annotations, size: int, skeleton: str | None = None, margin: float = MARGIN, most: int | None = None
+    annotations: Annotations,
+    size: int,
+    skeleton: str | Skeleton | None = None,
+    margin: float = MARGIN,
+    most: int | None = None,
 ) -> Clips:
     """The people of a data set, cut out of their pictures one after the other, as clips of one size.
 
@@ -161,10 +165,10 @@ def from_annotations(
     motions = tuple(people.actions[window[0]] for window in kept) if people.actions else ()
     poses = None if people.poses is None else people.poses[rows]
     assert people.skeleton is not None
-    return Clips(images.unflatten(0, rows.shape), keypoints, people.skeleton.name, motions, poses)
+    return Clips(images.unflatten(0, rows.shape), keypoints, people.skeleton, motions, poses)
 
 
-def annotated_poses(annotations: Annotations, size: int, skeleton: str | None = None) -> Tensor:
+def annotated_poses(annotations: Annotations, size: int, skeleton: str | Skeleton | None = None) -> Tensor:
     """All poses of a data set as they lie in the crops that `from_annotations` makes; no picture is opened.
 
     Arguments and `Raises` as there.
@@ -176,7 +180,7 @@ def annotated_poses(annotations: Annotations, size: int, skeleton: str | None = 
     return to_unit(to_crop(people.keypoints, crop_matrices(crop_squares(people, MARGIN), size)), size)
 
 
-def _converted(annotations: Annotations, skeleton: str | None) -> Annotations:
+def _converted(annotations: Annotations, skeleton: str | Skeleton | None) -> Annotations:
     """Those with a joint of the set wanted, in that set; None as in `from_annotations`."""
     own = annotations.skeleton
     target = get_skeleton(skeleton or ("FACE68" if own is not None and own.name == "FACE68" else "NAPA18"))

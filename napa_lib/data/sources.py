@@ -17,7 +17,7 @@ from napa_lib.data.faces import FaceClips, load_faces, read_faces
 from napa_lib.data.known import annotated_poses, from_annotations, from_frames, is_known, open_known
 from napa_lib.data.synthetic import LOOKS, MOVEMENTS, SyntheticClips, load_synthetic, read_shards
 from napa_lib.engine import CheckpointError, load_tensors
-from napa_lib.skeletons import get_skeleton
+from napa_lib.skeletons import Skeleton, get_skeleton
 
 VIDEO = {"video": slice(None), "video:train": slice(15), "video:test": slice(15, None)}  # moments
 MOVED = 12  # clips of moving crops from each camera to train on
@@ -28,7 +28,7 @@ REST = "rest:"
 FACES = "FACE68"
 
 
-def open_clips(name: str, size: int, look: str = "photo", skeleton: str | None = None) -> Clips:
+def open_clips(name: str, size: int, look: str = "photo", skeleton: str | Skeleton | None = None) -> Clips:
     """Clips by name.
 
     Args:
@@ -48,12 +48,13 @@ def open_clips(name: str, size: int, look: str = "photo", skeleton: str | None =
         ValueError: if there is nothing of that name, it is damaged, or has another joint set.
     """
     clips = _open(name, size, look, skeleton)
-    if skeleton is not None and clips.skeleton != get_skeleton(skeleton).name:
-        raise ValueError(f"{name} must be labelled with {skeleton} or be of a known format, it has {clips.skeleton}")
+    wanted, found = get_skeleton(skeleton or clips.skeleton), get_skeleton(clips.skeleton)
+    if found != wanted:
+        raise ValueError(f"{name} must be labelled with {wanted.name} or be of a known format, it has {found.name}")
     return clips
 
 
-def _open(name: str, size: int, look: str, skeleton: str | None) -> Clips:
+def _open(name: str, size: int, look: str, skeleton: str | Skeleton | None) -> Clips:
     if name.startswith(REST):
         return open_halves(name.removeprefix(REST), size, look, skeleton)[1]
     if name in VIDEO:
@@ -78,7 +79,9 @@ def _open(name: str, size: int, look: str, skeleton: str | None) -> Clips:
     return read_clips(name)
 
 
-def open_halves(name: str, size: int, look: str = "photo", skeleton: str | None = None) -> tuple[Clips, Clips]:
+def open_halves(
+    name: str, size: int, look: str = "photo", skeleton: str | Skeleton | None = None
+) -> tuple[Clips, Clips]:
     """Two disjoint halves of a set: pictures are taken from the first, poses from the second.
 
     Of PennAction half of each action's videos go to either side; of other videos of a known format each video is cut in
@@ -98,7 +101,9 @@ def open_halves(name: str, size: int, look: str = "photo", skeleton: str | None 
     return halves(open_clips(name, size, look, skeleton))
 
 
-def open_unpaired(name: str, size: int, look: str = "photo", skeleton: str | None = None) -> tuple[Clips, Tensor]:
+def open_unpaired(
+    name: str, size: int, look: str = "photo", skeleton: str | Skeleton | None = None
+) -> tuple[Clips, Tensor]:
     """Pictures of the first of `open_halves`, and the poses of the second, (M, K, 2) in [-1, 1], NaN where missing. Of
     videos in a known format no picture of the second is opened. Arguments and errors as `open_halves`.
     """
@@ -109,7 +114,7 @@ def open_unpaired(name: str, size: int, look: str = "photo", skeleton: str | Non
     return one, to_unit(other.keypoints, size).flatten(0, 1)
 
 
-def open_poses(name: str, size: int, look: str = "photo", skeleton: str | None = None) -> Tensor:
+def open_poses(name: str, size: int, look: str = "photo", skeleton: str | Skeleton | None = None) -> Tensor:
     """All poses of some clips, (M, K, 2) in [-1, 1]. Of a data set in a known format no picture is opened.
 
     Arguments and errors as `open_clips`.

@@ -11,7 +11,7 @@ from torch import Tensor
 from napa_lib.data.mocap import load_mocap_poses, mocap_to_joints
 from napa_lib.geometry import look_at, rotation_from_euler
 from napa_lib.geometry.precision import in_full_precision
-from napa_lib.skeletons import NAPA18, check_pose, convert, flip
+from napa_lib.skeletons import NAPA18, Skeleton, check_pose, convert, flip
 
 FOCAL = 1000.0  # pixels; only the unit of the keypoints, for a figure is scaled to its map anyway
 OFF_CENTRE = 0.15  # how far from the middle a figure of `mocap_poses` is put at most, in the units of [-1, 1]
@@ -107,7 +107,7 @@ def mocap_poses(
     count: int,
     generator: torch.Generator,
     split: str = "train",
-    skeleton: str = "NAPA18",
+    skeleton: str | Skeleton = "NAPA18",
     fill: tuple[float, float] = (0.6, 0.9),
     studio: bool = False,
 ) -> Tensor:

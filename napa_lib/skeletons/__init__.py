@@ -22,6 +22,8 @@ from napa_lib.skeletons.sets import (
     SKELETONS,
     Skeleton,
     get_skeleton,
+    skeleton_from,
+    skeleton_text,
 )
 
 __all__ = [
@@ -47,4 +49,6 @@ __all__ = [
     "convert",
     "flip",
     "get_skeleton",
+    "skeleton_from",
+    "skeleton_text",
 ]

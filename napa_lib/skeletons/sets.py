@@ -23,8 +23,9 @@ own documentation stands in brackets):
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import index
 from typing import Any
 
@@ -315,3 +316,22 @@ def get_skeleton(name: str | Skeleton) -> Skeleton:
         if isinstance(name, str) and skeleton.name.lower() == name.lower():
             return skeleton
     raise ValueError(f"name must be one of {', '.join(s.name for s in SKELETONS)}, got {name!r}")
+
+
+def skeleton_text(skeleton: str | Skeleton) -> str:
+    """A joint set as a file's metadata holds it: the name of one of the library's, all of one of your own as JSON."""
+    found = get_skeleton(skeleton)
+    return found.name if found in SKELETONS else json.dumps(asdict(found))
+
+
+def skeleton_from(text: str) -> str | Skeleton:
+    """What `skeleton_text` wrote: a name, or a set of one's own.
+
+    Raises:
+        TypeError, ValueError: if it is neither, or no joint set.
+
+    >>> arm = Skeleton("arm", ["l_shoulder", "l_elbow"], [-1, 0], [], bones=[(0, 1)], colors=[(0, 114, 178)])
+    >>> skeleton_from(skeleton_text(arm)) == arm, skeleton_from("coco17")
+    (True, 'COCO17')
+    """
+    return Skeleton(**json.loads(text)) if text.startswith("{") else get_skeleton(text).name

@@ -154,7 +154,7 @@ class Film:
     frames: Tensor
     keypoints: Tensor
     steps: tuple[int, ...]
-    skeleton: str = "NAPA18"
+    skeleton: str | Skeleton = "NAPA18"
 
     def __post_init__(self) -> None:
         expected = (len(self.steps), len(self.frames), get_skeleton(self.skeleton).num_joints, 2)
