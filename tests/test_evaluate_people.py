@@ -251,6 +251,26 @@ def test_a_damaged_journal_is_named(three, tmp_path, line):
     again = Journal(tmp_path / "j.part", {"boxes": True}).get("1.png")
     assert again is not None and torch.equal(again[0], three[:1]) and again[1].tolist() == [0.25]
     with (tmp_path / "j.part").open("a") as file:
+        file.write('{"picture": "2.p')
+    Journal(tmp_path / "j.part", {"boxes": True}).add("2.png", three[1:], torch.tensor([0.5, 0.75]))
+    again = Journal(tmp_path / "j.part", {"boxes": True}).get("2.png")  # what was not finished is not in its way
+    assert again is not None and torch.equal(again[0], three[1:])
+    with (tmp_path / "j.part").open("a") as file:
         file.write(f"{line}\n")
     with pytest.raises(ValueError, match="j.part is damaged, remove it"):
         Journal(tmp_path / "j.part", {"boxes": True})
+
+
+@pytest.mark.parametrize("content", ["my notes", "my notes\n", '{"boxes": false}\n{"picture'])
+def test_another_file_is_no_journal_and_stays_as_it_is(tmp_path, content):
+    (tmp_path / "r.json.part").write_text(content)
+    with pytest.raises(ValueError, match="of another measurement"):
+        Journal(tmp_path / "r.json.part", {"boxes": True})
+    assert (tmp_path / "r.json.part").read_text() == content
+
+
+def test_a_journal_whose_first_line_was_cut_short_is_begun_anew(tmp_path, three):
+    for start in ("", '{"bo'):
+        (tmp_path / "j.part").write_text(start)
+        Journal(tmp_path / "j.part", {"boxes": True}).add("1.png", three, torch.tensor([0.5, 0.5, 0.5]))
+        assert Journal(tmp_path / "j.part", {"boxes": True}).get("1.png") is not None

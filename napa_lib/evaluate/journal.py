@@ -29,19 +29,16 @@ class Journal:
         self._seen: dict[str, Seen] = {}
         if not path.exists():
             return
-        whole = path.read_bytes()
-        whole = whole[: whole.rfind(b"\n") + 1]
-        os.truncate(path, len(whole))  # a line that was not finished
-        if not whole:
-            return
-        head, *lines = whole.split(b"\n")[:-1]
-        if head != self._head.encode():
+        *whole, unfinished = path.read_bytes().split(b"\n")
+        head, *lines = whole or [self._head.encode()]  # a process that was killed may leave but a part of the first
+        if head != self._head.encode() or not (whole or head.startswith(unfinished)):
             raise ValueError(f"{path} is of another measurement than this one: remove it, or write to another file")
         try:
             for line in map(json.loads, lines):
                 self._seen[line["picture"]] = torch.tensor(line["keypoints"]), torch.tensor(line["confidence"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged, remove it: {error}") from None
+        os.truncate(path, path.stat().st_size - len(unfinished))
 
     def get(self, picture: str) -> Seen | None:
         """What was seen in a picture; None where it has not been looked at."""
