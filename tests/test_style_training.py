@@ -195,6 +195,10 @@ def test_content_of_one_s_own_is_squares_of_a_folder_s_pictures_and_figures_of_a
     draw, generator = content.open_content([str(own)], 30), torch.Generator().manual_seed(0)
     batch = draw(60, generator)
     assert batch.shape == (60, 3, 30, 30)
+    (own / "cut.png").write_bytes((own / "10.png").read_bytes()[:60])
+    with pytest.warns(UserWarning, match="left out: .*cut.png"):  # it does not take the others along
+        assert torch.equal(content.open_content([str(own)], 30)(60, torch.Generator().manual_seed(0)), batch)
+    (own / "cut.png").unlink()
     assert set((batch * 255).round().unique().tolist()) == {10, 20, 30, 255}
     with pytest.warns(UserWarning, match="left out"):  # one of its pictures is damaged
         figures = content.open_content([f"coco:{mine}", str(own)], 32)(40, generator)

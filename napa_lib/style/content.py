@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napa_lib.data import crop_square, list_paintings, load_image, load_paintings, load_video_frames, resize
 from napa_lib.data.crops import is_varied
-from napa_lib.data.datasets import Annotations
+from napa_lib.data.datasets import Annotations, FrameClips
 from napa_lib.data.datasets.files import folder_of_pictures
 from napa_lib.data.known import from_annotations, from_frames, is_known, open_known
 from napa_lib.style.pretrained import POOL
@@ -38,11 +38,12 @@ def open_content(sources: Sequence[str], size: int) -> Callable[[int, torch.Gene
     Args:
         sources: data sets as `napa_lib.data.known.open_known` takes them ("mpii:FOLDER", "coco:FOLDER" …), of which
             each figure is cut out as in NAPA, section 4.1; folders of pictures, of which each gives its centred square;
-            none for random crops of `training_pictures`. Pictures of a single colour are left out.
+            none for random crops of `training_pictures`. Pictures of a single colour are left out, and with a warning
+            those that cannot be read.
         size: pixels.
 
     Raises:
-        ValueError: for a source that is not there, holds no picture or is damaged.
+        ValueError: for a source that is not there, or holds no picture that can be read.
     """
     if not sources:
         pictures = training_pictures()
@@ -55,11 +56,12 @@ def open_content(sources: Sequence[str], size: int) -> Callable[[int, torch.Gene
 
 
 def _content_of(source: str, size: int) -> Tensor:
-    """The pictures of a source, (N, 3, size, size) uint8."""
-    if not is_known(source):
-        squares = (crop_square(load_image(file), size) for file in folder_of_pictures(source))
-        return torch.stack([(square * 255).round().byte() for square in squares])
-    found = open_known(source)
+    """The pictures of a source, (N, 3, size, size) uint8, as many as two gigabytes hold."""
+    if is_known(source):
+        found = open_known(source)
+    else:
+        names = [file.name for file in folder_of_pictures(source)]
+        found = FrameClips(Path(source), tuple((name,) for name in names), tuple(names))
     clips = from_annotations(found, size) if isinstance(found, Annotations) else from_frames(found, size)
     return clips.images.flatten(0, 1)
 
