@@ -184,7 +184,9 @@ def test_the_command_writes_poses_that_lie_as_chapter_3s_crops_show_them(human36
     torch.testing.assert_close(shown, fit_square(shown), atol=0.03, rtol=0)  # crops hold figures as squares do
     mixed = read_poses(out, "SHARED15")[-30:]
     assert energy_distance(mixed, fit_square(shown)) < energy_distance(source_poses(60, torch.Generator()), mixed)
+    save_regressor(tmp_path / "white.safetensors", KeypointRegressor(1, 8, 1))
     for bad, message in (
+        ([*words, "--beta", str(tmp_path / "white.safetensors")], "white.safetensors reads pictures of another size"),
         (words, "--source and --beta go together"), ([*networks, "--results", str(found)], "needs --held-out"),
         ([*networks, "--count", "30"], "more than the 30 mixed"), ([*networks, "--number", "1"], "from 2 to the 8"),
         ([*networks, "--shots", "mine"], "FORMAT:FOLDER"),

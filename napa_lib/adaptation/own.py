@@ -27,7 +27,7 @@ from napa_lib import loop, results
 from napa_lib.adaptation.adapt import adapt, draw_pool, paired_noises, sample_poses
 from napa_lib.adaptation.functional import nearest_share, widened
 from napa_lib.adaptation.measure import POOL, SAMPLES, distances, settings_for, shots_for
-from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
+from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN, halvings_for
 from napa_lib.adaptation.reading import SHARE, ReadingConfig, refine_regressor
 from napa_lib.adaptation.sticks import DRAWN, FACE
 from napa_lib.adaptation.store import load_pretrained, load_pretrained_faces, load_regressor, load_source
@@ -48,7 +48,7 @@ def open_networks(joints: int, source: Path | None, beta: Path | None) -> tuple[
     """A source and its beta: those of files, or those that ship for so many points.
 
     Raises:
-        ValueError: if only one of both files is named, or they are of other points.
+        ValueError: if only one of both files is named, or they are of other points or of pictures of two kinds.
     """
     if (source is None) != (beta is None):
         raise ValueError("--source and --beta go together")
@@ -59,8 +59,11 @@ def open_networks(joints: int, source: Path | None, beta: Path | None) -> tuple[
         networks = adapted.source, regressor
     else:
         networks = load_pretrained()
-    if networks[1].joints != joints:
-        raise ValueError(f"the shots have {joints} points, {beta} reads {networks[1].joints}")
+    drawn, regressor = networks[0].config, networks[1]
+    if regressor.joints != joints:
+        raise ValueError(f"the shots have {joints} points, {beta} reads {regressor.joints}")
+    if (regressor.planes, regressor.halvings) != (drawn.planes, halvings_for(drawn.size)):
+        raise ValueError(f"{beta} reads pictures of another size or other colours than {source} draws")
     return networks
 
 
