@@ -96,12 +96,24 @@ def test_the_picture_depends_on_the_noises_direction_only():
 
 
 def test_the_discriminator_sees_a_batch_that_is_all_alike():
+    """By its last channel, the deviation over the batch, which is next to nothing where all pictures are one."""
+    torch.manual_seed(0)
+    critic, pictures = Discriminator(SMALL), torch.rand(4, 3, 16, 16)
+    alike = pictures[:1].expand(4, -1, -1, -1)
+    with torch.no_grad():
+        before = critic(alike), critic(pictures)
+        critic.last.weight[:, -1] = 0
+        change = critic(alike) - before[0], critic(pictures) - before[1]
+        assert float(change[1].abs().min()) > 10 * float(change[0].abs().max())
+
+
+def test_pictures_reach_the_discriminators_end_beside_its_blocks():
     torch.manual_seed(0)
     critic = Discriminator(SMALL)
-    alike = alpha(some_poses(1), 16).expand(4, -1, -1, -1)
     with torch.no_grad():
-        mixed = critic(torch.cat([alike[:1], torch.rand(3, 3, 16, 16)]))
-        assert float((critic(alike)[0] - mixed[0]).abs()) > 1e-6
+        for convolution in critic.wider:
+            convolution.weight.zero_(), convolution.bias.zero_()
+        assert float(critic(torch.rand(2, 3, 16, 16)).diff().abs()) > 1e-5
 
 
 def test_gradient_penalty_of_a_linear_discriminator_is_half_its_squared_norm():

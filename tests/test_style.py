@@ -201,6 +201,7 @@ def test_gradients_of_feature_terms(term):
     a, b = (maps(seed, 2, 3, 3, 3, positive=True) + 0.1 for seed in (1, 2))
     wrapped = term if term in FEATURE_TERMS else lambda x, y: term([x], [y])
     assert torch.autograd.gradcheck(wrapped, (a.requires_grad_(), b.requires_grad_()))
+    assert torch.autograd.gradcheck(style.gram_matrix, (a,))  # entry by entry, where no symmetry hides a transposition
 
 
 @pytest.mark.parametrize("term", [style.srgb_loss, style.hsv_loss], ids=lambda f: f.__name__)
