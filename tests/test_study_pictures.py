@@ -23,7 +23,7 @@ from napa_lib.pose import PoseResult, open_picture
 from napa_lib.pose.drawing import MIDDLE, SIDES
 from napa_lib.skeletons import ART14, NAPA18, convert, get_skeleton
 from napa_lib.study import poses, turning, widgets
-from napa_lib.study.figures import MAX_BYTES, MAX_FALLBACK_BYTES, MAX_WIDTH, bundle
+from napa_lib.study.figures import MAX_BYTES, MAX_FALLBACK_BYTES, MAX_PHOTO_BYTES, MAX_WIDTH, bundle
 from napa_lib.study.lessons.lesson_00 import pictures as first_lesson
 from napa_lib.study.lessons.lesson_02 import descent
 from napa_lib.study.widgets import Explorable
@@ -69,7 +69,8 @@ def test_show_sends_the_bundle_and_closes_the_figure(figure, monkeypatch):
 def test_encoded_noise_is_small(size, rng):
     data = bundle(Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)), alt="Noise.")
     (mime,) = [kind for kind in data if kind.startswith("image/")]
-    bounds = ((embedded(data), MAX_BYTES, MAX_WIDTH), (data[mime], MAX_FALLBACK_BYTES, MAX_WIDTH / 2))
+    most = MAX_PHOTO_BYTES if mime == "image/jpeg" else MAX_FALLBACK_BYTES
+    bounds = ((embedded(data), MAX_BYTES, MAX_WIDTH), (data[mime], most, MAX_WIDTH / 2))
     for encoded, limit, width in bounds:
         assert len(encoded) <= limit and Image.open(io.BytesIO(encoded)).width <= width
     assert mime == f"image/{Image.open(io.BytesIO(data[mime])).format.lower()}"

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from napa_lib import results
-from napa_lib.data import list_paintings
+from napa_lib.data import asset_path, list_paintings, load_image, load_paintings, resize
 from napa_lib.study.exercises import Verdict, judge
 from napa_lib.study.lessons.lesson_01 import PLAN, pictures
-from napa_lib.style import JOHNSON, StyleLosses
+from napa_lib.style import JOHNSON, POOL, StyleLosses
 
 
 def verdict_on(number: str, code: str) -> Verdict:
@@ -270,3 +270,13 @@ def test_both_normalisations_are_compared_at_the_thirds_of_their_training():
     assert head.split("  ")[-5:] == ["step 10", "step 60", "step 110", "step 150", "held out, 95 %"]
     sixth = {kind: np.mean([curve[5] for curve in norms["training_total"][kind]]) for kind in ("instance", "batch")}
     assert instance.split()[2] == f"{sixth['instance']:.0f}" and batch.split()[2] == f"{sixth['batch']:.0f}"
+
+
+def test_the_sheet_of_styles_has_the_paintings_in_the_order_of_their_numbers():
+    sheet, columns = load_image(asset_path("figures/styles_contact_sheet.jpg")), 6
+    side = sheet.shape[2] // columns
+    tiles = sheet.unfold(1, side, side).unfold(2, side, side).flatten(1, 2).transpose(0, 1)  # (24, 3, side, side)
+    shown = torch.stack([resize(tile[:, side // 4 :, side // 4 :], 24).flatten() for tile in tiles])  # without numbers
+    paintings = load_paintings(side, [p.name for p in list_paintings() if p.name in POOL])
+    meant = torch.stack([resize(p[:, side // 4 :, side // 4 :], 24).flatten() for p in paintings])
+    assert torch.cdist(shown, meant).argmin(1).tolist() == list(range(24))

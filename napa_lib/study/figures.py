@@ -20,7 +20,8 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3))
 
 PLOT_COLOURS, SAME = 64, 0.8  # how many colours, and the mean change of 255 that nobody sees
 MAX_WIDTH = 720  # px: a notebook column
-MAX_BYTES, MAX_FALLBACK_BYTES = 25_000, 8_000  # of one encoded picture; base64 makes a third more of it in a notebook
+MAX_BYTES = 25_000  # of one encoded picture; base64 makes a third more of it in a notebook
+MAX_FALLBACK_BYTES, MAX_PHOTO_BYTES = 8_000, 5_000  # of its coarser copy, a PNG, or a JPEG where that is larger
 
 
 def use_style() -> None:
@@ -91,12 +92,13 @@ def encode(picture: Image.Image) -> bytes:
 
 
 def encode_fallback(picture: Image.Image) -> tuple[str, bytes]:
-    """A coarser copy, PNG or JPEG, at most `MAX_FALLBACK_BYTES`, for what cannot show HTML: its MIME type and bytes."""
+    """A coarser copy for what cannot show HTML, its MIME type and bytes: a PNG of at most `MAX_FALLBACK_BYTES`, or of
+    what is no plot a JPEG of at most `MAX_PHOTO_BYTES`."""
     picture = _narrowed(picture, MAX_WIDTH // 2)
     png = _bytes(picture.quantize(64, dither=Image.Dither.NONE), format="PNG", optimize=True)
     if len(png) <= MAX_FALLBACK_BYTES:
         return "image/png", png
-    return "image/jpeg", _lossy(picture, "JPEG", MAX_FALLBACK_BYTES)
+    return "image/jpeg", _lossy(picture, "JPEG", MAX_PHOTO_BYTES)
 
 
 def _narrowed(picture: Image.Image, width: int) -> Image.Image:
@@ -106,8 +108,8 @@ def _narrowed(picture: Image.Image, width: int) -> Image.Image:
 
 
 def _lossy(picture: Image.Image, format: str, limit: int) -> bytes:
-    for scale in (1.0, 0.8, 0.6, 0.4, 0.2, 0.1):
-        for quality in (85, 75, 65):
+    for scale in (1.0, 0.8, 0.6, 0.5, 0.4, 0.2, 0.1):
+        for quality in (75, 65, 50):
             data = _bytes(_narrowed(picture, max(1, round(picture.width * scale))), format=format, quality=quality)
             if len(data) <= limit:
                 return data

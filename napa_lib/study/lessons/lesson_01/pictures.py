@@ -136,7 +136,7 @@ def film_figure(film: Sequence[tuple[Tensor, StyleLosses]], moments: Sequence[in
         moments: indices into it.
         guess: "rises", "falls" or "stays", or None.
     """
-    page = plt.figure(figsize=(4.2, 2.8))
+    page = plt.figure(figsize=(5.2, 3.5))
     grid = page.add_gridspec(2, len(moments), height_ratios=[1.5, 1.2])
     for place, moment in enumerate(moments):
         axis = page.add_subplot(grid[0, place])
