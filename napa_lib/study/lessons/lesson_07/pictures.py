@@ -89,7 +89,7 @@ def bottleneck_figure(network: PoseStyleGAN, regressor: KeypointRegressor, noise
     """Three rows: the generator's drawings y, the joints beta(y) in the course's colours, and alpha(beta(y))."""
     drawn = network(noises)
     poses = regressor(drawn)
-    page, lines = rows_of_panels(("the generator's drawing y", "joints beta(y)", "drawn anew"), len(noises), 0.95)
+    page, lines = rows_of_panels(("the generator's drawing y", "joints beta(y)", "drawn anew"), len(noises), 1.2)
     for above, middle, below, y, pose, again in zip(*lines, drawn, poses, alpha(poses, 96), strict=True):
         draw_picture(above, y)
         draw_figure(middle, pose)
@@ -105,7 +105,7 @@ def faces_figure(network: AdaptedGenerator, regressor: KeypointRegressor, noises
         "the same noises, adapted to twelve faces turned to their left; read by beta, drawn anew",
     )
     again = alpha(regressor(network(noises)), 96)
-    page, lines = rows_of_panels(names, len(noises), 0.7)
+    page, lines = rows_of_panels(names, len(noises), 1.2)
     for line, drawn in zip(lines, (network.source(noises), again), strict=True):
         for axis, picture in zip(line, drawn, strict=True):
             draw_picture(axis, picture)

@@ -51,9 +51,13 @@ def protocols_table(runs: Runs) -> str:
     return text_table(lines)
 
 
-def protocols_figure(runs: Runs) -> Figure:
+def protocols_figure(runs: Runs, guess: float | None = None) -> Figure:
     """Squared MMD of sets of poses from held-out ones as a multiple of the mixed shots', a mark a target: means over
-    seeds. Left of the line poses are nearer than the mixed shots.
+    seeds. Left of the line poses are nearer than the mixed shots; beside each row stands in how many targets.
+
+    Args:
+        runs: of the chapter, as `napa_lib.results.shipped_runs("adaptation")` gives them.
+        guess: a reader's prediction of that number for the widened adapted poses of six activities.
     """
     page, axes = plt.subplots(1, 2, figsize=(7.2, 2.4), sharex=True, sharey=True, layout="constrained")
     for axis, (protocol, names) in zip(axes, PROTOCOLS.items(), strict=True):
@@ -63,6 +67,10 @@ def protocols_figure(runs: Runs) -> Figure:
             times = [a / b for a, b in zip(over(names, found, "distances", kind, "mmd"), mixed, strict=True)]
             heights = [row + 0.05 * (number - (len(times) - 1) / 2) for number in range(len(times))]
             axis.plot(times, heights, mark, color=color, markersize=5, fillstyle="none", linestyle="none")
+            count = f"{sum(t < 1 for t in times)} of {len(times)}"
+            if guess is not None and (protocol, kind) == ("six activities", "wide"):
+                count += f" (◆ {guess:g})"
+            axis.text(1.02, row, count, transform=axis.get_yaxis_transform(), va="center", fontsize=9)
         axis.axvline(1, color="0.55", linestyle="--", linewidth=1)
         axis.set(xscale="log", xticks=(0.1, 1, 10), xticklabels=("0.1", "1", "10 times"))
         axis.set_title(f"a target is {protocol}", fontsize=10)

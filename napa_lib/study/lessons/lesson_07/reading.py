@@ -73,11 +73,10 @@ def smeared_runs(runs: Runs, names: Iterable[str] = MEASURED_ON) -> dict[str, Se
     return {name: runs[f"smeared_{name}"] for name in names}
 
 
-def smeared_table(runs: Runs, guess: float | None = None, names: Iterable[str] = MEASURED_ON) -> str:
+def smeared_table(runs: Runs, names: Iterable[str] = MEASURED_ON) -> str:
     """As `reading_table`, where tau is in the coarse layers and answers are given back what they leave out.
 
-    Squared MMDs are paired with the source's and with the mixed poses', with the count of targets that are nearer. A
-    reader's prediction stands beside the smeared poses' last count.
+    Squared MMDs are paired with the source's and with the mixed poses', with the count of targets that are nearer.
     """
     found = smeared_runs(runs, names)
     lines = [["poses", "energy distance", "squared MMD", "minus the source's", "nearer", "minus the mixed's", "nearer",
@@ -89,8 +88,6 @@ def smeared_table(runs: Runs, guess: float | None = None, names: Iterable[str] =
         for other, theirs in before.items():
             below = sum(a < b for a, b in zip(mmd, theirs, strict=True))
             paired += ["-", "-"] if kind == other else [change_text(theirs, mmd, 3), f"{below} of {len(mmd)}"]
-        if kind == "smeared" and guess is not None:
-            paired[-1] += f" (◆ {guess:g})"
         energy = mean_of(over(found, found, "distances", kind, "energy"), 3)
         covered = mean_of([100 * v for v in over(found, found, "distances", kind, "coverage")], 0)
         lines.append([name, energy, mean_of(mmd, 3), *paired, covered])
