@@ -228,6 +228,9 @@ def test_coverage_sees_a_collapse():
     assert coverage(same, targets) > 0.9
     assert coverage(targets.mean(0, keepdim=True).expand(200, -1, -1), targets) < 0.35
     assert coverage(same + 10, targets) == 0.0
+    within = np.sort(np.linalg.norm((targets[:, None] - targets[None]).flatten(2), axis=2), 1)[:, 5]  # 0 is its own
+    nearest = np.linalg.norm((targets[:, None] - same[None]).flatten(2), axis=2).min(1)
+    assert coverage(same, targets) == pytest.approx((nearest < within).mean())
 
 
 def test_sets_that_cannot_be_compared():
@@ -293,6 +296,8 @@ def test_shots_are_spread_over_the_pool():
     shots = choose_shots(target, 12, torch.Generator().manual_seed(0))
     rows = shots[:, 0, 0].tolist()
     assert all(5 * i <= row < 5 * i + 5 for i, row in enumerate(rows))
+    others = [choose_shots(target, 12, torch.Generator().manual_seed(seed))[:, 0, 0] for seed in range(60)]
+    assert sorted(set(torch.cat(others).tolist())) == list(range(60))  # anywhere in its stretch
     for count in (0, 1, 61):
         with pytest.raises(ValueError, match="count must be from 2 to the 60 poses"):
             choose_shots(target, count, torch.Generator())
