@@ -131,6 +131,20 @@ def test_the_rate_falls_over_the_last_quarter(monkeypatch):
     assert list(rates.values()) == [1, 1, 1, 1, 1, 1, 1, 0.5, 0]
 
 
+def test_a_gradient_is_a_thousand_long_at_most(monkeypatch):
+    found, descend = [], train.descend
+
+    def noted(loss, optimizer, *rest):
+        descend(loss, optimizer, *rest)
+        gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
+        found.append(torch.cat([gradient.flatten() for gradient in gradients]).norm())
+
+    monkeypatch.setattr(train, "descend", noted)
+    ratios = style.LossRatios(style=1e4)
+    train.run_training(StylizerConfig(("greatwave",), "instance", steps=1, size=16, ratios=ratios))
+    assert found[0].item() == pytest.approx(1000, rel=1e-3)
+
+
 def test_a_pool_network_is_a_start_for_one_style_and_for_nothing_else():
     config = StylizerConfig(("monalisa",), "instance", size=32, windows=2, start="pool")
     picture = torch.stack(load_paintings(64, ["monalisa"]))
