@@ -196,8 +196,10 @@ def test_a_broken_manifest_is_one_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words", [["napa_lib/course/works_with.py"], ["napa_lib/course/bounds.py"], ["-m", "benchmarks"]]
-)
+    "words",
+    [["napa_lib/course/works_with.py"], ["napa_lib/course/bounds.py"], ["-m", "benchmarks"],
+     ["-m", "napa_lib.style.train"]],
+)  # fmt: skip
 def test_help_is_help(words):
     process = subprocess.run([sys.executable, *words, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert process.returncode == 0 and process.stdout.startswith("usage: ") and process.stderr == ""

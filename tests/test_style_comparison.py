@@ -13,7 +13,8 @@ from napa_lib.style import LossRatios, StylizationLoss, StylizerConfig, Transfor
 from napa_lib.style.comparison import MOVES, closed, compare, shares, without_places
 from napa_lib.style.content import held_out_pictures
 from napa_lib.style.evaluate import STROKES
-from napa_lib.style.train import parse_ratios, style_windows
+from napa_lib.style.train import parse_ratios
+from napa_lib.style.training import style_windows
 
 PAIR = {"content": 1, "style": "greatwave"}
 

@@ -15,7 +15,17 @@ from napa_lib import results, style
 from napa_lib.data import list_paintings, load_paintings
 from napa_lib.engine import load_tensors
 from napa_lib.networks import VGG19Features
-from napa_lib.style import StylizerConfig, TransformNet, comparison, content, evaluate, load_stylizer, stylize, train
+from napa_lib.style import (
+    StylizerConfig,
+    TransformNet,
+    comparison,
+    content,
+    evaluate,
+    load_stylizer,
+    stylize,
+    train,
+    training,
+)
 from napa_lib.style.networks import CODE_LAYERS, style_statistics
 
 
@@ -108,40 +118,42 @@ def test_the_network_is_told_the_style_that_it_is_judged_by(monkeypatch):
         judged.append(style_.picture)
         return genuine(self, output, style_, content_)
 
-    genuine, encode = style.StylizationLoss.forward, train.TransformNet.forward
+    genuine, encode = style.StylizationLoss.forward, training.TransformNet.forward
     monkeypatch.setattr(style.StylizationLoss, "forward", note)
     monkeypatch.setattr(TransformNet, "forward", lambda self, *given: (told.append(given[1]), encode(self, *given))[1])
-    network, _ = train.run_training(StylizerConfig(POOL_OF_THREE.styles, steps=1, batch=8, size=16, learning_rate=1e-9))
+    network, _ = training.run_training(
+        StylizerConfig(POOL_OF_THREE.styles, steps=1, batch=8, size=16, learning_rate=1e-9)
+    )
     scale, shift = network.encode_style(judged[0], VGG19Features())
     assert len(torch.unique(judged[0], dim=0)) > 1
     torch.testing.assert_close(told[0], (scale, shift), rtol=1e-3, atol=1e-4)
 
 
 def test_a_style_set_whose_maps_are_too_many_to_keep_trains_as_one_whose_maps_are_kept(monkeypatch):
-    kept, _ = train.run_training(POOL_OF_THREE)
-    monkeypatch.setattr(train, "KEPT", 0)
-    afresh, _ = train.run_training(POOL_OF_THREE)
+    kept, _ = training.run_training(POOL_OF_THREE)
+    monkeypatch.setattr(training, "KEPT", 0)
+    afresh, _ = training.run_training(POOL_OF_THREE)
     torch.testing.assert_close(kept.state_dict(), afresh.state_dict(), rtol=0, atol=1e-4)
 
 
 def test_the_rate_falls_over_the_last_quarter(monkeypatch):
     rates = {}
-    monkeypatch.setattr(train, "run", lambda *given, rate: rates.update({n: rate(n) for n in range(9)}) or [])
-    train.run_training(StylizerConfig(("greatwave",), "instance", steps=8, size=16))
+    monkeypatch.setattr(training, "run", lambda *given, rate: rates.update({n: rate(n) for n in range(9)}) or [])
+    training.run_training(StylizerConfig(("greatwave",), "instance", steps=8, size=16))
     assert list(rates.values()) == [1, 1, 1, 1, 1, 1, 1, 0.5, 0]
 
 
 def test_a_gradient_is_a_thousand_long_at_most(monkeypatch):
-    found, descend = [], train.descend
+    found, descend = [], training.descend
 
     def noted(loss, optimizer, *rest):
         descend(loss, optimizer, *rest)
         gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
         found.append(torch.cat([gradient.flatten() for gradient in gradients]).norm())
 
-    monkeypatch.setattr(train, "descend", noted)
+    monkeypatch.setattr(training, "descend", noted)
     ratios = style.LossRatios(style=1e4)
-    train.run_training(StylizerConfig(("greatwave",), "instance", steps=1, size=16, ratios=ratios))
+    training.run_training(StylizerConfig(("greatwave",), "instance", steps=1, size=16, ratios=ratios))
     assert found[0].item() == pytest.approx(1000, rel=1e-3)
 
 
@@ -149,9 +161,9 @@ def test_a_pool_network_is_a_start_for_one_style_and_for_nothing_else():
     config = StylizerConfig(("monalisa",), "instance", size=32, windows=2, start="pool")
     picture = torch.stack(load_paintings(64, ["monalisa"]))
     wanted = load_stylizer("pool").for_style(picture, VGG19Features()).state_dict()
-    torch.testing.assert_close(train._initial_network(config, VGG19Features()).state_dict(), wanted)
+    torch.testing.assert_close(training._initial_network(config, VGG19Features()).state_dict(), wanted)
     with pytest.raises(ValueError, match="pool has norm='pool', the training wants 'batch'"):
-        train._initial_network(StylizerConfig(("monalisa",), "batch", start="pool"), VGG19Features())
+        training._initial_network(StylizerConfig(("monalisa",), "batch", start="pool"), VGG19Features())
 
 
 @pytest.mark.parametrize(

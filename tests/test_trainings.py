@@ -19,7 +19,7 @@ from napa_lib.engine import load_tensors
 from napa_lib.lifting import TrainingConfig
 from napa_lib.lifting.train import train_depth_net
 from napa_lib.loop import HERE, Record, Setup
-from napa_lib.style.train import run_training
+from napa_lib.style.training import run_training
 from napa_lib.training.config import PoseTrainingConfig
 from napa_lib.training.pictures import PictureSet
 from napa_lib.training.pose import train_pose_net

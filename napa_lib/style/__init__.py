@@ -19,7 +19,7 @@ from napa_lib.style.gatys import optimise_picture
 from napa_lib.style.losses import JOHNSON, LossRatios, Measured, StyleLosses, StylizationLoss, gradient_norms
 from napa_lib.style.networks import TransformNet
 from napa_lib.style.pretrained import POOL, load_stylizer, save_stylizer, stylize
-from napa_lib.style.train import StylizerConfig, train_stylizer
+from napa_lib.style.training import StylizerConfig, train_stylizer
 
 __all__ = [
     "JOHNSON",

@@ -31,7 +31,7 @@ from napa_lib.style.content import held_out_pictures
 from napa_lib.style.gatys import optimise_picture
 from napa_lib.style.losses import JOHNSON, LossRatios, StylizationLoss
 from napa_lib.style.pretrained import POOL, load_stylizer, stylize
-from napa_lib.style.train import StylizerConfig, run_training
+from napa_lib.style.training import StylizerConfig, run_training
 
 PROGRAM = "python -m napa_lib.style.evaluate"
 STEPS = {"gatys": 200, "strokes": 200, "without-places": 120, "added-losses": 100, "norms": 150}
