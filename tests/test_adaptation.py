@@ -25,6 +25,7 @@ from napa_lib.adaptation import (
     recorded_target,
     source_poses,
 )
+from napa_lib.adaptation import targets as sources
 from napa_lib.adaptation.functional import nearest_share, smeared, told_apart, widened
 from napa_lib.adaptation.targets import Target, artificial_poses
 from napa_lib.data import load_body25_poses
@@ -269,6 +270,15 @@ def test_artificial_poses_stand_upright_and_have_the_bodys_bones():
     assert float((head < middle).float().mean()) > 0.95  # y points down
     mocap = source_poses(300, torch.Generator().manual_seed(0))
     assert energy_distance(poses, mocap) > 2 * energy_distance(mocap[:150], mocap[150:])
+
+
+def test_of_an_artificial_pose_what_is_nearer_looks_larger(monkeypatch):
+    world = torch.zeros(8, 15, 3)
+    world[:, :2, 0], world[:, 0, 2], world[:, 1, 2] = 1000.0, -900.0, 900.0  # one joint before, one behind, in mm
+    world[:, 2:, 1] = torch.linspace(0, 1000, 13)
+    monkeypatch.setattr(sources, "to_camera", lambda *given: world)
+    near, far = artificial_poses(8, torch.Generator().manual_seed(0))[:, :2, 0].T
+    assert bool((near > far + 0.1).all())
 
 
 def test_pool_and_held_out_do_not_share_moments():

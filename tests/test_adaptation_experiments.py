@@ -51,12 +51,18 @@ def test_detector_learns_and_is_measured_in_pixels_of_128(poses):
     assert after["px"] < 0.8 * before["px"] and after["pck20"] > before["pck20"]
 
     class Shifted(torch.nn.Module):
-        def forward(self, image):
-            return poses[: len(image)] + torch.tensor([0.2, 0.0])
+        def __init__(self, by):
+            super().__init__()
+            self.by = by
 
-    found = detector_errors(Shifted(), config, poses)
+        def forward(self, image):
+            return poses[: len(image)] + torch.tensor([self.by, 0.0])
+
+    found = detector_errors(Shifted(0.2), config, poses)
     assert found["px"] == pytest.approx(0.1 * 127, rel=1e-4)  # a tenth of the picture's side
     assert found["pck10"] == 0.0 and found["pck20"] == 1.0  # 0.2 of 1.6, an eighth of the figure's box
+    assert detector_errors(Shifted(0.15), config, poses)["pck10"] == 1.0
+    assert detector_errors(Shifted(0.33), config, poses)["pck20"] == 0.0
 
 
 def test_a_halving_a_power_of_two():

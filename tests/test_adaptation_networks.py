@@ -107,6 +107,15 @@ def test_the_discriminator_sees_a_batch_that_is_all_alike():
         assert float(change[1].abs().min()) > 10 * float(change[0].abs().max())
 
 
+def test_pictures_reach_betas_end_beside_its_context():
+    torch.manual_seed(0)
+    regressor = KeypointRegressor(3, 8, 1)
+    with torch.no_grad():
+        for convolution in regressor.context:
+            convolution.weight.zero_(), convolution.bias.zero_()
+        assert float(regressor(torch.rand(2, 3, 16, 16)).diff(dim=0).abs().max()) > 1e-3
+
+
 def test_pictures_reach_the_discriminators_end_beside_its_blocks():
     torch.manual_seed(0)
     critic = Discriminator(SMALL)

@@ -27,6 +27,7 @@ from napa_lib.adaptation import (
     load_pretrained_reader,
     load_pretrained_transfer,
     pose_mixup,
+    reading,
     recorded_target,
     sample_poses,
     source_poses,
@@ -225,6 +226,23 @@ def test_beta_learns_what_an_adapted_generators_drawings_are_to_be_read_as(adapt
         refine_regressor(ReadingConfig(1), regressor, adapted, noises, torch.zeros(4, 68, 2))
     with pytest.raises(ValueError, match="batch >= 2"):
         ReadingConfig(batch=1)
+
+
+def test_each_drawing_is_to_be_read_as_its_own_pose(adapted_parts, poses, monkeypatch):
+    source, regressor, pool, features = adapted_parts
+    adapted = adapt(AdaptationConfig(layers=(2,), mixed=30, steps=1, batch=4), source, pool, poses[:5], features)
+    noises = paired_noises("nearest", pool, adapted.mixed)
+    seen = {}
+    for name in ("deformed", "laid_out"):
+        was = getattr(reading, name)
+        monkeypatch.setattr(reading, name, lambda *x, was=was, name=name: seen.setdefault(name, was(*x)))
+    _, record = refine_regressor(ReadingConfig(1, 6), regressor, adapted, noises, poses)
+    sticks, drawn = seen["laid_out"].split(3)
+    with torch.no_grad():
+        all_drawn = adapted.generator(noises)
+        rows = torch.cdist(drawn.flatten(1), all_drawn.flatten(1)).argmin(1)
+        apart = regressor(torch.cat([sticks, drawn])) - torch.cat([seen["deformed"], adapted.mixed[rows]])
+    assert record[0]["distance"] == pytest.approx(float(apart.norm(dim=-1).mean()), rel=1e-4)
 
 
 def test_adapting_goes_on_bit_for_bit(adapted_parts, poses, tmp_path):
