@@ -39,8 +39,8 @@ def closed(before: float, reached: float, gatys: float) -> float:
 
 def summarise(losses: StyleLosses, index: int = 0) -> dict[str, float]:
     """The total and every weighted term of one sample, rounded."""
-    weighted = {name: round(float(value[index]), 2) for name, value in losses.weighted().items()}
-    return {"total": round(float(losses.total[index]), 2), **weighted}
+    values = {"total": losses.total, **losses.weighted()}
+    return {name: round(value[index].item(), 2) for name, value in values.items()}
 
 
 def compare(
