@@ -12,7 +12,7 @@ from setuptools.command.build_py import build_py
 # files, with their hashes, so that the others can be fetched and verified.
 PACKAGED = (
     "manifest.json", "weights/*pose_net*", "weights/pose_ensemble*", "weights/pose_tree*", "weights/movenet*",
-    "weights/person_detector*", "weights/blazepose*", "weights/vgg19_q8*", "weights/depthnet_tiny*",
+    "weights/blazepose*", "weights/vgg19_q8*", "weights/depthnet_tiny*",
     "weights/LICENSE*", "weights/NOTICE*",
 )  # fmt: skip
 

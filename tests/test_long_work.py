@@ -22,9 +22,8 @@ PROGRAMS = {  # module -> what its long work begins with, and its arguments but 
     "lifting.train": ("train_depth_net", "--out {}"),
     "lifting.experiments": ("_measure", "fit --out {}"),
     "training.pose": ("train_pose_net", "--data x --out {}"),
-    "training.detector": ("train_detector", "--data x --start-from x --out {}"),
     "training.warm_start": ("train_warm_head", "--data x --out {}"),
-    "training.drawn": ("train_drawn", "--data x --out {}"),
+    "training.drawn": ("train_drawn", "--data x --alone x --out {}"),
     "evaluate.painted": ("load_chapter", "--results {}"),
     "evaluate.composed": ("load_chapter", "--results {}"),
     "evaluate.two_people": ("load_chapter", "--results {}"),
@@ -137,14 +136,13 @@ def test_a_model_of_other_poses_is_another_training(tmp_path):
         bottleneck_train.main([*words[:3], "studio:validation", *words[4:]])
 
 
-@pytest.mark.parametrize("name", ["training.pose", "training.detector", "training.warm_start", "training.drawn"])
+@pytest.mark.parametrize("name", ["training.pose", "training.warm_start", "training.drawn"])
 def test_a_network_of_other_pictures_is_another_training(name, tmp_path, monkeypatch):
     """The checkpoint is told the data and the network that a run begins with."""
     module = importlib.import_module(f"napa_lib.{name}")
-    trainer = {"pose": "train_pose_net", "detector": "train_detector", "warm_start": "train_warm_head"}
-    trainer["drawn"] = "train_drawn"
-    networks = ("load_detector", "load_warm_pose_net", "load_pose_net", "load_drawn_pose_net")
-    for reader in ("read_pictures", "open_sources", "labelled", *networks):
+    trainer = {"pose": "train_pose_net", "warm_start": "train_warm_head", "drawn": "train_drawn"}
+    networks = ("load_warm_pose_net", "load_pose_net", "load_drawn_pose_net")
+    for reader in ("read_pictures", "open_sources", "labelled", "load_cutouts", *networks):
         monkeypatch.setattr(module, reader, lambda *words, **named: [None], raising=False)
     seen = []
 
@@ -153,10 +151,14 @@ def test_a_network_of_other_pictures_is_another_training(name, tmp_path, monkeyp
         raise ValueError("enough")
 
     monkeypatch.setattr(module, trainer[name.partition(".")[2]], train)
+    more = ["--alone", "c:2"] if name == "training.drawn" else []
     with pytest.raises(SystemExit, match="enough"):
-        module.main(["--data", "a:0.5", "b", "--start-from", "w", "--out", str(tmp_path / "n.safetensors")])
+        module.main(["--data", "a:0.5", "b", "--start-from", "w", "--out", str(tmp_path / "n.safetensors"), *more])
     (setup,) = seen
     assert setup.inputs["data"] == ["a:0.5", "b"] and setup.inputs["start_from"] == "w"
+    assert all(
+        setup.inputs[word.strip("-")] in (value, [value]) for word, value in zip(more[::2], more[1::2], strict=True)
+    )
     assert loop.settings_of("x", Config(), setup)["data"] == ["a:0.5", "b"]
 
 

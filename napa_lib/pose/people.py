@@ -28,7 +28,7 @@ def find_people(detector: nn.Module, pictures: Sequence[Picture], closely: bool 
     other tiles; of boxes of one figure the likeliest stays.
 
     Args:
-        detector: a `PersonDetector` or a `PeopleDetector`.
+        detector: a `PeopleDetector`.
         pictures: opened pictures.
         closely: look at the tiles, too.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napa_lib.data.shards import LOOKS
 from napa_lib.engine import learning_rate_factor, seed_everything
 from napa_lib.files import prepare_file
 from napa_lib.loop import (
@@ -27,6 +28,7 @@ from napa_lib.loop import (
     settings_of,
     update_average,
 )
+from napa_lib.multiperson.composed import Cutouts, load_cutouts
 from napa_lib.networks.drawn_pose_net import (
     SIZE,
     DrawnPoseNet,
@@ -39,9 +41,11 @@ from napa_lib.results import command_line
 from napa_lib.training.augment import change_colors, color_changes, hide_patches
 from napa_lib.training.losses import map_losses
 from napa_lib.training.pictures import read_pictures, split_share
+from napa_lib.training.scenes import centre_losses, draw_scenes, without_people
 from napa_lib.training.validate import validate
 from napa_lib.training.warm_start import SETTINGS, WarmSource, draw_crops, labelled
 
+TYPICAL = 64  # crops on which the biases of the file are corrected
 PROGRAM = "python -m napa_lib.training.drawn"
 
 
@@ -55,6 +59,7 @@ class DrawnConfig:
     learning_rate: float = 3e-4  # of AdamW at its peak
     weight_decay: float = 0.02
     integral: float = 20.0  # weight of L_2d beside the heat maps' cross-entropy
+    scenes: int = 6  # pictures of several figures beside each batch
     average: float = 0.998  # decay of the running average of the weights, which is what is kept
     seed: int = 0
 
@@ -62,15 +67,18 @@ class DrawnConfig:
 def train_drawn(
     config: DrawnConfig,
     sources: Sequence[WarmSource],
+    alone: Sequence[WarmSource],
+    crowd: Sequence[Cutouts],
     setup: Setup = HERE,
     start_from: DrawnPoseNet | None = None,
     every: int = 250,
 ) -> tuple[DrawnPoseNet, Record]:
-    """Train every weight, from MoveNet's or another network's.
+    """Train every weight, from MoveNet's or another network's: on crops where joints are, on scenes where figures are.
 
     Args:
         config: how.
-        sources: what to learn from.
+        sources: to learn joints from.
+        alone, crowd: to learn from where figures are, as for `draw_scenes`.
         setup: where and how to compute, the checkpoint, and what to measure.
         start_from: a network to begin with.
         every: steps between two entries of the record, with each of which a checkpoint is written.
@@ -93,10 +101,13 @@ def train_drawn(
         crops, target = draw_crops(sources, config.batch, config.size, generator)
         crops = hide_patches(crops, SETTINGS.hidden, generator)
         crops, target = change_colors(crops, SETTINGS.colors, change, generator), target.to(setup.device)
+        pictures, boxes = draw_scenes(alone, crowd, config.scenes, change, generator)
         with setup.autocast():
             maps = network.maps(laid_out(crops, setup.device))
-        losses = map_losses(maps, target, config.size)
-        descend(losses["heatmaps"] + config.integral * losses["integral"], optimizer, 1.0, losses)
+            people = network.trunk(laid_out(pictures, setup.device))
+        losses = map_losses(maps, target, config.size) | centre_losses(people, boxes.to(setup.device))
+        total = losses["heatmaps"] + config.integral * losses["integral"] + losses["centre"] + losses["box"]
+        descend(total, optimizer, 1.0, losses)
         update_average(average, network, min(config.average, (number + 1) / (number + 10)))
         return losses
 
@@ -118,6 +129,10 @@ def main(arguments: list[str] | None = None) -> None:
         "--data", nargs="+", required=True, metavar="FOLDER[:SHARE]", help="shards of labelled pictures"
     )
     parser.add_argument("--validation", nargs="*", default=[], help="folders of picture shards to measure on")
+    parser.add_argument(
+        "--alone", nargs="+", required=True, metavar="FOLDER[:SHARE]", help="shards with nobody but the labelled figure"
+    )
+    parser.add_argument("--nobody", metavar="FOLDER[:SHARE]", help="folder of pictures that show nobody")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--start-from", type=Path, help="a trained network to begin with")
     add_setup(parser, every=250)
@@ -133,12 +148,20 @@ def main(arguments: list[str] | None = None) -> None:
             return {name: validate(network, pictures, config.size, options.half) for name, pictures in sets.items()}
 
         start = options.start_from and str(options.start_from)
-        inputs = {"data": options.data, "start_from": start}
+        inputs = {"data": options.data, "start_from": start, "alone": options.alone, "nobody": options.nobody}
         setup = replace(read_setup(options), measure=measure, tell=tell, inputs=inputs)
-        sources = [labelled(read_pictures(folder), share) for folder, share in map(split_share, options.data)]
+        sources, alone = (
+            [labelled(read_pictures(folder), share) for folder, share in map(split_share, named)]
+            for named in (options.data, options.alone)
+        )
+        if options.nobody:
+            folder, share = split_share(options.nobody)
+            alone.append(WarmSource(without_people(Path(folder)), torch.empty(0, 4), share))
+        crowd = [load_cutouts("train", look) for look in LOOKS]
         begin = load_drawn_pose_net(options.start_from) if options.start_from else None
-        network, _ = train_drawn(config, sources, setup, begin, options.every)
-        save_drawn_pose_net(options.out, network, {"command": command_line(PROGRAM, arguments)})
+        network, _ = train_drawn(config, sources, alone, crowd, setup, begin, options.every)
+        typical, _ = draw_crops(sources, TYPICAL, config.size, seed_everything(config.seed))
+        save_drawn_pose_net(options.out, network.cpu(), typical, {"command": command_line(PROGRAM, arguments)})
 
 
 if __name__ == "__main__":

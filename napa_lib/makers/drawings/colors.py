@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,6 +17,8 @@ SKIN = ((255, 224, 196), (241, 194, 155), (224, 172, 120), (198, 134, 88), (141,
         (253, 217, 140))  # fmt: skip
 HAIR = ((40, 26, 18), (20, 20, 22), (92, 58, 30), (150, 98, 44), (222, 184, 96), (170, 60, 26), (150, 150, 150),
         (235, 235, 230))  # fmt: skip
+DESERTED = ("bazille_rampart", "gogh_auvert", "gogh_entrance_hall", "greatwave", "hiroshigehorseprawns",
+            "hokusaipoppies", "kandinky")  # paintings that show nobody, or nobody larger than a fly  # fmt: skip
 LIGHT = np.array([0.299, 0.587, 0.114])
 
 
@@ -95,8 +98,8 @@ def gradient(a: Color, b: Color, pixels: int, rng: np.random.Generator) -> Image
     return Image.fromarray(np.round((1 - at) * a + at * b).astype(np.uint8)).resize((pixels, pixels))
 
 
-def sample_ground(side: int, rng: np.random.Generator) -> tuple[Image.Image, Color]:
-    """A ground to draw on, enlarged, and its main colour."""
+def sample_ground(side: int, rng: np.random.Generator, alone: bool = False) -> tuple[Image.Image, Color]:
+    """A ground to draw on, enlarged, and its main colour; if `alone`, one that shows nobody."""
     pixels = side * OVERSAMPLING
     kind = rng.choice(8, p=[0.46, 0.13, 0.09, 0.04, 0.08, 0.05, 0.05, 0.10])
     color = (255, 255, 255) if kind == 0 else _pale(rng)
@@ -116,7 +119,7 @@ def sample_ground(side: int, rng: np.random.Generator) -> tuple[Image.Image, Col
         return _room(plain, rng), color
     if kind == 6:
         return _clutter(plain, rng), color
-    return _painted(pixels, rng)
+    return _painted(pixels, rng, alone)
 
 
 def is_busy(ground: Image.Image) -> bool:
@@ -173,8 +176,8 @@ def _clutter(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return picture
 
 
-def _painted(pixels: int, rng: np.random.Generator) -> tuple[Image.Image, Color]:
-    pictures = _paintings()
+def _painted(pixels: int, rng: np.random.Generator, alone: bool = False) -> tuple[Image.Image, Color]:
+    pictures = _paintings(alone)
     picture = pictures[rng.integers(len(pictures))]
     side = int(rng.uniform(0.3, 1.0) * min(picture.size))
     left, top = (int(rng.integers(length - side + 1)) for length in picture.size)
@@ -189,5 +192,6 @@ def ground_paintings() -> list[str]:
 
 
 @cache
-def _paintings() -> tuple[Image.Image, ...]:
-    return tuple(Image.open(asset_path(name)).convert("RGB") for name in ground_paintings())
+def _paintings(alone: bool) -> tuple[Image.Image, ...]:
+    names = [name for name in ground_paintings() if not alone or Path(name).stem in DESERTED]
+    return tuple(Image.open(asset_path(name)).convert("RGB") for name in names)

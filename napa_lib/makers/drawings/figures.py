@@ -47,7 +47,7 @@ class Drawings:
     visible: Tensor
 
 
-def draw_figures(count: int, size: int, generator: torch.Generator) -> Drawings:
+def draw_figures(count: int, size: int, generator: torch.Generator, alone: bool = False) -> Drawings:
     """Draw people as clip art, cartoons, outlines, silhouettes, pictograms and stick figures, and say where joints are.
 
     Poses are recorded 2D poses, motion capture of the training split seen from random sides, and random postures; the
@@ -58,6 +58,7 @@ def draw_figures(count: int, size: int, generator: torch.Generator) -> Drawings:
         count: how many pictures.
         size: their side in pixels.
         generator: where all random numbers come from; a seed always gives the same pictures.
+        alone: nobody but the labelled figure is in a picture, also not in a painting behind it.
 
     Raises:
         ValueError: if `count` is negative or `size` is below 32.
@@ -74,7 +75,7 @@ def draw_figures(count: int, size: int, generator: torch.Generator) -> Drawings:
     pictures, bodies = np.empty((count, size, size, 3), np.uint8), []
     joints = np.zeros((count, NAPA18.num_joints, 2))
     for i in range(count):
-        body, pictures[i], style = _draw_picture(poses, 2 * i, size, rng)
+        body, pictures[i], style = _draw_picture(poses, 2 * i, size, rng, alone)
         bodies.append(body)
         joints[i] = facing_viewer(body.joints[:, :2]) if style in FACELESS else body.joints[:, :2]
     inside = is_inside(joints, size)
@@ -110,13 +111,15 @@ def facing_viewer(joints: np.ndarray) -> np.ndarray:
     return swapped
 
 
-def _draw_picture(poses: Poses, index: int, size: int, rng: np.random.Generator) -> tuple[Body, np.ndarray, str]:
-    ground, color = sample_ground(size, rng)
+def _draw_picture(
+    poses: Poses, index: int, size: int, rng: np.random.Generator, alone: bool
+) -> tuple[Body, np.ndarray, str]:
+    ground, color = sample_ground(size, rng, alone)
     style = str(rng.choice(STYLES, p=STYLE_SHARES))
     if style in ("stick", "blob", "lines") and is_busy(ground):  # lines would drown in it
         style = "puppet"
     canvas = Canvas(ground, sample_ink(style, color, size, rng), rng)
-    if rng.random() < 0.06:
+    if rng.random() < 0.06 and not alone:
         other = build_body(poses, index + 1, _proportions(style, rng))
         draw_figure(canvas, _aside(other, size, rng), style, color, size, rng)
     body = place(build_body(poses, index, _proportions(style, rng)), size, rng)
