@@ -91,23 +91,24 @@ def compress(network: nn.Module, bits: Callable[[str], int], inputs: Tensor) -> 
     rounded.load_state_dict(dequantize(stored))
     means: dict[str, Tensor] = {}
 
-    def note(name: str) -> Callable[..., None]:
+    def note(name: str, bias: Tensor) -> Callable[..., None]:
         def hook(layer: nn.Module, given: object, said: Tensor) -> None:
             means[name] = said.mean((0, 2, 3))
 
         return hook
 
-    def correct(name: str) -> Callable[..., Tensor]:
+    def correct(name: str, bias: Tensor) -> Callable[..., Tensor]:
         def hook(layer: nn.Module, given: object, said: Tensor) -> Tensor:
             missing = means[name] - said.mean((0, 2, 3))
-            layer.bias += missing
+            bias.add_(missing)
             return said + missing[:, None, None]
 
         return hook
 
     for one, make in ((network, note), (rounded, correct)):
         layers = [(name, layer) for name, layer in one.named_modules() if isinstance(layer, nn.Conv2d)]
-        hooks = [layer.register_forward_hook(make(name)) for name, layer in layers if layer.bias is not None]
+        biased = [(name, layer, layer.bias) for name, layer in layers if layer.bias is not None]
+        hooks = [layer.register_forward_hook(make(name, bias)) for name, layer, bias in biased]
         one(inputs)
         for hook in hooks:
             hook.remove()
