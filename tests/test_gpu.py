@@ -52,7 +52,8 @@ COMMANDS = {  # a command and the options of one run, or of several in a row
     "warm start": ("training.warm_start", "--data {assets}/synthetic --steps 1 --batch 2 --half --out {out}"),
     "drawn figures": (
         "training.drawn",
-        "--data {assets}/synthetic --alone {assets}/synthetic --steps 1 --batch 2 --scenes 1 --size 64 --half --out {out}",
+        "--data {assets}/synthetic --alone {assets}/synthetic --steps 1 --batch 2 --scenes 1 --size 64 --half "
+        "--out {out}",
     ),
     "NAPA's four stages": (
         "cli", "train --preset tiny --steps 1 --batch 2 --most 12 --stage 1 2 3 4 --half --out {out}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from napa_lib.data import PictureError
 from napa_lib.lifting import DepthNet, load_depth_net
 from napa_lib.lifting.lift import save_depth_net
 from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, save_pose_net
-from napa_lib.pose import PoseEstimator, PoseResult, open_picture
+from napa_lib.pose import PoseEstimator, PoseResult, finding, open_picture, people
+from napa_lib.pose import estimator as pose_estimator
 from napa_lib.pose.estimator import least_sure
 from napa_lib.pose.finding import find_figures, search_windows
+from napa_lib.pose.views import look
 from napa_lib.skeletons import COCO17, NAPA18, flip
 
 SIDES = [{"l_": 1, "r_": -1}.get(name[:2], 0) for name in NAPA18.joints]
@@ -208,6 +211,58 @@ def test_many_pictures_are_as_one_by_one(estimator):
         assert result.box == pytest.approx(alone.box, abs=1e-3)
     boxes = find_figures(estimator.network, [open_picture(i) for i in images], 64)
     torch.testing.assert_close(torch.cat(boxes), torch.tensor([r[0].box for r in many]))
+
+
+def heard_looks(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[list[int]]:
+    """How many boxes of each picture a module's looks are at."""
+    heard: list[list[int]] = []
+    real = module.look
+
+    def listen(network, pictures, boxes, size):
+        heard.append([len(b) for b in boxes])
+        return real(network, pictures, boxes, size)
+
+    monkeypatch.setattr(module, "look", listen)
+    return heard
+
+
+def test_windows_are_searched_where_nothing_is_proposed(estimator, monkeypatch):
+    images = [dots(200, 150, left=(120, 60), right=(80, 90)), dots(200, 200, left=(60, 40), right=(40, 60))]
+    offers = [torch.zeros(0, 4), torch.tensor([[25.0, 25, 75, 75], [100, 100, 200, 200]])]
+    heard = heard_looks(monkeypatch, finding)
+    boxes = find_figures(estimator.network, [open_picture(i) for i in images], 64, offers)
+    assert heard == [[len(search_windows(200, 150)), 3], [1, 1], [1, 1]] and len(search_windows(200, 150)) == 9
+    for (x0, y0, x1, y1), (x, y) in zip(torch.cat(boxes).tolist(), ((100, 75), (50, 50)), strict=True):
+        assert x0 < x < x1 and y0 < y < y1 and x1 - x0 < 150
+
+
+def test_every_figure_or_the_likeliest_one(estimator, monkeypatch):
+    """Of several pictures: where the network is sure of no proposal, or has none, one figure is searched for."""
+    image = dots(200, 150, left=(120, 60), right=(80, 90), radius=12)
+    good, bad = torch.tensor([[50.0, 25, 150, 125]]), torch.tensor([[0.0, 0, 30, 30]])
+    offers = {True: [good, bad, torch.zeros(0, 4)], False: [torch.zeros(0, 4)] * 3}
+
+    def propose(detector, pictures, closely):
+        assert closely
+        return offers[detector is estimator.detectors[0]]
+
+    monkeypatch.setattr(pose_estimator, "proposed", propose)
+    heard, refined = heard_looks(monkeypatch, finding), heard_looks(monkeypatch, people)
+    found = estimator.find([open_picture(image)] * 3, many=True)
+    assert refined == [[1, 1, 0], [1, 0, 0]] and heard[0] == [9, 9] and [len(b) for b in found] == [1, 1, 1]
+    torch.testing.assert_close(found[1], found[2])
+    for boxes in found:
+        x0, y0, x1, y1 = boxes[0].tolist()
+        assert x0 < 80 and x1 > 120 and y0 < 60 and y1 > 90
+
+
+def test_a_picture_without_boxes_is_not_looked_at(estimator):
+    picture = open_picture(IMAGE)
+    (nothing, some) = look(estimator.network, [picture] * 2, [torch.zeros(0, 4), torch.tensor([BOX])], 64)
+    assert nothing[0].shape == (0, 18, 2) and nothing[1].shape == (0, 18) and some[0].shape == (1, 18, 2)
+    ((points, sure),) = look(estimator.network, [picture], [torch.zeros(0, 4)], 64)
+    assert points.shape == (0, 18, 2) and sure.shape == (0, 18)
+    assert estimator.predict(IMAGE, torch.zeros(0, 4)) == []
 
 
 def test_nobody_is_low_confidence_and_no_error(estimator):

@@ -54,23 +54,19 @@ def student_boxes(chapter: CrossModalNet, picture: Tensor) -> Tensor:
 
 
 def candidates(estimator: PoseEstimator, chapter: CrossModalNet, picture: Tensor, opened: Picture) -> dict[str, Tensor]:
-    """Square boxes (N, 4) of each of `WAYS`; the one figure that the pose network finds by itself is always there."""
-    likeliest = find_figures(estimator.network, [opened], estimator.size)[0]
-    detected = torch.cat([*(proposed(detector, [opened])[0] for detector in estimator.detectors), likeliest])
+    """Square boxes (N, 4) of each of `WAYS`, N from 0 on."""
+    detected = torch.cat([proposed(detector, [opened])[0] for detector in estimator.detectors])
     whole = student_boxes(chapter, picture)
-    return {
-        "detector": detected,
-        "and student": torch.cat([detected, whole]),
-        "student alone": torch.cat([whole, likeliest]),
-    }
+    return {"detector": detected, "and student": torch.cat([detected, whole]), "student alone": whole}
 
 
 def read(estimator: PoseEstimator, chapter: CrossModalNet, picture: Tensor) -> dict[str, list[PoseResult]]:
     """The people of a picture (3, H, W) by each of `WAYS`; the first is `napa pose --people many`."""
     opened, people = open_picture(picture), {}
+    likeliest = find_figures(estimator.network, [opened], estimator.size)[0]
     for way, boxes in candidates(estimator, chapter, picture, opened).items():
         sure = refine(estimator.network, [opened], [boxes], estimator.size)[0]
-        kept = sure if len(sure) else boxes[-1:]
+        kept = sure if len(sure) else likeliest
         people[way] = estimator.estimate([opened], [kept], NAPA18, 1)[0]
     return people
 

@@ -59,8 +59,6 @@ class PoseEstimator:
         depth_net, standardizer: what `napa_lib.lifting.lift` needs.
         size: side of the crops in pixels.
         device: where `network` computes: "auto", "cpu", "cuda" …
-        detectors: propose figures, the first also where one is looked for; by default, once they are needed, those
-            that ship: those of MoveNet and of the network of drawn figures.
 
     >>> estimator = PoseEstimator.from_pretrained(device="cpu")  # doctest: +SKIP
     >>> estimator.predict("painting.jpg")[0].keypoints.shape  # doctest: +SKIP
@@ -74,10 +72,9 @@ class PoseEstimator:
         standardizer: BoneStandardizer,
         size: int = 128,
         device: str = "auto",
-        detectors: Sequence[nn.Module] | None = None,
     ) -> None:
+        self._detectors: list[nn.Module] | None = None
         place = choose_device(device)
-        self._detectors = None if detectors is None else [d.to(place).eval() for d in detectors]
         self.network = network.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.depth_net, self.standardizer, self.size = depth_net.eval(), standardizer, size
 
@@ -110,7 +107,7 @@ class PoseEstimator:
 
     @property
     def detectors(self) -> list[nn.Module]:
-        """What proposes figures, loaded at its first use."""
+        """What proposes figures, MoveNet and the network of drawn figures, loaded at its first use."""
         if self._detectors is None:
             ships = isinstance(self.network, PoseEnsemble)
             third, second = (
@@ -202,10 +199,9 @@ class PoseEstimator:
         lost = [picture for b, picture in zip(boxes, pictures, strict=True) if b is None]
         found, known = iter(self.find(lost, many)), iter(given)
         all_boxes = [next(found) if b is None else next(known) for b in boxes]
-        views = [shifted(square_boxes(b), crops).flatten(0, 1) for b in all_boxes if len(b)]
-        shown = [picture for picture, b in zip(pictures, all_boxes, strict=True) if len(b)]
-        seen = iter(look(self.network, shown, views, self.size, mirror=True) if shown else ())
-        return [self._results(b, *next(seen), skeleton) if len(b) else [] for b in all_boxes]
+        views = [shifted(square_boxes(b), crops).flatten(0, 1) for b in all_boxes]
+        seen = look(self.network, pictures, views, self.size, mirror=True)
+        return [self._results(b, *s, skeleton) if len(b) else [] for b, s in zip(all_boxes, seen, strict=True)]
 
     @made_on_cpu
     def find(self, pictures: Sequence[Picture], many: bool = False) -> list[Tensor]:
@@ -217,13 +213,14 @@ class PoseEstimator:
         """
         if not pictures:
             return []
+        found = [proposed(detector, pictures, closely=many) for detector in self.detectors]
+        candidates = [torch.cat(boxes) for boxes in zip(*found, strict=True)]
         if not many:
-            return find_figures(self.network, pictures, self.size, proposed(self.detectors[0], pictures, False))
-        found = [proposed(detector, pictures) for detector in self.detectors]
-        likeliest = find_figures(self.network, pictures, self.size)
-        candidates = [torch.cat(boxes) for boxes in zip(*found, likeliest, strict=True)]
+            return find_figures(self.network, pictures, self.size, candidates)
         people = refine(self.network, pictures, candidates, self.size)
-        return [boxes if len(boxes) else one for boxes, one in zip(people, likeliest, strict=True)]
+        lost = [picture for picture, boxes in zip(pictures, people, strict=True) if not len(boxes)]
+        likeliest = iter(find_figures(self.network, lost, self.size))
+        return [boxes if len(boxes) else next(likeliest) for boxes in people]
 
     def _results(self, boxes: Tensor, keypoints: Tensor, confidence: Tensor, skeleton: Skeleton) -> list[PoseResult]:
         """Fuse (crops * N, 18, 2) views of N figures, lift them and convert them."""

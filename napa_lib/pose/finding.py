@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from napa_lib.pose.pictures import Picture
 from napa_lib.pose.views import look
 
-MAX_WINDOWS = 32  # a picture; a photograph of 4:3 has 9
+MAX_WINDOWS = 32  # of a picture; one of 4:3 has 9, where nothing is proposed
 SMALLEST = 2 / 3  # side of the smallest windows as a share of the picture's shorter side
 OVERLAP = 0.5  # of neighbouring windows, at least, as a share of their side
 MARGIN = 1.25  # side of a box as a multiple of its figure's
@@ -24,28 +24,31 @@ def find_figures(
 ) -> list[Tensor]:
     """The square box of the most likely single figure of each picture.
 
-    1. The network looks at the whole picture and at overlapping square windows at up to three scales
-       (`search_windows`), of all pictures in one batch. The window with the highest mean confidence of its joints wins.
-    2. A new box is put round the window's confident joints, 1.25 times as large (`box_round`), and looked at; this is
+    1. The network looks at the whole picture and at what is proposed, or, where nothing is, at overlapping square
+       windows at up to three scales (`search_windows`), of all pictures in one batch. The box with the highest mean
+       confidence of its joints wins.
+    2. A new box is put round its confident joints, 1.25 times as large (`box_round`), and looked at; this is
        done twice. A box in which the joints are clearly less sure than before is not taken.
 
-    The cost: 9 crops for a picture of 4:3, 5 for a square one, at most `MAX_WINDOWS`, and 2 for the refinements,
-    where the pose itself takes 2. Figures smaller than about two fifths of the picture's shorter side are found where
-    one of `proposed` shows them; on a plain ground MoveNet's boxes do, down to a quarter of the longer side.
+    The cost: a crop for each proposal and one more, or 9 for a picture of 4:3 and 5 for a square one, at most
+    `MAX_WINDOWS`; and 2 for the refinements, where the pose itself takes 2. Among windows, figures smaller than about
+    two fifths of the picture's shorter side are not found.
 
     Args:
         network: from crops to a `PosePrediction`.
         pictures: opened pictures.
         size: side of the crops that the network looks at.
-        proposed: for each picture more square boxes (K, 4) to look at in step 1.
+        proposed: for each picture square boxes (K, 4) with room to spare, K from 0 on; by default none.
 
     Returns:
         for each picture a box (1, 4) in its original's pixels. There always is one, also where nobody is: the pose's
         confidences say so.
     """
+    if not pictures:
+        return []
     windows = [search_windows(*picture.size) for picture in pictures]
     if proposed is not None:
-        windows = [torch.cat(boxes) for boxes in zip(windows, proposed, strict=True)]
+        windows = [torch.cat([w[:1], p])[:MAX_WINDOWS] if len(p) else w for w, p in zip(windows, proposed, strict=True)]
     seen = [(k, c, w) for (k, c), w in zip(look(network, pictures, windows, size), windows, strict=True)]
     best = [(k[i], c[i], w[i]) for k, c, w in seen for i in [int(c.mean(-1).argmax())]]
     for _ in range(REFINEMENTS):

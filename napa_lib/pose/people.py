@@ -78,7 +78,7 @@ def refine(network: nn.Module, pictures: Sequence[Picture], candidates: Sequence
     Args:
         network: from crops to a `PosePrediction`.
         pictures: opened pictures.
-        candidates: for each picture square boxes (N, 4) with room to spare, N at least 1.
+        candidates: for each picture square boxes (N, 4) with room to spare, N from 0 on.
         size: side of the crops that the network looks at.
 
     Returns:
@@ -88,12 +88,10 @@ def refine(network: nn.Module, pictures: Sequence[Picture], candidates: Sequence
     """
     seen = look(network, pictures, candidates, size)
     kept = [_surest(*found, boxes) for found, boxes in zip(seen, candidates, strict=True)]
-    some = [i for i, (boxes, _, _) in enumerate(kept) if len(boxes)]
-    closer = look(network, [pictures[i] for i in some], [kept[i][1] for i in some], size) if some else []
-    again = dict(zip(some, (confidence.mean(1) for _, confidence in closer), strict=True))
+    closer = look(network, pictures, [redrawn for _, redrawn, _ in kept], size)
     return [
-        torch.where((again[i] >= sure)[:, None], redrawn, boxes) if len(boxes) else boxes
-        for i, (boxes, redrawn, sure) in enumerate(kept)
+        torch.where((confidence.mean(1) >= sure)[:, None], redrawn, boxes)
+        for (boxes, redrawn, sure), (_, confidence) in zip(kept, closer, strict=True)
     ]
 
 
@@ -103,6 +101,8 @@ def _surest(keypoints: Tensor, confidence: Tensor, boxes: Tensor) -> tuple[Tenso
     Returns:
         their boxes (M, 4), boxes drawn anew round their joints (M, 4), and how sure it is (M,).
     """
+    if not len(boxes):
+        return boxes, boxes, boxes.new_zeros(0)
     redrawn = torch.stack([box_round(*row) for row in zip(keypoints, confidence, boxes, strict=True)])
     figures = torch.stack([extent(*row) for row in zip(keypoints, confidence, strict=True)])
     sure = confidence.mean(1)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from napa_lib.data.crops import crop, crop_matrices, to_picture
 from napa_lib.pose.pictures import Picture
+from napa_lib.skeletons import NAPA18
 
 CHUNK, GPU_CHUNK = 16, 256  # crops that go through the networks at once: what they need of memory
 # Test-time crops: (side, shift to the right, shift down), as shares of the box's side.
@@ -72,14 +73,16 @@ def look(
     Args:
         network: from crops (B, 3, size, size) to a `PosePrediction`, as `PoseNet2D`.
         pictures: opened pictures.
-        boxes: for each of them (K, 4) in its original's pixels.
+        boxes: for each of them (K, 4) in its original's pixels, K from 0 on.
         size: side of the crops.
         mirror: have the network look at the mirror image of each crop, too.
 
     Returns:
         for each picture keypoints (K, 18, 2) in the original's pixels and confidence (K, 18) in [0, 1], on the CPU.
     """
-    pieces = [cut(p, b, size) for p, b in zip(pictures, boxes, strict=True)]
+    pieces = [cut(p, b, size) for p, b in zip(pictures, boxes, strict=True) if len(b)]
+    if not pieces:
+        return [(torch.zeros(0, NAPA18.num_joints, 2), torch.zeros(0, NAPA18.num_joints))] * len(pictures)
     crops, matrices = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     device = next(network.parameters()).device
     points, logits = [], []
