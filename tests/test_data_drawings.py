@@ -11,7 +11,7 @@ from PIL import Image
 
 from napa_lib.data import list_paintings
 from napa_lib.engine import load_tensors
-from napa_lib.makers.drawings import draw_figures
+from napa_lib.makers.drawings import colors, draw_figures, figures
 from napa_lib.makers.drawings.__main__ import write_shards
 from napa_lib.makers.drawings.bodies import LIMBS, J, Proportions, build_body, sample_proportions
 from napa_lib.makers.drawings.colors import ground_paintings
@@ -150,6 +150,33 @@ def test_a_seed_gives_the_same_pictures():
 def test_no_test_figures_painting_is_a_ground():
     flagged = {p.asset for p in list_paintings() if p.in_art_figures}
     assert flagged and not flagged & set(ground_paintings())
+
+
+def test_one_who_is_alone_is_the_only_figure(monkeypatch, tmp_path):
+    """Nobody stands by, and no painting behind shows anybody."""
+    drawn, grounds, behind = [], [], []
+    draw, read, sample = figures.draw_figure, colors._paintings, colors.sample_ground
+    monkeypatch.setattr(figures, "draw_figure", lambda *words: drawn.append(draw(*words)))
+    monkeypatch.setattr(colors, "_paintings", lambda alone: grounds.append(alone) or read(alone))
+
+    def listen(side, rng, alone):
+        grounds.clear()
+        ground = sample(side, rng, alone)
+        behind.extend(grounds)
+        return ground
+
+    monkeypatch.setattr(figures, "sample_ground", listen)
+    draw_figures(150, 32, torch.Generator().manual_seed(1))
+    assert len(drawn) > 150 and behind and not any(behind)
+    drawn.clear(), behind.clear()
+    draw_figures(150, 32, torch.Generator().manual_seed(1), alone=True)
+    assert len(drawn) == 150 and behind and all(behind)
+    assert len(read(True)) == len(colors.DESERTED) < len(read(False)) == len(ground_paintings())
+    (path,) = write_shards(tmp_path, 3, 48, 7, alone=True)
+    assert path.name == "size48_seed7_alone_0000_3.safetensors"
+    alone = load_tensors(path)[0]["images"]
+    (other,) = write_shards(tmp_path, 3, 48, 7)
+    assert other != path and torch.equal(alone, load_tensors(path)[0]["images"])
 
 
 def test_bad_input():

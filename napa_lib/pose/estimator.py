@@ -73,7 +73,7 @@ class PoseEstimator:
         size: int = 128,
         device: str = "auto",
     ) -> None:
-        self._detectors: list[nn.Module] | None = None
+        self._detectors: list[PeopleDetector] | None = None
         place = choose_device(device)
         self.network = network.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.depth_net, self.standardizer, self.size = depth_net.eval(), standardizer, size
@@ -106,13 +106,13 @@ class PoseEstimator:
         return cls(load_pose_net(file), *lifting, size, device)
 
     @property
-    def detectors(self) -> list[nn.Module]:
+    def detectors(self) -> list[PeopleDetector]:
         """What proposes figures, MoveNet and the network of drawn figures, loaded at its first use."""
         if self._detectors is None:
-            ships = isinstance(self.network, PoseEnsemble)
-            third, second = (
-                (self.network.third, self.network.second) if ships else (load_movenet(), load_drawn_pose_net())
-            )
+            if isinstance(self.network, PoseEnsemble):
+                third, second = self.network.third, self.network.second
+            else:
+                third, second = load_movenet(), load_drawn_pose_net()
             place = next(self.network.parameters()).device
             found = PeopleDetector(third), PeopleDetector(second.trunk, DRAWN_THRESHOLD)
             self._detectors = [detector.to(place).eval() for detector in found]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data.crops import square_boxes
+from napa_lib.networks.movenet import PeopleDetector
 from napa_lib.pose.finding import MARGIN, box_round, extent, tiles
 from napa_lib.pose.pictures import Picture
 from napa_lib.pose.views import cut, look
@@ -20,7 +21,9 @@ EDGE = 0.02  # share of a window's side: a box nearer than this to an inner edge
 
 
 @torch.no_grad()
-def find_people(detector: nn.Module, pictures: Sequence[Picture], closely: bool = True) -> list[tuple[Tensor, Tensor]]:
+def find_people(
+    detector: PeopleDetector, pictures: Sequence[Picture], closely: bool = True
+) -> list[tuple[Tensor, Tensor]]:
     """The figures of each picture.
 
     The detector looks at the whole picture, in a square, and at overlapping tiles half as large, in which a figure
@@ -28,7 +31,7 @@ def find_people(detector: nn.Module, pictures: Sequence[Picture], closely: bool 
     other tiles; of boxes of one figure the likeliest stays.
 
     Args:
-        detector: a `PeopleDetector`.
+        detector: of MoveNet or the network of drawn figures.
         pictures: opened pictures.
         closely: look at the tiles, too.
 
@@ -39,15 +42,14 @@ def find_people(detector: nn.Module, pictures: Sequence[Picture], closely: bool 
     return [_of_picture(detector, picture, closely) for picture in pictures]
 
 
-def proposed(detector: nn.Module, pictures: Sequence[Picture], closely: bool = True) -> list[Tensor]:
+def proposed(detector: PeopleDetector, pictures: Sequence[Picture], closely: bool = True) -> list[Tensor]:
     """Square boxes (N, 4) with room to spare round what `find_people` finds in each picture."""
     return [square_boxes(with_margin(boxes)) for boxes, _ in find_people(detector, pictures, closely)]
 
 
-def _of_picture(detector: nn.Module, picture: Picture, closely: bool) -> tuple[Tensor, Tensor]:
+def _of_picture(detector: PeopleDetector, picture: Picture, closely: bool) -> tuple[Tensor, Tensor]:
     windows = tiles(*picture.size) if closely else tiles(*picture.size)[:1]
-    device, size = next(detector.parameters()).device, int(detector.size)  # type: ignore[arg-type]
-    threshold = float(detector.threshold)  # type: ignore[arg-type]
+    device, size = next(detector.parameters()).device, detector.size
     crops = [cut(picture, window[None], size)[0] for window in windows]  # one by one: each touches its part alone
     scores, boxes = (x.cpu() for x in detector(torch.cat(crops).to(device)))
     scores = scores.sigmoid()
@@ -55,7 +57,7 @@ def _of_picture(detector: nn.Module, picture: Picture, closely: bool) -> tuple[T
     centre, sides = boxes.chunk(2, -1)
     corners = torch.cat([centre - sides / 2, centre + sides / 2], -1)  # (W, A, 4) in pixels of the crops' edges
     whole = ~_cut_off(corners / size, windows, picture.size)
-    likely = (scores >= threshold) & whole & (sides > 0).all(-1)
+    likely = (scores >= detector.threshold) & whole & (sides > 0).all(-1)
     window, anchor = likely.nonzero(as_tuple=True)
     placed = corners[window, anchor] * side[window, None] / size + windows[window, :2].repeat(1, 2)
     kept = suppress(placed, scores[window, anchor])[:MOST]
