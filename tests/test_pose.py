@@ -22,6 +22,7 @@ import napa_lib.pose
 from napa_lib.data import PictureError
 from napa_lib.lifting import DepthNet, load_depth_net
 from napa_lib.lifting.lift import save_depth_net
+from napa_lib.networks.movenet import MoveNet
 from napa_lib.networks.pose_net import PoseNet2D, PosePrediction, save_pose_net
 from napa_lib.pose import PoseEstimator, PoseResult, finding, open_picture, people
 from napa_lib.pose import estimator as pose_estimator
@@ -263,6 +264,15 @@ def test_a_picture_without_boxes_is_not_looked_at(estimator):
     ((points, sure),) = look(estimator.network, [picture], [torch.zeros(0, 4)], 64)
     assert points.shape == (0, 18, 2) and sure.shape == (0, 18)
     assert estimator.predict(IMAGE, torch.zeros(0, 4)) == []
+
+
+def test_whatever_the_pose_network_two_networks_propose_each_from_its_own_score_on(estimator):
+    photographs, drawings = estimator.detectors
+    assert isinstance(photographs.network, MoveNet) and photographs.network.heatmap[1].out_channels == 17
+    assert drawings.network.heatmap[1].out_channels == 18 and drawings.threshold < photographs.threshold
+    shipped = PoseEstimator.from_pretrained(device="cpu")
+    assert [d.network for d in shipped.detectors] == [shipped.network.third, shipped.network.second.trunk]
+    assert [d.threshold for d in shipped.detectors] == [photographs.threshold, drawings.threshold]
 
 
 def test_nobody_is_low_confidence_and_no_error(estimator):

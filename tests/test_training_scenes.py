@@ -165,6 +165,20 @@ def test_losses_are_least_for_the_truth():
     assert float(nobody["box"]) == 0 and float(nobody["centre"]) < 1e-3
 
 
+def test_boxes_near_a_middle_are_weighed_by_how_near(rng):
+    boxes = torch.tensor([[[40.0, 30, 160, 200], [150.0, 60, 250, 240]]])
+    target, which = centre_targets(boxes, 64, 64)
+    found = boxes[0][which] + torch.tensor(rng.uniform(-9, 9, (1, 64, 64, 4))).float()
+    loss = centre_losses(People(torch.zeros(1, 64, 64), found, torch.zeros(0)), boxes)["box"]
+    total = weights = 0.0
+    for y, x in (target[0] > 0.5).nonzero().tolist():
+        truth, box = boxes[0, which[0, y, x]], found[0, y, x]
+        side = max(float(truth[2] - truth[0]), float(truth[3] - truth[1]))
+        off = float((box - truth).abs().mean()) / side + 1 - float(generalised_iou(box[None], truth[None]))
+        total, weights = total + float(target[0, y, x]) * off, weights + float(target[0, y, x])
+    assert weights > 4 and float(loss) == pytest.approx(total / weights, rel=1e-4)
+
+
 def test_generalised_iou_of_known_boxes():
     a = torch.tensor([[0.0, 0, 2, 2], [0, 0, 1, 1], [0, 0, 2, 2]])
     b = torch.tensor([[0.0, 0, 2, 2], [3, 0, 4, 1], [1, 1, 3, 3]])
