@@ -6,6 +6,7 @@ import copy
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -72,6 +73,29 @@ def test_source_goes_on_bit_for_bit(tmp_path, poses):
     assert same(whole, resumed)
     assert [e["step"] for e in again] == [3, 6]
     assert [e["fooling"] for e in again] == [e["fooling"] for e in record]
+
+
+def test_the_generator_descends_what_fools_the_critic_and_the_critic_what_tells_them_apart(poses, monkeypatch):
+    """Binary cross-entropy by hand, from what the critic says of generated pictures, of real ones, and of those again."""
+    said, descended = [], []
+    judge, descend = training.Discriminator.forward, training.descend
+
+    def listen(critic, images):
+        scores = judge(critic, images)
+        said.append(scores.detach().double().numpy())
+        return scores
+
+    def follow(total, *words):
+        descended.append(float(total.detach()))
+        descend(total, *words)
+
+    monkeypatch.setattr(training.Discriminator, "forward", listen)
+    monkeypatch.setattr(training, "descend", follow)
+    train_source(replace(CONFIG, steps=1, penalty=0.0), poses)
+    fooling, real, fake = said[:3]
+    np.testing.assert_allclose(fooling, fake, atol=0.1)  # the same pictures, before and after the generator's step
+    assert descended[0] == pytest.approx(np.log1p(np.exp(-fooling)).mean(), rel=1e-5)
+    assert descended[1] == pytest.approx(np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(fake)).mean(), rel=1e-5)
 
 
 def test_the_critic_is_penalised_at_real_pictures_every_few_steps(poses, monkeypatch):

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from napa_lib import style
@@ -159,6 +159,8 @@ def test_total_variation_counts_each_neighbour_once():
 
 @settings(max_examples=30, deadline=None)
 @given(st.tuples(*[st.integers(0, 255)] * 3))
+@example((20, 3, 9))  # dark: as saturated as when it is bright
+@example((1, 0, 0))
 def test_hsv_against_colorsys(rgb):
     image = torch.tensor(rgb, dtype=torch.float64).view(1, 3, 1, 1) / 255
     hue, saturation, value, coloured = (float(part) for part in style.rgb_to_hsv(image))

@@ -97,6 +97,16 @@ def test_what_is_padded_is_cut_off_again(height, width, monkeypatch):
     assert torch.equal(stylize(image, network), image)
 
 
+def test_what_is_padded_mirrors_the_picture(monkeypatch):
+    seen = []
+    network = TransformNet()
+    monkeypatch.setattr(network, "forward", lambda image, code: seen.append(image) or image)
+    image = torch.rand(1, 3, 18, 21)
+    stylize(image, network)
+    expected = np.pad(image.numpy(), ((0, 0), (0, 0), (0, 2), (0, 3)), mode="reflect")
+    np.testing.assert_array_equal(seen[0].numpy(), expected)
+
+
 def test_style_pictures_that_do_not_fit_are_refused(vgg, pictures):
     network = TransformNet("pool").eval()
     with pytest.raises(ValueError, match=r"style must lie in \[0, 1\]"):
