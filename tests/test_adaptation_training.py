@@ -76,7 +76,7 @@ def test_source_goes_on_bit_for_bit(tmp_path, poses):
 
 
 def test_the_generator_descends_what_fools_the_critic_and_the_critic_what_tells_them_apart(poses, monkeypatch):
-    """Binary cross-entropy by hand, from what the critic says of generated pictures, of real ones, and of those again."""
+    """Binary cross-entropy by hand, of what the critic says of generated pictures, real ones, and those again."""
     said, descended = [], []
     judge, descend = training.Discriminator.forward, training.descend
 
