@@ -162,7 +162,7 @@ def test_made_poses_are_as_wide_as_the_shots(small):
     torch.testing.assert_close(widened(made["wide"], shots).mean(0), made["wide"].mean(0))
 
 
-def test_the_command_writes_poses_that_lie_as_chapter_3s_crops_show_them(human36m, small, tmp_path):
+def test_the_command_writes_poses_that_lie_as_chapter_3s_crops_show_them(human36m, small, tmp_path, capsys):
     name, _ = human36m
     for subject, video, frames in VIDEOS:
         for i in range(frames):
@@ -174,6 +174,8 @@ def test_the_command_writes_poses_that_lie_as_chapter_3s_crops_show_them(human36
     networks = [*words, "--beta", str(tmp_path / "b.safetensors")]
     own.main([*networks, "--held-out", name, "--results", str(found), "--seed", "2"])
     told = results.read(found)
+    table = [line.split() for line in capsys.readouterr().out.splitlines() if line.split()[0] in ("mmd", "wide")]
+    assert table == [["mmd", "energy", "coverage"], ["wide", *(f"{v:.4f}" for v in told["distances"]["wide"].values())]]
     assert told["shots"] == 4 and set(told["distances"]) == {"source", "mixup", "wide", "pool"}
     assert told["config"]["seed"] == told["seed"] == 2 and told["config"]["layers"] == [1, 2, 3, 4, 5, 6]
     clips = open_clips(name, 64, skeleton="SHARED15")

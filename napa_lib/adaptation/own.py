@@ -123,7 +123,9 @@ def main(arguments: list[str] | None = None) -> None:
             command = results.command_line(PROGRAM, arguments)
             results.write(options.results, {"shots": number, "distances": found}, command, time.monotonic() - started,
                           config, options.seed, config.steps, setup.device)  # fmt: skip
-            print(found)
+            names = list(next(iter(found.values())))
+            rows = [[kind, *(f"{values[name]:.4f}" for name in names)] for kind, values in found.items()]
+            print(results.text_table([["", *names], *rows]))
     print(f"wrote {options.out}: {options.count} poses made of {number} shots")
 
 
