@@ -26,14 +26,9 @@ from napa_lib.training.scenes import (
 )
 from napa_lib.training.warm_start import labelled
 from tests.cutouts import some_cutouts
+from tests.test_mixing import some_pictures
 
 NOBODY = [torch.nan] * 4
-
-
-def pictures(count: int = 12, size: int = 64) -> PictureSet:
-    generator = torch.Generator().manual_seed(0)
-    keypoints = size * (0.3 + 0.4 * torch.rand(count, 18, 2, generator=generator))
-    return PictureSet((255 * torch.rand(count, 3, size, size, generator=generator)).to(torch.uint8), keypoints)
 
 
 def same(images: torch.Tensor) -> torch.Tensor:
@@ -70,7 +65,7 @@ def test_pictures_of_nobody_have_no_boxes(tmp_path, monkeypatch):
     generator = seeded(0)
     scene, boxes = tiled([nobody], [1.0], 8, same, generator)
     assert bool(boxes.isnan().all()) and float(scene[:, 0].min()) > 0.99 > 0.01 > float(scene[:, 1:].max())
-    _, boxes = tiled([pictures(), nobody], [0.5, 0.5], 8, same, generator)
+    _, boxes = tiled([some_pictures(0), nobody], [0.5, 0.5], 8, same, generator)
     assert bool(boxes.isnan().any()) and not bool(boxes.isnan().all())
     (tmp_path / "wide.png").unlink()
     with pytest.raises(ValueError, match="holds no pictures"):
@@ -79,7 +74,7 @@ def test_pictures_of_nobody_have_no_boxes(tmp_path, monkeypatch):
 
 def test_some_figures_are_taken_away_and_their_boxes_with_them(monkeypatch):
     monkeypatch.setattr(scenes, "EMPTY", 1.0)
-    _, boxes = tiled([pictures()], [1.0], 4, same, seeded(0))
+    _, boxes = tiled([some_pictures(0)], [1.0], 4, same, seeded(0))
     assert bool(boxes.isnan().all())
 
 
@@ -110,7 +105,7 @@ def test_people_of_a_crowd_are_where_the_boxes_say():
 
 
 def test_a_third_of_the_scenes_is_composed():
-    alone, crowd = [labelled(pictures(), 1.0)], [some_cutouts()]
+    alone, crowd = [labelled(some_pictures(0), 1.0)], [some_cutouts()]
     generator, counts = seeded(0), []
     for _ in range(60):
         images, boxes = draw_scenes(alone, crowd, 1, same, generator)
