@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -72,6 +73,28 @@ def test_each_kind_of_label_has_its_network(tmp_path, monkeypatch):
         assert not torch.equal(taught[other], taught[other + 1])
     for where in ("rest", "others"):
         assert found[where].keys() == found["others"].keys() and all(0 < e < 1000 for e in found[where].values())
+
+
+def test_a_step_descends_the_distance_of_depths(monkeypatch, pictures):
+    """By hand: half of a batch are the pictures given, all of one pose, so that its depths are the second half's."""
+    heard, targets = [], []
+    real = pseudo_labels.depth_loss
+
+    def listen(found, target):
+        targets.append(target)
+        return real(found, target)
+
+    monkeypatch.setattr(pseudo_labels, "depth_loss", listen)
+    monkeypatch.setattr(pseudo_labels, "descend", lambda total, optimizer, clip, losses: heard.append((total, losses)))
+    standardizer = fit_standardizer(pseudo_labels.everyday_frames(), CONFIG)
+    one = tuple(part[:1] for part in pictures[:2])
+    pseudo_labels.train_depth(replace(CONFIG, steps=2, batch=6), standardizer, one)
+    assert len(heard) == len(targets) == 2
+    depths = standardizer.standardize(bone_vectors(one[1]))[..., 2:]
+    for (total, losses), target in zip(heard, targets, strict=True):
+        assert float(total.detach()) == float(losses["depth"].detach()) > 0
+        torch.testing.assert_close(target[3:], depths.expand(3, -1, -1))
+        assert not torch.allclose(target[:3], depths.expand(3, -1, -1))
 
 
 def test_figures_in_art_keep_their_joints_and_differ_in_depth_alone(monkeypatch):

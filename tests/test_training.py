@@ -25,6 +25,7 @@ from napa_lib.training.augment import Augmentation, exchange_sides, figure_boxes
 from napa_lib.training.echo import EchoBuffer
 from napa_lib.training.losses import confidence_loss, heatmap_loss, integral_loss
 from napa_lib.training.pictures import PictureSet, draw_batch, read_pictures, write_pictures
+from tests.descents import hear_descents
 
 TINY = training.PoseTrainingConfig(width=32, size=64, steps=4, batch=4)
 
@@ -181,6 +182,15 @@ def test_training_lowers_its_loss():
     _, record = training.train_pose_net(config, [dots(8)], [1.0], every=10)
     first, last = record[0]["heatmaps"], record[-1]["heatmaps"]
     assert last < first - 0.1
+
+
+def test_a_step_descends_the_heat_maps_and_twice_more_by_their_weights(monkeypatch):
+    seen = hear_descents(monkeypatch, training)
+    training.train_pose_net(replace(TINY, steps=2, integral=3.0, confidence=0.7), [dots(8)], [1.0])
+    assert len(seen) == 2
+    for total, _, clip, losses in seen:
+        expected = losses["heatmaps"] + 3 * losses["integral"] + 0.7 * losses["confidence"]
+        assert total == pytest.approx(expected, rel=1e-5) and clip == 1.0 and min(losses.values()) > 0
 
 
 def test_a_checkpoint_holds_no_embedded_weights_and_is_this_trainings(tmp_path):

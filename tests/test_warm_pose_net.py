@@ -26,9 +26,11 @@ from napa_lib.networks.warm_pose_net import (
 )
 from napa_lib.pose import PoseEstimator
 from napa_lib.skeletons import BLAZEPOSE33, NAPA18
+from napa_lib.training import warm_start
 from napa_lib.training.agree import NEAR, agreed_joints, main, moved, read_agreed
 from napa_lib.training.pictures import PictureSet
 from napa_lib.training.warm_start import WarmConfig, WarmSource, labelled, start_head, train_warm_head, warm_batch
+from tests.descents import hear_descents
 
 REFERENCE = Path(__file__).parent / "blazepose_reference.npz"
 TINY = (16, 16, 16, 16)
@@ -188,6 +190,16 @@ def test_training_lowers_its_loss(pictures):
     assert record[-1]["heatmaps"] < record[0]["heatmaps"]
     assert record[-1]["step"] == 60 and not network.training
     assert not torch.equal(network.head.correction.weight, torch.zeros(18, 16, 1, 1))
+
+
+def test_a_step_descends_the_heat_maps_and_twice_more_by_their_weights(pictures, monkeypatch):
+    seen = hear_descents(monkeypatch, warm_start)
+    config = WarmConfig(widths=TINY, sizes=(64,), steps=2, batch=4, kept=12, integral=3.0, confidence=0.7)
+    train_warm_head(config, [labelled(pictures, 1.0)])
+    assert len(seen) == 2
+    for total, _, clip, losses in seen:
+        expected = losses["heatmaps"] + 3 * losses["integral"] + 0.7 * losses["confidence"]
+        assert total == pytest.approx(expected, rel=1e-5) and clip == 1.0 and min(losses.values()) > 0
 
 
 class Says:
