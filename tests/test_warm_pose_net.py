@@ -187,7 +187,10 @@ def test_taps_begin_on_one_scale(pictures):
 def test_training_lowers_its_loss(pictures):
     config = WarmConfig(widths=TINY, sizes=(64,), steps=60, batch=4, learning_rate=3e-3, kept=12)
     network, record = train_warm_head(config, [labelled(pictures, 1.0)], every=20)
-    assert record[-1]["heatmaps"] < record[0]["heatmaps"]
+    assert (
+        record[-1]["heatmaps"] < record[0]["heatmaps"] - 0.2
+        and record[-1]["confidence"] < record[0]["confidence"] - 0.1
+    )
     assert record[-1]["step"] == 60 and not network.training
     assert not torch.equal(network.head.correction.weight, torch.zeros(18, 16, 1, 1))
 
