@@ -86,6 +86,16 @@ def test_wherever_a_picture_lay_its_name_counts(folder, coco, place):
     desk.journal.close()
 
 
+@pytest.mark.parametrize(("other", "taken"), [("c.png", ["a.png"] * 2), ("A.Png", []), ("a.png", ["a.png"])])
+def test_a_name_may_be_in_capitals_where_no_other_picture_has_it(folder, coco, other, taken):
+    """Cameras write A.PNG, and programs a.png of it; of two names which case alone tells apart none is guessed."""
+    coco.write_text(coco.read_text().replace('"sub/a.png"', '"sub/A.PNG"').replace('"c.png"', json.dumps(other)))
+    desk = Desk(folder)
+    desk.take([coco])
+    assert [edit.picture for edit in desk.journal.edits] == taken
+    desk.journal.close()
+
+
 def test_two_pictures_of_one_name_are_not_taken_for_one(folder, coco):
     coco.write_text(coco.read_text().replace('"c.png"', '"other/a.png"'))
     desk = Desk(folder)

@@ -74,6 +74,8 @@ class Desk:
     def take(self, paths: Sequence[Path]) -> list[str]:
         """Add the figures of COCO's files and `pose.json`s to those pictures in which nothing was marked before.
 
+        `A.PNG` in a file is `a.png` in the folder, where neither has another picture of that name in any case.
+
         Returns:
             a sentence on what was taken, and one on each picture whose figures were not.
 
@@ -83,8 +85,9 @@ class Desk:
         marks = [mark for path in paths for mark in read_marks(path)]
         before, added, said = {edit.picture for edit in self.journal.edits}, Counter[str](), {}
         edits: list[Edit] = []
+        here = self._spelled_here({mark.picture for mark in marks})
         for mark in marks:
-            name = mark.picture
+            name = here.get(mark.picture, mark.picture)
             if name not in self.sizes:
                 said[name] = "there is no such picture"
             elif name in before:
@@ -103,6 +106,12 @@ class Desk:
         self.journal.add(*edits)
         first = f"took {added.total()} figures of {len(added)} pictures"
         return [first, *(f"{name!r} was left out: {reason}" for name, reason in sorted(said.items()))]
+
+    def _spelled_here(self, names: set[str]) -> dict[str, str]:
+        """The folder's pictures by other spellings of their names, as far as it is plain which is which."""
+        ours, theirs = (Counter(map(str.lower, some)) for some in (self.sizes, names))
+        plain = {name.lower(): name for name in names if theirs[name.lower()] == 1}
+        return {plain[own.lower()]: own for own in self.sizes if ours[own.lower()] == 1 and own.lower() in plain}
 
     def pictures(self) -> list[dict[str, Any]]:
         """Name, width and height of each."""

@@ -290,10 +290,11 @@ def run_row(options: argparse.Namespace, setup: Setup) -> tuple[dict, StudentCon
     if name == MEAN:
         return {**found, **mean_pose_score(sets.train, test, teacher, setup)}, config
     model = load_pretrained(config.poses)
+    own = {"train_pictures": len(sets.train)} if options.train else {}  # a folder may have others on going on
     setup = replace(
         setup, checkpoint=options.runs / f"{name}_{config.seed}.checkpoint.safetensors",
         measure=None if sets.validation is None else validating(sets.validation, teacher, model, setup),
-        inputs={"teacher": mark, "train": options.train, **camera},
+        inputs={"teacher": mark, "train": options.train, **own, **camera},
     )  # fmt: skip
     student, record = train_student(config, sets.train, teacher.decoder, model, setup=setup)
     for kind, network in trained_parts(student).items():
