@@ -140,6 +140,9 @@ def test_scenes_are_read_back_whole_by_who_knows_all():
     found = made_up.score_scenes(Student(lambda latent: whole.maps, same, same, model, camera))
     assert found["pck"] == 100 and 20 < found["mean_pose"] < 50
     assert found["adapt"] == 0 < found["empty"] and 0.8 < found["heat"] < 1
+    halved = made_up.score_scenes(Student(lambda latent: whole.maps, same, lambda latent: latent / 2, model, camera))
+    assert halved["heat"] == pytest.approx(found["heat"] / 2) and halved["empty"] == found["empty"]
+    assert halved["adapt"] == pytest.approx(found["empty"] / 4)  # a squared error: that of nothing at all, of half
 
 
 def test_the_gap_is_between_what_e_makes_and_what_g_makes_of_the_same_pictures():

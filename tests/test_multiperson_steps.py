@@ -22,7 +22,7 @@ from napa_lib.multiperson.train import StudentConfig
 from napa_lib.sampling import load_pretrained
 
 CAMERA = CAMERAS["tiny"]
-CONFIG = StudentConfig(batch=6, clip=1e9, consistency=False)
+CONFIG = StudentConfig(batch=6, people=3, clip=1e9, consistency=False)
 ROWS = torch.tensor([4, 1, 0, 5, 3, 2])
 
 

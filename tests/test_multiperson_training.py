@@ -13,12 +13,14 @@ from napa_lib.multiperson import losses, moves, refine, train
 from napa_lib.multiperson.composed import Cutouts, _lay, compose, join, lean_of, load_cutouts, universal_factor
 from napa_lib.multiperson.config import CAMERAS, PRESETS
 from napa_lib.multiperson.evaluate import Found, read_maps, read_pictures, score_2d, score_3d, with_pose
+from napa_lib.multiperson.grouping import group_people
 from napa_lib.multiperson.networks import Lifter, MapDecoder, MapEncoder, Teacher
 from napa_lib.multiperson.representation import encode_scene
 from napa_lib.multiperson.scenes import Scene, sample_scenes
 from napa_lib.multiperson.seen import look, pad
+from napa_lib.multiperson.store import load_teacher
 from napa_lib.multiperson.targets import JOINTS, SHARED, scene_targets
-from napa_lib.multiperson.teacher import TeacherConfig, maps_loss, train_teacher
+from napa_lib.multiperson.teacher import TeacherConfig, maps_loss
 from napa_lib.multiperson.train import StudentConfig, train_student
 from napa_lib.sampling import BONE_LENGTHS, SKELETON, PoseAutoencoder, load_pretrained
 
@@ -176,6 +178,15 @@ def test_composed_pictures_have_labels_that_agree(pictures):
     lengths = (pictures.poses[..., 1:, :] - pictures.poses[..., list(SKELETON.parents[1:]), :]).norm(dim=-1).sum(-1)
     torch.testing.assert_close(lengths[present], BONE_LENGTHS.sum().expand(int(present.sum())))
     assert ((roots[present][:, 2] >= 2500) & (roots[present][:, 2] <= 5500)).all()
+    height = (pictures.keypoints[present][:, 0, 1] + 0.5) / 112
+    assert height.min() >= 0.35 and height.max() <= 0.65
+
+
+def test_about_half_of_the_people_are_mirrored(figures):
+    drawn = compose(figures, 60, CAMERA, torch.Generator().manual_seed(1), people=2)
+    relative = (drawn.poses - drawn.poses[..., :1, :])[drawn.present]
+    as_cut_out = torch.cdist(relative.flatten(1), figures.relative.flatten(1)).min(1).values < 1
+    assert 0.35 < as_cut_out.float().mean() < 0.65
 
 
 def test_a_figure_lies_where_its_label_says(figures):
@@ -261,8 +272,20 @@ def test_what_is_seen_is_what_e_gives(seen, pictures):
     assert pad([many])[0, :, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
     assert found.roots(False).shape == (12, 6, 2) and found.roots(True).shape == (12, 4, 2)
     assert found.keypoints(True).shape == (12, 4, 15, 2)
-    away = dataclasses.replace(pictures, keypoints=pictures.keypoints + 112)  # nobody's cell is in the picture
-    assert dataclasses.replace(found, truth=away).roots(True).isnan().all()
+    for place in (-1.0, 112.0):  # nobody's cell is in the picture
+        away = dataclasses.replace(pictures, keypoints=torch.full_like(pictures.keypoints, place))
+        assert dataclasses.replace(found, truth=away).roots(True).isnan().all()
+
+
+def test_the_moved_pictures_and_the_teachers_people_are_seen_too(pictures):
+    known, images = load_teacher(), pictures.images[:4] / 255
+    found = look(known, pictures.rows(slice(4)), CAMERA, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        moved = known.encoder(found.move.pictures(images))
+        people = group_people(known.decoder(known.encoder(images)), CAMERA)
+    torch.testing.assert_close(found.moved.float(), moved, atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(found.people, pad(people), equal_nan=True, atol=1e-2, rtol=0)
+    assert found.people[:, 0, 0].isfinite().any()
 
 
 def weights(module):
@@ -287,12 +310,28 @@ def test_each_loss_changes_what_it_should(seen):
     assert set(record[0]) >= {"distl"} and "recon" not in record[0]
     h, g, record = parts(pretraining=0, first=2)
     assert not torch.equal(g, start_g) and {"distl", "recon", "adapt"} <= set(record[0])
+    h, g, record = parts(pretraining=0, first=2, adapt=False, consistency=False)
+    assert not torch.equal(g, start_g) and "adapt" not in record[0]  # the row "recon": by L_recon alone
     h, g, record = parts(pretraining=0, first=0)
     assert torch.equal(g, start_g) and not torch.equal(h, start_h) and {"ss", "recon"} <= set(record[0])
     assert "adapt" not in record[0]
     h, g, record = parts(pretraining=0, first=2, adapt=False, consistency=False, recon=False, supervision="3d")
     assert torch.equal(g, start_g) and {"distl", "poses"} <= set(record[0])
     assert torch.equal(weights(teacher.decoder), before["F"]) and torch.equal(weights(model), before["Psi"])
+
+
+def test_every_step_of_h_is_in_half_precision_if_asked_for(seen, monkeypatch):
+    found, teacher = seen
+    forward, half = Lifter.forward, []
+
+    def note(self, latent):
+        half.append(torch.is_autocast_enabled("cpu"))
+        return forward(self, latent)
+
+    monkeypatch.setattr(Lifter, "forward", note)
+    config = StudentConfig(supervision="3d", pretraining=1, first=2, steps=3, batch=2)
+    train_student(config, found, teacher.decoder, load_pretrained("limits"), 3, Setup(half=True))
+    assert half == [True] * 8  # L_2D and L_3D; again, and L_recon; L_ss of both pictures, and L_recon
 
 
 def test_training_without_labels_never_looks_at_them(seen):
@@ -349,12 +388,6 @@ def test_pictures_in_which_nobody_is_seen_are_refused(seen):
     nobody = dataclasses.replace(found, people=torch.full_like(found.people, torch.nan))
     with pytest.raises(ValueError, match="nobody was found in any"):
         train_student(StudentConfig(), nobody, teacher.decoder, load_pretrained("limits"))
-
-
-def test_a_teacher_learns(figures):
-    config = TeacherConfig(steps=6, batch=2, learning_rate=3e-4)
-    teacher, record = train_teacher(config, figures, every=1)
-    assert record[-1]["maps"] < record[0]["maps"] and not teacher.training
 
 
 def test_h_learns_to_undo_the_maps_of_one_scene():
