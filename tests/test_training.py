@@ -86,7 +86,7 @@ def test_nothing_labelled_is_no_loss_and_no_nan():
 
 def test_confidence_is_asked_of_near_joints_alone():
     target = torch.tensor([[[10.0, 10.0], [10.0, 10.0], [torch.nan, torch.nan]]])
-    prediction = torch.tensor([[[11.0, 10.0], [20.0, 10.0], [0.0, 0.0]]])  # near, far, not there
+    prediction = torch.tensor([[[14.0, 10.0], [16.0, 10.0], [0.0, 0.0]]])  # within 5 of 100 pixels, farther, not there
     logits = torch.tensor([[2.0, 2.0, 2.0]])
     expected = (math.log1p(math.exp(-2.0)) + 2 * math.log1p(math.exp(2.0))) / 3
     np.testing.assert_allclose(confidence_loss(logits, prediction, target, 100), expected, rtol=1e-6)
@@ -287,6 +287,16 @@ def test_stylised_copies_keep_labels_and_differ(tmp_path):
     (tmp_path / "styled" / "a.safetensors").unlink()
     stylize.main(["--data", str(tmp_path / "raw"), "--out", str(tmp_path / "styled")])
     assert (tmp_path / "styled" / "a.safetensors").read_bytes() == before
+
+
+def test_of_the_original_at_most_half_shows_through():
+    class Black(torch.nn.Linear):
+        def forward(self, content, code):
+            return torch.zeros_like(content)
+
+    white = PictureSet(torch.full((200, 3, 4, 4), 255, dtype=torch.uint8), torch.zeros(200, 18, 2))
+    images = stylize.stylize_pictures(white, Black(1, 1), torch.zeros(2, 8), torch.Generator().manual_seed(0)).images
+    assert images.min() < 10 and 118 < images.max() <= 128
 
 
 @pytest.mark.parametrize(("words", "said"), [
