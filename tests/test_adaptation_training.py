@@ -195,6 +195,25 @@ def test_taus_first_step_is_as_long_as_the_rate(adapted_parts, poses):
     assert float((block - torch.eye(len(block))).abs().max()) == pytest.approx(1e-3, rel=0.01)
 
 
+def test_tau_follows_a_mean_of_its_gradients(adapted_parts, poses, monkeypatch):
+    """Two steps of Adam by hand: the mean over about ten gradients, by the root of that over a thousand squares."""
+    source, _, pool, features = adapted_parts
+    module, gradients = sys.modules["napa_lib.adaptation.adapt"], []
+    descend = module.descend
+
+    def noted(loss, optimizer, *rest):
+        descend(loss, optimizer, *rest)
+        gradients.append(optimizer.param_groups[0]["params"][0].grad.double().numpy().copy())
+
+    monkeypatch.setattr(module, "descend", noted)
+    config = AdaptationConfig(layers=(2,), mixed=20, steps=2, batch=4, learning_rate=1e-3)
+    block = adapt(config, source, pool, poses[:5], features).generator.transfer.blocks["2"].detach().double().numpy()
+    first, second = gradients
+    mean, square = (0.9 * first + second) / 1.9, (0.999 * first**2 + second**2) / 1.999
+    moved = first / (np.abs(first) + 1e-8) + mean / (np.sqrt(square) + 1e-8)
+    np.testing.assert_allclose(block, np.eye(len(block)) - 1e-3 * moved, atol=2e-6)
+
+
 def test_each_noise_is_to_become_the_pose_that_it_is_paired_with(adapted_parts, poses, monkeypatch):
     source, _, _, features = adapted_parts
     config = AdaptationConfig(layers=(2,), mixed=24, steps=3, batch=8, seed=4)

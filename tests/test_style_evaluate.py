@@ -38,6 +38,15 @@ def test_gatys_is_measured_at_the_content_itself_and_at_the_end(vgg, monkeypatch
             assert row[kind]["total"] == pytest.approx(float(loss(picture, style, content).total), rel=1e-3)
 
 
+@pytest.mark.parametrize("row", [1, 5], ids=["frame", "painting"])
+def test_held_out_content_is_that_of_the_stored_results(vgg, row):
+    pair = results.read(STORED / "gatys.json")["pairs"][row]
+    content, style = held_out_pictures(128)[pair["content"]][None], torch.stack(load_paintings(128, [pair["style"]]))
+    with torch.no_grad():
+        total = StylizationLoss(vgg)(content, style, content).total
+    assert float(total) == pytest.approx(pair["before"]["total"], rel=3e-3)
+
+
 def test_strokes_are_measured_in_the_balance_of_the_single_styles(vgg):
     rows = evaluate.measure_strokes(SIDE, 2)["pairs"]
     stored = results.read(STORED / "strokes.json")["pairs"]

@@ -14,6 +14,7 @@ from test_data_known import mine  # noqa: F401
 from napa_lib import results, style
 from napa_lib.data import list_paintings, load_paintings
 from napa_lib.engine import load_tensors
+from napa_lib.loop import Setup
 from napa_lib.networks import VGG19Features
 from napa_lib.style import (
     StylizerConfig,
@@ -165,6 +166,20 @@ def test_a_gradient_is_a_thousand_long_at_most(monkeypatch):
     ratios = style.LossRatios(style=1e4)
     training.run_training(StylizerConfig(("greatwave",), "instance", steps=1, size=16, ratios=ratios))
     assert found[0].item() == pytest.approx(1000, rel=1e-3)
+
+
+def test_half_computes_in_bfloat16_and_what_comes_out_is_ready_to_use(monkeypatch):
+    kinds, forward = [], TransformNet.forward
+
+    def noted(network, image, code=None):
+        kinds.append((network.last(torch.zeros(1, 32, 16, 16)).dtype, network.training))
+        return forward(network, image, code)
+
+    monkeypatch.setattr(TransformNet, "forward", noted)
+    for half, kind in ((True, torch.bfloat16), (False, torch.float32)):
+        config = StylizerConfig(("greatwave",), "batch", steps=1, size=16)
+        network, _ = training.run_training(config, Setup(half=half))
+        assert kinds.pop() == (kind, True) and not network.training
 
 
 def test_a_pool_network_is_a_start_for_one_style_and_for_nothing_else():
