@@ -174,6 +174,17 @@ def test_limits_follow_from_the_body_models_and_the_paper():
     assert (JOINT_LIMITS["r_shoulder"].theta1, JOINT_LIMITS["r_shoulder"].theta2) == (120, 240)
 
 
+@pytest.mark.parametrize(("n", "seed"), [(50, 5), (500, 0), (500, 4)])
+def test_limits_from_a_few_poses_are_symmetric_in_the_middle(n, seed):
+    """Arcs from so few lie crooked: widened to both sides they are more than the circle, or begin beyond 180."""
+    limits = sampling.derive_limits(n, seed)
+    bones = sampling.direction_of(torch.arange(-179.5, 180.0), torch.full((360,), 90.0))
+    for name in ("neck", "head", "nose"):
+        around = JointLimits(limits[name].theta1, limits[name].theta2, 0, 180)
+        inside, mirrored = (around.contain(bones * bones.new_tensor([1.0, side, 1.0])) for side in (1, -1))
+        assert bool((inside == mirrored).all() and inside.any())
+
+
 def test_smallest_arc_by_brute_force(rng):
     thetas = torch.tensor([171.0, 175.0, -178.0, -172.0, 10.0])  # four of five within 20 degrees across 180
     limits = sampling.enclosing_limits(sampling.direction_of(thetas, torch.full((5,), 92.0)).double(), share=0.8)

@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 
+from napa_lib.engine import made_on_cpu
 from napa_lib.geometry import axis_angle_to_matrix, canonical_to_local
 from napa_lib.sampling.anatomy import ANGLES, LIMBS, joint_ranges, limb_directions, limb_ranges
 from napa_lib.sampling.limits import FREE, SKELETON, JointLimits, angles_of
@@ -27,6 +28,7 @@ HIP = JointLimits(180, 180, 60, 120)
 PUBLISHED = {"r_hip": HIP, "r_shoulder": JointLimits(120, 240, HIP.gamma1, HIP.gamma2)}
 
 
+@made_on_cpu
 def anatomical_poses(n: int, generator: torch.Generator) -> Tensor:
     """Canonical poses of a body whose trunk stands straight and whose joints turn at random within their ranges.
 
@@ -35,7 +37,7 @@ def anatomical_poses(n: int, generator: torch.Generator) -> Tensor:
         generator: of the angles, each uniform in its range.
 
     Returns:
-        (n, 17, 3) float64 in mm, with limbs of unit length in units of 400 mm.
+        (n, 17, 3) float64 in mm, each of a limb's bones 400 long.
     """
     pose = torch.zeros(n, SKELETON.num_joints, 3, dtype=torch.float64)
     at = {name: pose[:, j] for j, name in enumerate(SKELETON.joints)}
@@ -89,8 +91,10 @@ def _symmetric(limits: JointLimits) -> JointLimits:
     """A middle joint's limits, widened until they are their own mirror image; it turns about the front or the back."""
     middle = (limits.theta1 + limits.theta2) / 2
     axis = 90 + 180 * round((middle - 90) / 180)
-    reach = max(axis - limits.theta1, limits.theta2 - axis)
-    return JointLimits(axis - reach, axis + reach, limits.gamma1, limits.gamma2)
+    reach = min(max(axis - limits.theta1, limits.theta2 - axis), 180)
+    start = axis - reach
+    start += 360 * ((start <= -180) - (start > 180))
+    return JointLimits(start, start + 2 * reach, limits.gamma1, limits.gamma2)
 
 
 def enclosing_limits(directions: Tensor, share: float = SHARE) -> JointLimits:
