@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
-from napa_lib.data import asset_path
+from napa_lib import adaptation, adversarial, bottleneck, sampling
+from napa_lib.adaptation.functional import nearest_pairs, smeared, told_apart
+from napa_lib.adaptation.targets import artificial_poses, source_poses
+from napa_lib.bottleneck.smuggle import load_smuggler
+from napa_lib.data import asset_path, load_art_figures, load_mocap_poses
+from napa_lib.data.painted_people import load_painted_people
+from napa_lib.data.two_people import load_two_people
+from napa_lib.data.video import load_cameras, load_video_poses
 from napa_lib.geometry.cameras import look_at
 from napa_lib.lifting import lift, load_depth_net
+from napa_lib.multiperson.store import load_encoder
+from napa_lib.multiperson.whole import CrossModalNet
 from napa_lib.pose import PoseEstimator
 from napa_lib.rendering import (
     render_blobs,
@@ -76,3 +87,63 @@ def test_what_is_drawn_is_where_its_points_are(points, draw):
     if drawn.requires_grad:
         drawn.sum().backward()
         assert bool(points.grad.isfinite().all())
+
+
+def places(found) -> set[str]:
+    """Where all tensors are that a loader handed on, in networks, in dataclasses, and in collections of them."""
+    if isinstance(found, torch.Tensor):
+        return {found.device.type}
+    if isinstance(found, torch.nn.Module):
+        return {part.device.type for part in found.state_dict().values()}
+    if isinstance(found, dict) or hasattr(found, "__dict__"):
+        found = list((found if isinstance(found, dict) else vars(found)).values())
+    return set().union(*map(places, found)) if isinstance(found, list | tuple) else set()
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        adaptation.load_pretrained,
+        adaptation.load_pretrained_transfer,
+        adversarial.load_pretrained,
+        bottleneck.load_pretrained,
+        load_smuggler,
+        CrossModalNet.from_pretrained,
+        load_encoder,
+        sampling.load_pretrained,
+        load_art_figures,
+        partial(load_cameras, "single"),
+        partial(load_mocap_poses, "train"),
+        load_painted_people,
+        load_two_people,
+        load_video_poses,
+    ],
+    ids=lambda load: getattr(load, "func", load).__module__ + "." + getattr(load, "func", load).__name__,
+)
+def test_what_ships_is_on_the_cpu(load):
+    assert places(load()) == {"cpu"}
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda g: sampling.sample_poses(3, generator=g, conditioned=True),
+        lambda g: sampling.random_directions(3, g),
+        lambda g: sampling.anatomical_poses(3, g),
+        lambda g: sampling.load_pretrained().sample(3, g),
+        lambda g: source_poses(3, g),
+        lambda g: artificial_poses(3, g),
+        lambda g: adaptation.pose_mixup(source_poses(3, g), 3, g),
+        lambda g: adaptation.sample_poses(*adaptation.load_pretrained(), 3, g),
+    ],
+    ids=["limits", "directions", "anatomical", "autoencoder", "mocap", "artificial", "mixup", "FlexPose"],
+)
+def test_poses_are_drawn_where_their_generator_is(draw):
+    poses = draw(torch.Generator("cpu").manual_seed(0))
+    assert poses.device.type == "cpu" and bool(poses.isfinite().all())
+
+
+def test_sets_of_poses_are_compared_where_they_are(points):
+    shown = smeared(points, points, 0 * points, 1, torch.Generator("cpu").manual_seed(0))
+    assert torch.equal(shown, points) and nearest_pairs(points, points).tolist() == [0, 1]
+    assert told_apart(points, points) == 0

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napa_lib.engine import made_on_cpu
 
+
+@made_on_cpu
 def pose_mixup(shots: Tensor, n: int, generator: torch.Generator | None = None) -> Tensor:
     """n poses between two shots each: t* = lambda t_i + (1 - lambda) t_j, lambda uniform in [0, 1], i and j different.
 
@@ -70,6 +73,7 @@ def widened(poses: Tensor, shots: Tensor) -> Tensor:
     return middle + (poses - middle) * (spreads[1] / spreads[0].clamp_min(1e-12)).to(poses)
 
 
+@made_on_cpu
 def smeared(
     poses: Tensor, fitted: Tensor, residuals: Tensor, neighbours: int, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -109,6 +113,7 @@ def smeared(
     return poses + residuals[near.gather(1, drawn)[:, 0]]
 
 
+@made_on_cpu
 def nearest_pairs(targets: Tensor, candidates: Tensor) -> Tensor:
     """For each target a candidate of its own, near to it: the nearest that no earlier target has taken.
 
@@ -214,6 +219,7 @@ def energy_distance(first: Tensor, second: Tensor) -> float:
     return float((2 * torch.cdist(x, y).mean() - within).clamp_min(0).sqrt())
 
 
+@made_on_cpu
 def told_apart(first: Tensor, second: Tensor) -> float:
     """Share of poses whose nearest other pose, of both sets together, is of their own set.
 

@@ -17,6 +17,7 @@ from torch.nn.functional import avg_pool2d, group_norm, interpolate, leaky_relu
 
 from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.bottleneck.networks import expected_position
+from napa_lib.engine import made_on_cpu
 
 SLOPE = 0.2
 FAINTEST = 0.1  # of white: an image without anything brighter shows no figure
@@ -111,6 +112,7 @@ class PoseStyleGAN(nn.Module):
         """Length of each of the L style codes."""
         return [2 * width for width in self.config.channels for _ in range(2)]
 
+    @made_on_cpu
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
         """Latent codes z, (count, latent), from N(0, I).
 

@@ -14,7 +14,7 @@ from napa_lib.adaptation.config import GeneratorConfig
 from napa_lib.adaptation.networks import KeypointRegressor, PoseStyleGAN
 from napa_lib.adaptation.transfer import AdaptedGenerator, StyleTransfer
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, config_from, load_weights, save_tensors, telling_header
+from napa_lib.engine import CheckpointError, config_from, load_weights, made_on_cpu, save_tensors, telling_header
 from napa_lib.quantization import quantize, read_weights
 
 FORMAT = "napa-flexpose-1"
@@ -40,6 +40,7 @@ def save_transfer(path: str | Path, transfer: StyleTransfer, small: bool = False
     _save(path, changes, "tau", {"widths": transfer.widths, "layers": transfer.layers}, small)
 
 
+@made_on_cpu
 def load_source(path: str | Path) -> PoseStyleGAN:
     """Read what `save_source` wrote, in evaluation mode, on the CPU.
 
@@ -53,6 +54,7 @@ def load_source(path: str | Path) -> PoseStyleGAN:
     return network.eval()
 
 
+@made_on_cpu
 def load_regressor(path: str | Path) -> KeypointRegressor:
     """Read what `save_regressor` wrote; errors as for `load_source`."""
     tensors, config = _load(path, "beta")
@@ -62,6 +64,7 @@ def load_regressor(path: str | Path) -> KeypointRegressor:
     return network.eval()
 
 
+@made_on_cpu
 def load_transfer(path: str | Path) -> StyleTransfer:
     """Read what `save_transfer` wrote; errors as for `load_source`."""
     tensors, config = _load(path, "tau")

@@ -15,6 +15,7 @@ from napa_lib.data import load_body25_poses
 from napa_lib.data.datasets import Annotations
 from napa_lib.data.known import open_known
 from napa_lib.data.views import mocap_poses, to_camera
+from napa_lib.engine import made_on_cpu
 from napa_lib.sampling import SKELETON, sample_canonical
 from napa_lib.skeletons import BODY25, FACE68, SHARED15, convert
 
@@ -41,6 +42,7 @@ def source_poses(count: int, generator: torch.Generator, split: str = "train") -
     return fit_square(mocap_poses(count, generator, split, SHARED15.name))
 
 
+@made_on_cpu
 def artificial_poses(count: int, generator: torch.Generator) -> Tensor:
     """Poses that joint limits allow and a body can take, (count, 15, 2) in [-1, 1], by cameras as for `source_poses`.
 

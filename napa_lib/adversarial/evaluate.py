@@ -13,6 +13,7 @@ from napa_lib.adversarial.networks import Generator
 from napa_lib.data import load_art_figures
 from napa_lib.data.clips import to_pixels
 from napa_lib.data.crops import crop, crop_matrices, to_picture
+from napa_lib.engine import made_on_cpu
 from napa_lib.metrics import MetricResult, auc, better_sides, mpjpe, pa_mpjpe, pck3d, pckh
 from napa_lib.skeletons import ART14, Skeleton, convert, get_skeleton
 
@@ -213,6 +214,7 @@ def _angle(one: Tensor, other: Tensor) -> Tensor:
     return torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
 
 
+@made_on_cpu
 def art_rate(model: Generator) -> float:
     """PCKh@0.5 in per cent of the twelve limb joints of the sixty figures in art, each cut by its box.
 

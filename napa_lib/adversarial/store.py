@@ -12,7 +12,7 @@ from napa_lib.adversarial.config import ModelConfig
 from napa_lib.adversarial.discriminator import MultiSourceDiscriminator
 from napa_lib.adversarial.networks import Generator
 from napa_lib.data import asset_path
-from napa_lib.engine import config_from, load_weights, save_tensors, telling_header
+from napa_lib.engine import config_from, load_weights, made_on_cpu, save_tensors, telling_header
 from napa_lib.quantization import quantize, read_weights
 
 FORMAT = "napa-adversarial-1"
@@ -37,6 +37,7 @@ def save_model(
     save_tensors(path, quantize(tensors) if small else tensors, header)
 
 
+@made_on_cpu
 def load_model(path: str | Path) -> tuple[Generator, MultiSourceDiscriminator | None]:
     """Read what `save_model` wrote, in evaluation mode, on the CPU.
 

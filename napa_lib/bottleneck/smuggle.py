@@ -30,7 +30,7 @@ from napa_lib.bottleneck.store import load_pretrained
 from napa_lib.data.assets import asset_path
 from napa_lib.data.clips import Clips, frame_pairs, halves, recolour, to_float, to_unit
 from napa_lib.data.sources import open_clips
-from napa_lib.engine import choose_device, load_weights, save_tensors, seed_everything
+from napa_lib.engine import choose_device, load_weights, made_on_cpu, save_tensors, seed_everything
 from napa_lib.files import prepare_file
 from napa_lib.loop import HERE, Losses, Record, Setup, Training, adam, command, descend, laid_out, run, settings_of
 from napa_lib.networks.normalization import settle_normalization
@@ -225,6 +225,7 @@ def save_smuggler(path: str | Path, smuggler: Smuggler) -> None:
     save_tensors(path, quantize(smuggler.state_dict()), {"format": FORMAT})
 
 
+@made_on_cpu
 def load_smuggler(path: str | Path | None = None, model: KeypointGAN | None = None) -> Smuggler:
     """Read what `save_smuggler` wrote, in evaluation mode; without a path the one that ships, beside the CycleGAN that
     ships.

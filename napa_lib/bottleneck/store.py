@@ -12,7 +12,7 @@ import torch
 from napa_lib.bottleneck.config import ModelConfig
 from napa_lib.bottleneck.model import KeypointGAN
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, config_from, load_weights, save_tensors, telling_header
+from napa_lib.engine import CheckpointError, config_from, load_weights, made_on_cpu, save_tensors, telling_header
 from napa_lib.networks.hourglass import HourglassNet
 from napa_lib.quantization import quantize, read_weights
 from napa_lib.skeletons import Skeleton
@@ -39,6 +39,7 @@ def save_model(path: str | Path, model: Model, config: ModelConfig, small: bool 
     save_tensors(path, quantize(state) if small else halves, header)
 
 
+@made_on_cpu
 def load_model(path: str | Path) -> Model:
     """Read what `save_model` wrote, in evaluation mode, on the CPU.
 

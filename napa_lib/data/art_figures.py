@@ -16,6 +16,7 @@ from torch import Tensor
 from napa_lib.data.assets import asset_path, read_manifest
 from napa_lib.data.decoding import stored_size
 from napa_lib.data.images import load_image
+from napa_lib.engine import made_on_cpu
 from napa_lib.skeletons import ART14
 
 FARTHEST = 1e5  # pixels: what lies farther out is a mistake
@@ -64,6 +65,7 @@ class ArtFigure:
         return self.keypoints.masked_fill(~self.visible[:, None], torch.nan)
 
     @property
+    @made_on_cpu
     def box(self) -> tuple[float, float, float, float]:
         """The figure's square box (x0, y0, x1, y1) that the scoring protocol hands to a pose estimator.
 
@@ -84,6 +86,7 @@ class ArtFigure:
         return load_image(self.path)
 
 
+@made_on_cpu
 def load_art_figures(annotations: Path | None = None) -> list[ArtFigure]:
     """All annotated figures, sorted by name; a picture is only read when its `load()` is called.
 

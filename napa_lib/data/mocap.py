@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data.assets import asset_path, list_assets
+from napa_lib.engine import made_on_cpu
 from napa_lib.geometry import quaternion_to_matrix
 from napa_lib.skeletons import NAPA18
 
@@ -74,6 +75,7 @@ def list_mocap_clips(split: str | None = None) -> list[str]:
     return [n[len(prefix) : -len(".txt.gz")] for n in list_assets("mocap") if n.startswith(prefix)]
 
 
+@made_on_cpu
 def load_mocap(clip: str) -> MocapClip:
     """Read one clip and turn it into 3D joints.
 
@@ -91,6 +93,7 @@ def load_mocap(clip: str) -> MocapClip:
     return MocapClip(clip, mocap_to_joints(frames).float(), frames[:, 0].float(), document["Loop"] == "wrap", frames)
 
 
+@made_on_cpu
 def load_mocap_poses(split: str) -> Tensor:
     """All poses of one part of the split, (N, 18, 3) in mm, each moved so that its pelvis is the origin.
 

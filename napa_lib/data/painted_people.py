@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napa_lib.data.assets import asset_path
 from napa_lib.data.paintings import list_paintings
+from napa_lib.engine import made_on_cpu
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ class PaintedPeople:
     others: Tensor
 
 
+@made_on_cpu
 def load_painted_people(path: Path | None = None) -> list[PaintedPeople]:
     """The marks of a file, in its order.
 

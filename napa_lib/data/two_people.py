@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napa_lib.data.assets import asset_path
 from napa_lib.data.video import load_cameras
+from napa_lib.engine import made_on_cpu
 from napa_lib.geometry import Camera, project_perspective, triangulate
 from napa_lib.skeletons import NAPA18
 
@@ -46,6 +47,7 @@ class TwoPeople:
         return without_odd_bones(points, median_bones(self.points()))
 
 
+@made_on_cpu
 def load_two_people() -> TwoPeople:
     """What ships. Nobody annotated the video."""
     stored = json.loads(asset_path("two_people/keypoints.json").read_text("utf-8"))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from napa_lib.data.assets import asset_path, list_assets
 from napa_lib.data.images import load_image
+from napa_lib.engine import made_on_cpu
 from napa_lib.geometry import Camera
 from napa_lib.skeletons import NAPA18
 
@@ -55,6 +56,7 @@ def load_video_frames(video: str, camera: str = "cam01") -> Tensor:
     return torch.stack([load_image(asset_path(name)) for name in list_assets(f"video/{video}/{camera}")])
 
 
+@made_on_cpu
 def load_cameras(video: str) -> dict[str, Camera]:
     """The calibrated cameras of "single" or "multi", for the frames as `load_video_frames` gives them.
 
@@ -83,6 +85,7 @@ def load_cameras(video: str) -> dict[str, Camera]:
     }  # fmt: skip
 
 
+@made_on_cpu
 def load_video_poses(video: str = "single") -> Tensor:
     """Where the man of "single" is in each frame, triangulated from what a trained network found in the four views.
 

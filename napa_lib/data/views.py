@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data.mocap import load_mocap_poses, mocap_to_joints
+from napa_lib.engine import made_on_cpu
 from napa_lib.geometry import look_at, rotation_from_euler
 from napa_lib.geometry.precision import in_full_precision
 from napa_lib.skeletons import NAPA18, Skeleton, check_pose, convert, flip
@@ -103,6 +104,7 @@ def _project(seen: Tensor, distance: Tensor, focal: float = 1.0) -> Tensor:
     return focal * seen[..., :2] / (seen[..., 2:] + distance)
 
 
+@made_on_cpu
 def mocap_poses(
     count: int,
     generator: torch.Generator,

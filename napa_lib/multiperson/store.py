@@ -10,7 +10,7 @@ from typing import cast
 from torch import nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_weights, save_tensors, telling_header
+from napa_lib.engine import CheckpointError, load_weights, made_on_cpu, save_tensors, telling_header
 from napa_lib.multiperson.config import PRESETS
 from napa_lib.multiperson.networks import Lifter, MapEncoder, Teacher
 from napa_lib.quantization import quantize, read_weights
@@ -33,6 +33,7 @@ def save_network(path: str | Path, kind: str, network: nn.Module, header: Mappin
     save_tensors(path, quantize(own), {**header, "format": FORMAT, "kind": kind})
 
 
+@made_on_cpu
 def load_network(path: str | Path, kind: str) -> nn.Module:
     """Read what `save_network` wrote, in evaluation mode, on the CPU.
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napa_lib.data.mocap import list_mocap_clips, load_mocap
+from napa_lib.engine import made_on_cpu
 from napa_lib.geometry import canonical_to_local, to_canonical
 from napa_lib.sampling.anatomy import intersects_itself, limbs_allowed
 from napa_lib.sampling.limits import SKELETON, JointLimits, inside_limits
@@ -77,6 +78,7 @@ def nearest_distances(poses: Tensor, samples: Tensor, chunk: int = 20_000) -> Te
     return best / poses.shape[1] ** 0.5
 
 
+@made_on_cpu
 def random_directions(n: int, generator: torch.Generator) -> Tensor:
     """Canonical poses (n, 17, 3) mm whose bones point anywhere, each direction as likely: what knows nothing of limits.
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from napa_lib.engine import made_on_cpu
 from napa_lib.sampling.limits import OPPOSITE, SKELETON
 from napa_lib.sampling.sample import join_local
 
@@ -131,6 +132,7 @@ class PoseAutoencoder(nn.Module):
         return self.decode(self.encode(local))
 
 
+@made_on_cpu
 def draw_embeddings(n: int, generator: torch.Generator | None = None) -> Tensor:
     """(n, 32) from the uniform prior."""
     return 2 * torch.rand(n, EMBEDDING, generator=generator) - 1

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from napa_lib.engine import made_on_cpu
 from napa_lib.geometry import assemble_bones, local_to_canonical, quaternion_to_matrix
 from napa_lib.sampling.anatomy import LIMBS, intersects_itself, limbs_allowed
 from napa_lib.sampling.limits import FREE, OPPOSITE, SKELETON, JointLimits, complete_limits
@@ -24,6 +25,7 @@ Limits = Mapping[str, JointLimits]
 Ranges = tuple[Tensor, Tensor]
 
 
+@made_on_cpu
 def sample_poses(
     n: int,
     limits: Limits | None = None,
@@ -61,6 +63,7 @@ def sample_poses(
     return torch.cat(parts) if parts else canonical
 
 
+@made_on_cpu
 def sample_canonical(
     n: int,
     limits: Limits | None = None,

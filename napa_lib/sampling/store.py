@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_weights, save_tensors
+from napa_lib.engine import load_weights, made_on_cpu, save_tensors
 from napa_lib.quantization import read_weights
 from napa_lib.sampling.networks import PoseAutoencoder
 
@@ -18,6 +18,7 @@ def save_autoencoder(path: str | Path, model: PoseAutoencoder) -> None:
     save_tensors(path, {name: value.half() for name, value in model.state_dict().items()}, {"format": FORMAT})
 
 
+@made_on_cpu
 def load_autoencoder(path: str | Path) -> PoseAutoencoder:
     """Read what `save_autoencoder` wrote, in evaluation mode, on the CPU.
 
