@@ -225,6 +225,17 @@ def test_true_evidence_is_what_a_perfect_estimate_would_show():
         a.evidence_of_pose(image, pose[:1])
 
 
+def test_a_missing_joint_shows_nowhere():
+    image, pose = pictures(1), poses(1)
+    whole = a.evidence_of_pose(image, pose)
+    pose[0, 4] = torch.nan
+    seen, there = a.evidence_of_pose(image, pose), torch.arange(JOINTS) != 4
+    assert not seen.maps[0, [4, JOINTS + 4]].any() and torch.equal(
+        seen.maps[:, there.repeat(2)], whole.maps[:, there.repeat(2)]
+    )
+    assert bool(seen.descriptor.isfinite().all())
+
+
 def test_mirroring_a_pose_changes_its_evidence():
     pose = poses(1)
     mirrored = flip(pose, H36M17, None)

@@ -53,6 +53,13 @@ def test_human36m_becomes_a_lab(tmp_path, rng):
     assert (lab.cameras[:, 0] < focal).all()  # the crop is smaller than the picture
 
 
+def test_some_of_a_data_set_are_spread_over_it(tmp_path, rng):
+    human36m(tmp_path, rng)
+    name = f"human36m:{tmp_path}#test"
+    every, some = a.open_domain(name, 64), a.open_domain(name, 64, 2)
+    assert torch.equal(some.keypoints, every.keypoints[::2]) and len(a.open_domain(name, 64, 9)) == 4
+
+
 def mpii(root, joints, seen, split="valid"):
     """Somebody in MPII's layout for each of the joints (N, 16, 2), of whom as many joints are marked as `seen` says."""
     people = [{"image": "a.jpg", "joints": points.tolist(), "joints_vis": [1] * known + [0] * (16 - known),

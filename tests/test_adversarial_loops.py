@@ -214,6 +214,17 @@ def test_what_is_watched_is_spread_over_the_validation_pictures(monkeypatch):
     assert set(some) == {"lab", "wild"} and torch.equal(some["lab"].images, whole.images[::2])
 
 
+def test_final_errors_stand_beside_those_of_no_depth_and_the_truth_s_plausibility():
+    torch.manual_seed(0)
+    some = world(4)
+    bodies = some.poses.numpy()
+    root = bodies[:, :1, 2:]
+    flat = np.concatenate([bodies[..., :2] / bodies[..., 2:] * root, np.broadcast_to(root, (4, 17, 1))], -1)
+    found = experiments.final_errors(a.Generator(SMALL).eval(), {"lab": some}, False)["lab"]
+    assert found["flat"]["mpjpe"] == pytest.approx(np.linalg.norm(flat - bodies, axis=-1).mean(), rel=1e-3)
+    assert found["truth"]["lopsided"] == pytest.approx(1, abs=0.02) and found["plausibility"]["lopsided"] > 1.1
+
+
 def test_lambda_follows_the_size_of_the_maps_unless_it_is_given(monkeypatch):
     for arguments, expected in (((), 1.6e-3), (("--preset", "paper"), 1e-4), (("--adversarial", "0.5"), 0.5)):
         assert calls_of_row(monkeypatch, "geo", 0, *arguments)[-1][0].adversarial == pytest.approx(expected)

@@ -143,6 +143,29 @@ def test_angles_of_a_body_that_stands_and_of_knees_that_bend_the_wrong_way():
     assert float(a.joint_angles(seated, H36M17)["elbow"][0, 1]) == pytest.approx(90.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("degrees", [40, 100, 110, 145, 155])
+def test_a_thigh_is_lifted_from_the_line_of_neck_and_pelvis_and_a_back_bent_at_the_torso(degrees):
+    turn = math.radians(degrees)
+    along = torch.tensor([0.0, math.cos(turn), -math.sin(turn)])
+    lifted, bent = standing(), standing()
+    for joint, reach in (("l_knee", 400), ("l_ankle", 800)):
+        lifted[:, H36M17.index(joint)] = torch.tensor([100.0, 0.0, 0.0]) + reach * along
+    lifted[:, H36M17.index("torso"), 2] = 90.0  # a hollow back does not lift a thigh
+    assert float(a.joint_angles(lifted, H36M17)["thigh"][0, 0]) == pytest.approx(degrees, abs=0.05)
+    assert a.plausibility(lifted, "H36M17").impossible == pytest.approx(100 / 7 if degrees > 150 else 0)
+    bent[:, H36M17.index("neck")] = bent[:, H36M17.index("torso")] - 250 * along
+    assert float(a.joint_angles(bent, H36M17)["trunk"][0, 0]) == pytest.approx(degrees, abs=0.05)
+
+
+def test_depths_are_judged_at_the_true_keypoints_and_keypoints_at_their_own():
+    some = world(4)
+    truth = torch.cat([some.keypoints, some.depths[..., None]], -1)
+    beside = a.measure(truth + torch.tensor([0.2, -0.1, 0.0]), some)
+    assert beside["mpjpe"]["all"] > 50 and beside["mpjpe_true_2d"]["all"] < 0.1
+    flat = a.measure(truth * torch.tensor([1.0, 1.0, 0.0]), some)
+    assert flat["mpjpe"] == flat["mpjpe_true_2d"] and flat["mpjpe"]["all"] > 50
+
+
 def test_a_stretched_limb_is_lopsided():
     for side in "lr":
         pose = standing()

@@ -64,6 +64,20 @@ def test_the_head_and_the_trunk_are_no_part_of_pckh():
     assert a.keypoint_rate(pose[..., :2], domain) == pytest.approx(100 * 11 / 12)
 
 
+def test_a_head_is_as_large_as_it_would_be_at_the_root_s_distance():
+    domain = world(3)
+    neck, head = (domain.poses[:, H36M17.index(name)] for name in ("neck", "head"))
+    pixels = domain.cameras[:, 0] * (head - neck).norm(dim=-1) / domain.poses[:, H36M17.root, 2]
+    torch.testing.assert_close(domain.head_sizes, pixels / 31.5)  # 63 pixels from -1 to 1
+
+
+@pytest.mark.parametrize("rows", [torch.tensor([3, 1]), slice(1, None, 2), torch.tensor([False, True, False, True])])
+def test_what_is_taken_keeps_its_action(rows):
+    some = replace(world(4), actions=("a", "b", "c", "d")).take(rows)
+    expected = world(4).keypoints[["abcd".index(action) for action in some.actions]]
+    assert len(some.actions) == 2 and torch.equal(some.keypoints, expected)
+
+
 def test_a_world_without_3d_labels_says_so():
     domain = world(2).without_3d()
     assert domain.depths.isnan().all()

@@ -20,7 +20,7 @@ from napa_lib.geometry import assemble_bones, canonical_to_local, local_to_canon
 from napa_lib.loop import Setup
 from napa_lib.sampling import JOINT_LIMITS, SKELETON, JointLimits
 from napa_lib.sampling.derivation import _smallest_arc
-from napa_lib.sampling.networks import EMBEDDING, TreeEncoder
+from napa_lib.sampling.networks import EMBEDDING, TreeEncoder, place_directions
 from napa_lib.sampling.train import TrainingConfig, main, mirror, train_autoencoder, training_step
 
 SEEDS = st.integers(0, 10_000)
@@ -142,6 +142,8 @@ def test_limits_across_180_degrees():
     inside = shoulder.contain(sampling.direction_of(thetas, torch.full((7,), 90.0)))
     assert inside.tolist() == [False, True, True, True, True, False, False]
     assert not shoulder.contain(torch.full((3,), torch.nan))
+    along = JointLimits(120, 240, 0, 180)  # on or against its parent's line a bone has no azimuth
+    assert along.contain(torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])).all()
 
 
 @pytest.mark.parametrize(
@@ -368,6 +370,20 @@ def test_whatever_the_embedding_the_decoder_gives_a_pose():
         model.encode(torch.zeros(18, 3))
     with pytest.raises(ValueError, match="n must be at least 0"):
         model.sample(-1)
+
+
+def test_free_joints_point_as_the_decoder_says_and_hips_are_tilted_in_their_plane():
+    vectors = torch.randn(5, 13, 3, generator=generator(3))
+    found = place_directions(vectors).numpy()
+    order = ["r_hip", "neck", "head", "nose", "r_shoulder", "r_knee", "r_ankle", "l_knee", "l_ankle"]
+    order += ["r_elbow", "r_wrist", "l_elbow", "l_wrist"]
+    wanted = vectors.numpy()
+    wanted[:, 0, :2] = [0, -1]  # to the right, as far up or down as it says
+    wanted = wanted / np.linalg.norm(wanted, axis=-1, keepdims=True)
+    np.testing.assert_allclose(found[:, [joint(name) for name in order]], wanted, atol=1e-6)
+    for name in ("hip", "shoulder"):
+        right, left = (found[:, joint(f"{side}_{name}")] for side in "rl")
+        np.testing.assert_array_equal(left, -right)
 
 
 def test_the_encoder_sees_every_free_bone_and_no_other():
