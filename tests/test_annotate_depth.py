@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napa_lib.annotate import pseudo_depth
-from napa_lib.annotate.pseudo_depth import TURNED, nearest_pose, strained_limbs
+from napa_lib.annotate.pseudo_depth import TURNED, in_millimetres, nearest_pose, strained_limbs
 from napa_lib.lifting import bone_vectors, lift, load_depth_net
 from napa_lib.sampling import SKELETON, global_to_relative, limbs_allowed, mocap_poses, relative_to_canonical
 from napa_lib.skeletons import NAPA18, REGRESSION_BONES, convert
@@ -73,6 +73,18 @@ def test_limits_decide_before_the_guess_does(depth_net):
         assert costs[chosen][0] == int((~found.allowed).sum())
         strained.append({cost[0] for cost in costs.values()})
     assert any(len(counts) > 1 for counts in strained)  # the limits had something to decide
+
+
+def test_marked_depths_are_as_large_as_a_body_round_its_pelvis_or_its_middle(depth_net):
+    length, joints = depth_net[1].length, 20 * torch.randn(18, 3, generator=torch.Generator().manual_seed(0))
+    whole = in_millimetres(joints[:, :2], joints[:, 2], length)
+    bones = bone_vectors(joints).square().sum()
+    torch.testing.assert_close(whole, (joints - joints[0]) * (length.square().sum() / bones).sqrt())
+    unsaid = joints[:, 2].clone()
+    unsaid[0] = torch.nan
+    found = in_millimetres(joints[:, :2], unsaid, length)
+    torch.testing.assert_close(found.nanmean(0), torch.zeros(3), atol=1e-2, rtol=0)
+    assert found.isnan().sum() == 1
 
 
 def test_limbs_that_strain_are_named_and_unknown_ones_are_not(depth_net):

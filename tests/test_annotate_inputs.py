@@ -38,7 +38,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As another program writes it: two people in a.png, one of b.png at another size, one of a picture not here."""
-    joints = [v for i in range(17) for v in ((0, 0, 0) if i in (3, 4) else (10 + 10 * i, 20 + i, 1 if i == 9 else 2))]
+    joints = [
+        v for i in range(17) for v in ((0, 0, 0) if i in (3, 4) else (10 + 10 * i, 20 + i, 1 if i in (6, 9) else 2))
+    ]
     pictures = [("sub/a.png", 320, 240), ("b.png", 640, 480), ("c.png", 320, 240)]
     document = {
         "info": {"year": 2020},
@@ -69,6 +71,8 @@ def test_another_programs_figures_are_taken_in(folder, coco, capsys, monkeypatch
     assert (second.keypoints - first.keypoints)[knee].tolist() == [1, 1] and first.checked
     shoulders = [(first.keypoints[NAPA18.index(f"{side}_shoulder")]) for side in "lr"]
     torch.testing.assert_close(first.keypoints[NAPA18.index("thorax")], (shoulders[0] + shoulders[1]) / 2)
+    middles = first.flags[[NAPA18.index("thorax"), NAPA18.index("pelvis")]].tolist()
+    assert middles == [HIDDEN, SEEN]  # one shoulder is hidden, no hip
     rows = json.loads((folder / "annotations.json").read_text())["annotations"]
     theirs = json.loads(coco.read_text())["annotations"][0]["keypoints"]
     assert rows[0]["keypoints"][15:] == theirs[15:] and rows[0]["keypoints"][:3] == theirs[:3]
