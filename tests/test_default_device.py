@@ -19,6 +19,12 @@ from napa_lib.geometry.cameras import look_at
 from napa_lib.lifting import lift, load_depth_net
 from napa_lib.multiperson.store import load_encoder
 from napa_lib.multiperson.whole import CrossModalNet
+from napa_lib.networks import load_drawn_pose_net
+from napa_lib.networks.movenet import load_movenet
+from napa_lib.networks.pose_ensemble import load_pose_ensemble
+from napa_lib.networks.pose_net import load_pose_net
+from napa_lib.networks.pose_tree import load_pose_tree
+from napa_lib.networks.warm_pose_net import load_warm_backbone
 from napa_lib.pose import PoseEstimator
 from napa_lib.rendering import (
     render_blobs,
@@ -111,6 +117,12 @@ def places(found) -> set[str]:
         CrossModalNet.from_pretrained,
         load_encoder,
         sampling.load_pretrained,
+        load_drawn_pose_net,
+        load_movenet,
+        load_pose_ensemble,
+        load_pose_net,
+        load_pose_tree,
+        load_warm_backbone,
         load_art_figures,
         partial(load_cameras, "single"),
         partial(load_mocap_poses, "train"),

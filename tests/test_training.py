@@ -14,11 +14,13 @@ import torch
 
 from napa_lib.data import load_art_figures
 from napa_lib.data.crops import without_figures
+from napa_lib.data.paintings import VALIDATION, list_paintings
 from napa_lib.data.synthetic import LOOKS, load_synthetic
 from napa_lib.engine import load_tensors
 from napa_lib.loop import Setup
 from napa_lib.networks.pose_net import PoseNet2D
 from napa_lib.skeletons import NAPA18
+from napa_lib.style import POOL
 from napa_lib.training import claim, stylize
 from napa_lib.training import pose as training
 from napa_lib.training.augment import Augmentation, exchange_sides, figure_boxes, hide_patches, random_crops
@@ -287,6 +289,16 @@ def test_stylised_copies_keep_labels_and_differ(tmp_path):
     (tmp_path / "styled" / "a.safetensors").unlink()
     stylize.main(["--data", str(tmp_path / "raw"), "--out", str(tmp_path / "styled")])
     assert (tmp_path / "styled" / "a.safetensors").read_bytes() == before
+
+
+def test_each_shard_has_styles_of_its_own_and_none_of_a_painting_that_measures(tmp_path):
+    for name in "ab":
+        write_pictures(tmp_path / "raw" / f"{name}.safetensors", dots(3, size=64))
+    stylize.main(["--data", str(tmp_path / "raw"), "--out", str(tmp_path / "styled")])
+    one, other = (read_pictures(tmp_path / "styled" / f"{name}.safetensors").images.float() for name in "ab")
+    assert float((one - other).abs().mean()) > 2
+    assert not set(stylize.STYLES) & {painting.name for painting in list_paintings() if painting.kept_aside}
+    assert len(stylize.STYLES) == len(POOL) - len(VALIDATION)
 
 
 def test_of_the_original_at_most_half_shows_through():

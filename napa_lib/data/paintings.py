@@ -33,7 +33,7 @@ class Painting:
 
     @property
     def kept_aside(self) -> bool:
-        """Whether a test or validation figure was cut from it: it is no background of a picture to train on."""
+        """Whether a test or validation figure was cut from it: no background or style of training pictures."""
         return self.in_art_figures or self.name in VALIDATION
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napa_lib.data import asset_path
-from napa_lib.engine import save_tensors
+from napa_lib.engine import made_on_cpu, save_tensors
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.movenet import MoveNet, head, load_movenet
 from napa_lib.networks.pose_net import PosePrediction
@@ -78,6 +78,7 @@ def _bits(name: str) -> int:
     return 16 if name.startswith(("stem.", "to_4.")) else 7 if name.startswith("to_32.") else 8
 
 
+@made_on_cpu
 def load_drawn_pose_net(path: str | Path | None = None) -> DrawnPoseNet:
     """The network that ships, or one that `save_drawn_pose_net` wrote, in evaluation mode.
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, pad
 
 from napa_lib.data import asset_path
-from napa_lib.engine import save_tensors
+from napa_lib.engine import made_on_cpu, save_tensors
 from napa_lib.networks.heatmaps import doubled
 from napa_lib.quantization import compress, load_network
 
@@ -194,6 +194,7 @@ def save_movenet(path: str | Path, network: MoveNet, pictures: Tensor) -> None:
     )
 
 
+@made_on_cpu
 def load_movenet(path: str | Path | None = None) -> MoveNet:
     """The network that ships, or one that `save_movenet` wrote, in evaluation mode.
 

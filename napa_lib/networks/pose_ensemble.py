@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, save_tensors
+from napa_lib.engine import CheckpointError, made_on_cpu, save_tensors
 from napa_lib.networks.drawn_pose_net import SIZE as SECOND_SIZE
 from napa_lib.networks.drawn_pose_net import DrawnPoseNet, load_drawn_pose_net
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
@@ -158,6 +158,7 @@ def save_calibration(path: str | Path, network: PoseEnsemble, metadata: Mapping[
     save_tensors(path, {"calibration": network.calibration}, {**(metadata or {}), "format": FORMAT})
 
 
+@made_on_cpu
 def load_pose_ensemble(path: str | Path | None = None) -> PoseEnsemble:
     """The three networks and the tree that ship, in `eval()` mode, calibrated as the file says, by default as ships.
 

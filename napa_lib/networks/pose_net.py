@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import load_weights, save_tensors, telling_header
+from napa_lib.engine import load_weights, made_on_cpu, save_tensors, telling_header
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.resnet import resnet50
 from napa_lib.networks.vgg import VGG19Features
@@ -176,6 +176,7 @@ def save_pose_net(path: str | Path, network: PoseNet2D, metadata: dict[str, str]
     save_tensors(path, quantize(network.trained_state()), {**(metadata or {}), **header, "format": FORMAT})
 
 
+@made_on_cpu
 def load_pose_net(path: str | Path | None = None) -> PoseNet2D:
     """A trained network in `eval()` mode: the one that ships, or a file that `save_pose_net` wrote.
 

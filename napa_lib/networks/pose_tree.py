@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.fft import irfft2, rfft2
 
 from napa_lib.data import asset_path
-from napa_lib.engine import save_tensors
+from napa_lib.engine import made_on_cpu, save_tensors
 from napa_lib.networks.pose_net import MIRRORED
 from napa_lib.quantization import load_network
 from napa_lib.skeletons import NAPA18
@@ -179,6 +179,7 @@ def save_pose_tree(path: str | Path, tree: PoseTree, metadata: Mapping[str, str]
     save_tensors(path, {"offsets": tree.offsets.half()}, {**(metadata or {}), "format": FORMAT})
 
 
+@made_on_cpu
 def load_pose_tree(path: str | Path | None = None) -> PoseTree:
     """The tree that ships, or one that `save_pose_tree` wrote.
 

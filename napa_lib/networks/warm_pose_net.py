@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from napa_lib.data import asset_path
-from napa_lib.engine import CheckpointError, load_weights, save_tensors
+from napa_lib.engine import CheckpointError, load_weights, made_on_cpu, save_tensors
 from napa_lib.networks.blazepose import CHANNELS, BlazePose, channels_of
 from napa_lib.networks.heatmaps import cells_to_pixels, local_soft_argmax
 from napa_lib.networks.pose_net import MIRRORED, PosePrediction, Residual
@@ -153,6 +153,7 @@ class WarmPoseNet(nn.Module):
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("backbone.")}
 
 
+@made_on_cpu
 def load_warm_backbone(widths: tuple[int, int, int, int] = (64, 96, 128, 160)) -> WarmPoseNet:
     """The network with the backbone that ships and an untrained head.
 
@@ -174,6 +175,7 @@ def save_warm_pose_net(path: str | Path, network: WarmPoseNet, metadata: dict[st
     save_tensors(path, {n: t.half() for n, t in network.trained_state().items()}, {**(metadata or {}), **header})
 
 
+@made_on_cpu
 def load_warm_pose_net(path: str | Path | None = None) -> WarmPoseNet:
     """A trained network in `eval()` mode: the one that ships, or a file that `save_warm_pose_net` wrote.
 

@@ -1,7 +1,7 @@
 """Stylised copies of labelled pictures: `python -m napa_lib.training.stylize --help` (between stages 1 and 2).
 
 The labels stay, the looks change: each picture gets the style of a random pair of paintings, mixed. No painting that a
-test figure was cut from is among them.
+test or validation figure was cut from is among them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napa_lib.data.paintings import VALIDATION
 from napa_lib.engine import choose_device, progress
 from napa_lib.loop import command
 from napa_lib.networks import VGG19Features
@@ -21,6 +22,8 @@ from napa_lib.style import POOL, load_stylizer
 from napa_lib.style.content import list_styles, load_styles
 from napa_lib.style.networks import TransformNet
 from napa_lib.training.pictures import PictureSet, list_shards, read_pictures, write_pictures
+
+STYLES = tuple(name for name in POOL if name not in VALIDATION)
 
 
 @torch.no_grad()
@@ -72,8 +75,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shards", type=int, help="how many shards, from the first; all by default")
     parser.add_argument("--stylizer", default="pool", help="a pool network: a shipped one's name or a file")
     parser.add_argument(
-        "--styles", nargs="+", default=["pool"], help="names of paintings, picture files, folders of them, or 'pool'"
-    )
+        "--styles", nargs="+", default=STYLES,
+        help="names of paintings, picture files, folders of them, or 'pool'; by default the pool's, without those that "
+        "estimators are chosen by",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     add_device(parser)
     options = parser.parse_args(arguments)
